@@ -1,0 +1,159 @@
+/* hash.c - XXH3, compiled in here and nowhere else: the keys of this sensor are 16 to 60 bytes,
+ * where a call into the library costs as much as the hash.
+ *
+ * XXH3 with a secret seed is no MAC. It is enough for tables: an attacker sees no hash and no order
+ * that follows one, and a full table evicts instead of growing a chain. Identities are not keyed at
+ * all. */
+#include "base/hash.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { FOLD_BYTES = 256, DIGEST_BYTES = 16 };
+
+uint64_t hash_bytes(struct hash_key key, const void *at, size_t bytes)
+{
+    return XXH3_64bits_withSeed(at, bytes, key.seed);
+}
+
+uint64_t hash_slice(struct hash_key key, struct slice text)
+{
+    return XXH3_64bits_withSeed(text.at, text.bytes, key.seed);
+}
+
+/* Bit 5 for every byte of the word that is A to Z; bytes above 0x7f keep clear of it. */
+static uint64_t fold_word(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t low = word & ones * 0x7f;
+    uint64_t from_a = low + ones * (0x80 - 'A');
+    uint64_t beyond_z = low + ones * (0x80 - 'Z' - 1);
+
+    return word | ((from_a & ~beyond_z & ~word & ones * 0x80) >> 2);
+}
+
+static void fold_eight(char *out, const char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, 8);
+    word = fold_word(word);
+    memcpy(out, &word, 8);
+}
+
+static void fold(char *out, const char *at, size_t bytes)
+{
+    size_t done = 0;
+
+    for (; done + 8 <= bytes; done += 8) {
+        fold_eight(out + done, at + done);
+    }
+    if (done < bytes && bytes >= 8) {
+        fold_eight(out + bytes - 8, at + bytes - 8); /* some of them twice: that changes nothing */
+        return;
+    }
+    for (; done < bytes; done++) {
+        out[done] = slice_lower(at[done]);
+    }
+}
+
+uint64_t hash_slice_nocase(struct hash_key key, struct slice text)
+{
+    char folded[FOLD_BYTES];
+    uint64_t hash = key.seed;
+
+    /* Names fit into one piece; what is longer is chained, each piece keyed by those before it. */
+    do {
+        size_t bytes = text.bytes < FOLD_BYTES ? text.bytes : FOLD_BYTES;
+        fold(folded, text.at, bytes);
+        hash = XXH3_64bits_withSeed(folded, bytes, hash);
+        text = slice_from(text, bytes);
+    } while (text.bytes > 0);
+    return hash;
+}
+
+uint64_t hash_addr(struct hash_key key, const struct addr *addr)
+{
+    return XXH3_64bits_withSeed(addr->octets, sizeof addr->octets, key.seed);
+}
+
+uint64_t hash_endpoint(struct hash_key key, const struct endpoint *endpoint)
+{
+    uint8_t bytes[18];
+
+    memcpy(bytes, endpoint->addr.octets, 16);
+    bytes[16] = (uint8_t)(endpoint->port >> 8);
+    bytes[17] = (uint8_t)endpoint->port;
+    return XXH3_64bits_withSeed(bytes, sizeof bytes, key.seed);
+}
+
+static void digest(const void *at, size_t bytes, uint8_t *out_digest)
+{
+    XXH128_canonical_t canonical;
+
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(at, bytes));
+    memcpy(out_digest, canonical.digest, DIGEST_BYTES);
+}
+
+void hash_id_start(struct hash_id *id)
+{
+    id->used = 0;
+}
+
+/* Room for `bytes`; where there is none, all so far is replaced by its digest (high byte first). */
+static void make_room(struct hash_id *id, size_t bytes)
+{
+    if (bytes > sizeof id->bytes - id->used) {
+        uint8_t so_far[DIGEST_BYTES];
+        digest(id->bytes, id->used, so_far);
+        memcpy(id->bytes, so_far, DIGEST_BYTES);
+        id->used = DIGEST_BYTES;
+    }
+}
+
+static void append_le(struct hash_id *id, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++) {
+        id->bytes[id->used++] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+void hash_id_slice(struct hash_id *id, struct slice text)
+{
+    if (text.bytes <= sizeof id->bytes - id->used &&
+        4 + text.bytes <= sizeof id->bytes - id->used) {
+        append_le(id, text.bytes, 4);
+        if (text.bytes > 0) {
+            memcpy(id->bytes + id->used, text.at, text.bytes);
+        }
+        id->used += text.bytes;
+        return;
+    }
+    make_room(id, 4 + DIGEST_BYTES);
+    append_le(id, text.bytes, 4);
+    digest(text.at, text.bytes, id->bytes + id->used);
+    id->used += DIGEST_BYTES;
+}
+
+void hash_id_u64(struct hash_id *id, uint64_t value)
+{
+    make_room(id, 8);
+    append_le(id, value, 8);
+}
+
+struct hash128 hash_id_end(const struct hash_id *id)
+{
+    XXH128_hash_t hash = XXH3_128bits(id->bytes, id->used);
+
+    return (struct hash128){.high = hash.high64, .low = hash.low64};
+}
+
+void text_hash128(struct text *text, struct hash128 hash)
+{
+    char line[HASH128_TEXT_BYTES];
+    struct text whole = text_into(line, sizeof line);
+
+    text_hex(&whole, hash.high, 16);
+    text_hex(&whole, hash.low, 16);
+    text_slice_put(text, text_slice(&whole));
+}
