@@ -1,0 +1,532 @@
+/* sdp.c - a session description read line by line (RFC 8866), as far as media and where they go need it.
+ *
+ *   v=0                        session: o= version, c= address, a= defaults for all media
+ *   o=- 1 2 IN IP4 192.0.2.1
+ *   c=IN IP4 192.0.2.1
+ *   m=audio 49170 RTP/AVP 0 101   media: kind, port, profile, payload types in the order of preference
+ *   c=..., a=rtpmap:, a=rtcp:     of this media only
+ *
+ * Grammar errors of lines that matter (v o s t c m, and lines that are none) make it malformed; attribute values never
+ * do, and what parses is used. The order of lines is not judged, blank lines are skipped, a last line without a line
+ * end is read but not judged: a body is cut by Content-Length more often than by hand. Key material of a=crypto is not
+ * looked at: its presence is all that counts. */
+#include "decoders/sdp.h"
+
+enum {
+    ATTRIBUTES_MAX = 512,
+    SEEN_V = 1,
+    SEEN_O = 2,
+    SEEN_S = 4,
+    SEEN_T = 8,
+    SEEN_ALL = 15,
+};
+
+struct reader {
+    struct sdp *sdp; /* NULL: only judge */
+    struct sdp_media *media; /* the one that lines belong to; NULL before the first m= and beyond the last kept */
+    struct addr session_addr;
+    bool session_has_addr;
+    bool session_hold;
+    bool in_media;
+    bool fingerprint; /* of the session */
+    uint8_t direction;
+    unsigned seen;
+    unsigned attributes;
+    bool malformed;
+    bool any; /* a v= or m= line */
+};
+
+/* Tables 4 and 5 of RFC 3551; the clock of G722 is 8000 by mistake and for ever (section 4.5.2). */
+/* clang-format off */
+static const struct sdp_format static_formats[35] = {
+    [0] = {0, 1, 8000, "PCMU"}, [3] = {3, 1, 8000, "GSM"}, [4] = {4, 1, 8000, "G723"},
+    [5] = {5, 1, 8000, "DVI4"}, [6] = {6, 1, 16000, "DVI4"}, [7] = {7, 1, 8000, "LPC"},
+    [8] = {8, 1, 8000, "PCMA"}, [9] = {9, 1, 8000, "G722"}, [10] = {10, 2, 44100, "L16"},
+    [11] = {11, 1, 44100, "L16"}, [12] = {12, 1, 8000, "QCELP"}, [13] = {13, 1, 8000, "CN"},
+    [14] = {14, 1, 90000, "MPA"}, [15] = {15, 1, 8000, "G728"}, [16] = {16, 1, 11025, "DVI4"},
+    [17] = {17, 1, 22050, "DVI4"}, [18] = {18, 1, 8000, "G729"}, [25] = {25, 1, 90000, "CelB"},
+    [26] = {26, 1, 90000, "JPEG"}, [28] = {28, 1, 90000, "nv"}, [31] = {31, 1, 90000, "H261"},
+    [32] = {32, 1, 90000, "MPV"}, [33] = {33, 1, 90000, "MP2T"}, [34] = {34, 1, 90000, "H263"},
+};
+/* clang-format on */
+
+const struct sdp_format *sdp_static_format(uint8_t payload_type)
+{
+    if (payload_type >= sizeof static_formats / sizeof static_formats[0] ||
+        static_formats[payload_type].clock_rate == 0) {
+        return NULL;
+    }
+    return &static_formats[payload_type];
+}
+
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* Number at the beginning of *rest, which is moved behind it; false where there is none. Saturates. */
+static bool take_number(struct slice *rest, uint32_t *out_value)
+{
+    size_t at = 0;
+    uint32_t value = 0;
+
+    for (; at < rest->bytes && is_digit(rest->at[at]); at++) {
+        uint32_t digit = (uint32_t)(rest->at[at] - '0');
+        value = value > (UINT32_MAX - digit) / 10 ? UINT32_MAX : value * 10 + digit;
+    }
+    *rest = slice_from(*rest, at);
+    *out_value = value;
+    return at > 0;
+}
+
+/* The next word; SLICE_NONE at the end. */
+static struct slice take_word(struct slice *rest)
+{
+    size_t from = 0;
+
+    while (from < rest->bytes && (rest->at[from] == ' ' || rest->at[from] == '\t')) {
+        from++;
+    }
+    size_t to = from;
+    while (to < rest->bytes && rest->at[to] != ' ' && rest->at[to] != '\t') {
+        to++;
+    }
+    struct slice word = slice_part(*rest, from, to);
+    *rest = slice_from(*rest, to);
+    return word.bytes == 0 ? SLICE_NONE : word;
+}
+
+/* --- c= and o= -------------------------------------------------------------------------------------------- */
+/* IN IP4|IP6 address[/ttl[/count]]. Returns false where that is not what stands there. *out_literal: an IP address, so
+ * *out_addr is set; a name is well formed and gives none. */
+static bool read_connection(struct slice value, struct addr *out_addr, bool *out_literal)
+{
+    struct slice net = take_word(&value);
+    struct slice type = take_word(&value);
+    struct slice address = take_word(&value);
+
+    *out_literal = false;
+    if (!slice_equal_nocase(net, SLICE("IN")) || address.bytes == 0 || take_word(&value).bytes > 0) {
+        return false;
+    }
+    bool ip4 = slice_equal_nocase(type, SLICE("IP4"));
+    if (!ip4 && !slice_equal_nocase(type, SLICE("IP6"))) {
+        return false;
+    }
+    struct slice host = slice_part(address, 0, slice_find(address, '/'));
+    if (addr_parse(host, out_addr)) {
+        *out_literal = true;
+        return true;
+    }
+    for (size_t i = 0; i < host.bytes; i++) { /* a name has a letter, and no colon */
+        char byte = host.at[i];
+        if (byte == ':') {
+            return false;
+        }
+        if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') {
+            return slice_find(host, ':') == host.bytes;
+        }
+    }
+    return false;
+}
+
+static void read_c(struct reader *reader, struct slice value, bool judged)
+{
+    struct addr addr = {{0}};
+    bool literal = false;
+
+    if (!read_connection(value, &addr, &literal)) {
+        reader->malformed = reader->malformed || judged;
+        if (!literal) {
+            /* sg.sip of the torture set: words behind the address; it can be read nevertheless */
+            struct slice rest = value;
+            (void)take_word(&rest);
+            (void)take_word(&rest);
+            struct slice address = take_word(&rest);
+            literal = addr_parse(slice_part(address, 0, slice_find(address, '/')), &addr);
+        }
+    }
+    bool hold = literal && addr_is_unspecified(&addr) && addr_is_v4(&addr);
+    if (reader->media != NULL) {
+        reader->media->rtp.addr = addr;
+        reader->media->has_address = literal;
+        reader->media->hold = hold;
+    } else if (!reader->in_media) {
+        reader->session_addr = addr;
+        reader->session_has_addr = literal;
+        reader->session_hold = hold;
+    }
+}
+
+static void read_o(struct reader *reader, struct slice value)
+{
+    (void)take_word(&value);
+    (void)take_word(&value);
+    struct slice version = take_word(&value);
+    uint64_t number = 0;
+
+    if (reader->sdp != NULL && slice_u64(version, &number)) {
+        reader->sdp->session_version = number;
+    }
+}
+
+/* --- m= --------------------------------------------------------------------------------------------------- */
+static const struct {
+    struct slice name;
+    enum sdp_kind kind;
+} kinds[] = {
+    {{"audio", 5}, SDP_AUDIO}, {{"video", 5}, SDP_VIDEO},
+    {{"image", 5}, SDP_IMAGE}, {{"text", 4}, SDP_TEXT},
+    {{"application", 11}, SDP_APPLICATION}, {{"message", 7}, SDP_MESSAGE},
+};
+
+static enum sdp_kind kind_of(struct slice name)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (slice_equal_nocase(name, kinds[i].name)) {
+            return kinds[i].kind;
+        }
+    }
+    return SDP_OTHER;
+}
+
+/* RTP/AVP, RTP/SAVPF, UDP/TLS/RTP/SAVPF, TCP/RTP/AVP ... */
+static bool is_rtp_profile(struct slice profile)
+{
+    return slice_contains_nocase(profile, SLICE("RTP/"));
+}
+
+static bool read_formats(struct reader *reader, struct slice rest)
+{
+    bool fits = true;
+    struct slice word = take_word(&rest);
+
+    for (; word.bytes > 0; word = take_word(&rest)) {
+        struct slice digits = word;
+        uint32_t number = 0;
+        if (!take_number(&digits, &number) || digits.bytes > 0 || number > 127) {
+            fits = false;
+            continue;
+        }
+        if (reader->media == NULL) {
+            continue;
+        }
+        struct sdp_media *media = reader->media;
+        if (media->format_count == SDP_FORMATS_MAX) {
+            reader->sdp->formats_beyond = true;
+            continue;
+        }
+        const struct sdp_format *known = sdp_static_format((uint8_t)number);
+        struct sdp_format *format = &media->formats[media->format_count++];
+        *format = (struct sdp_format){.payload_type = (uint8_t)number, .channels = 1};
+        if (known != NULL) {
+            *format = *known;
+        }
+    }
+    return fits;
+}
+
+/* A new media line with what the session gives by default. */
+static void open_media(struct reader *reader)
+{
+    struct sdp *sdp = reader->sdp;
+
+    reader->media = NULL;
+    if (sdp == NULL) {
+        return;
+    }
+    if (sdp->media_count == SDP_MEDIA_MAX) {
+        sdp->media_beyond = sdp->media_beyond < UINT8_MAX ? sdp->media_beyond + 1 : UINT8_MAX;
+        return;
+    }
+    reader->media = &sdp->media[sdp->media_count++];
+    *reader->media = (struct sdp_media){.rtp = {.addr = reader->session_addr},
+                                        .has_address = reader->session_has_addr,
+                                        .hold = reader->session_hold,
+                                        .direction = reader->direction};
+}
+
+static void read_m(struct reader *reader, struct slice value, bool judged)
+{
+    struct slice rest = value;
+    struct slice name = take_word(&rest);
+    struct slice port = take_word(&rest);
+    struct slice profile = take_word(&rest);
+    uint32_t number = 0;
+    uint32_t count = 0;
+
+    reader->any = true;
+    reader->in_media = true;
+    open_media(reader);
+    bool fits = take_number(&port, &number) && number <= UINT16_MAX;
+    if (port.bytes > 0) { /* port/count */
+        struct slice ports = slice_from(port, 1);
+        fits = fits && port.at[0] == '/' && take_number(&ports, &count) && ports.bytes == 0;
+    }
+    bool is_rtp = is_rtp_profile(profile);
+    struct slice formats = rest;
+    fits = fits && (number == 0 || take_word(&formats).bytes > 0); /* rejected lines often lose them */
+    if (reader->media != NULL) {
+        reader->media->kind = (uint8_t)kind_of(name);
+        reader->media->is_rtp = is_rtp;
+        reader->media->rtp.port = number <= UINT16_MAX ? (uint16_t)number : 0;
+        reader->media->security =
+            slice_contains_nocase(profile, SLICE("TLS/"))    ? SDP_DTLS
+            : slice_contains_nocase(profile, SLICE("/SAVP")) ? SDP_SDES
+                                                             : SDP_CLEAR;
+    }
+    if (is_rtp) {
+        fits = read_formats(reader, rest) && fits;
+    }
+    reader->malformed = reader->malformed || (judged && !fits);
+}
+
+/* --- a= --------------------------------------------------------------------------------------------------- */
+static void read_rtpmap(struct sdp_media *media, struct slice value)
+{
+    uint32_t type = 0;
+    uint32_t clock = 0;
+    uint32_t channels = 1;
+
+    if (!take_number(&value, &type)) {
+        return;
+    }
+    value = slice_trim(value);
+    struct slice codec = slice_part(value, 0, slice_find(value, '/'));
+    struct slice rest = slice_from(value, codec.bytes + 1);
+    bool has_clock = take_number(&rest, &clock);
+    if (rest.bytes > 1 && rest.at[0] == '/') {
+        rest = slice_from(rest, 1);
+        (void)take_number(&rest, &channels);
+    }
+    for (unsigned i = 0; i < media->format_count; i++) {
+        struct sdp_format *format = &media->formats[i];
+        if (format->payload_type != type) {
+            continue;
+        }
+        size_t bytes = codec.bytes < SDP_CODEC_BYTES - 1 ? codec.bytes : SDP_CODEC_BYTES - 1;
+        memset(format->codec, 0, sizeof format->codec);
+        if (bytes > 0) {
+            memcpy(format->codec, codec.at, bytes);
+        }
+        format->clock_rate = has_clock ? clock : format->clock_rate;
+        format->channels = channels < UINT8_MAX ? (uint8_t)channels : UINT8_MAX;
+        return;
+    }
+}
+
+/* port [IN IP4 address] (RFC 3605) */
+static void read_rtcp(struct sdp_media *media, struct slice value)
+{
+    uint32_t port = 0;
+    struct addr addr;
+    bool literal = false;
+
+    if (!take_number(&value, &port) || port > UINT16_MAX) {
+        return;
+    }
+    media->rtcp.port = (uint16_t)port;
+    if (read_connection(value, &addr, &literal) && literal) {
+        media->rtcp.addr = addr;
+    }
+}
+
+static void read_direction(struct reader *reader, enum sdp_direction direction)
+{
+    if (reader->media != NULL) {
+        reader->media->direction = (uint8_t)direction;
+    } else if (!reader->in_media) {
+        reader->direction = (uint8_t)direction;
+    }
+}
+
+static void read_keys(struct reader *reader, bool fingerprint)
+{
+    if (reader->media == NULL) {
+        reader->fingerprint = reader->fingerprint || (fingerprint && !reader->in_media);
+        return;
+    }
+    uint8_t security = reader->media->security;
+    if (security == SDP_CLEAR) {
+        reader->media->security = SDP_BEST_EFFORT;
+    } else if (fingerprint && security == SDP_SDES) {
+        reader->media->security = SDP_DTLS;
+    }
+}
+
+/* Attributes of one media line. */
+static void read_media_attribute(struct sdp_media *media, struct slice name, struct slice value)
+{
+    uint32_t number = 0;
+
+    if (slice_equal_nocase(name, SLICE("rtpmap"))) {
+        read_rtpmap(media, slice_trim(value));
+    } else if (slice_equal_nocase(name, SLICE("rtcp"))) {
+        read_rtcp(media, slice_trim(value));
+    } else if (slice_equal_nocase(name, SLICE("ptime"))) {
+        value = slice_trim(value);
+        if (take_number(&value, &number) && number <= UINT16_MAX) {
+            media->ptime_ms = (uint16_t)number;
+        }
+    } else if (slice_equal_nocase(name, SLICE("rtcp-mux")) ||
+               slice_equal_nocase(name, SLICE("rtcp-mux-only"))) {
+        media->rtcp_mux = true;
+    }
+}
+
+static void read_a(struct reader *reader, struct slice value)
+{
+    struct slice name = slice_part(value, 0, slice_find(value, ':'));
+    struct slice rest = slice_from(value, name.bytes + 1);
+
+    name = slice_trim(name);
+    if (slice_equal_nocase(name, SLICE("sendrecv"))) {
+        read_direction(reader, SDP_SENDRECV);
+    } else if (slice_equal_nocase(name, SLICE("sendonly"))) {
+        read_direction(reader, SDP_SENDONLY);
+    } else if (slice_equal_nocase(name, SLICE("recvonly"))) {
+        read_direction(reader, SDP_RECVONLY);
+    } else if (slice_equal_nocase(name, SLICE("inactive"))) {
+        read_direction(reader, SDP_INACTIVE);
+    } else if (slice_equal_nocase(name, SLICE("crypto"))) {
+        read_keys(reader, false);
+    } else if (slice_equal_nocase(name, SLICE("fingerprint"))) {
+        read_keys(reader, true);
+    } else if (slice_equal_nocase(name, SLICE("ice-ufrag"))) {
+        reader->sdp->ice = true;
+    } else if (slice_equal_nocase(name, SLICE("group"))) {
+        reader->sdp->bundle = reader->sdp->bundle ||
+                              slice_starts_with_nocase(slice_trim(rest), SLICE("BUNDLE"));
+    } else if (reader->media != NULL) {
+        read_media_attribute(reader->media, name, rest);
+    }
+}
+
+/* --- lines ------------------------------------------------------------------------------------------------ */
+static bool read_line(struct reader *reader, struct slice line, bool judged)
+{
+    struct slice value = slice_from(line, 2);
+
+    if (line.bytes == 0) {
+        return true;
+    }
+    if (line.bytes < 2 || line.at[1] != '=' || line.at[0] < 'a' || line.at[0] > 'z') {
+        reader->malformed = reader->malformed || judged;
+        return true;
+    }
+    switch (line.at[0]) {
+    case 'v':
+        reader->any = true;
+        reader->seen |= SEEN_V;
+        if (judged && !slice_equal(slice_trim(value), SLICE("0"))) {
+            reader->malformed = true;
+        }
+        break;
+    case 'o':
+        reader->seen |= SEEN_O;
+        read_o(reader, value);
+        break;
+    case 's':
+        reader->seen |= SEEN_S;
+        break;
+    case 't':
+        reader->seen |= SEEN_T;
+        break;
+    case 'c':
+        read_c(reader, value, judged);
+        break;
+    case 'm':
+        read_m(reader, value, judged);
+        break;
+    case 'a':
+        if (++reader->attributes > ATTRIBUTES_MAX) {
+            return false;
+        }
+        if (reader->sdp != NULL) {
+            read_a(reader, value);
+        }
+        break;
+    default: /* b, i, k, e, p, u, r, z: nobody needs them */
+        break;
+    }
+    return true;
+}
+
+/* What only the end of a media description tells. */
+static void finish(struct reader *reader)
+{
+    for (unsigned i = 0; reader->sdp != NULL && i < reader->sdp->media_count; i++) {
+        struct sdp_media *media = &reader->sdp->media[i];
+        if (reader->fingerprint && media->security != SDP_DTLS) {
+            media->security = media->security == SDP_SDES ? SDP_DTLS : SDP_BEST_EFFORT;
+        }
+        if (media->rtcp_mux) {
+            media->rtcp = media->rtp;
+            continue;
+        }
+        if (addr_is_unspecified(&media->rtcp.addr)) {
+            media->rtcp.addr = media->rtp.addr;
+        }
+        if (media->rtcp.port == 0 && media->rtp.port != 0 && media->rtp.port != UINT16_MAX) {
+            media->rtcp.port = (uint16_t)(media->rtp.port + 1);
+        }
+    }
+}
+
+static void read_all(struct slice text, bool cut, struct sdp *sdp, struct reader *reader)
+{
+    *reader = (struct reader){.sdp = sdp, .direction = SDP_SENDRECV};
+    while (text.bytes > 0) {
+        size_t end = 0;
+        while (end < text.bytes && text.at[end] != '\n' && text.at[end] != '\r') {
+            end++;
+        }
+        bool ended = end < text.bytes;
+        if (!ended && cut) {
+            break; /* half a line may be half an address */
+        }
+        if (!read_line(reader, slice_part(text, 0, end), ended)) {
+            break;
+        }
+        text = slice_from(text, end + 1); /* CRLF gives one blank line, which is skipped */
+    }
+    if (!cut && reader->seen != SEEN_ALL && reader->attributes <= ATTRIBUTES_MAX) {
+        reader->malformed = true;
+    }
+    finish(reader);
+}
+
+static void clear(struct sdp *sdp)
+{
+    sdp->media_count = 0;
+    sdp->media_beyond = 0;
+    sdp->formats_beyond = false;
+    sdp->malformed = false;
+    sdp->ice = false;
+    sdp->bundle = false;
+    sdp->session_version = 0;
+}
+
+bool sdp_check(struct slice text, bool cut, struct sdp *out_sdp)
+{
+    struct reader reader;
+
+    if (out_sdp != NULL) {
+        clear(out_sdp);
+    }
+    read_all(text, cut, out_sdp, &reader);
+    if (out_sdp != NULL) {
+        out_sdp->malformed = reader.malformed;
+    }
+    return reader.malformed;
+}
+
+enum reason sdp_decode(struct slice text, bool cut, struct sdp *out_sdp)
+{
+    struct reader reader;
+
+    clear(out_sdp);
+    read_all(text, cut, out_sdp, &reader);
+    out_sdp->malformed = reader.malformed;
+    return reader.any ? REASON_NONE : REASON_SDP_NOT;
+}

@@ -1,0 +1,233 @@
+/* sip_auth.c - credentials, challenges and signed identities, as far as they are odd or needed later (RFC 3261
+ * section 20.7, 20.44; RFC 8760; RFC 3310; RFC 8224).
+ *
+ *   Digest username="alice", realm="example.com", nonce="84f1", uri="sip:example.com", response="7587", qop=auth, nc=01
+ *
+ * Values come quoted or bare whatever the grammar says, so quotes are taken off where they stand. Empty nonce and
+ * response are how an IMS telephone names itself before it is challenged: present, and no attempt. Nothing is
+ * computed or kept here: the parts point into the message. */
+#include "decoders/sip_inside.h"
+
+/* name = value, cut at commas outside quotes. Returns behind the comma, or `to`. */
+static const char *scan_pair(const char *at, const char *to, struct sip_parameter *out_pair)
+{
+    at = sip_skip_space(at, to);
+    out_pair->name = at;
+    while (at < to && sip_is(*at, SIP_TOKEN)) {
+        at++;
+    }
+    out_pair->name_bytes = (uint32_t)(at - out_pair->name);
+    at = sip_skip_space(at, to);
+    out_pair->has_value = at < to && *at == '=';
+    out_pair->quoted = false;
+    out_pair->value = at;
+    out_pair->value_bytes = 0;
+    if (out_pair->has_value) {
+        at = sip_skip_space(at + 1, to);
+        out_pair->value = at;
+        if (at < to && *at == '"') {
+            const char *close = sip_skip_quoted(at + 1, to);
+            out_pair->quoted = true;
+            out_pair->value = at + 1;
+            at = close == NULL ? to : close;
+            out_pair->value_bytes =
+                (uint32_t)(at - out_pair->value) - (close == NULL ? 0 : 1);
+        } else {
+            while (at < to && *at != ',') {
+                at++;
+            }
+            out_pair->value_bytes =
+                (uint32_t)(sip_trim_end(out_pair->value, at) - out_pair->value);
+        }
+    }
+    while (at < to && *at != ',') {
+        at++;
+    }
+    return at < to ? at + 1 : to;
+}
+
+/* The scheme and where its parameters begin. */
+static const char *scan_scheme(struct slice value, struct slice *out_scheme)
+{
+    const char *to = value.at + value.bytes;
+    const char *from = sip_skip_space(value.at, to);
+    const char *at = from;
+
+    while (at < to && sip_is(*at, SIP_TOKEN)) {
+        at++;
+    }
+    *out_scheme = slice_of(from, (size_t)(at - from));
+    return at;
+}
+
+bool sip_auth_parameter(struct slice value, struct slice name, struct slice *out_value)
+{
+    struct slice scheme;
+    const char *to = value.at + value.bytes;
+    const char *at = value.bytes == 0 ? to : scan_scheme(value, &scheme);
+
+    while (at < to) {
+        struct sip_parameter pair;
+        at = scan_pair(at, to, &pair);
+        if (pair.has_value && slice_equal_nocase(slice_of(pair.name, pair.name_bytes), name)) {
+            *out_value = slice_of(pair.value, pair.value_bytes);
+            return true;
+        }
+    }
+    return false;
+}
+
+enum digest {
+    DIGEST_USERNAME,
+    DIGEST_REALM,
+    DIGEST_NONCE,
+    DIGEST_RESPONSE,
+    DIGEST_URI,
+    DIGEST_CNONCE,
+    DIGEST_NC,
+    DIGEST_ALGORITHM,
+    DIGEST_QOP,
+    DIGEST_STALE,
+    DIGEST_AUTS,
+    DIGEST_COUNT
+};
+
+static const struct slice digest_names[DIGEST_COUNT] = {
+    [DIGEST_USERNAME] = {"username", 8}, [DIGEST_REALM] = {"realm", 5},
+    [DIGEST_NONCE] = {"nonce", 5},       [DIGEST_RESPONSE] = {"response", 8},
+    [DIGEST_URI] = {"uri", 3},           [DIGEST_CNONCE] = {"cnonce", 6},
+    [DIGEST_NC] = {"nc", 2},             [DIGEST_ALGORITHM] = {"algorithm", 9},
+    [DIGEST_QOP] = {"qop", 3},           [DIGEST_STALE] = {"stale", 5},
+    [DIGEST_AUTS] = {"auts", 4},
+};
+
+/* Returns the set of parameters seen; of each the first counts. */
+static unsigned scan_digest(const char *base, const char *at, const char *to,
+                            struct part values[DIGEST_COUNT])
+{
+    unsigned seen = 0;
+
+    while (at < to) {
+        struct sip_parameter pair;
+        at = scan_pair(at, to, &pair);
+        for (unsigned i = 0; i < DIGEST_COUNT; i++) {
+            if (sip_same(pair.name, pair.name_bytes, digest_names[i].at,
+                         digest_names[i].bytes)) {
+                if (pair.has_value && (seen & 1U << i) == 0) {
+                    seen |= 1U << i;
+                    values[i] =
+                        sip_part_of(base, pair.value, pair.value + pair.value_bytes);
+                }
+                break;
+            }
+        }
+    }
+    return seen;
+}
+
+static void take_credentials(struct sip_message *message, const struct part *values, unsigned seen)
+{
+    static const unsigned needed = 1U << DIGEST_USERNAME | 1U << DIGEST_NONCE | 1U << DIGEST_URI |
+                                   1U << DIGEST_RESPONSE;
+
+    if ((seen & needed) != needed || ((seen & 1U << DIGEST_NC) != 0 && (seen & 1U << DIGEST_QOP) == 0)) {
+        sip_anomaly(message, ANOMALY_AUTH_MALFORMED);
+    }
+    if (values[DIGEST_RESPONSE].bytes > 0) {
+        message->flags |= SIP_FLAG_CREDENTIALS;
+    }
+    if (values[DIGEST_AUTS].bytes > 0) {
+        message->flags |= SIP_FLAG_AUTS;
+    }
+    if (message->auth_username.at != 0 || message->auth_response.at != 0) {
+        return; /* the first credentials stay */
+    }
+    message->auth_username = values[DIGEST_USERNAME];
+    message->auth_realm = values[DIGEST_REALM];
+    message->auth_nonce = values[DIGEST_NONCE];
+    message->auth_response = values[DIGEST_RESPONSE];
+    message->auth_uri = values[DIGEST_URI];
+    message->auth_cnonce = values[DIGEST_CNONCE];
+    message->auth_nc = values[DIGEST_NC];
+    message->auth_algorithm = values[DIGEST_ALGORITHM];
+}
+
+static void take_challenge(struct sip_message *message, const struct part *values, unsigned seen)
+{
+    static const unsigned needed = 1U << DIGEST_REALM | 1U << DIGEST_NONCE;
+    struct slice stale = sip_part(message, values[DIGEST_STALE]);
+
+    if ((seen & needed) != needed) {
+        sip_anomaly(message, ANOMALY_AUTH_MALFORMED);
+    }
+    if (SIP_SAME(stale.at, stale.bytes, "true")) {
+        message->flags |= SIP_FLAG_STALE;
+    }
+    if (message->auth_nonce.at == 0) {
+        message->auth_realm = values[DIGEST_REALM];
+        message->auth_nonce = values[DIGEST_NONCE];
+        message->auth_algorithm = values[DIGEST_ALGORITHM];
+    }
+}
+
+static bool is_known_scheme(struct slice scheme)
+{
+    return SIP_SAME(scheme.at, scheme.bytes, "basic") || SIP_SAME(scheme.at, scheme.bytes, "bearer");
+}
+
+/* An Identity of RFC 8224 is header.payload.signature;info=<...> or ..signature; one of RFC 4474 is one signature in
+ * base64 and still seen. */
+static void identity_check(struct sip_message *message, struct slice value)
+{
+    const char *to = value.at + value.bytes;
+    const char *end = value.at;
+    unsigned dots = 0;
+    bool quoted = value.bytes > 0 && *value.at == '"';
+    bool odd = value.bytes == 0;
+
+    for (end += quoted; end < to && *end != ';' && *end != ','; end++) {
+        dots += *end == '.';
+        bool fits = sip_is(*end, SIP_BASE64URL | SIP_SPACE) || *end == '.' || *end == '+' ||
+                    *end == '/' || (quoted && *end == '"');
+        odd = odd || !fits;
+    }
+    bool full = dots == 2 && *value.at != '.';
+    if (full) {
+        struct slice info;
+        odd = odd || !sip_parameter(slice_of(value.at, (size_t)(to - value.at)), SLICE("info"), &info);
+    }
+    if (odd || (dots != 2 && dots != 0)) {
+        sip_anomaly(message, ANOMALY_IDENTITY_MALFORMED);
+    }
+}
+
+void sip_auth_check(struct sip_work *work, enum sip_header header, struct slice value)
+{
+    struct sip_message *message = work->message;
+    struct part values[DIGEST_COUNT] = {{0}};
+    struct slice scheme;
+
+    if (header == SIP_HEADER_IDENTITY) {
+        identity_check(message, value);
+        return;
+    }
+    bool challenge = header == SIP_HEADER_WWW_AUTHENTICATE || header == SIP_HEADER_PROXY_AUTHENTICATE;
+    const char *at = scan_scheme(value, &scheme);
+    if (challenge) {
+        message->flags |= SIP_FLAG_CHALLENGE;
+    }
+    if (!SIP_SAME(scheme.at, scheme.bytes, "digest")) {
+        if (!is_known_scheme(scheme)) {
+            sip_anomaly(message, ANOMALY_AUTH_SCHEME_UNKNOWN);
+        } else if (!challenge && value.bytes > scheme.bytes) {
+            message->flags |= SIP_FLAG_CREDENTIALS;
+        }
+        return;
+    }
+    unsigned seen = scan_digest(work->raw, at, value.at + value.bytes, values);
+    if (challenge) {
+        take_challenge(message, values, seen);
+    } else {
+        take_credentials(message, values, seen);
+    }
+}

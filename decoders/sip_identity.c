@@ -1,0 +1,229 @@
+/* sip_identity.c - who and which: From, To, Call-ID, CSeq and Contact (RFC 3261 section 20.8, 20.10, 20.16, 20.20).
+ *
+ * These make the keys of all state, so they are read in every message and their oddities decide whether the message
+ * may have state at all. Tags and Call-ID are opaque bytes: nothing here folds their case or takes out a byte. */
+#include "decoders/sip_inside.h"
+
+void sip_findings_tell(struct sip_message *message, const struct sip_findings *findings)
+{
+    for (unsigned i = 0; i < findings->count; i++) {
+        sip_anomaly(message, (enum anomaly)findings->kinds[i]);
+    }
+}
+
+bool sip_number(struct slice text, uint64_t *out_value)
+{
+    uint64_t value = 0;
+
+    for (size_t i = 0; i < text.bytes; i++) {
+        if (!sip_is(text.at[i], SIP_DIGIT)) {
+            return false;
+        }
+        uint64_t digit = (uint64_t)(text.at[i] - '0');
+        value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
+    }
+    *out_value = value;
+    return text.bytes > 0;
+}
+
+static bool address_check(struct sip_work *work, enum sip_header header, struct sip_uri *out_uri,
+                          struct part *out_display, struct part *out_tag)
+{
+    struct sip_message *message = work->message;
+    struct slice value = sip_first(work, header);
+    struct sip_findings findings = {.count = 0};
+    struct sip_address address;
+
+    if (value.bytes == 0) {
+        return false;
+    }
+    if (!sip_address_scan(work->raw, value.at, value.at + value.bytes, false, &address,
+                          &findings)) {
+        sip_anomaly(message, ANOMALY_URI_MALFORMED);
+    }
+    sip_findings_tell(message, &findings);
+    if ((address.notes & SIP_NOTE_ODD) != 0 || address.name.star) {
+        sip_anomaly(message, ANOMALY_HEADER_VALUE_MALFORMED);
+    }
+    if ((address.notes & SIP_NOTE_EMPTY_TAG) != 0) {
+        sip_anomaly(message, ANOMALY_TAG_EMPTY);
+    }
+    *out_uri = address.name.uri;
+    *out_display = address.name.display;
+    *out_tag = address.name.tag;
+    return true;
+}
+
+static void call_id_check(struct sip_work *work)
+{
+    struct slice value = sip_first(work, SIP_HEADER_CALL_ID);
+    unsigned signs = 0;
+    bool odd = false;
+
+    for (size_t i = 0; i < value.bytes; i++) {
+        bool sign = value.at[i] == '@';
+        signs += sign;
+        odd = odd || (!sign && !sip_is(value.at[i], SIP_WORD));
+    }
+    if (odd || signs > 1 || (signs == 1 && (value.at[0] == '@' || value.at[value.bytes - 1] == '@'))) {
+        sip_anomaly(work->message, ANOMALY_HEADER_VALUE_MALFORMED);
+    }
+    work->message->call_id = work->first[SIP_HEADER_CALL_ID];
+}
+
+/* A method of another case than in the start line is the same sloppiness, and told there. */
+static void cseq_method_check(struct sip_message *message, struct slice token)
+{
+    message->cseq_method = (uint8_t)sip_method_of(token);
+    if (message->cseq_method == SIP_METHOD_OTHER) {
+        message->cseq_method = (uint8_t)sip_method_nocase(token);
+    }
+    if (sip_is_response(message)) {
+        message->method = message->cseq_method;
+        message->method_text = sip_part_of(message->raw, token.at, token.at + token.bytes);
+        return;
+    }
+    struct slice method = sip_part(message, message->method_text);
+    if (!slice_equal(method, token) && !slice_equal_nocase(method, token)) {
+        sip_anomaly(message, ANOMALY_CSEQ_METHOD_MISMATCH);
+    }
+}
+
+static void cseq_check(struct sip_work *work)
+{
+    struct sip_message *message = work->message;
+    struct slice value = sip_first(work, SIP_HEADER_CSEQ);
+    const char *at = value.at;
+    const char *to = value.at + value.bytes;
+    uint64_t number = 0;
+
+    while (at < to && sip_is(*at, SIP_DIGIT)) {
+        at++;
+    }
+    if (!sip_number(slice_of(value.at, (size_t)(at - value.at)), &number)) {
+        sip_anomaly(message, ANOMALY_CSEQ_MALFORMED);
+    } else if (number > UINT32_MAX) {
+        sip_anomaly(message, ANOMALY_CSEQ_OVERFLOW);
+    } else {
+        message->has_cseq = true;
+        message->cseq = (uint32_t)number;
+        if (number > INT32_MAX) {
+            sip_anomaly(message, ANOMALY_CSEQ_31BIT);
+        }
+    }
+    const char *token = sip_skip_space(at, to);
+    const char *end = token;
+    while (end < to && sip_is(*end, SIP_TOKEN)) {
+        end++;
+    }
+    if (token == at || end == token || end != to) {
+        sip_anomaly(message, ANOMALY_CSEQ_MALFORMED);
+    }
+    if (token > at && end > token) {
+        cseq_method_check(message, slice_of(token, (size_t)(end - token)));
+    }
+}
+
+void sip_identity_check(struct sip_work *work)
+{
+    struct sip_message *message = work->message;
+    uint64_t missing = 0;
+
+    if (!address_check(work, SIP_HEADER_FROM, &message->from, &message->from_display,
+                       &message->from_tag)) {
+        missing |= SIP_BIT(FROM);
+    } else if (message->from_tag.at == 0 && !work->cut) {
+        sip_anomaly(message, ANOMALY_MISSING_FROM_TAG);
+    }
+    if (!address_check(work, SIP_HEADER_TO, &message->to, &message->to_display,
+                       &message->to_tag)) {
+        missing |= SIP_BIT(TO);
+    } else if (message->to_tag.at == 0 && sip_is_response(message) && message->status != 100 &&
+               !work->cut) {
+        sip_anomaly(message, ANOMALY_MISSING_TO_TAG);
+    }
+    if (sip_first(work, SIP_HEADER_CALL_ID).bytes > 0) {
+        call_id_check(work);
+    } else {
+        missing |= SIP_BIT(CALL_ID);
+    }
+    if (sip_first(work, SIP_HEADER_CSEQ).bytes > 0) {
+        cseq_check(work);
+    } else {
+        missing |= SIP_BIT(CSEQ);
+    }
+    if (missing == 0 || work->cut) {
+        return;
+    }
+    if ((missing & SIP_BIT(CALL_ID)) != 0) {
+        sip_anomaly(message, ANOMALY_MISSING_CALL_ID);
+    }
+    if ((missing & SIP_BIT(CSEQ)) != 0) {
+        sip_anomaly(message, ANOMALY_MISSING_CSEQ);
+    }
+    if ((missing & SIP_BIT(FROM)) != 0) {
+        sip_anomaly(message, ANOMALY_MISSING_FROM);
+    }
+    if ((missing & SIP_BIT(TO)) != 0) {
+        sip_anomaly(message, ANOMALY_MISSING_TO);
+    }
+}
+
+/* --- Contact ------------------------------------------------------------------------------------------------ */
+/* q is 0 to 1 with at most three decimals */
+static bool q_fits(struct slice q)
+{
+    if (q.bytes == 0 || q.bytes > 5 || (q.at[0] != '0' && q.at[0] != '1')) {
+        return false;
+    }
+    for (size_t i = 1; i < q.bytes; i++) {
+        bool fits = i == 1 ? q.at[i] == '.' : sip_is(q.at[i], SIP_DIGIT);
+        if (!fits || (i > 1 && q.at[0] == '1' && q.at[i] != '0')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void contact_take(struct sip_work *work, const struct sip_address *address)
+{
+    struct sip_message *message = work->message;
+    uint64_t expires = UINT32_MAX;
+
+    if (address->expires.at != NULL &&
+        (!sip_number(address->expires, &expires) || expires > UINT32_MAX)) {
+        sip_anomaly(message, ANOMALY_EXPIRES_RANGE);
+        expires = UINT32_MAX;
+    }
+    if (address->q.at != NULL && !q_fits(address->q)) {
+        sip_anomaly(message, ANOMALY_SCALAR_RANGE);
+    }
+    if (address->name.star) {
+        work->contact_star = true;
+        message->flags |= SIP_FLAG_CONTACT_STAR;
+    }
+    if (work->contacts++ == 0) {
+        message->contact = address->name.uri;
+        message->contact_expires = (uint32_t)expires;
+    }
+}
+
+void sip_contact_check(struct sip_work *work, struct slice value)
+{
+    struct sip_findings findings = {.count = 0};
+    const char *at = value.at;
+    const char *to = value.at + value.bytes;
+
+    do {
+        struct sip_address address;
+        bool fits = sip_address_scan(work->raw, at, to, true, &address, &findings);
+        if (!fits || (address.notes & SIP_NOTE_ODD) != 0) {
+            sip_anomaly(work->message, ANOMALY_CONTACT_MALFORMED);
+        }
+        if (fits) {
+            contact_take(work, &address);
+        }
+        at = address.stop;
+    } while (at++ < to);
+    sip_findings_tell(work->message, &findings);
+}

@@ -1,0 +1,470 @@
+/* sip_line.c - the header block cut into lines and names, in one pass.
+ *
+ *   bytes   INVITE sip:bob@example.com SIP/2.0 CR LF Via: SIP/2.0/UDP ... CR LF CR LF v=0 ...
+ *   mask                                       1  1                       1  1  1  1
+ *
+ * A mask of 64 bytes has a bit for each byte that is not printable ASCII. In a clean message these
+ * are the line ends and nothing else, so the loop below runs twice a line and not once a byte;
+ * whatever else it meets (a tab, a control byte, UTF-8, a stray CR) is remembered in `saw`, and
+ * only then somebody looks at the text again. The masks come from AVX2, SSE2 or plain C: the only
+ * difference between the three.
+ *
+ * Line ends: CRLF, LF. CR alone ends lines only where the first CR of the message does so without a
+ * LF behind it; else it is a stray byte in a line (RFC 3261 section 7 knows CRLF only; a decoder
+ * that is too liberal here sees headers that no server sees). A line that begins with SP or HTAB
+ * goes on with the line before (section 7.3.1).
+ *
+ * Names are found without a chain of comparisons: first letter, last letter and length choose one
+ * of 256 slots, whose name must then be equal. -Woverride-init makes a compile error of two names
+ * that want one slot. */
+#include "decoders/sip_inside.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+const uint16_t sip_classes[256] = {
+    0x000, 0x000, 0x000, 0x000, 0x000, 0x000, 0x000,
+    0x000, 0x000, 0x044, 0x044, 0x000, /* HTAB LF */
+    0x000, 0x044, 0x000, 0x000, 0x000, 0x000, 0x000,
+    0x000, 0x000, 0x000, 0x000, 0x000, /* CR */
+    0x000, 0x000, 0x000, 0x000, 0x000, 0x000, 0x000,
+    0x000, 0x044, 0x021, 0x860, 0x000, /* SP ! " */
+    0x000, 0x0a1, 0x000, 0x021, 0x020, 0x020, 0x021,
+    0x421, 0x040, 0x623, 0x423, 0x020, /* $ ... / */
+    0x63b, 0x63b, 0x63b, 0x63b, 0x63b, 0x63b, 0x63b,
+    0x63b, 0x63b, 0x63b, 0x120, 0x040, /* 0 ... ; */
+    0x820, 0x200, 0x820, 0x020, 0x000, 0x633, 0x633,
+    0x633, 0x633, 0x633, 0x633, 0x623, /* < ... G */
+    0x623, 0x623, 0x623, 0x623, 0x623, 0x623, 0x623,
+    0x623, 0x623, 0x623, 0x623, 0x623, /* H ... S */
+    0x623, 0x623, 0x623, 0x623, 0x623, 0x623, 0x623,
+    0x020, 0x020, 0x020, 0x000, 0x223, /* T ... _ */
+    0x021, 0x633, 0x633, 0x633, 0x633, 0x633, 0x633,
+    0x623, 0x623, 0x623, 0x623, 0x623, /* ` ... k */
+    0x623, 0x623, 0x623, 0x623, 0x623, 0x623, 0x623,
+    0x623, 0x623, 0x623, 0x623, 0x623, /* l ... w */
+    0x623, 0x623, 0x623, 0x020, 0x000, 0x020, 0x021, /* x ... ~ */
+};
+
+enum { NAME_BYTES = 32 }; /* more than the longest name: two vectors */
+
+static const char names[SIP_HEADER_COUNT][NAME_BYTES] = {
+#define X(id, name) [SIP_HEADER_##id] = name,
+    SIP_HEADER_LIST(X)
+#undef X
+};
+
+static const uint8_t name_bytes_of[SIP_HEADER_COUNT] = {
+#define X(id, name) [SIP_HEADER_##id] = sizeof(name) - 1,
+    SIP_HEADER_LIST(X)
+#undef X
+};
+
+/* The multiplier was searched so that no two names share a slot: any odd number that compiles will
+ * do. */
+#define SLOT(first, last, bytes)                                                                   \
+    ((((uint32_t)(bytes) | (uint32_t)(first) << 8 | (uint32_t)(last) << 16) * 0xe99967d7U) >> 24)
+
+/* clang-format off */
+static const uint8_t slots[256] = {
+#define NAME(id, first, last, bytes) [SLOT(first, last, bytes)] = SIP_HEADER_##id
+    NAME(ALLOW, 'a', 'w', 5), NAME(AUTHENTICATION_INFO, 'a', 'o', 19), NAME(AUTHORIZATION, 'a', 'n', 13),
+    NAME(CALL_ID, 'c', 'd', 7), NAME(CONTACT, 'c', 't', 7), NAME(CONTENT_ENCODING, 'c', 'g', 16),
+    NAME(CONTENT_LENGTH, 'c', 'h', 14), NAME(CONTENT_TYPE, 'c', 'e', 12), NAME(CSEQ, 'c', 'q', 4),
+    NAME(DATE, 'd', 'e', 4), NAME(DIVERSION, 'd', 'n', 9), NAME(EVENT, 'e', 't', 5),
+    NAME(EXPIRES, 'e', 's', 7), NAME(FROM, 'f', 'm', 4), NAME(HISTORY_INFO, 'h', 'o', 12),
+    NAME(IDENTITY, 'i', 'y', 8), NAME(MAX_FORWARDS, 'm', 's', 12), NAME(MIN_EXPIRES, 'm', 's', 11),
+    NAME(P_ASSERTED_IDENTITY, 'p', 'y', 19), NAME(P_ASSOCIATED_URI, 'p', 'i', 16),
+    NAME(P_CHARGING_VECTOR, 'p', 'r', 17), NAME(P_PREFERRED_IDENTITY, 'p', 'y', 20),
+    NAME(PATH, 'p', 'h', 4), NAME(PRIVACY, 'p', 'y', 7), NAME(PROXY_AUTHENTICATE, 'p', 'e', 18),
+    NAME(PROXY_AUTHORIZATION, 'p', 'n', 19), NAME(PROXY_REQUIRE, 'p', 'e', 13), NAME(RACK, 'r', 'k', 4),
+    NAME(REASON, 'r', 'n', 6), NAME(RECORD_ROUTE, 'r', 'e', 12), NAME(REFER_TO, 'r', 'o', 8),
+    NAME(REFERRED_BY, 'r', 'y', 11), NAME(REMOTE_PARTY_ID, 'r', 'd', 15), NAME(REPLACES, 'r', 's', 8),
+    NAME(REQUIRE, 'r', 'e', 7), NAME(RETRY_AFTER, 'r', 'r', 11), NAME(ROUTE, 'r', 'e', 5),
+    NAME(RSEQ, 'r', 'q', 4), NAME(SERVER, 's', 'r', 6), NAME(SERVICE_ROUTE, 's', 'e', 13),
+    NAME(SESSION_EXPIRES, 's', 's', 15), NAME(SESSION_ID, 's', 'd', 10), NAME(SUBJECT, 's', 't', 7),
+    NAME(SUPPORTED, 's', 'd', 9), NAME(TARGET_DIALOG, 't', 'g', 13), NAME(TO, 't', 'o', 2),
+    NAME(UNSUPPORTED, 'u', 'd', 11), NAME(USER_AGENT, 'u', 't', 10), NAME(VIA, 'v', 'a', 3),
+    NAME(WARNING, 'w', 'g', 7), NAME(WWW_AUTHENTICATE, 'w', 'e', 16), NAME(IN_REPLY_TO, 'i', 'o', 11),
+    NAME(ORGANIZATION, 'o', 'n', 12), NAME(MIN_SE, 'm', 'e', 6), NAME(ACCEPT, 'a', 't', 6),
+    NAME(CONTENT_DISPOSITION, 'c', 'n', 19), NAME(MIME_VERSION, 'm', 'n', 12), NAME(JOIN, 'j', 'n', 4),
+    NAME(IDENTITY_INFO, 'i', 'o', 13),
+#undef NAME
+};
+
+/* RFC 3261 section 20 and the extensions that took a letter; a, d, j and u name headers that nobody reads here. */
+static const uint8_t compact[256] = {
+    ['b'] = SIP_HEADER_REFERRED_BY, ['B'] = SIP_HEADER_REFERRED_BY,
+    ['c'] = SIP_HEADER_CONTENT_TYPE, ['C'] = SIP_HEADER_CONTENT_TYPE,
+    ['e'] = SIP_HEADER_CONTENT_ENCODING, ['E'] = SIP_HEADER_CONTENT_ENCODING,
+    ['f'] = SIP_HEADER_FROM, ['F'] = SIP_HEADER_FROM, ['i'] = SIP_HEADER_CALL_ID, ['I'] = SIP_HEADER_CALL_ID,
+    ['k'] = SIP_HEADER_SUPPORTED, ['K'] = SIP_HEADER_SUPPORTED,
+    ['l'] = SIP_HEADER_CONTENT_LENGTH, ['L'] = SIP_HEADER_CONTENT_LENGTH,
+    ['m'] = SIP_HEADER_CONTACT, ['M'] = SIP_HEADER_CONTACT,
+    ['n'] = SIP_HEADER_IDENTITY_INFO, ['N'] = SIP_HEADER_IDENTITY_INFO,
+    ['o'] = SIP_HEADER_EVENT, ['O'] = SIP_HEADER_EVENT, ['r'] = SIP_HEADER_REFER_TO, ['R'] = SIP_HEADER_REFER_TO,
+    ['s'] = SIP_HEADER_SUBJECT, ['S'] = SIP_HEADER_SUBJECT, ['t'] = SIP_HEADER_TO, ['T'] = SIP_HEADER_TO,
+    ['v'] = SIP_HEADER_VIA, ['V'] = SIP_HEADER_VIA,
+    ['x'] = SIP_HEADER_SESSION_EXPIRES, ['X'] = SIP_HEADER_SESSION_EXPIRES,
+    ['y'] = SIP_HEADER_IDENTITY, ['Y'] = SIP_HEADER_IDENTITY,
+};
+/* clang-format on */
+
+/* --- names
+ * ------------------------------------------------------------------------------------------------
+ */
+/* `text` holds NAME_BYTES readable bytes. */
+#if defined(__SSE2__)
+static ALWAYS_INLINE __m128i load16(const void *at)
+{
+    return _mm_loadu_si128((const __m128i *)at);
+}
+
+/* Bit per byte that is another letter than `name` has, without case. */
+static ALWAYS_INLINE uint32_t differing16(const void *text, const void *name)
+{
+    __m128i bytes = load16(text);
+    __m128i shifted = _mm_add_epi8(bytes, _mm_set1_epi8((char)(0x80 - 'A'))); /* A-Z: below -102 */
+    __m128i upper = _mm_cmplt_epi8(shifted, _mm_set1_epi8((char)(0x80 + 26)));
+    __m128i lower = _mm_or_si128(bytes, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(lower, load16(name))) ^ 0xffffU;
+}
+
+static ALWAYS_INLINE bool name_is(const char *text, uint32_t bytes, enum sip_header header)
+{
+    uint32_t differing = differing16(text, names[header]);
+
+    if (bytes > 16) {
+        differing |= differing16(text + 16, names[header] + 16) << 16;
+    }
+    return (differing & ((UINT32_C(1) << bytes) - 1)) == 0;
+}
+
+/* Position of the first colon, NAME_BYTES where there is none. */
+static ALWAYS_INLINE uint32_t colon_at(const char *text)
+{
+    __m128i colon = _mm_set1_epi8(':');
+    uint32_t low = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(text), colon));
+    uint32_t high = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(text + 16), colon));
+    uint64_t found = (uint64_t)1 << NAME_BYTES | high << 16 | low;
+
+    return (uint32_t)__builtin_ctzll(found);
+}
+#else
+static bool name_is(const char *text, uint32_t bytes, enum sip_header header)
+{
+    return sip_same(text, bytes, names[header], bytes);
+}
+
+static uint32_t colon_at(const char *text)
+{
+    const char *colon = memchr(text, ':', NAME_BYTES);
+
+    return colon == NULL ? NAME_BYTES : (uint32_t)(colon - text);
+}
+#endif
+
+/* `text` holds NAME_BYTES readable bytes, the name is shorter than that. */
+static ALWAYS_INLINE enum sip_header name_find(const char *text, uint32_t bytes)
+{
+    if (bytes == 1) {
+        return (enum sip_header)compact[(uint8_t)text[0]];
+    }
+    enum sip_header header = (enum sip_header)
+        slots[SLOT((uint8_t)text[0] | 0x20U, (uint8_t)text[bytes - 1] | 0x20U, bytes)];
+
+    if (bytes != name_bytes_of[header] || !name_is(text, bytes, header)) {
+        return SIP_HEADER_OTHER;
+    }
+    return header;
+}
+
+enum sip_header sip_header_of(struct slice name)
+{
+    char text[NAME_BYTES] = {0};
+
+    if (name.bytes == 0 || name.bytes >= NAME_BYTES) {
+        return SIP_HEADER_OTHER;
+    }
+    memcpy(text, name.at, name.bytes);
+    return name_find(text, (uint32_t)name.bytes);
+}
+
+static bool is_token(const char *text, uint32_t bytes)
+{
+    for (uint32_t i = 0; i < bytes; i++) {
+        if (!sip_is(text[i], SIP_TOKEN)) {
+            return false;
+        }
+    }
+    return bytes > 0;
+}
+
+/* A name that is not in the list, or a line whose colon is far or missing. */
+static __attribute__((noinline)) void row_unusual(const char *text, uint32_t bytes, uint32_t colon,
+                                                  struct sip_row *row)
+{
+    if (colon >= NAME_BYTES) {
+        const char *found = memchr(text, ':', bytes);
+        colon = found == NULL ? bytes : (uint32_t)(found - text);
+    }
+    uint32_t name_bytes = colon;
+    while (name_bytes > 0 && (text[name_bytes - 1] == ' ' || text[name_bytes - 1] == '\t')) {
+        name_bytes--;
+    }
+    row->malformed = colon >= bytes || !is_token(text, name_bytes);
+    row->name_bytes = (uint16_t)(name_bytes < UINT16_MAX ? name_bytes : UINT16_MAX);
+    row->value_from = row->from + (colon < bytes ? colon + 1 : bytes);
+}
+
+/* Name, header and value of the line [from, to). */
+static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, uint32_t from, uint32_t to,
+                                   struct sip_row *row)
+{
+    const char *text = (const char *)lines->at + from;
+    uint32_t bytes = to - from;
+    char room[NAME_BYTES];
+
+    row->from = from;
+    row->malformed = from == 0; /* the start line has no name */
+    if (from == 0) {
+        return;
+    }
+    if (lines->bytes - from < NAME_BYTES) { /* the last line of a message without a body */
+        memset(room, 0, sizeof room);
+        memcpy(room, text, lines->bytes - from);
+        text = room;
+    }
+    uint32_t colon = colon_at(text);
+    uint32_t name_bytes = colon;
+    enum sip_header header = SIP_HEADER_OTHER;
+    if (colon < bytes && colon < NAME_BYTES && colon > 0) {
+        while (name_bytes > 1 && (text[name_bytes - 1] == ' ' || text[name_bytes - 1] == '\t')) {
+            name_bytes--;
+        }
+        header = name_find(text, name_bytes);
+    }
+    text = (const char *)lines->at;
+    if (header == SIP_HEADER_OTHER) {
+        row_unusual(text + from, bytes, colon < bytes ? colon : NAME_BYTES, row);
+    } else {
+        row->name_bytes = (uint16_t)name_bytes;
+        row->value_from = from + colon + 1;
+    }
+    row->header = (uint8_t)header;
+    while (row->value_from < to && sip_is(text[row->value_from], SIP_SPACE)) {
+        row->value_from++;
+    }
+    while (to > row->value_from && sip_is(text[to - 1], SIP_SPACE)) {
+        to--;
+    }
+    row->value_to = to;
+}
+
+/* --- masks
+ * ------------------------------------------------------------------------------------------------
+ */
+typedef uint64_t mask64(const uint8_t *at);
+
+#if defined(__SSE2__)
+/* One more than a byte is, as a signed number, below 0x21 where the byte is a control, DEL or above
+ * it. */
+static ALWAYS_INLINE uint64_t mask16_sse2(const uint8_t *at)
+{
+    __m128i one_more = _mm_add_epi8(load16(at), _mm_set1_epi8(1));
+
+    return (uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(one_more, _mm_set1_epi8(0x21)));
+}
+
+static ALWAYS_INLINE uint64_t mask64_sse2(const uint8_t *at)
+{
+    return mask16_sse2(at) | mask16_sse2(at + 16) << 16 | mask16_sse2(at + 32) << 32 |
+           mask16_sse2(at + 48) << 48;
+}
+
+__attribute__((target("avx2"))) static inline uint64_t mask32_avx2(const uint8_t *at)
+{
+    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    __m256i one_more = _mm256_add_epi8(bytes, _mm256_set1_epi8(1));
+
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), one_more));
+}
+
+__attribute__((target("avx2"))) static inline uint64_t mask64_avx2(const uint8_t *at)
+{
+    return mask32_avx2(at) | mask32_avx2(at + 32) << 32;
+}
+#else
+static ALWAYS_INLINE uint64_t mask64_plain(const uint8_t *at)
+{
+    uint64_t mask = 0;
+
+    for (unsigned i = 0; i < 64; i++) {
+        mask |= (uint64_t)((uint8_t)(at[i] - 0x20) >= 0x5f) << i;
+    }
+    return mask;
+}
+#endif
+
+static ALWAYS_INLINE uint64_t mask_of(const struct sip_lines *lines, uint32_t block, mask64 *mask)
+{
+    uint32_t left = lines->bytes - block;
+
+    if (left >= 64) {
+        return mask(lines->at + block);
+    }
+    uint8_t room[64];
+    memset(room, 'x', sizeof room);
+    memcpy(room, lines->at + block, left);
+    return mask(room);
+}
+
+/* --- lines
+ * ------------------------------------------------------------------------------------------------
+ */
+static bool is_blank(const uint8_t *at, uint32_t from, uint32_t to)
+{
+    while (from < to && at[from] == '\r') {
+        from++;
+    }
+    return from == to;
+}
+
+/* A CR without a LF behind it. The first one of a message decides what it is in this message; a run
+ * of them before a LF is stray in any case. Returns true where it ends the line. */
+static __attribute__((noinline)) bool stray_cr(struct sip_lines *lines, uint32_t at)
+{
+    if ((lines->saw & SIP_SAW_BARE_CR) == 0 && lines->line == 0) {
+        uint32_t next = at + 1;
+        while (next < lines->bytes && lines->at[next] == '\r') {
+            next++;
+        }
+        lines->cr_lines = next == lines->bytes || lines->at[next] != '\n';
+    }
+    lines->saw |= SIP_SAW_BARE_CR;
+    return lines->cr_lines;
+}
+
+/* What the byte at `at` is worth: 0 = it ends no line, else how many bytes the line end has. */
+static ALWAYS_INLINE uint32_t line_end(struct sip_lines *lines, uint32_t at)
+{
+    uint8_t byte = lines->at[at];
+
+    if (byte == '\r') {
+        if (at + 1 < lines->bytes && lines->at[at + 1] == '\n') {
+            lines->saw |= lines->cr_lines ? SIP_SAW_BARE_CR : 0;
+            return 2;
+        }
+        return stray_cr(lines, at) ? 1 : 0;
+    }
+    if (byte == '\n') {
+        lines->saw |= SIP_SAW_BARE_LF;
+        return 1;
+    }
+    if (byte != '\t') {
+        lines->saw |= byte >= 0x80 ? SIP_SAW_HIGH : SIP_SAW_CONTROL;
+    }
+    return 0;
+}
+
+/* The end of the bytes without an empty line. */
+static void lines_close(struct sip_lines *lines)
+{
+    lines->ended = true;
+    lines->body_at = lines->bytes;
+    if (lines->line < lines->bytes) {
+        row_fill(lines, lines->line, lines->bytes, &lines->rows[lines->count++]);
+        lines->unended = true;
+        lines->line = lines->bytes;
+    }
+}
+
+static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
+{
+    uint64_t mask = lines->mask;
+
+    while (lines->count < SIP_LINES_BATCH) {
+        while (mask == 0) {
+            lines->block += 64;
+            if (lines->block >= lines->bytes) {
+                lines->mask = 0;
+                lines_close(lines);
+                return;
+            }
+            mask = mask_of(lines, lines->block, mask_fn);
+        }
+        uint32_t at = lines->block + (uint32_t)__builtin_ctzll(mask);
+        mask &= mask - 1;
+        if (at < lines->resume) {
+            continue;
+        }
+        uint32_t end_bytes = line_end(lines, at);
+        if (end_bytes == 0) {
+            continue;
+        }
+        uint32_t next = at + end_bytes;
+        bool first = lines->resume == lines->line; /* nothing folded: each byte is looked at once */
+        lines->resume = next;
+        if (at == lines->line || (first && is_blank(lines->at, lines->line, at))) {
+            lines->ended = true;
+            lines->whole = true;
+            lines->body_at = next;
+            return;
+        }
+        if (next < lines->bytes && lines->line > 0 &&
+            (lines->at[next] == ' ' || lines->at[next] == '\t')) {
+            lines->saw |= SIP_SAW_FOLD;
+            continue;
+        }
+        row_fill(lines, lines->line, at, &lines->rows[lines->count++]);
+        lines->line = next;
+    }
+    lines->mask = mask;
+}
+
+#if defined(__SSE2__)
+__attribute__((target("avx2"))) static void lines_walk_avx2(struct sip_lines *lines)
+{
+    lines_walk(lines, mask64_avx2);
+}
+
+static void lines_walk_sse2(struct sip_lines *lines)
+{
+    lines_walk(lines, mask64_sse2);
+}
+#endif
+
+void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
+{
+    assert(bytes <= UINT32_MAX - 64);
+    lines->at = at;
+    lines->bytes = (uint32_t)bytes;
+    lines->block = (uint32_t)-64;
+    lines->line = 0;
+    lines->resume = 0;
+    lines->mask = 0;
+    lines->body_at = 0;
+    lines->saw = 0;
+    lines->ended = false;
+    lines->whole = false;
+    lines->unended = false;
+    lines->cr_lines = false;
+}
+
+void sip_lines_next(struct sip_lines *lines)
+{
+    lines->count = 0;
+#if defined(__SSE2__)
+    if (__builtin_cpu_supports("avx2")) {
+        lines_walk_avx2(lines);
+    } else {
+        lines_walk_sse2(lines);
+    }
+#else
+    lines_walk(lines, mask64_plain);
+#endif
+}

@@ -1,0 +1,236 @@
+/* sip_via.c - the way a message came (RFC 3261 section 20.42): how many hops, and what the topmost one says.
+ *
+ *   SIP / 2.0 / UDP  192.0.2.1:5060 ;branch=z9hG4bK77 ;received=198.51.100.7 ;rport=1024 ,  SIP/2.0/TCP ...
+ *   protocol, transport, sent-by, parameters: white space and folds may stand between any two of them
+ *
+ * The topmost Via names the transaction, so what cannot be read in it makes the message invalid; below it oddities
+ * are told and the value still counts as a hop. */
+#include "decoders/sip_inside.h"
+
+/* The transport of "name / version / transport"; NULL where that is not what stands there. */
+static const char *scan_protocol(const char *at, const char *to, const char **out_transport)
+{
+    if (to - at > 8 && memcmp(at, "SIP/2.0/", 8) == 0 && !sip_is(at[8], SIP_SPACE)) {
+        at += 8;
+    } else {
+        for (unsigned slashes = 0; slashes < 2; slashes++) {
+            const char *word = at;
+            while (at < to && sip_is(*at, SIP_TOKEN)) {
+                at++;
+            }
+            const char *slash = sip_skip_space(at, to);
+            if (at == word || slash == to || *slash != '/') {
+                return NULL;
+            }
+            at = sip_skip_space(slash + 1, to);
+        }
+    }
+    *out_transport = at;
+    while (at < to && sip_is(*at, SIP_TOKEN)) {
+        at++;
+    }
+    return at == *out_transport ? NULL : at;
+}
+
+/* host [: port]; NULL where there is none. White space may stand around the colon. */
+static const char *scan_sent_by(const char *at, const char *to, const char **out_host_end)
+{
+    const char *host = at;
+
+    if (at < to && *at == '[') {
+        const char *close = memchr(at, ']', (size_t)(to - at));
+        struct addr addr;
+        if (close == NULL || !addr_parse(slice_of(at, (size_t)(close + 1 - at)), &addr)) {
+            return NULL;
+        }
+        at = close + 1;
+    } else {
+        while (at < to && sip_is(*at, SIP_HOST)) {
+            at++;
+        }
+    }
+    *out_host_end = at;
+    if (at == host) {
+        return NULL;
+    }
+    const char *colon = sip_skip_space(at, to);
+    if (colon == to || *colon != ':') {
+        return at;
+    }
+    at = sip_skip_space(colon + 1, to);
+    const char *digits = at;
+    uint32_t port = 0;
+    while (at < to && sip_is(*at, SIP_DIGIT)) {
+        port = port > UINT16_MAX ? port : port * 10 + (uint32_t)(*at - '0');
+        at++;
+    }
+    return at == digits || port > UINT16_MAX ? NULL : at;
+}
+
+/* Broadcast, multicast or no address at all as the place for answers (RFC 4475 section 3.3.10). */
+static bool is_broadcast(const char *from, const char *to)
+{
+    struct addr addr;
+
+    if (*from != '2' && *from != '0' && *from != '[') {
+        return false;
+    }
+    return addr_parse(slice_of(from, (size_t)(to - from)), &addr) &&
+           (addr_is_broadcast(&addr) || addr_is_multicast(&addr) || addr_is_unspecified(&addr));
+}
+
+static bool transport_fits(struct slice name, enum sip_transport transport)
+{
+    switch (transport) {
+    case SIP_UDP:
+        return SIP_SAME(name.at, name.bytes, "udp");
+    case SIP_TCP: /* TLS: a mirror behind the far end of the encryption shows it as TCP */
+        return SIP_SAME(name.at, name.bytes, "tcp") || SIP_SAME(name.at, name.bytes, "tls");
+    case SIP_WEBSOCKET:
+    default:
+        return SIP_SAME(name.at, name.bytes, "ws") || SIP_SAME(name.at, name.bytes, "wss");
+    }
+}
+
+struct via {
+    struct slice branch;
+    struct slice received;
+    bool has_branch;
+    bool has_received;
+    bool has_rport; /* with a value */
+    unsigned notes;
+};
+
+static void take_parameter(struct sip_message *message, const struct sip_parameter *parameter,
+                           struct via *via)
+{
+    struct slice value = slice_of(parameter->value, parameter->value_bytes);
+    const char *name = parameter->name;
+    uint64_t ttl;
+
+    switch (parameter->name_bytes) {
+    case 3:
+        if (SIP_SAME(name, 3, "ttl") && (!sip_number(value, &ttl) || ttl > 255)) {
+            sip_anomaly(message, ANOMALY_SCALAR_RANGE);
+        }
+        break;
+    case 5:
+        via->has_rport = via->has_rport || (SIP_SAME(name, 5, "rport") && value.bytes > 0);
+        break;
+    case 6:
+        if (SIP_SAME(name, 6, "branch") && !via->has_branch) {
+            via->has_branch = true;
+            via->branch = value;
+        }
+        break;
+    case 8:
+        if (SIP_SAME(name, 8, "received")) {
+            via->has_received = true;
+            via->received = value;
+            if (value.bytes > 0 && *value.at == '[') {
+                sip_anomaly(message, ANOMALY_VIA_RECEIVED_BRACKETS);
+            }
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void judge_branch(struct sip_message *message, const struct via *via)
+{
+    static const size_t cookie_bytes = sizeof "z9hG4bK" - 1;
+    struct slice branch = via->branch;
+
+    if (!via->has_branch) {
+        if ((message->flags & SIP_FLAG_CUT) == 0) {
+            sip_anomaly(message, ANOMALY_MISSING_BRANCH);
+        }
+        return;
+    }
+    message->branch = sip_part_of(message->raw, branch.at, branch.at + branch.bytes);
+    bool cookie = branch.bytes >= cookie_bytes &&
+                  SIP_SAME(branch.at, cookie_bytes, "z9hg4bk"); /* tokens have no case */
+    if (branch.bytes == 0 || (cookie && branch.bytes == cookie_bytes)) {
+        sip_anomaly(message, ANOMALY_BRANCH_EMPTY);
+    } else if (cookie) {
+        message->flags |= SIP_FLAG_COOKIE;
+    } else {
+        sip_anomaly(message, ANOMALY_BRANCH_NO_COOKIE);
+    }
+}
+
+/* One value; returns where its comma or the end stands. */
+static const char *scan_value(struct sip_message *message, const char *at, const char *to,
+                              bool topmost, bool *out_odd, bool *out_stamped)
+{
+    const char *transport = NULL;
+    const char *host_end = NULL;
+    struct via via = {.notes = 0};
+    const char *transport_end = scan_protocol(at, to, &transport);
+    const char *host = transport_end == NULL ? at : sip_skip_space(transport_end, to);
+    const char *end = transport_end == NULL || host == transport_end
+                          ? NULL
+                          : scan_sent_by(host, to, &host_end);
+    const char *rest = end;
+
+    if (end == NULL) {
+        *out_odd = true;
+        for (rest = host; rest < to && *rest != ';' && *rest != ','; rest++) {
+        }
+    } else if (is_broadcast(host, host_end)) {
+        sip_anomaly(message, ANOMALY_VIA_BROADCAST);
+    }
+    rest = sip_skip_space(rest, to);
+    if (rest < to && *rest != ';' && *rest != ',') {
+        *out_odd = true;
+        while (rest < to && *rest != ';' && *rest != ',') {
+            rest++;
+        }
+    }
+    while (rest < to && *rest == ';') {
+        struct sip_parameter parameter;
+        rest = sip_parameter_scan(rest, to, &parameter, &via.notes);
+        take_parameter(message, &parameter, &via);
+    }
+    *out_odd = *out_odd || via.notes != 0;
+    if (!topmost) {
+        return rest;
+    }
+    if (end != NULL) {
+        struct slice name = slice_of(transport, (size_t)(transport_end - transport));
+        message->via_transport = sip_part_of(message->raw, transport, transport_end);
+        message->sent_by = sip_part_of(message->raw, host, end);
+        if (!transport_fits(name, (enum sip_transport)message->transport)) {
+            sip_anomaly(message, ANOMALY_VIA_TRANSPORT_MISMATCH);
+        }
+    }
+    if (via.has_received) {
+        message->via_received =
+            sip_part_of(message->raw, via.received.at, via.received.at + via.received.bytes);
+    }
+    judge_branch(message, &via);
+    *out_stamped = via.has_received || via.has_rport;
+    return rest;
+}
+
+void sip_via_check(struct sip_work *work, struct slice value, bool topmost)
+{
+    struct sip_message *message = work->message;
+    const char *at = value.at;
+    const char *to = value.at + value.bytes;
+
+    do {
+        bool odd = false;
+        at = sip_skip_space(at, to);
+        at = scan_value(message, at, to, topmost, &odd, &work->via_stamped);
+        message->vias = message->vias < UINT16_MAX ? message->vias + 1 : message->vias;
+        if (odd && topmost) {
+            sip_anomaly(message, ANOMALY_VIA_MALFORMED);
+            work->via_odd = true;
+        } else if (odd && !work->via_odd) {
+            sip_anomaly(message, ANOMALY_HEADER_VALUE_MALFORMED);
+        }
+        topmost = false;
+    } while (at++ < to);
+}
