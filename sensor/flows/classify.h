@@ -1,0 +1,37 @@
+/* classify.h - nDPI's opinion about a flow, where our decoders have none. The only file that knows nDPI.
+ *
+ * Owns      one nDPI module, made at the first flow that needs it, and the flow states it lends out.
+ * Borrows   packets during the call.
+ * Time      packet time in ms, an argument.
+ * Bounds    CLASSIFY_PACKETS_UDP and _TCP packets a flow, CLASSIFY_FLOWS_MAX flows under examination at once.
+ * Errors    a module that cannot be made: said once, then no opinions.
+ * Thread    one worker.
+ *
+ * A second opinion, never trusted on a port guess; verdicts from nDPI's caches of earlier flows are not used either,
+ * because then an answer would depend on which worker saw what (DESIGN.md law 2). */
+#ifndef SENSOR_FLOWS_CLASSIFY_H
+#define SENSOR_FLOWS_CLASSIFY_H
+
+#include "sensor/flows/unwrap.h"
+
+enum { CLASSIFY_PACKETS_UDP = 8, CLASSIFY_PACKETS_TCP = 24, CLASSIFY_FLOWS_MAX = 1024 };
+
+struct classify;
+
+struct classify_verdict {
+    bool final;
+    bool guessed;
+    char master[24]; /* "" = none */
+    char app[24];
+};
+
+struct classify *classify_open(void); /* NULL: no memory */
+void classify_close(struct classify *classify);
+/* A flow's examination; returned as a small id, 0 = no room now. */
+uint32_t classify_begin(struct classify *classify);
+void classify_packet(struct classify *classify, uint32_t id, const struct datagram *datagram,
+                     struct classify_verdict *out_verdict);
+void classify_give_up(struct classify *classify, uint32_t id, struct classify_verdict *out_verdict);
+void classify_end(struct classify *classify, uint32_t id);
+
+#endif

@@ -1,0 +1,188 @@
+/* Mirror copies: a ring of the packets seen last, found again through chains by hash.
+ *
+ *    heads  [number of the newest packet of its chain] x HEADS       index: top bits of the hash
+ *    ring   [hash | time | where | number before it in the chain] x CELLS   index: number, low bits
+ *
+ * Numbers count packets, so a link is stale when it is more than CELLS behind (0 is, at the start):
+ * nothing is ever deleted from a chain, old packets fall off the ring. (After 2^32 packets a stale
+ * link may look fresh: it leads to cells whose whole hash differs.) What is forgotten follows the
+ * order of packets alone. (Buckets that evict their own oldest would be simpler, but then the seed
+ * of the hash decides who is forgotten; DESIGN.md law 2.) A packet whose twin turned out to be no
+ * copy takes the twin's place in the chain, so every hash stands in a chain once, and chains stay
+ * as short as the load of the heads (one half) makes them: a flood of equal packets does not
+ * lengthen them.
+ *
+ * What makes two packets the same: addresses, ports, protocol, IP id, lengths, checksum, TCP's
+ * numbers, and the payload. Of the payload the first 32 bytes are hashed where UDP's or TCP's
+ * checksum is there, for it covers the rest; two payloads that differ only behind 32 bytes and
+ * still have the same checksum, length and IP id are one in 65,536, and then only within 50 ms
+ * (RTP's header lies within the 32 anyway). Without a checksum (0, and fragments) all captured
+ * bytes count. TTL, VLAN, VNI, MAC and port are left out: they differ between the mirrors.
+ *
+ * A copy is measured against the first of its kind, not against the copy before: a loop does not
+ * hide packets for longer than the window. */
+#include "sensor/flows/duplicate.h"
+
+#include "base/region.h"
+
+enum {
+    HEADS = 2 * DUPLICATE_CELLS,
+    HEAD_SHIFT = 64 - 15,
+    PAYLOAD_BYTES = 32,
+};
+
+static_assert(HEADS == 1 << (64 - HEAD_SHIFT), "the top bits of a hash choose its head");
+static_assert((DUPLICATE_CELLS & (DUPLICATE_CELLS - 1)) == 0, "a number's cell is its low bits");
+
+struct duplicate_cell {
+    uint64_t hash;
+    uint64_t time_ns;
+    uint32_t where; /* port, VLANs, TTL, MAC, mixed: what differs between mirrors */
+    uint32_t before; /* number of the packet before it in its chain; 0 = none */
+};
+
+struct duplicate_table {
+    struct hash_key key;
+    uint32_t number; /* of the newest packet; begins where a link of 0 is stale */
+    struct region ring;
+    struct region heads;
+};
+
+/* What is hashed, without padding. */
+struct duplicate_identity {
+    struct addr source;
+    struct addr destination;
+    uint32_t ports;
+    uint32_t lengths;
+    uint32_t id_checksum;
+    uint32_t kind; /* protocol, fragment and its position */
+    uint32_t tcp_sequence;
+    uint32_t tcp_acknowledgement;
+    uint8_t payload[PAYLOAD_BYTES]; /* its first bytes, or the hash of all */
+};
+
+static_assert(sizeof(struct duplicate_identity) == 88, "no padding in what is hashed");
+
+enum status duplicate_table_open(struct hash_key key, struct duplicate_table **out_table,
+                                 struct error *error)
+{
+    struct duplicate_table *table = calloc(1, sizeof *table);
+    if (table == NULL) {
+        return error_system(error, STATUS_FAILED, "", "no memory for the table of mirror copies");
+    }
+    table->key = key;
+    table->number = DUPLICATE_CELLS;
+    enum status status =
+        region_open(DUPLICATE_CELLS * sizeof(struct duplicate_cell), &table->ring, error);
+    if (status != STATUS_OK) {
+        goto free_table;
+    }
+    status = region_open(HEADS * sizeof(uint32_t), &table->heads, error);
+    if (status != STATUS_OK) {
+        goto close_ring;
+    }
+    *out_table = table;
+    return STATUS_OK;
+
+close_ring:
+    region_close(&table->ring);
+free_table:
+    free(table);
+    return status;
+}
+
+void duplicate_table_close(struct duplicate_table *table)
+{
+    if (table == NULL) {
+        return;
+    }
+    region_close(&table->heads);
+    region_close(&table->ring);
+    free(table);
+}
+
+size_t duplicate_table_bytes_max(void)
+{
+    return sizeof(struct duplicate_table) + DUPLICATE_CELLS * sizeof(struct duplicate_cell) +
+           HEADS * sizeof(uint32_t);
+}
+
+static uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers *layers)
+{
+    struct duplicate_identity identity = {
+        .source = layers->source,
+        .destination = layers->destination,
+        .ports = (uint32_t)layers->source_port << 16 | layers->destination_port,
+        .lengths = layers->payload_wire,
+        .id_checksum = (uint32_t)layers->ip_id << 16 | layers->checksum,
+        .kind = layers->protocol,
+        .tcp_sequence = layers->tcp_sequence,
+        .tcp_acknowledgement = layers->tcp_acknowledgement,
+    };
+    const uint8_t *payload = layers->payload;
+    uint32_t bytes = layers->payload_bytes;
+    if (layers->fragment) {
+        payload = layers->fragment_at;
+        bytes = layers->fragment_bytes;
+        identity.lengths = layers->fragment_wire;
+        identity.ports = layers->fragment_id;
+        identity.kind = UINT32_C(1) << 31 | (uint32_t)layers->fragment_protocol << 17 |
+                        (uint32_t)layers->more_fragments << 16 | layers->fragment_offset;
+    } else if (bytes >= PAYLOAD_BYTES && layers->checksum != 0) {
+        memcpy(identity.payload, payload, PAYLOAD_BYTES);
+        return hash_bytes(table->key, &identity, sizeof identity);
+    }
+    if (bytes > 0) {
+        uint64_t all = hash_bytes(table->key, payload, bytes);
+        memcpy(identity.payload, &all, sizeof all);
+    }
+    return hash_bytes(table->key, &identity, sizeof identity);
+}
+
+static uint32_t duplicate_where(const struct layers *layers, uint16_t interface)
+{
+    uint64_t where = (uint64_t)interface << 48 | (uint64_t)layers->vlan_outer << 32 |
+                     (uint64_t)layers->vlan_inner << 16 | layers->ttl;
+    return (uint32_t)hash_mix(where, layers->link_hash_input ^ (uint64_t)layers->vni << 24);
+}
+
+/* Is the packet a copy of the one in `cell`, which has the same hash? */
+static bool duplicate_is_copy(const struct duplicate_cell *cell, bool has_id, uint32_t where,
+                              uint64_t now_ns)
+{
+    uint64_t apart_ns = now_ns > cell->time_ns ? now_ns - cell->time_ns : cell->time_ns - now_ns;
+    if (has_id) {
+        return apart_ns <= DUPLICATE_WINDOW_NS;
+    }
+    return apart_ns <= DUPLICATE_WINDOW_NO_ID_NS && cell->where != where;
+}
+
+bool duplicate_see(struct duplicate_table *table, const struct layers *layers, uint16_t interface,
+                   uint64_t now_ns)
+{
+    struct duplicate_cell *ring = table->ring.at;
+    uint64_t hash = duplicate_hash(table, layers);
+    uint32_t *heads = table->heads.at;
+    uint32_t *head = &heads[hash >> HEAD_SHIFT];
+    uint32_t where = duplicate_where(layers, interface);
+    /* An IPv6 fragment has an id too, but a sender's own: it repeats it in no other packet. */
+    bool has_id = layers->ip_id != 0 || (layers->fragment && layers->fragment_id != 0);
+    uint32_t number = table->number + 1;
+    uint32_t *link = head;
+    while (number - *link <= DUPLICATE_CELLS) { /* ends: a link in a cell is older than the cell */
+        struct duplicate_cell *cell = &ring[*link & (DUPLICATE_CELLS - 1)];
+        if (cell->hash == hash) {
+            if (duplicate_is_copy(cell, has_id, where, now_ns)) {
+                return true;
+            }
+            *link = cell->before; /* its place is taken below */
+            break;
+        }
+        link = &cell->before;
+    }
+    table->number = number;
+    ring[number & (DUPLICATE_CELLS - 1)] =
+        (struct duplicate_cell){.hash = hash, .time_ns = now_ns, .where = where, .before = *head};
+    *head = number;
+    return false;
+}

@@ -1,0 +1,378 @@
+/* worker_state.c - a datagram's way through one worker.
+ *
+ *   UDP, first byte      0-3      STUN, if the magic cookie is there
+ *   (RFC 7983, 5761)     128-191  RTCP, if the second byte is 192-223 and the lengths say so; else RTP
+ *                        9-127    SIP, if it has a start line (a media port may carry SIP, so no port decides)
+ *                        else     none of ours: a flow
+ *   TCP                  bytestream.c puts it in order and finds messages; always a flow too
+ *
+ * Nine packets in ten are RTP of a confirmed stream. They go through four passes over a batch (read the header and
+ * prefetch the index; prefetch the stream; prefetch its rest; count), and touch nothing else: no flow, no counter. A candidate's packets
+ * count as a flow as well until it is confirmed, because it may turn out to be something else.
+ *
+ * RTCP between hosts has a port of its own, which no stream here can vouch for (the media's flow may belong to another
+ * worker). So a whole compound that begins with a report is believed by its shape, and anything weaker (reduced size,
+ * damage behind the first packet) only where its sender is a confirmed stream of the same five-tuple, or both ports are
+ * odd as RTCP's are by convention.
+ *
+ * Limit: TURN channel data (first byte 64-79) is not opened; its media is a flow. */
+#include "sensor/flows/worker_inside.h"
+
+#include "decoders/rtcp.h"
+#include "decoders/stun.h"
+
+enum { SIP_PORT = 5060, SIPS_PORT = 5061, PORT_USER_FIRST = 1024 };
+enum { BYTE_STUN_LAST = 3, BYTE_SIP_FIRST = 9, BYTE_SIP_LAST = 127 };
+enum { KEPT_BYTES = 4 << 20 };
+
+size_t worker_state_bytes_max(const struct worker_limits *limits)
+{
+    struct stream_options streams = {.streams_max = limits->streams_max};
+    struct flow_options flows = {.flows_max = limits->flows_max};
+    struct bytestream_options bytestreams = {.streams_max = limits->tcp_streams_max,
+                                             .bytes_max = limits->tcp_bytes_max};
+    return sizeof(struct worker_state) + KEPT_BYTES + stream_bytes_max(&streams) +
+           flow_bytes_max(&flows) + bytestream_bytes_max(&bytestreams);
+}
+
+enum status worker_state_open(const struct worker_limits *limits,
+                              const struct worker_hooks *hooks, struct worker_state **out_state,
+                              struct error *error)
+{
+    struct worker_state *state = calloc(1, sizeof *state);
+    if (state == NULL) {
+        return error_set(error, STATUS_FAILED, "worker", "no memory for its state");
+    }
+    state->limits = *limits;
+    state->hooks = *hooks;
+    struct stream_options streams = {.streams_max = limits->streams_max,
+                                     .idle_ns = limits->stream_idle_ns,
+                                     .key = limits->key,
+                                     .on_sighting = worker_tell_stream,
+                                     .on_reason = worker_tell_reason,
+                                     .owner = state};
+    struct flow_options flows = {.flows_max = limits->flows_max,
+                                 .idle_ns = limits->flow_idle_ns,
+                                 .key = limits->key,
+                                 .classify = limits->classify,
+                                 .on_sighting = worker_tell_flow,
+                                 .on_reason = worker_tell_reason,
+                                 .owner = state};
+    struct bytestream_options bytestreams = {.streams_max = limits->tcp_streams_max,
+                                             .bytes_max = limits->tcp_bytes_max,
+                                             .key = limits->key,
+                                             .on_message = worker_see_message,
+                                             .on_reason = worker_tell_reason,
+                                             .on_anomaly = worker_see_anomaly,
+                                             .owner = state};
+    enum status status = bytering_open(&state->kept, KEPT_BYTES, error);
+    if (status == STATUS_OK) {
+        status = stream_open(&streams, &state->streams, error);
+    }
+    if (status == STATUS_OK) {
+        status = flow_open(&flows, &state->flows, error);
+    }
+    if (status == STATUS_OK) {
+        status = bytestream_open(&bytestreams, &state->bytestreams, error);
+    }
+    if (status != STATUS_OK) {
+        worker_state_close(state);
+        return status;
+    }
+    *out_state = state;
+    return STATUS_OK;
+}
+
+void worker_state_close(struct worker_state *state)
+{
+    if (state == NULL) {
+        return;
+    }
+    if (state->bytestreams != NULL) {
+        bytestream_close(state->bytestreams);
+    }
+    flow_close(state->flows);
+    stream_close(state->streams);
+    bytering_close(&state->kept);
+    free(state);
+}
+
+uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t bytes)
+{
+    assert(bytes <= KEPT_BYTES / 2);
+    for (;;) {
+        bytering_release(&state->kept, state->hooks.analyst_position(state->hooks.owner));
+        uint8_t *at = bytering_take(&state->kept, bytes, number);
+        if (at != NULL) {
+            return at;
+        }
+        state->hooks.wait_for_room(state->hooks.owner);
+    }
+}
+
+/* --- UDP ---------------------------------------------------------------------------------------------------- */
+
+/* What the first pass over a batch found out about a datagram. */
+struct lane {
+    bool is_rtp;
+    uint32_t hint;
+    uint64_t hash;
+    struct rtp_view view;
+};
+
+static bool has_rtp_version(const struct datagram *datagram)
+{
+    return datagram->protocol == PROTOCOL_UDP && datagram->payload_bytes > 1 &&
+           datagram->payload[0] >> 6 == 2;
+}
+
+/* Reads the header as RTP; a refusal is counted. */
+static void lane_read(struct worker_state *state, const struct datagram *datagram,
+                      struct lane *lane)
+{
+    enum reason reason = rtp_decode(datagram->payload, datagram->payload_bytes,
+                                    datagram->payload_wire, &lane->view);
+    lane->is_rtp = reason == REASON_NONE;
+    lane->hint = UINT32_MAX;
+    if (lane->is_rtp) {
+        lane->hash = stream_hash(state->streams, datagram, lane->view.ssrc);
+    } else {
+        worker_count_reason(state, reason);
+    }
+}
+
+static bool is_sip_port(const struct datagram *datagram)
+{
+    return datagram->source_port == SIP_PORT || datagram->destination_port == SIP_PORT ||
+           datagram->source_port == SIPS_PORT || datagram->destination_port == SIPS_PORT;
+}
+
+bool worker_knows_sip(const struct worker_state *state, const struct datagram *datagram)
+{
+    return is_sip_port(datagram) || flow_is_sip(state->flows, datagram);
+}
+
+static bool is_rtcp_port(uint16_t port)
+{
+    return port % 2 == 1 && port > PORT_USER_FIRST;
+}
+
+static bool rtcp_is_plausible(const struct worker_state *state, const struct datagram *datagram,
+                              const struct rtcp_view *view)
+{
+    if (!view->reduced && !view->damaged) {
+        return true;
+    }
+    if (is_rtcp_port(datagram->source_port) && is_rtcp_port(datagram->destination_port)) {
+        return true;
+    }
+    return stream_knows(state->streams, stream_hash(state->streams, datagram, view->sender));
+}
+
+static bool see_rtcp(struct worker_state *state, const struct datagram *datagram)
+{
+    struct rtcp_sighting *sighting = worker_reserve(state, sizeof *sighting);
+    enum reason reason = rtcp_decode(datagram->payload, datagram->payload_bytes,
+                                     datagram->payload_wire, &sighting->view);
+    if (reason != REASON_NONE) {
+        worker_count_reason(state, reason);
+        return false;
+    }
+    if (!rtcp_is_plausible(state, datagram, &sighting->view)) {
+        return false;
+    }
+    sighting->view.cname_count = 0;
+    memset(sighting->view.cnames, 0, sizeof sighting->view.cnames);
+    worker_head(state, datagram, SIGHTING_RTCP, &sighting->head);
+    worker_commit(state, sighting, sizeof *sighting);
+    worker_count(state, COUNT_RTCP_PACKETS);
+    return true;
+}
+
+static bool see_stun(struct worker_state *state, const struct datagram *datagram)
+{
+    struct stun_view view;
+    enum reason reason = stun_decode(datagram->payload, datagram->payload_bytes, &view);
+    if (reason != REASON_NONE) {
+        if (reason == REASON_STUN_LENGTH) {
+            worker_count_reason(state, reason);
+        }
+        return false;
+    }
+    if (!worker_knows_sip(state, datagram)) {
+        return true;
+    }
+    /* RFC 5626 section 4.4.2: a keep-alive of a phone. Its answer shows that the asked address hears us. */
+    worker_count_reason(state, REASON_KEEPALIVE);
+    if (view.is_request || view.is_response) {
+        struct proof_sighting *proof = worker_reserve(state, sizeof *proof);
+        memset(proof, 0, sizeof *proof);
+        worker_head(state, datagram, SIGHTING_PROOF, &proof->head);
+        proof->proof = PROOF_STUN;
+        proof->answer = view.is_response;
+        memcpy(proof->transaction, view.transaction, sizeof proof->transaction);
+        worker_commit(state, proof, sizeof *proof);
+    }
+    return true;
+}
+
+static bool see_text(struct worker_state *state, const struct datagram *datagram)
+{
+    bool known = worker_knows_sip(state, datagram);
+    if (worker_see_sip(state, datagram, known)) {
+        return true;
+    }
+    if (known) {
+        worker_count_reason(state, worker_is_keepalive(datagram) ? REASON_KEEPALIVE
+                                                                 : REASON_SIP_NOT);
+    }
+    return false;
+}
+
+/* True: the packet is its stream's alone and no flow's. */
+static bool see_rtp(struct worker_state *state, const struct datagram *datagram,
+                    const struct lane *lane, enum flow_application *out_application)
+{
+    enum stream_seen seen =
+        stream_see(state->streams, datagram, &lane->view, lane->hash, lane->hint);
+    /* The flow learns at the packet that confirms the stream, and is not asked again. */
+    *out_application = seen == STREAM_SEEN_CONFIRMS ? FLOW_RTP : FLOW_UNKNOWN;
+    return seen == STREAM_SEEN_CONFIRMED;
+}
+
+static void see_udp(struct worker_state *state, const struct datagram *datagram,
+                    struct lane *lane)
+{
+    enum flow_application application = FLOW_UNKNOWN;
+    uint8_t first = datagram->payload_bytes > 0 ? datagram->payload[0] : UINT8_MAX;
+    if (lane->is_rtp) {
+        if (see_rtp(state, datagram, lane, &application)) {
+            return;
+        }
+    } else if (has_rtp_version(datagram) && rtcp_is_type(datagram->payload[1])) {
+        if (see_rtcp(state, datagram)) {
+            application = FLOW_RTCP;
+        } else {
+            /* Types 64 to 95 with the marker look like RTCP types. */
+            lane_read(state, datagram, lane);
+            if (lane->is_rtp && see_rtp(state, datagram, lane, &application)) {
+                return;
+            }
+        }
+    } else if (first <= BYTE_STUN_LAST && see_stun(state, datagram)) {
+        application = FLOW_STUN;
+    } else if (first >= BYTE_SIP_FIRST && first <= BYTE_SIP_LAST) {
+        application = see_text(state, datagram) ? FLOW_SIP : FLOW_UNKNOWN;
+    } else if (worker_knows_sip(state, datagram) && worker_is_keepalive(datagram)) {
+        worker_count_reason(state, REASON_KEEPALIVE);
+    }
+    (void)flow_see(state->flows, datagram, application);
+}
+
+/* --- TCP ---------------------------------------------------------------------------------------------------- */
+
+static void see_tcp(struct worker_state *state, const struct datagram *segment)
+{
+    state->segment_is_sip = false;
+    (void)bytestream_see(state->bytestreams, segment);
+    struct flow_view view =
+        flow_see(state->flows, segment, state->segment_is_sip ? FLOW_SIP : FLOW_UNKNOWN);
+    if (view.tells_proof) {
+        struct proof_sighting *proof = worker_reserve(state, sizeof *proof);
+        memset(proof, 0, sizeof *proof);
+        worker_head(state, segment, SIGHTING_PROOF, &proof->head);
+        proof->head.sub = SUB_PROOF;
+        proof->proof = PROOF_TCP;
+        proof->sequence_end = segment->tcp_sequence + segment->payload_wire;
+        proof->acknowledged =
+            (segment->tcp_flags & TCP_ACK) != 0 ? segment->tcp_acknowledgement : 0;
+        worker_commit(state, proof, sizeof *proof);
+    }
+}
+
+/* --- batches, marks, end ------------------------------------------------------------------------------------ */
+
+void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count)
+{
+    assert(count <= WORKER_BATCH);
+    struct lane lanes[WORKER_BATCH];
+    for (size_t index = 0; index < count; index++) {
+        lanes[index].is_rtp = false;
+        if (has_rtp_version(&batch[index]) && !rtcp_is_type(batch[index].payload[1])) {
+            lane_read(state, &batch[index], &lanes[index]);
+        }
+        if (lanes[index].is_rtp) {
+            stream_prefetch(state->streams, lanes[index].hash);
+        }
+    }
+    for (size_t index = 0; index < count; index++) {
+        if (lanes[index].is_rtp) {
+            lanes[index].hint = stream_prefetch_cell(state->streams, lanes[index].hash);
+        }
+    }
+    for (size_t index = 0; index < count; index++) {
+        if (lanes[index].is_rtp) {
+            stream_prefetch_rest(state->streams, lanes[index].hint);
+        }
+    }
+    for (size_t index = 0; index < count; index++) {
+        state->packet_number = batch[index].number;
+        state->packet_sub = 0;
+        if (batch[index].protocol == PROTOCOL_TCP) {
+            see_tcp(state, &batch[index]);
+        } else {
+            see_udp(state, &batch[index], &lanes[index]);
+        }
+    }
+}
+
+static void mark_begin(struct worker_state *state, uint64_t number, uint64_t mark_ns)
+{
+    state->mark_ordinal = state->mark_number == number ? state->mark_ordinal + 1 : 0;
+    state->in_mark = true;
+    state->mark_number = number;
+    state->mark_ns = mark_ns;
+    state->mark_sub = SUB_MESSAGES;
+}
+
+void worker_state_mark(struct worker_state *state, uint64_t mark_s, uint64_t number,
+                       uint64_t shift_ns)
+{
+    mark_begin(state, number, mark_s * NS_PER_S);
+    stream_mark(state->streams, mark_s, number, shift_ns);
+    bytestream_mark(state->bytestreams, mark_s * NS_PER_S, number);
+    flow_mark(state->flows, mark_s, number, shift_ns);
+    worker_tell_mark(state, mark_s, shift_ns);
+    state->in_mark = false;
+}
+
+void worker_state_end(struct worker_state *state, uint64_t number)
+{
+    mark_begin(state, number, 0);
+    stream_end(state->streams, number);
+    bytestream_end(state->bytestreams);
+    flow_end(state->flows, number);
+    worker_tell_end(state, number);
+    state->in_mark = false;
+}
+
+void worker_state_add_frames(struct worker_state *state, const struct unwrap_counts *counts,
+                             uint64_t first_ns, uint64_t last_ns)
+{
+    uint64_t *sums = state->counts;
+    sums[COUNT_FRAMES] += counts->frames - state->frames.frames;
+    sums[COUNT_BYTES] += counts->bytes - state->frames.bytes;
+    sums[COUNT_DECODED] += counts->decoded - state->frames.decoded;
+    sums[COUNT_IGNORED] += counts->ignored - state->frames.ignored;
+    sums[COUNT_MALFORMED] += counts->malformed - state->frames.malformed;
+    sums[COUNT_DUPLICATES] += counts->duplicates - state->frames.duplicates;
+    sums[COUNT_FRAME_ANOMALY_FIRST + ANOMALY_IP_FRAG_OVERLAP] +=
+        counts->overlaps - state->frames.overlaps;
+    for (size_t reason = 0; reason < REASON_COUNT; reason++) {
+        sums[COUNT_REASON_FIRST + reason] +=
+            counts->reasons[reason] - state->frames.reasons[reason];
+    }
+    state->frames = *counts;
+    state->first_ns = first_ns;
+    state->last_ns = last_ns;
+}
