@@ -1,0 +1,260 @@
+/* incident_note.c - a finding is taken in: figures, who and whom, named accounts, the packets that prove it.
+ *
+ * Caps (detections.md section 0): a rule that blames someone needs a source that has shown that it hears us; else the
+ * finding loses one severity and never exceeds 2. Below a confidence of 50 nothing exceeds 2.
+ *
+ * `count` is of all: a finding tells what its window holds, which is what came before plus at least this event; after a
+ * gap of a whole window nothing of it was counted before. */
+#include "detectors/frame/incidents.h"
+
+enum { CONFIDENCE_FLOOR = 50, SEVERITY_CAPPED = 2, EVIDENCE_FIRST = 4 };
+
+static bool is_proven(const struct fact *fact)
+{
+    const struct fact_party *source = key_source(fact);
+
+    return source != NULL && source->proven;
+}
+
+uint8_t incident_note_severity(const struct incidents_report *report)
+{
+    const struct finding *finding = report->finding;
+    uint8_t severity = finding->severity < 1 ? 1 : finding->severity > 4 ? 4 : finding->severity;
+
+    if (finding->proven_needed && !is_proven(report->fact)) {
+        severity = severity > 1 ? (uint8_t)(severity - 1) : severity;
+        severity = severity < SEVERITY_CAPPED ? severity : SEVERITY_CAPPED;
+    }
+    if (finding->confidence.value < CONFIDENCE_FLOOR && severity > SEVERITY_CAPPED) {
+        severity = SEVERITY_CAPPED;
+    }
+    return severity;
+}
+
+static void copy(char *at, size_t capacity, struct slice part)
+{
+    struct text text = text_into(at, capacity - 1);
+
+    key_write_printable(&text, part);
+    (void)text_terminate(&text);
+}
+
+/* --- who and whom --- */
+
+static void merge_endpoint(struct endpoint *told, const struct endpoint *seen)
+{
+    if (addr_is_unspecified(&told->addr)) {
+        return; /* it was more than one already */
+    }
+    if (!addr_equal(&told->addr, &seen->addr)) {
+        *told = (struct endpoint){.port = 0};
+    } else if (told->port != seen->port) {
+        told->port = 0;
+    }
+}
+
+static bool names_account(enum key_kind kind)
+{
+    return kind == KEY_ACCOUNT || kind == KEY_SOURCE_ACCOUNT || kind == KEY_ACCOUNT_DEVICE;
+}
+
+static void note_account(struct incidents *incidents, struct incident_cell *it,
+                         const struct incidents_report *report)
+{
+    struct incident *told = &it->told;
+    struct slice account = report->finding->account;
+
+    if (account.bytes == 0 && names_account(report->detector->key)) {
+        account = key_account(report->fact);
+    }
+    if (account.bytes == 0 ||
+        !distinct_add(&it->accounts, hash_slice(incidents->options.key, account))) {
+        return;
+    }
+    uint32_t before = told->account_count;
+    told->account_count = distinct_count(&it->accounts);
+    if (before < INCIDENT_ACCOUNTS_MAX) {
+        copy(told->accounts[before], sizeof told->accounts[before], account);
+    }
+    if (before == 0) {
+        copy(told->account, sizeof told->account, account);
+    } else {
+        told->account[0] = '\0'; /* more than one: none of them is "the" account */
+    }
+}
+
+static void note_target(struct incident *told, struct slice target, bool first)
+{
+    char text[INCIDENT_ACCOUNT_BYTES];
+
+    copy(text, sizeof text, target);
+    if (first || strcmp(text, told->target) == 0) {
+        memcpy(told->target, text, sizeof text);
+    } else {
+        told->target[0] = '\0';
+    }
+}
+
+static struct slice target_of(const struct incidents_report *report, struct text *scratch)
+{
+    const struct fact_party *server = key_destination(report->fact);
+
+    if (report->finding->target.bytes > 0 || server == NULL) {
+        return report->finding->target;
+    }
+    text_addr(scratch, &server->endpoint.addr);
+    return text_slice(scratch);
+}
+
+static void note_parties(struct incident_cell *it, const struct incidents_report *report, bool first)
+{
+    const struct fact_party *source = key_source(report->fact);
+    const struct fact_party *server = key_destination(report->fact);
+    struct incident *told = &it->told;
+    char scratch[ADDR_TEXT_BYTES];
+    struct text text = text_into(scratch, sizeof scratch);
+
+    if (source != NULL) {
+        it->source = *source;
+    }
+    if (first) {
+        told->source = source != NULL && !told->many && report->detector->key != KEY_SITE
+                           ? source->endpoint
+                           : (struct endpoint){.port = 0};
+        told->destination = server != NULL ? server->endpoint : (struct endpoint){.port = 0};
+    } else {
+        merge_endpoint(&told->source,
+                       source != NULL ? &source->endpoint : &(struct endpoint){.port = 0});
+        merge_endpoint(&told->destination,
+                       server != NULL ? &server->endpoint : &(struct endpoint){.port = 0});
+    }
+    note_target(told, target_of(report, &text), first);
+    told->source_proven = told->source_proven || is_proven(report->fact);
+}
+
+/* --- evidence: the first four and the last four --- */
+
+static void note_evidence(struct incidents *incidents, struct incident *told, const struct fact *fact)
+{
+    uint32_t count = told->evidence_count;
+
+    if (fact->number == 0 || (count > 0 && told->evidence[count - 1].number == fact->number)) {
+        return;
+    }
+    if (count == DETECTOR_EVIDENCE_MAX) {
+        memmove(&told->evidence[EVIDENCE_FIRST], &told->evidence[EVIDENCE_FIRST + 1],
+                (DETECTOR_EVIDENCE_MAX - EVIDENCE_FIRST - 1) * sizeof told->evidence[0]);
+        count--;
+    }
+    struct incident_evidence *evidence = &told->evidence[count];
+    evidence->number = fact->number;
+    evidence->time_ns = time_add(fact->time_ns, incidents->shift_ns);
+    copy(evidence->call_id, sizeof evidence->call_id, key_call_id(fact));
+    told->evidence_count = count + 1;
+}
+
+/* --- figures --- */
+
+static bool fact_device_known(const struct fact *fact)
+{
+    return (fact->kind == FACT_TRANSACTION && fact->is.transaction.device_known) ||
+           (fact->kind == FACT_REGISTRATION && fact->is.registration.device_known);
+}
+
+static void note_figures(struct incident_cell *it, const struct incidents_report *report)
+{
+    const struct finding *finding = report->finding;
+    struct incident *told = &it->told;
+    uint8_t severity = incident_note_severity(report);
+    uint64_t quiet = time_add(finding->window_ns, finding->window_ns);
+
+    told->severity = severity > told->severity ? severity : told->severity;
+    told->stage = finding->stage > told->stage ? finding->stage : told->stage;
+    told->observed = finding->observed;
+    told->threshold = finding->threshold;
+    told->window_ns = finding->window_ns;
+    told->unit = finding->unit;
+    told->peak = finding->observed > told->peak ? finding->observed : told->peak;
+    told->device_known = told->device_known || fact_device_known(report->fact);
+    if (finding->confidence.value >= told->confidence.value) {
+        told->confidence = finding->confidence;
+    }
+    quiet = quiet > INCIDENT_QUIET_NS_MIN ? quiet : INCIDENT_QUIET_NS_MIN;
+    it->quiet_ns = quiet > it->quiet_ns ? quiet : it->quiet_ns;
+    it->succeeded = it->succeeded || finding->succeeded;
+    it->last = *finding;
+    it->last.account = SLICE_NONE;
+    it->last.target = SLICE_NONE;
+    it->last.detail = SLICE_NONE;
+    copy(it->detail, sizeof it->detail, finding->detail);
+}
+
+static void note(struct incidents *incidents, struct incident_cell *it,
+                 const struct incidents_report *report, bool first)
+{
+    note_figures(it, report);
+    note_parties(it, report, first);
+    note_account(incidents, it, report);
+    note_evidence(incidents, &it->told, report->fact);
+    it->last_at_ns = report->fact->time_ns;
+    it->told.last_ns = time_add(report->fact->time_ns, incidents->shift_ns);
+}
+
+static void name(struct incident_cell *it, const struct incidents_report *report)
+{
+    struct incident *told = &it->told;
+    struct text entity = text_into(told->entity, sizeof told->entity - 1);
+    struct text secondary = text_into(told->secondary, sizeof told->secondary - 1);
+
+    if (told->many) {
+        text_string(&entity, "many");
+    } else {
+        key_write(report->detector->key, report->fact, &entity, &secondary);
+    }
+    (void)text_terminate(&entity);
+    (void)text_terminate(&secondary);
+}
+
+void incident_note_first(struct incidents *incidents, struct incident_cell *it,
+                         const struct incidents_report *report)
+{
+    struct incident *told = &it->told;
+    struct hash_id id;
+
+    told->rule = report->detector;
+    told->key_kind = (uint8_t)report->detector->key;
+    told->opened_ns = time_add(report->fact->time_ns, incidents->shift_ns);
+    told->first_ns = time_since(told->opened_ns, report->finding->span_ns);
+    told->count = report->finding->count > 0 ? report->finding->count : 1;
+    told->stage = report->detector->stage;
+    if (report->fact->kind == FACT_FLOW) {
+        told->transport = report->fact->is.flow.transport;
+    }
+    name(it, report);
+    note(incidents, it, report, true);
+    hash_id_start(&id);
+    hash_id_slice(&id, slice_of_string(report->detector->slug));
+    hash_id_slice(&id, slice_of_string(told->entity));
+    hash_id_slice(&id, slice_of_string(told->secondary));
+    hash_id_u64(&id, told->opened_ns);
+    told->id = hash_id_end(&id);
+    told->chain_id = told->id;
+}
+
+void incident_note(struct incidents *incidents, struct incident_cell *it,
+                   const struct incidents_report *report)
+{
+    struct incident *told = &it->told;
+    uint64_t before = told->count;
+    uint64_t gap = time_since(report->fact->time_ns, it->last_at_ns);
+
+    if (told->many || report->finding->count <= before) {
+        told->count = before + 1;
+    } else {
+        told->count = report->finding->count;
+    }
+    if (!told->many && gap >= report->finding->window_ns && report->finding->count > 1) {
+        told->count = before + report->finding->count;
+    }
+    note(incidents, it, report, false);
+}

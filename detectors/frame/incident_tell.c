@@ -1,0 +1,193 @@
+/* incident_tell.c - the sentence that one understands at 3 a.m., and the telling of it.
+ *
+ *      203.0.113.66 failed 10 logins on account 2001@192.0.2.10 in 7.1 s (limit 10 failures in 1 min). Block ...
+ *      └─ who ────┘ └─ the finding's detail ──────────────────┘ └─ span, threshold, window ────────┘   └ advice
+ *
+ * A source that has not proven that it hears us only "claims to be" that address. The last words of a closed incident
+ * are its totals. */
+#include "detectors/frame/incidents.h"
+
+enum { WHO_BYTES = 96 };
+
+static struct slice cut(const char *text)
+{
+    return slice_part(slice_of_string(text), 0, WHO_BYTES);
+}
+
+static void write_claim(struct text *text, const struct incident_cell *it, const char *one)
+{
+    if (it->last.proven_needed && !it->told.source_proven) {
+        text_string(text, one);
+    }
+}
+
+static void write_who(struct text *text, const struct incident_cell *it)
+{
+    const struct incident *told = &it->told;
+
+    switch ((enum key_kind)told->key_kind) {
+    case KEY_SOURCE:
+    case KEY_SOURCE_ACCOUNT:
+    case KEY_SOURCE_SERVER:
+        write_claim(text, it, "A source that claims to be ");
+        key_write_printable(text, cut(told->entity));
+        break;
+    case KEY_SOURCE_PREFIX:
+        write_claim(text, it, "A source that claims to be ");
+        if (addr_is_unspecified(&told->source.addr)) {
+            text_string(text, "in ");
+            key_write_printable(text, cut(told->entity));
+        } else {
+            text_addr(text, &told->source.addr);
+        }
+        break;
+    case KEY_ACCOUNT:
+        text_string(text, "Account ");
+        key_write_printable(text, cut(told->entity));
+        break;
+    case KEY_ACCOUNT_DEVICE:
+        text_string(text, "Account ");
+        key_write_printable(text, cut(told->entity));
+        if (told->secondary[0] != '\0') {
+            text_string(text, " on ");
+            key_write_printable(text, cut(told->secondary));
+        }
+        break;
+    case KEY_STREAM:
+        text_string(text, "The stream ");
+        key_write_printable(text, cut(told->entity));
+        break;
+    case KEY_SITE:
+        text_string(text, "The site");
+        break;
+    case KEY_COUNT:
+        break;
+    }
+}
+
+static void write_limit(struct text *text, const struct incident_cell *it)
+{
+    const struct incident *told = &it->told;
+
+    if (it->last.span_ns > 0) {
+        text_string(text, " in ");
+        text_duration(text, it->last.span_ns);
+    }
+    if (told->threshold > 0) {
+        text_format(text, " (limit %" PRIu64 " %s", told->threshold,
+                    told->unit == NULL ? "" : told->unit);
+        if (told->window_ns > 0) {
+            text_string(text, " in ");
+            text_duration(text, told->window_ns);
+        }
+        text_string(text, ")");
+    }
+}
+
+static void write_many(struct text *text, const struct incident_cell *it, const struct storm *storm)
+{
+    text_format(text, "%" PRIu32 " keys of kind %s at once: ", distinct_count(&storm->keys),
+                key_kind_name((enum key_kind)it->told.key_kind));
+    text_string(text, it->told.rule->title);
+    text_string(text, ". Most often: ");
+    struct text list = text_into(text->at + text->bytes, (text->capacity - text->bytes) * 2 / 3);
+    storm_write(storm, &list);
+    text->bytes += list.bytes;
+    text_string(text, ".");
+}
+
+static void write_sentence(struct incidents *incidents, const struct incident_cell *it,
+                           struct text *text)
+{
+    const struct detector *rule = it->told.rule;
+
+    if (it->told.many) {
+        write_many(text, it, &incidents->storms[it->rule]);
+    } else if (rule->sentence != NULL) {
+        struct finding finding = it->last;
+        finding.detail = slice_of_string(it->detail);
+        finding.account = slice_of_string(it->told.account);
+        finding.target = slice_of_string(it->told.target);
+        rule->sentence(text, &finding, slice_of_string(it->told.entity));
+        return;
+    } else {
+        write_who(text, it);
+        text_string(text, " ");
+        text_slice_put(text, slice_of_string(it->detail));
+        write_limit(text, it);
+        text_string(text, ".");
+    }
+    if (it->told.state == INCIDENT_CLOSE) {
+        text_string(text, " Closed after ");
+        text_duration(text, time_since(it->told.last_ns, it->told.first_ns));
+        text_format(text, ", %" PRIu64 " in all.", it->told.count);
+    }
+    text_string(text, " ");
+    text_string(text, rule->advice);
+}
+
+static void tell_detectors(struct incidents *incidents, const struct incident_cell *it,
+                           uint8_t event, uint64_t number, uint64_t now_ns)
+{
+    const struct incident *told = &it->told;
+    struct fact fact = {.kind = FACT_INCIDENT, .time_ns = now_ns, .number = number};
+
+    if (incidents->ended) {
+        return;
+    }
+    fact.is.incident = (struct fact_incident){
+        .source = it->source,
+        .rule = told->rule->slug,
+        .rule_hash = hash_slice(incidents->options.key, slice_of_string(told->rule->slug)),
+        .event = event,
+        .severity = told->severity,
+        .stage = told->stage,
+        .key_kind = told->key_kind,
+        .key_hash = it->key_hash,
+        .opened_ns = it->opened_at_ns,
+        .count = told->count,
+        .id = told->id,
+        .account = slice_of_string(told->account),
+        .target = slice_of_string(told->target),
+    };
+    if (addr_is_unspecified(&told->source.addr)) {
+        fact.is.incident.source = (struct fact_party){.zone = 0};
+    }
+    incidents->options.on_fact(incidents->options.frame, &fact);
+}
+
+void incident_tell(struct incidents *incidents, struct incident_cell *it, enum incident_state state,
+                   uint64_t number, uint64_t now_ns)
+{
+    enum { EVENT_OPEN, EVENT_ROSE, EVENT_CLOSE };
+    struct incident *told = &it->told;
+    struct text message = text_into(told->message, sizeof told->message - 1);
+    struct text chain = text_into(told->chain_text, sizeof told->chain_text - 1);
+    bool rose = told->severity > it->told_severity ||
+                told->confidence.value >= it->told_confidence + 10;
+
+    if (state == INCIDENT_CLOSE) {
+        told->update++;
+    }
+    told->state = (uint8_t)state;
+    told->number = number;
+    told->told_ns = time_add(now_ns, incidents->shift_ns);
+    if (it->chain != 0 && chain_id(&incidents->chains, it->chain, &told->chain_id)) {
+        chain_write(&incidents->chains, it->chain, &chain);
+    }
+    (void)text_terminate(&chain);
+    write_sentence(incidents, it, &message);
+    (void)text_terminate(&message);
+    it->told_at_ns = now_ns;
+    it->told_count = told->count;
+    it->told_severity = told->severity;
+    it->told_confidence = told->confidence.value;
+    incidents->options.on_incident(incidents->options.owner, told);
+    if (state == INCIDENT_OPEN) {
+        tell_detectors(incidents, it, EVENT_OPEN, number, now_ns);
+    } else if (state == INCIDENT_CLOSE) {
+        tell_detectors(incidents, it, EVENT_CLOSE, number, now_ns);
+    } else if (rose) {
+        tell_detectors(incidents, it, EVENT_ROSE, number, now_ns);
+    }
+}

@@ -1,0 +1,274 @@
+/* key.c - one place that knows which member of which fact says "who".
+ *
+ *      kind            hash of                                   fairness group
+ *      source          client, caller, originator, sender        its /24 or /48
+ *      source-prefix   the /24 or /48 of it                      the same
+ *      account         the AOR                                   none
+ *      source-account  both                                      the source's /24 or /48
+ *      source-server   source and the address of the server      the source's /24 or /48
+ *      account-device  the AOR and the device's hash             none
+ *      stream          its number                                none
+ *      site            a constant                                none
+ *
+ * Hashes are keyed, so that nobody outside can choose two that meet; each kind has a table of its own, so kinds need
+ * no marks against each other. A server is its address without the port: an attacker who walks its ports asks one
+ * server. Devices enter by the hash that state made (instance, else agent). */
+#include "detectors/frame/key.h"
+
+#define SITE_HASH UINT64_C(0x5eed0f0e51e0011d)
+
+const struct fact_party *key_source(const struct fact *fact)
+{
+    switch ((enum fact_kind)fact->kind) {
+    case FACT_MESSAGE:
+        return &fact->is.message.client;
+    case FACT_TRANSACTION:
+        return &fact->is.transaction.client;
+    case FACT_REGISTRATION:
+        return &fact->is.registration.client;
+    case FACT_CALL:
+        return &fact->is.call.caller;
+    case FACT_STREAM:
+        return &fact->is.stream.sender;
+    case FACT_FLOW:
+        return &fact->is.flow.originator;
+    case FACT_INCIDENT:
+        return addr_is_unspecified(&fact->is.incident.source.endpoint.addr)
+                   ? NULL
+                   : &fact->is.incident.source;
+    case FACT_SECOND:
+    case FACT_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+const struct fact_party *key_destination(const struct fact *fact)
+{
+    switch ((enum fact_kind)fact->kind) {
+    case FACT_MESSAGE:
+        return &fact->is.message.server;
+    case FACT_TRANSACTION:
+        return &fact->is.transaction.server;
+    case FACT_REGISTRATION:
+        return &fact->is.registration.server;
+    case FACT_CALL:
+        return &fact->is.call.callee;
+    case FACT_STREAM:
+        return &fact->is.stream.receiver;
+    case FACT_FLOW:
+        return &fact->is.flow.responder;
+    case FACT_INCIDENT:
+    case FACT_SECOND:
+    case FACT_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+struct slice key_account(const struct fact *fact)
+{
+    switch ((enum fact_kind)fact->kind) {
+    case FACT_TRANSACTION:
+        return fact->is.transaction.account;
+    case FACT_REGISTRATION:
+        return fact->is.registration.account;
+    case FACT_CALL:
+        return fact->is.call.account;
+    case FACT_INCIDENT:
+        return fact->is.incident.account;
+    case FACT_MESSAGE:
+    case FACT_STREAM:
+    case FACT_FLOW:
+    case FACT_SECOND:
+    case FACT_COUNT:
+        break;
+    }
+    return SLICE_NONE;
+}
+
+struct slice key_call_id(const struct fact *fact)
+{
+    switch ((enum fact_kind)fact->kind) {
+    case FACT_MESSAGE:
+        return fact->is.message.call_id;
+    case FACT_TRANSACTION:
+        return fact->is.transaction.call_id;
+    case FACT_REGISTRATION:
+        return fact->is.registration.call_id;
+    case FACT_CALL:
+        return fact->is.call.call_id;
+    case FACT_STREAM:
+        return fact->is.stream.call_id;
+    case FACT_FLOW:
+    case FACT_INCIDENT:
+    case FACT_SECOND:
+    case FACT_COUNT:
+        break;
+    }
+    return SLICE_NONE;
+}
+
+uint64_t key_device(const struct fact *fact)
+{
+    if (fact->kind == FACT_TRANSACTION) {
+        return fact->is.transaction.device_hash;
+    }
+    return fact->kind == FACT_REGISTRATION ? fact->is.registration.device_hash : 0;
+}
+
+bool key_account_known(const struct fact *fact)
+{
+    if (fact->kind == FACT_TRANSACTION) {
+        return fact->is.transaction.account_known;
+    }
+    return fact->kind == FACT_REGISTRATION && fact->is.registration.account_known;
+}
+
+uint64_t key_hash_site(struct hash_key hash_key, const struct addr *addr)
+{
+    struct prefix prefix = addr_site_prefix(addr);
+
+    /* Another seed: 192.0.2.0/24 must not be the address 192.0.2.0. */
+    hash_key.seed ^= prefix.bits;
+    return hash_addr(hash_key, &prefix.addr);
+}
+
+static bool key_of_pair(const struct fact_party *source, uint64_t second, struct hash_key hash_key,
+                        struct key *out_key)
+{
+    out_key->hash = hash_mix(hash_addr(hash_key, &source->endpoint.addr), second);
+    out_key->group = key_hash_site(hash_key, &source->endpoint.addr);
+    return true;
+}
+
+bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_key,
+            struct key *out_key)
+{
+    const struct fact_party *source = key_source(fact);
+    const struct fact_party *server;
+    struct slice account;
+
+    out_key->group = 0;
+    switch (kind) {
+    case KEY_SOURCE:
+        if (source == NULL) {
+            return false;
+        }
+        out_key->hash = hash_addr(hash_key, &source->endpoint.addr);
+        out_key->group = key_hash_site(hash_key, &source->endpoint.addr);
+        return true;
+    case KEY_SOURCE_PREFIX:
+        if (source == NULL) {
+            return false;
+        }
+        out_key->hash = key_hash_site(hash_key, &source->endpoint.addr);
+        out_key->group = out_key->hash;
+        return true;
+    case KEY_ACCOUNT:
+        account = key_account(fact);
+        out_key->hash = hash_slice(hash_key, account);
+        return account.bytes > 0;
+    case KEY_SOURCE_ACCOUNT:
+        account = key_account(fact);
+        return source != NULL && account.bytes > 0 &&
+               key_of_pair(source, hash_slice(hash_key, account), hash_key, out_key);
+    case KEY_SOURCE_SERVER:
+        server = key_destination(fact);
+        return source != NULL && server != NULL &&
+               key_of_pair(source, hash_addr(hash_key, &server->endpoint.addr), hash_key, out_key);
+    case KEY_ACCOUNT_DEVICE:
+        account = key_account(fact);
+        out_key->hash = hash_mix(hash_slice(hash_key, account), key_device(fact));
+        return account.bytes > 0 && key_device(fact) != 0;
+    case KEY_STREAM:
+        out_key->hash = fact->kind != FACT_STREAM
+                            ? 0
+                            : hash_bytes(hash_key, &fact->is.stream.stream_number,
+                                         sizeof fact->is.stream.stream_number);
+        return fact->kind == FACT_STREAM;
+    case KEY_SITE:
+        out_key->hash = SITE_HASH;
+        return true;
+    case KEY_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* --- texts --- */
+
+void key_write_printable(struct text *text, struct slice part)
+{
+    size_t bytes = part.bytes < text->capacity - text->bytes ? part.bytes
+                                                              : text->capacity - text->bytes;
+
+    /* Printable text is at most four times as long; a cut inside a UTF-8 character shows as \xNN. */
+    for (; bytes > 0; bytes -= bytes > 64 ? 16 : 1) {
+        struct text attempt = *text;
+        text_printable(&attempt, slice_part(part, 0, bytes));
+        if (!attempt.overflow) {
+            *text = attempt;
+            return;
+        }
+    }
+}
+
+static void write_device(const struct fact *fact, struct text *text)
+{
+    struct slice agent = fact->kind == FACT_TRANSACTION    ? fact->is.transaction.user_agent
+                         : fact->kind == FACT_REGISTRATION ? fact->is.registration.user_agent
+                                                           : SLICE_NONE;
+
+    key_write_printable(text, agent);
+}
+
+static void write_stream(const struct fact_stream *stream, struct text *text)
+{
+    text_endpoint(text, &stream->sender.endpoint);
+    text_string(text, " to ");
+    text_endpoint(text, &stream->receiver.endpoint);
+    text_string(text, " ssrc 0x");
+    text_hex(text, stream->ssrc, 8);
+}
+
+void key_write(enum key_kind kind, const struct fact *fact, struct text *entity,
+               struct text *secondary)
+{
+    const struct fact_party *source = key_source(fact);
+    const struct fact_party *server = key_destination(fact);
+    struct prefix prefix;
+
+    switch (kind) {
+    case KEY_SOURCE:
+        text_addr(entity, &source->endpoint.addr);
+        break;
+    case KEY_SOURCE_PREFIX:
+        prefix = addr_site_prefix(&source->endpoint.addr);
+        text_prefix(entity, &prefix);
+        break;
+    case KEY_ACCOUNT:
+        key_write_printable(entity, key_account(fact));
+        break;
+    case KEY_SOURCE_ACCOUNT:
+        text_addr(entity, &source->endpoint.addr);
+        key_write_printable(secondary, key_account(fact));
+        break;
+    case KEY_SOURCE_SERVER:
+        text_addr(entity, &source->endpoint.addr);
+        text_addr(secondary, &server->endpoint.addr);
+        break;
+    case KEY_ACCOUNT_DEVICE:
+        key_write_printable(entity, key_account(fact));
+        write_device(fact, secondary);
+        break;
+    case KEY_STREAM:
+        write_stream(&fact->is.stream, entity);
+        break;
+    case KEY_SITE:
+        text_string(entity, "site");
+        break;
+    case KEY_COUNT:
+        break;
+    }
+}

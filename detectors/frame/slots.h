@@ -1,0 +1,51 @@
+/* slots.h - where detectors keep what they remember: a table for each kind of key, a lane for each detector.
+ *
+ * Owns      the tables, the slabs.
+ * Borrows   the configurations.
+ * Time      of the facts.
+ * Bounds    entries of each kind; cells of each slab by the detector's own option.
+ * Errors    open only. A slab that is used up gives no cell (counted).
+ * Thread    the analyst's. */
+#ifndef DETECTORS_FRAME_SLOTS_H
+#define DETECTORS_FRAME_SLOTS_H
+
+#include "base/slab.h"
+#include "base/table.h"
+#include "detectors/frame/frame.h"
+#include "detectors/frame/key.h"
+
+struct slots_rule {
+    const struct detector *detector;
+    const void *conf;
+    struct slab slab;
+    uint16_t lane_offset;
+    bool enabled;
+};
+
+struct slots_kind {
+    struct table table;
+    bool open;          /* an enabled detector wants it */
+    uint32_t rules;     /* how many of them have a slab */
+    struct slots *slots; /* for eviction */
+    enum key_kind kind;
+};
+
+struct slots {
+    struct slots_kind kinds[KEY_COUNT];
+    struct slots_rule *rules; /* in the order of detectors[] */
+    uint32_t rule_count;
+    uint64_t cells_missed; /* slabs used up */
+};
+
+MUST_USE enum status slots_open(struct slots *slots, const struct frame_limits *limits,
+                                const struct frame_conf *confs, struct error *error);
+void slots_close(struct slots *slots);
+size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
+
+/* The entry of the key, found or made, as its lanes; touched, and strengthened where `strong`. */
+void *slots_take(struct slots *slots, enum key_kind kind, const struct key *key, uint64_t now_ns,
+                 bool strong);
+/* The rule's slab cell of that entry: taken if it has none yet, NULL when used up. */
+void *slots_cell(struct slots *slots, struct slots_rule *rule, void *lane);
+
+#endif

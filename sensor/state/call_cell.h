@@ -1,0 +1,234 @@
+/* call_cell.h - what a call really occupies; for call.c, call_text.c, dialog.c, media.c and endpoint.c alone.
+ *
+ * Owns      nothing: cells belong to the call table.
+ * Borrows   nothing.
+ * Time      state time, ns.
+ * Bounds    a cell is 256 bytes; its texts stand in chunks of TEXT_CHUNK_BYTES, at most CALL_TEXT_BYTES of them.
+ * Errors    none.
+ * Thread    the analyst's.
+ *
+ *   cell     256 + 32 (table) + 16 (index)        text     chunk -> chunk -> ...   [next 4 | 28 bytes]
+ *            first 64 bytes: all that an                   fields [id 1 | bytes 2 | text], or, where the text
+ *            in-dialog message touches                     is that of another field, [id | 80h | its id 2]
+ *
+ * struct call (call.h) is a view that is put together from both when a change is told: readers get slices and words,
+ * memory stays below 512 bytes a call. */
+#ifndef SENSOR_STATE_CALL_CELL_H
+#define SENSOR_STATE_CALL_CELL_H
+
+#include "base/slab.h"
+#include "base/table.h"
+#include "sensor/state/call.h"
+#include "sensor/state/codec.h"
+
+enum {
+    TEXT_CHUNK_BYTES = 32,
+    TEXT_OF_CHUNK = 28,
+    TEXT_FIELD_MAX = 256,
+    CALL_TEXT_BYTES = 2048, /* of one call, heads of fields included */
+    CALL_VIEWS = 4,         /* views that stay valid while others are made */
+    CALL_FORK_TAGS = 4,
+    CALL_CODECS = 4,
+    CALL_LINGER_MAX = 16384, /* told calls kept for streams that are told late */
+};
+#define CALL_LATE_NS (5 * NS_PER_S) /* media after the end still belongs to the call */
+
+enum cell_flag {
+    CELL_LIVE = 1 << 0, /* the cell is taken */
+    CELL_PARTIAL = 1 << 1,
+    CELL_INVITE = 1 << 2,
+    CELL_FINAL = 1 << 3,
+    CELL_ACK = 1 << 4,
+    CELL_BYE = 1 << 5,
+    CELL_CANCEL = 1 << 6,
+    CELL_OVER = 1 << 7,
+    CELL_TOLD = 1 << 8, /* CALL_ENDED was put */
+    CELL_CREDENTIALS = 1 << 9,
+    CELL_INVALID_ONLY = 1 << 10,
+    CELL_ACCEPTED_INVALID = 1 << 11,
+    CELL_REQUEST = 1 << 12,
+    CELL_RESPONSE = 1 << 13,
+    CELL_HELD_CALLER = 1 << 14, /* its last description holds */
+    CELL_HELD_CALLEE = 1 << 15,
+    CELL_SDP = 1 << 16,
+    CELL_T38 = 1 << 17,
+    CELL_FROM_CALLER = 1 << 18, /* media seen */
+    CELL_FROM_CALLEE = 1 << 19,
+    CELL_PROVISIONAL = 1 << 20, /* above 100 */
+    CELL_PHRASE = 1 << 21,      /* the phrase of the status stands in the texts */
+    CELL_STARTED = 1 << 22,     /* CALL_STARTED was put */
+    CELL_TO_TAG = 1 << 23,      /* to_tag is set */
+};
+
+enum call_queue_kind {
+    QUEUE_NONE,
+    QUEUE_SETUP,   /* no final answer: looked at every 30 s */
+    QUEUE_UP,      /* answered: every 10 s */
+    QUEUE_SOON,    /* ended, told 5 s later */
+    QUEUE_RETRY,   /* ended so that another INVITE may follow (or a CANCEL waits for its 487): 32 s later */
+    QUEUE_CHALLENGE, /* challenged: somebody may be typing a password: 180 s later */
+    QUEUE_STREAMS, /* told, streams are open */
+    QUEUE_LINGER,  /* told */
+    QUEUE_COUNT
+};
+
+struct call_cell {
+    uint64_t last_ns;
+    uint64_t media_last_ns;
+    uint64_t started_ns;
+    uint64_t answered_ns;
+    uint32_t flags; /* enum cell_flag */
+    uint32_t cseq;  /* of the newest initial INVITE */
+    uint32_t from_tag; /* hashes */
+    uint32_t to_tag;   /* of the winning fork, else of the first */
+    uint32_t mark;     /* CSeq and side of the last counted re-INVITE or REFER */
+    uint16_t status;   /* last final but 401/407, or the 2xx */
+    uint16_t challenge; /* 401 or 407 that no INVITE with credentials has followed */
+    uint32_t due_s;
+    uint8_t queue; /* enum call_queue_kind */
+    uint8_t invites_open; /* INVITE transactions without a final answer */
+    uint8_t ended_by;
+    uint8_t end_reason; /* 64 bytes up to here */
+    uint64_t number;
+    uint64_t ringing_ns;
+    uint64_t ended_ns;
+    uint32_t queue_before;
+    uint32_t queue_after;
+    uint32_t text_first; /* chunks; SLAB_NONE = no text */
+    uint32_t text_last;
+    uint32_t endpoints;  /* head of the list in endpoint.c; TABLE_NONE = none */
+    uint32_t streams_head; /* open ones, in media.c; TABLE_NONE = none */
+    uint32_t fork_tags[CALL_FORK_TAGS];
+    uint32_t retransmits;
+    uint32_t credentials_cseq;
+    uint16_t text_bytes;
+    uint16_t q850;
+    uint16_t challenges;
+    uint16_t reinvites;
+    uint16_t holds;
+    uint16_t transfers;
+    uint16_t hop_bits; /* a bit for each Via count of the initial INVITE, the last for 16 and more */
+    uint16_t session_s; /* Session-Expires; 0 = none */
+    uint16_t interface;
+    uint16_t vlan_outer;
+    struct endpoint caller;
+    struct endpoint callee;
+    uint8_t transport;
+    uint8_t forks;
+    uint8_t security;
+    uint8_t codec_count;
+    /* media of streams that are closed, and what only grows */
+    uint64_t jitter_max_ns;
+    uint64_t first_rtp_ns;
+    uint32_t mos_min_milli;
+    uint32_t mos_sum_milli;
+    uint32_t mos_count;
+    uint32_t loss_ppm_max;
+    uint32_t dtmf_events;
+    uint32_t streams;
+    uint32_t streams_open;
+    uint8_t codec_types[CALL_CODECS];
+    uint8_t codec_numbers[CALL_CODECS];
+};
+static_assert(offsetof(struct call_cell, number) == 64, "the first line is what each message touches");
+static_assert(sizeof(struct call_cell) <= 272, "goal D1: 512 bytes a call with its texts");
+
+enum call_text {
+    TEXT_END,
+    TEXT_CALL_ID,
+    TEXT_FROM_USER,
+    TEXT_FROM_HOST,
+    TEXT_FROM_TAG,
+    TEXT_TO_USER,
+    TEXT_TO_HOST,
+    TEXT_TO_TAG,
+    TEXT_URI, /* as TEXT_TO_USER: "sip:user@host" of the To */
+    TEXT_AUTH_USER,
+    TEXT_USER_AGENT,
+    TEXT_PHRASE,
+    TEXT_SESSION_ID,
+    TEXT_REPLACES,
+    TEXT_COUNT
+};
+
+struct call_view {
+    struct call call;
+    char text[CALL_TEXT_BYTES];
+    char uri[2 * TEXT_FIELD_MAX + 8];
+};
+
+struct call_queue {
+    uint32_t first;
+    uint32_t last;
+    uint32_t count;
+};
+
+struct call_table {
+    struct table cells;
+    struct slab texts;
+    struct region order; /* cells in the order of first packets, at the end */
+    struct call_limits limits;
+    struct change_sink sink;
+    struct call_queue queues[QUEUE_COUNT];
+    struct codec_table codecs;
+    uint64_t now_ns;
+    uint64_t now_number;
+    const struct sip_sighting *sip; /* of the message that is being seen */
+    uint32_t linger_max;
+    unsigned view_next;
+    struct call_view views[CALL_VIEWS];
+    /* media.c fills a cell's figures before it is told, and lets go of a cell that goes */
+    void (*on_figures)(void *media, uint32_t cell);
+    void (*on_release)(void *media, uint32_t cell);
+    void *media;
+};
+
+static inline struct call_cell *call_cell_at(const struct call_table *table, uint32_t cell)
+{
+    return table_at(&table->cells, cell);
+}
+
+/* --- call_text.c --- */
+void call_text_put(struct call_table *table, struct call_cell *cell, enum call_text field,
+                   struct slice text); /* empty: nothing; cut at TEXT_FIELD_MAX */
+/* The field's text is that of another one that was put before. */
+void call_text_same(struct call_table *table, struct call_cell *cell, enum call_text field,
+                    enum call_text as);
+void call_text_give(struct call_table *table, struct call_cell *cell);
+/* The newest text of each field into `out_view->text`. */
+void call_text_get(const struct call_table *table, const struct call_cell *cell,
+                   struct call_view *out_view, struct slice out_fields[TEXT_COUNT]);
+
+/* --- call_view.c --- */
+const char *call_view_phrase(uint16_t status); /* the usual one; "" for a rare status */
+struct call *call_view_make(struct call_table *table, uint32_t cell);
+
+/* --- call.c --- */
+void call_tell(struct call_table *table, uint32_t cell, enum change_kind kind, bool forced);
+void call_queue_move(struct call_table *table, uint32_t cell, enum call_queue_kind kind);
+/* It is over; told when its queue says so. */
+void call_over(struct call_table *table, uint32_t cell, enum call_ended_by by,
+               enum call_end_reason reason, uint64_t ended_ns, enum call_queue_kind kind);
+/* Told, and its last stream is closed. */
+void call_linger(struct call_table *table, uint32_t cell);
+void call_touch(struct call_table *table, uint32_t cell, uint64_t now_ns);
+
+/* --- dialog.c: what one message means to its call --- */
+struct dialog_step {
+    struct call_table *table;
+    const struct sip_message *message;
+    const struct sip_sighting *sip;
+    const struct transaction_view *transaction; /* never NULL */
+    struct call_cell *at;
+    uint32_t cell;
+    bool fresh; /* the cell was taken for this message */
+};
+void dialog_see(struct dialog_step *step);
+bool dialog_is_first_invite(const struct sip_message *message); /* INVITE without To tag */
+enum call_outcome dialog_outcome(const struct call_cell *cell, uint16_t *out_status);
+uint32_t dialog_tag_of(const struct call_table *table, struct slice tag); /* 0 = no tag */
+/* Did the caller's side send this message? */
+bool dialog_from_caller(const struct call_table *table, const struct call_cell *cell,
+                        const struct sip_message *message);
+
+#endif

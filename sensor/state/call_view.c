@@ -1,0 +1,157 @@
+/* call_view.c - why it is built so.
+ *
+ * Readers of a change want words and slices, memory wants few bytes: struct call is put together
+ * from the cell and its texts when a change is told, a handful of times in a call's life. Views
+ * rotate, so that the last CALL_VIEWS of them stay as they are. The phrase of a status is kept only
+ * where it is not the usual one. */
+#include "sensor/state/call_cell.h"
+
+const char *call_view_phrase(uint16_t status)
+{
+    static const struct {
+        uint16_t status;
+        const char *phrase;
+    } phrases[] = {
+        {200, "OK"},
+        {202, "Accepted"},
+        {302, "Moved Temporarily"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {407, "Proxy Authentication Required"},
+        {408, "Request Timeout"},
+        {480, "Temporarily Unavailable"},
+        {481, "Call/Transaction Does Not Exist"},
+        {486, "Busy Here"},
+        {487, "Request Terminated"},
+        {488, "Not Acceptable Here"},
+        {500, "Server Internal Error"},
+        {503, "Service Unavailable"},
+        {603, "Decline"},
+    };
+
+    for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
+        if (phrases[i].status == status) {
+            return phrases[i].phrase;
+        }
+    }
+    return "";
+}
+
+static uint16_t bits_of(uint16_t bits)
+{
+    uint16_t count = 0;
+
+    for (; bits != 0; bits = (uint16_t)(bits & (bits - 1U))) {
+        count++;
+    }
+    return count;
+}
+
+static void view_texts(const struct call_table *table, const struct call_cell *cell,
+                       struct call_view *view)
+{
+    struct slice fields[TEXT_COUNT];
+    struct call *call = &view->call;
+
+    call_text_get(table, cell, view, fields);
+    call->call_id = fields[TEXT_CALL_ID];
+    call->from_user = fields[TEXT_FROM_USER];
+    call->from_host = fields[TEXT_FROM_HOST];
+    call->from_tag = fields[TEXT_FROM_TAG];
+    call->to_user = fields[TEXT_TO_USER];
+    call->to_host = fields[TEXT_TO_HOST];
+    call->to_tag = fields[TEXT_TO_TAG];
+    call->uri = fields[TEXT_URI];
+    call->auth_user = fields[TEXT_AUTH_USER];
+    call->user_agent = fields[TEXT_USER_AGENT];
+    call->session_id = fields[TEXT_SESSION_ID];
+    call->replaces = fields[TEXT_REPLACES];
+    call->reason = SLICE_NONE;
+    if ((cell->flags & CELL_PHRASE) != 0) {
+        call->reason = fields[TEXT_PHRASE];
+    } else if (call->status != 0) {
+        call->reason = slice_of_string(call_view_phrase(call->status));
+    }
+}
+
+static void view_media(const struct call_table *table, const struct call_cell *cell,
+                       struct call *call)
+{
+    call->streams = cell->streams;
+    call->streams_open = cell->streams_open;
+    call->mos_min_milli = cell->mos_min_milli;
+    call->mos_sum_milli = cell->mos_sum_milli;
+    call->mos_count = cell->mos_count;
+    call->loss_ppm_max = cell->loss_ppm_max;
+    call->jitter_max_ns = cell->jitter_max_ns;
+    call->first_rtp_ns = cell->first_rtp_ns;
+    call->codec_count = cell->codec_count;
+    for (unsigned i = 0; i < cell->codec_count; i++) {
+        call->codecs[i] = cell->codec_types[i];
+        memcpy(call->codec_names[i], codec_at(&table->codecs, cell->codec_numbers[i])->name,
+               sizeof call->codec_names[i]);
+    }
+    call->security = cell->security;
+    call->t38 = (cell->flags & CELL_T38) != 0;
+    call->media_both_ways =
+        (cell->flags & CELL_FROM_CALLER) != 0 && (cell->flags & CELL_FROM_CALLEE) != 0;
+    call->dtmf_events = cell->dtmf_events;
+}
+
+static void view_flags(const struct call_cell *cell, struct call *call)
+{
+    uint32_t flags = cell->flags;
+
+    call->seen_invite = (flags & CELL_INVITE) != 0;
+    call->seen_final = (flags & CELL_FINAL) != 0;
+    call->seen_ack = (flags & CELL_ACK) != 0;
+    call->seen_bye = (flags & CELL_BYE) != 0;
+    call->ended = (flags & CELL_OVER) != 0;
+    call->partial = (flags & CELL_PARTIAL) != 0;
+    call->has_credentials = (flags & CELL_CREDENTIALS) != 0;
+    call->accepted_invalid = (flags & CELL_ACCEPTED_INVALID) != 0;
+    call->invalid_only = (flags & CELL_INVALID_ONLY) != 0;
+    call->held = (flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
+    call->one_way = (flags & CELL_REQUEST) == 0 || (flags & CELL_RESPONSE) == 0;
+}
+
+struct call *call_view_make(struct call_table *table, uint32_t index)
+{
+    const struct call_cell *cell = call_cell_at(table, index);
+    struct call_view *view = &table->views[table->view_next++ % CALL_VIEWS];
+    struct call *call = &view->call;
+
+    *call = (struct call){
+        .call_id_hash = table_hash_of(&table->cells, index),
+        .number = cell->number,
+        .started_ns = cell->started_ns,
+        .ringing_ns = cell->ringing_ns,
+        .answered_ns = cell->answered_ns,
+        .ended_ns = cell->ended_ns,
+        .last_ns = cell->last_ns,
+        .media_last_ns = cell->media_last_ns,
+        .ended_by = cell->ended_by,
+        .end_reason = cell->end_reason,
+        .transport = cell->transport,
+        .q850 = cell->q850,
+        .challenges = cell->challenges,
+        .reinvites = cell->reinvites,
+        .holds = cell->holds,
+        .forks = cell->forks,
+        .hops = bits_of(cell->hop_bits),
+        .transfers = cell->transfers,
+        .retransmits = cell->retransmits,
+        .interface = cell->interface,
+        .vlan_outer = cell->vlan_outer,
+        .caller = cell->caller,
+        .callee = cell->callee,
+        .cseq = cell->cseq,
+    };
+    call->outcome = (uint8_t)dialog_outcome(cell, &call->status);
+    view_flags(cell, call);
+    view_media(table, cell, call);
+    view_texts(table, cell, view);
+    return call;
+}

@@ -1,0 +1,44 @@
+/* devices.h - accounts and devices known by past success.
+ *
+ * Owns      one entry for each account; in it the DEVICE_MARKS sites and devices that succeeded
+ * last. Borrows   text during the call. Time      packet time, an argument. Bounds    accounts_max;
+ * accounts that never succeeded push out each other, then the longest idle goes. Errors    open
+ * only. Thread    the analyst's.
+ *
+ * Known device (detections.md section 0): (account, /24 or /48) or (account, +sip.instance or
+ * User-Agent hash) with a 2xx to credentials, or to a REGISTER, within 30 days. */
+#ifndef SENSOR_STATE_DEVICES_H
+#define SENSOR_STATE_DEVICES_H
+
+#include "base/table.h"
+#include "base/clock.h"
+#include "base/hash.h"
+
+#define DEVICE_KNOWN_NS (30 * NS_PER_DAY)
+
+enum { DEVICE_MARKS = 8 };
+
+struct device_table;
+
+struct device_view {
+    bool account_known;
+    bool device_known;
+    uint32_t failures; /* authentication failures of the account since its last success */
+};
+
+MUST_USE enum status device_open(uint32_t accounts_max, struct hash_key key,
+                                 struct device_table **out_table, struct error *error);
+void device_close(struct device_table *table);
+size_t device_bytes_max(uint32_t accounts_max);
+/* account_hash 0 is no account: nothing happens. device_hash 0: only the site is remembered. */
+void device_success(struct device_table *table, uint64_t account_hash, const struct addr *addr,
+                    uint64_t device_hash, uint64_t now_ns);
+void device_failure(struct device_table *table, uint64_t account_hash, const struct addr *addr,
+                    uint64_t now_ns);
+void device_ask(const struct device_table *table, uint64_t account_hash, const struct addr *addr,
+                uint64_t device_hash, uint64_t now_ns, struct device_view *out_view);
+void device_shift(struct device_table *table, uint64_t shift_ns); /* a confirmed clock jump */
+uint64_t device_evicted(const struct device_table *table);
+uint32_t device_used(const struct device_table *table);
+
+#endif

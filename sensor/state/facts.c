@@ -1,0 +1,419 @@
+/* facts.c - one function for each kind of fact; each takes from the change what detectors may know
+ * of it.
+ *
+ * Roles, not directions: `client` is who sent the request, also in a fact about its answer. Without
+ * declared zones every destination is own, and a server is who answered a request (DESIGN.md
+ * section 4).
+ *
+ * What makes no fact: a transaction of an upper hop (each request counts once, at the lowest hop
+ * that was seen), one whose request was never seen (nobody knows whether it had credentials), an
+ * invalid request that nobody accepted, an expired binding, a call of which only the middle was
+ * seen.
+ *
+ * Texts stay where they are; only an account is put together, in the view's scratch. */
+#include "sensor/state/facts.h"
+
+#include "sensor/state/account.h"
+
+#define SAME(name)                                                                                 \
+    static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
+                                                                     "alike")
+SAME(NONE);
+SAME(OTHER);
+SAME(INVITE);
+SAME(ACK);
+SAME(BYE);
+SAME(CANCEL);
+SAME(OPTIONS);
+SAME(REGISTER);
+SAME(PRACK);
+SAME(SUBSCRIBE);
+SAME(NOTIFY);
+SAME(PUBLISH);
+SAME(INFO);
+SAME(REFER);
+SAME(MESSAGE);
+SAME(UPDATE);
+SAME(COUNT);
+
+static void put_party(const struct facts_view *view, const struct endpoint *endpoint,
+                      uint64_t now_ns, enum fact_side side, struct fact_party *out)
+{
+    struct proof_view known;
+
+    proof_ask(view->proof, &endpoint->addr, now_ns, &known);
+    out->endpoint = *endpoint;
+    out->proven = known.proven;
+    out->is_server = known.is_server;
+    out->side = (uint8_t)side;
+    out->zone = 0;
+    out->good_accounts = known.good_accounts;
+    out->site_good_accounts = known.site_good_accounts;
+}
+
+static void put_parties(const struct facts_view *view, const struct change *change,
+                        const struct endpoint *client, const struct endpoint *server,
+                        struct fact_party *out_client, struct fact_party *out_server)
+{
+    put_party(view, client, change->time_ns, FACT_SIDE_UNKNOWN, out_client);
+    put_party(view, server, change->time_ns, FACT_OWN, out_server);
+}
+
+static struct slice account_text(struct facts_view *view, struct slice user, struct slice host)
+{
+    struct text text = text_into(view->scratch, sizeof view->scratch);
+
+    account_print(&text, slice_part(user, 0, 256), slice_part(host, 0, 256));
+    return text_slice(&text);
+}
+
+/* --- messages --- */
+
+/* What stands behind sent-by in the topmost Via: up to the next value or the end of the line. */
+static struct slice via_parameters(const struct sip_message *message)
+{
+    if (message->sent_by.bytes == 0) {
+        return SLICE_NONE;
+    }
+    uint32_t from = message->sent_by.at + message->sent_by.bytes;
+    if (from >= message->header_bytes || message->header_bytes > message->raw_bytes) {
+        return SLICE_NONE;
+    }
+    struct slice rest = slice_of(message->raw + from, message->header_bytes - from);
+    rest = slice_part(rest, 0, slice_find(rest, '\n'));
+    rest = slice_part(rest, 0, slice_find(rest, '\r'));
+    return slice_trim(slice_part(rest, 0, slice_find(rest, ',')));
+}
+
+static uint8_t suspicion_of(const struct sip_message *message)
+{
+    uint8_t highest = 0;
+
+    for (unsigned i = 0; i < message->anomaly_count && i < SIP_ANOMALIES_MAX; i++) {
+        uint8_t suspicion = anomaly_rows[message->anomalies[i]].suspicion;
+        highest = suspicion > highest ? suspicion : highest;
+    }
+    return highest;
+}
+
+static bool make_message(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    const struct sip_message *message = &change->sip->message;
+    const struct sighting *head = &change->sip->head;
+    struct endpoint source = {.addr = head->source, .port = head->source_port};
+    struct endpoint destination = {.addr = head->destination, .port = head->destination_port};
+    bool is_response = sip_is_response(message);
+    struct fact_message *told = &fact->is.message;
+
+    fact->kind = FACT_MESSAGE;
+    fact->interface = head->interface;
+    put_parties(view, change, is_response ? &destination : &source,
+                is_response ? &source : &destination, &told->client, &told->server);
+    told->method = message->method;
+    told->is_response = is_response;
+    told->is_retransmission = change->is_retransmission;
+    told->has_credentials = (message->flags & SIP_FLAG_CREDENTIALS) != 0;
+    told->in_dialog = !is_response && message->to_tag.bytes != 0;
+    told->starts_dialog = !is_response && message->method == SIP_METHOD_INVITE &&
+                          message->to_tag.bytes == 0 && !change->is_retransmission;
+    told->invalid = message->verdict == SIP_INVALID;
+    told->has_branch_cookie = (message->flags & SIP_FLAG_COOKIE) != 0;
+    told->suspicion = suspicion_of(message);
+    told->anomaly_kinds = message->anomaly_count;
+    told->status = message->status;
+    told->vias = message->vias;
+    told->cseq = message->has_cseq ? message->cseq : UINT32_MAX;
+    told->max_forwards = message->max_forwards;
+    told->expires = message->expires;
+    told->call_id = sip_part(message, message->call_id);
+    told->uri_user = sip_part(message, message->uri.user);
+    told->uri_host = sip_part(message, message->uri.host);
+    told->from_user = sip_part(message, message->from.user);
+    told->from_host = sip_part(message, message->from.host);
+    told->from_display = sip_part(message, message->from_display);
+    told->from_tag = sip_part(message, message->from_tag);
+    told->to_user = sip_part(message, message->to.user);
+    told->to_host = sip_part(message, message->to.host);
+    told->to_display = sip_part(message, message->to_display);
+    told->user_agent = sip_part(message, message->user_agent);
+    told->branch = sip_part(message, message->branch);
+    told->via_parameters = via_parameters(message);
+    return true;
+}
+
+/* --- transactions --- */
+
+static bool make_transaction(struct facts_view *view, const struct change *change,
+                             struct fact *fact)
+{
+    const struct transaction *ended = change->transaction;
+    struct fact_transaction *told = &fact->is.transaction;
+
+    if (ended->upper_hop || ended->request_invalid || ended->started_ns == 0) {
+        return false;
+    }
+    fact->kind = FACT_TRANSACTION;
+    fact->interface = ended->interface;
+    put_parties(view, change, &ended->client, &ended->server, &told->client, &told->server);
+    told->method = ended->method;
+    told->has_credentials = ended->has_credentials;
+    told->challenged = ended->challenged;
+    told->stale = ended->stale;
+    told->auth_failure = ended->auth_failure;
+    told->one_way = view->one_way_capture;
+    told->timeout = ended->timeout && told->server.is_server;
+    told->user_exists = ended->user_exists;
+    told->status = ended->status;
+    told->cseq = ended->cseq;
+    if (ended->status != 0) {
+        uint64_t span_ns = time_since(ended->final_ns, ended->started_ns);
+        told->response_ns = span_ns == 0 ? 1 : span_ns; /* 0 says that there was none */
+    }
+    told->device_hash = ended->device_hash;
+    told->call_id_hash = ended->call_id_hash;
+    told->nonce_hash = ended->nonce_hash;
+    told->response_hash = ended->response_hash;
+    told->proof_key = ended->proof_key;
+    struct device_view device;
+    device_ask(view->devices, ended->account_hash, &ended->client.addr, ended->device_hash,
+               change->time_ns, &device);
+    told->account_known = device.account_known;
+    told->device_known = device.device_known;
+    bool is_register = ended->method == SIP_METHOD_REGISTER;
+    struct slice user = is_register ? ended->to_user : ended->from_user;
+    struct slice host = is_register ? ended->to_host : ended->from_host;
+    if (change->sip != NULL) {
+        /* The answer repeats From and To, whole. */
+        const struct sip_message *answer = &change->sip->message;
+        const struct sip_uri *aor = is_register ? &answer->to : &answer->from;
+        user = sip_part(answer, aor->user);
+        host = sip_part(answer, aor->host);
+    }
+    told->account = account_text(view, user, host);
+    told->auth_user = ended->auth_user;
+    told->realm = ended->realm;
+    told->target_user = is_register ? ended->to_user : ended->uri_user;
+    told->target_host = is_register ? ended->to_host : ended->uri_host;
+    told->call_id = ended->call_id;
+    told->user_agent = ended->user_agent;
+    return true;
+}
+
+/* --- registrations --- */
+
+static bool make_registration(struct facts_view *view, const struct change *change,
+                              struct fact *fact)
+{
+    const struct registration *ended = change->registration;
+    struct fact_registration *told = &fact->is.registration;
+
+    if (ended->action == REGISTRATION_EXPIRED) {
+        return false;
+    }
+    fact->kind = FACT_REGISTRATION;
+    fact->interface = ended->interface;
+    put_parties(view, change, &ended->client, &ended->server, &told->client, &told->server);
+    told->success = ended->action != REGISTRATION_REJECTED;
+    told->has_credentials = ended->has_credentials;
+    told->removed = ended->action == REGISTRATION_UNREGISTERED;
+    told->refreshed = ended->action == REGISTRATION_REFRESHED && ended->contact_count > 0 &&
+                      !ended->changed_ip && !ended->changed_user_agent;
+    told->account_known = ended->account_known;
+    told->device_known = ended->device_known;
+    told->rounds = ended->rounds;
+    told->status = ended->status;
+    told->failures = ended->failures;
+    told->device_hash = ended->device_hash;
+    told->account = ended->account;
+    told->auth_user = ended->auth_user;
+    told->realm = ended->realm;
+    told->contact = ended->contact_count > 0 ? ended->contacts[0] : SLICE_NONE;
+    told->call_id = ended->call_id;
+    told->user_agent = ended->user_agent;
+    return true;
+}
+
+/* --- calls --- */
+
+static bool make_call(struct facts_view *view, const struct change *change,
+                      enum fact_call_event event, struct fact *fact)
+{
+    const struct call *call = change->call;
+    struct fact_call *told = &fact->is.call;
+
+    if (call->partial || (call->invalid_only && !call->accepted_invalid)) {
+        return false;
+    }
+    fact->kind = FACT_CALL;
+    fact->interface = call->interface;
+    put_parties(view, change, &call->caller, &call->callee, &told->caller, &told->callee);
+    told->event = (uint8_t)event;
+    told->has_credentials = call->has_credentials;
+    told->caller_registered = registration_is_bound(
+        view->registrations, account_hash(view->key, call->from_user, call->from_host),
+        &call->caller.addr);
+    told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
+    told->status = call->status;
+    told->started_ns = call->started_ns;
+    told->answered_ns = call->answered_ns;
+    told->call_number = call->number;
+    told->call_id = call->call_id;
+    told->from_user = call->from_user;
+    told->from_host = call->from_host;
+    told->to_user = call->to_user;
+    told->to_host = call->to_host;
+    told->account = account_text(view, call->from_user, call->from_host);
+    told->user_agent = call->user_agent;
+    return true;
+}
+
+/* --- streams --- */
+
+static uint32_t to_u32(uint64_t value)
+{
+    return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+static struct slice device_of(struct facts_view *view, const struct media_stream *stream)
+{
+    const struct call *call = stream->call;
+
+    if (call != NULL) {
+        struct slice user = stream->from_caller ? call->from_user : call->to_user;
+        struct slice host = stream->from_caller ? call->from_host : call->to_host;
+        if (user.bytes != 0) {
+            return account_text(view, user, host);
+        }
+    }
+    struct text text = text_into(view->scratch, sizeof view->scratch);
+    text_addr(&text, &stream->source.addr);
+    return text_slice(&text);
+}
+
+static bool make_stream(struct facts_view *view, const struct change *change,
+                        enum fact_stream_event event, struct fact *fact)
+{
+    const struct media_stream *stream = change->stream;
+    const struct stream_sighting *sighting = change->stream_sighting;
+    const struct stream_counts *interval = &sighting->interval;
+    struct fact_stream *told = &fact->is.stream;
+
+    fact->kind = FACT_STREAM;
+    fact->interface = sighting->head.interface;
+    put_parties(view, change, &stream->source, &stream->destination, &told->sender,
+                &told->receiver);
+    told->event = (uint8_t)event;
+    told->held = stream->held;
+    told->secondary_types = sighting->secondary_types;
+    told->codec_known = stream->codec[0] != '\0' && quality_knows(stream->codec);
+    told->ssrc = stream->ssrc;
+    told->index = sighting->index;
+    told->packets = to_u32(interval->packets);
+    told->expected = to_u32(interval->expected);
+    told->lost = to_u32(interval->lost);
+    told->longest_loss = interval->longest_loss;
+    told->loss_ppm =
+        interval->expected == 0
+            ? 0
+            : to_u32((interval->lost < interval->expected ? interval->lost : interval->expected) *
+                     1000000 / interval->expected);
+    told->variation_mean_ns = stream->clock_index < STREAM_CLOCKS
+                                  ? sighting->interval_variation[stream->clock_index].mean_ns
+                                  : UINT64_MAX;
+    bool has_score = stream->interval.mos_milli != 0;
+    told->mos_milli = stream->interval.mos_milli;
+    told->r_factor_milli = !has_score                     ? UINT32_MAX
+                           : stream->interval.r_milli < 0 ? 0
+                                                          : (uint32_t)stream->interval.r_milli;
+    told->round_trip_ns = stream->round_trip_mean_ns;
+    told->stream_number = stream->stream_number;
+    if (stream->call != NULL) {
+        told->call_is_up = stream->call->answered_ns != 0 && !stream->call->ended;
+        told->call_number = stream->call->number;
+        told->call_id = stream->call->call_id;
+    }
+    told->codec = slice_of_string(stream->codec);
+    told->device = device_of(view, stream);
+    return true;
+}
+
+/* --- flows --- */
+
+static struct slice application_of(const struct flow_sighting *flow)
+{
+    static const struct slice own[] = {
+        [FLOW_UNKNOWN] = {.at = NULL},
+        [FLOW_SIP] = {.at = "sip", .bytes = 3},
+        [FLOW_RTP] = {.at = "rtp", .bytes = 3},
+        [FLOW_RTCP] = {.at = "rtcp", .bytes = 4},
+        [FLOW_STUN] = {.at = "stun", .bytes = 4},
+    };
+
+    if (flow->application != FLOW_UNKNOWN && flow->application < sizeof own / sizeof own[0]) {
+        return own[flow->application];
+    }
+    return flow->ndpi_guessed ? SLICE_NONE : slice_of_string(flow->ndpi_app);
+}
+
+static bool make_flow(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    const struct flow_sighting *flow = change->flow;
+    const struct sighting *head = &flow->head;
+    struct endpoint source = {.addr = head->source, .port = head->source_port};
+    struct endpoint destination = {.addr = head->destination, .port = head->destination_port};
+    struct fact_flow *told = &fact->is.flow;
+
+    fact->kind = FACT_FLOW;
+    fact->interface = head->interface;
+    put_parties(view, change, &source, &destination, &told->originator, &told->responder);
+    told->transport = head->transport;
+    told->tcp_flags = flow->tcp_flags;
+    told->answered = flow->backward_packets > 0;
+    told->first_ns = flow->first_ns;
+    told->packets[0] = flow->forward_packets;
+    told->packets[1] = flow->backward_packets;
+    told->bytes[0] = flow->forward_bytes;
+    told->bytes[1] = flow->backward_bytes;
+    told->application = application_of(flow);
+    return true;
+}
+
+bool facts_make(struct facts_view *view, const struct change *change, struct fact *out_fact)
+{
+    *out_fact = (struct fact){
+        .forced = change->forced,
+        /* Streams and flows tell their own last packet. */
+        .time_ns = change->time_ns > view->now_ns ? change->time_ns : view->now_ns,
+        .number = change->number,
+    };
+    switch ((enum change_kind)change->kind) {
+    case CHANGE_MESSAGE:
+        return make_message(view, change, out_fact);
+    case CHANGE_TRANSACTION_ENDED:
+        return make_transaction(view, change, out_fact);
+    case CHANGE_REGISTRATION:
+        return make_registration(view, change, out_fact);
+    case CHANGE_CALL_STARTED:
+        return make_call(view, change, FACT_CALL_STARTED, out_fact);
+    case CHANGE_CALL_RINGING:
+        return make_call(view, change, FACT_CALL_RINGING, out_fact);
+    case CHANGE_CALL_ANSWERED:
+        return make_call(view, change, FACT_CALL_ANSWERED, out_fact);
+    case CHANGE_CALL_ENDED:
+        return make_call(view, change, FACT_CALL_ENDED, out_fact);
+    case CHANGE_STREAM_INTERVAL:
+        return make_stream(view, change, FACT_STREAM_INTERVAL, out_fact);
+    case CHANGE_STREAM_SILENT:
+        return make_stream(view, change, FACT_STREAM_SILENT, out_fact);
+    case CHANGE_STREAM_ENDED:
+        return make_stream(view, change, FACT_STREAM_ENDED, out_fact);
+    case CHANGE_FLOW_ENDED:
+        return make_flow(view, change, out_fact);
+    case CHANGE_SECOND:
+        out_fact->kind = FACT_SECOND;
+        out_fact->is.second.second = change->second;
+        out_fact->is.second.one_way_capture = view->one_way_capture;
+        return true;
+    }
+    return false;
+}

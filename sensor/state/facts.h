@@ -1,0 +1,32 @@
+/* facts.h - change -> fact: what detectors are told, enriched with what state knows of the parties.
+ *
+ * Owns      nothing.
+ * Borrows   the change and the tables; the fact's slices point into them and into the view's
+ * scratch. Time      the change's. Bounds    one fact a change. Errors    none. Thread    the
+ * analyst's. */
+#ifndef SENSOR_STATE_FACTS_H
+#define SENSOR_STATE_FACTS_H
+
+#include "detectors/fact.h"
+#include "sensor/state/call.h"
+#include "sensor/state/devices.h"
+#include "sensor/state/media.h"
+#include "sensor/state/proof.h"
+#include "sensor/state/registration.h"
+
+struct facts_view {
+    const struct proof_table *proof;
+    const struct device_table *devices;
+    const struct registration_table *registrations;
+    struct hash_key key;
+    bool one_way_capture; /* so far only one direction of SIP was seen */
+    uint64_t now_ns;      /* state time: no fact is told behind it */
+    /* scratch for texts that a fact needs put together (account ...) */
+    char scratch[1024];
+};
+
+/* False: this change tells detectors nothing (partial calls, transactions of upper hops, expiries
+ * ...). */
+bool facts_make(struct facts_view *view, const struct change *change, struct fact *out_fact);
+
+#endif

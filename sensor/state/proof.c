@@ -1,0 +1,415 @@
+/* proof.c - five tables, all keyed by hashes:
+ *
+ *   sources    hash(address), hash(site)           -> when it was last proven, whether it answers,
+ * accounts with success heard      hash(address, kind, nonce | tag | STUN id)  -> nothing: that the
+ * entry is there says "was sent there" accounts   hash(address or site, account)      -> which
+ * entry of sources counts it; gone after 30 days segments   hash(TCP endpoints, this direction) ->
+ * highest byte sent reports    hash(address, SSRC)                 -> LSR values of the last SRs of
+ * that SSRC that were sent there
+ *
+ * A source gets its entry when something becomes known of it, never for a bare request: a flood of
+ * forged requests leaves no trace here. What a proof rests on was chosen at random by the other
+ * side and went to the address only, so a sender who cannot read what is sent there does not know
+ * it.
+ *
+ * TCP: a segment that acknowledges what the other side has sent (at most TCP_WINDOW_MAX behind it)
+ * proves its sender: he knows the other's sequence numbers. Both directions come as sightings of
+ * their own, in any order.
+ *
+ * Limits: a proof by RTCP wants one of the last REPORT_KEPT SRs of the stream. The count of
+ * accounts is exact while their entries last; when they are evicted it falls. */
+#include "sensor/state/proof.h"
+
+#include "sensor/state/shift.h"
+#include "sensor/state/site.h"
+
+enum { REPORT_KEPT = 4, TCP_WINDOW_MAX = 1 << 20 };
+enum { SALT_NONCE = 1, SALT_TAG = 2, SALT_STUN = 3 };
+
+struct source {
+    uint64_t proven_ns; /* 0 = never */
+    uint16_t good_accounts;
+    bool is_server;
+};
+
+struct good {
+    uint64_t source; /* hash of the entry that counts it */
+};
+
+struct segment {
+    uint32_t sequence_end;
+};
+
+struct report {
+    uint32_t sent[REPORT_KEPT]; /* 0 = none */
+    uint32_t next;
+};
+
+struct proof_table {
+    struct table sources;
+    struct table heard;
+    struct table accounts;
+    struct table segments;
+    struct table reports;
+    struct hash_key key;
+};
+
+enum { TABLES = 5 };
+
+static void forget_account(void *owner, uint32_t cell, void *at);
+
+/* Table `index` of the struct and its shape; `table` may be NULL where only the shape is wanted. */
+static struct table_options options_of(unsigned index, uint32_t sources_max,
+                                       struct proof_table *table)
+{
+    static const struct {
+        const char *name;
+        uint32_t cell_bytes;
+    } rows[TABLES] = {
+        {"sources", sizeof(struct source)},           {"sent to sources", 1},
+        {"accounts of sources", sizeof(struct good)}, {"TCP of sources", sizeof(struct segment)},
+        {"RTCP of sources", sizeof(struct report)},
+    };
+    return (struct table_options){
+        .name = rows[index].name,
+        .cells_max = sources_max,
+        .cell_bytes = rows[index].cell_bytes,
+        .on_evict = index == 2 ? forget_account : NULL,
+        .owner = table,
+    };
+}
+
+static struct table *table_of(struct proof_table *table, unsigned index)
+{
+    struct table *tables[TABLES] = {&table->sources, &table->heard, &table->accounts,
+                                    &table->segments, &table->reports};
+    return tables[index];
+}
+
+enum status proof_open(uint32_t sources_max, struct hash_key key, struct proof_table **out_table,
+                       struct error *error)
+{
+    struct proof_table *table = calloc(1, sizeof *table);
+
+    if (table == NULL) {
+        return error_system(error, STATUS_FAILED, "memory", "cannot make the table of sources");
+    }
+    table->key = key;
+    for (unsigned index = 0; index < TABLES; index++) {
+        struct table_options options = options_of(index, sources_max, table);
+        enum status status = table_open(table_of(table, index), &options, error);
+        if (status != STATUS_OK) {
+            while (index > 0) {
+                table_close(table_of(table, --index));
+            }
+            free(table);
+            return status;
+        }
+    }
+    *out_table = table;
+    return STATUS_OK;
+}
+
+void proof_close(struct proof_table *table)
+{
+    if (table == NULL) {
+        return;
+    }
+    for (unsigned index = 0; index < TABLES; index++) {
+        table_close(table_of(table, index));
+    }
+    free(table);
+}
+
+size_t proof_bytes_max(uint32_t sources_max)
+{
+    size_t bytes = sizeof(struct proof_table);
+
+    for (unsigned index = 0; index < TABLES; index++) {
+        struct table_options options = options_of(index, sources_max, NULL);
+        bytes += table_bytes_max(&options);
+    }
+    return bytes;
+}
+
+/* --- sources --- */
+
+static uint64_t source_key(const struct proof_table *table, const struct addr *addr)
+{
+    return hash_addr(table->key, addr);
+}
+
+static struct source *source_take(struct proof_table *table, uint64_t hash, const struct addr *addr,
+                                  uint64_t now_ns)
+{
+    bool is_new;
+    uint32_t cell = table_take(&table->sources, hash, site_hash(table->key, addr), now_ns, &is_new);
+
+    if (is_new) {
+        table_strengthen(&table->sources, cell);
+    } else if (time_since(now_ns, table_touched_ns(&table->sources, cell)) >= NS_PER_S) {
+        /* Once a second is enough for an order of idleness. */
+        table_touch(&table->sources, cell, now_ns);
+    }
+    return table_at(&table->sources, cell);
+}
+
+static void prove(struct proof_table *table, const struct addr *addr, uint64_t now_ns)
+{
+    struct source *source = source_take(table, source_key(table, addr), addr, now_ns);
+
+    source->proven_ns = now_ns == 0 ? 1 : now_ns;
+}
+
+/* --- what was sent to whom --- */
+
+static uint64_t heard_key(const struct proof_table *table, const struct addr *addr, uint64_t salt,
+                          struct slice what)
+{
+    return hash_mix(hash_mix(source_key(table, addr), hash_slice(table->key, what)), salt);
+}
+
+static void hear(struct proof_table *table, const struct addr *addr, uint64_t salt,
+                 struct slice what, uint64_t now_ns)
+{
+    bool is_new;
+
+    if (what.bytes != 0) {
+        table_take(&table->heard, heard_key(table, addr, salt, what), site_hash(table->key, addr),
+                   now_ns, &is_new);
+    }
+}
+
+/* What came from the address was sent there before. */
+static bool was_heard(const struct proof_table *table, const struct addr *addr, uint64_t salt,
+                      struct slice what)
+{
+    return what.bytes != 0 &&
+           table_find(&table->heard, heard_key(table, addr, salt, what)) != TABLE_NONE;
+}
+
+void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip)
+{
+    const struct sip_message *message = &sip->message;
+    const struct addr *from = &sip->head.source;
+
+    if (sip_is_response(message)) {
+        return;
+    }
+    if (was_heard(table, from, SALT_TAG, sip_part(message, message->to_tag)) ||
+        ((message->flags & SIP_FLAG_CREDENTIALS) != 0 &&
+         was_heard(table, from, SALT_NONCE, sip_part(message, message->auth_nonce)))) {
+        prove(table, from, sip->head.state_ns);
+    }
+}
+
+void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip, bool in_dialog)
+{
+    const struct sip_message *message = &sip->message;
+    const struct addr *to = &sip->head.destination;
+    uint64_t now_ns = sip->head.state_ns;
+
+    struct source *server =
+        source_take(table, source_key(table, &sip->head.source), &sip->head.source, now_ns);
+    server->is_server = true;
+    bool makes_dialog =
+        message->method == SIP_METHOD_INVITE || message->method == SIP_METHOD_SUBSCRIBE;
+    if (makes_dialog && !in_dialog && message->status > 100) {
+        hear(table, to, SALT_TAG, sip_part(message, message->to_tag), now_ns);
+    }
+    if ((message->flags & SIP_FLAG_CHALLENGE) != 0) {
+        hear(table, to, SALT_NONCE, sip_part(message, message->auth_nonce), now_ns);
+    }
+}
+
+/* --- TCP and STUN --- */
+
+static uint64_t segment_key(const struct proof_table *table, const struct addr *from,
+                            uint16_t from_port, const struct addr *to, uint16_t to_port)
+{
+    struct endpoint sender = {.addr = *from, .port = from_port};
+    struct endpoint receiver = {.addr = *to, .port = to_port};
+
+    return hash_mix(hash_endpoint(table->key, &sender), hash_endpoint(table->key, &receiver));
+}
+
+static void see_tcp(struct proof_table *table, const struct proof_sighting *sighting)
+{
+    const struct sighting *head = &sighting->head;
+    bool is_new;
+
+    uint32_t cell = table_take(&table->segments,
+                               segment_key(table, &head->source, head->source_port,
+                                           &head->destination, head->destination_port),
+                               site_hash(table->key, &head->source), head->state_ns, &is_new);
+    if (!is_new) {
+        table_touch(&table->segments, cell, head->state_ns);
+    }
+    struct segment *sent = table_at(&table->segments, cell);
+    sent->sequence_end = sighting->sequence_end;
+    cell =
+        table_find(&table->segments, segment_key(table, &head->destination, head->destination_port,
+                                                 &head->source, head->source_port));
+    if (cell == TABLE_NONE || sighting->acknowledged == 0) {
+        return;
+    }
+    const struct segment *other = table_at(&table->segments, cell);
+    if (other->sequence_end - sighting->acknowledged <= TCP_WINDOW_MAX) {
+        prove(table, &head->source, head->state_ns);
+    }
+}
+
+void proof_see_sighting(struct proof_table *table, const struct proof_sighting *sighting)
+{
+    const struct sighting *head = &sighting->head;
+
+    if (sighting->proof == PROOF_TCP) {
+        see_tcp(table, sighting);
+        return;
+    }
+    struct slice transaction = slice_of(sighting->transaction, sizeof sighting->transaction);
+    if (!sighting->answer) {
+        hear(table, &head->destination, SALT_STUN, transaction, head->state_ns);
+    } else if (was_heard(table, &head->source, SALT_STUN, transaction)) {
+        prove(table, &head->source, head->state_ns);
+    }
+}
+
+/* --- RTCP --- */
+
+static uint64_t report_key(const struct proof_table *table, const struct addr *addr, uint32_t ssrc)
+{
+    return hash_mix(source_key(table, addr), ssrc);
+}
+
+void proof_see_rtcp(struct proof_table *table, const struct rtcp_sighting *sighting)
+{
+    const struct sighting *head = &sighting->head;
+    const struct rtcp_view *view = &sighting->view;
+
+    if (view->encrypted) {
+        return;
+    }
+    for (unsigned i = 0; i < view->report_count; i++) {
+        const struct rtcp_report *about = &view->reports[i];
+        uint32_t cell =
+            about->last_sr == 0
+                ? TABLE_NONE
+                : table_find(&table->reports, report_key(table, &head->source, about->ssrc));
+        const struct report *report = cell == TABLE_NONE ? NULL : table_at(&table->reports, cell);
+        for (unsigned k = 0; report != NULL && k < REPORT_KEPT; k++) {
+            if (report->sent[k] == about->last_sr) {
+                prove(table, &head->source, head->state_ns);
+                break;
+            }
+        }
+    }
+    uint32_t middle = (uint32_t)(view->ntp >> 16);
+    if (view->has_sender_info && middle != 0) {
+        bool is_new;
+        uint32_t cell =
+            table_take(&table->reports, report_key(table, &head->destination, view->sender),
+                       site_hash(table->key, &head->destination), head->state_ns, &is_new);
+        if (!is_new) {
+            table_touch(&table->reports, cell, head->state_ns);
+        }
+        struct report *report = table_at(&table->reports, cell);
+        report->sent[report->next++ % REPORT_KEPT] = middle;
+    }
+}
+
+/* --- accounts with success --- */
+
+static void forget_account(void *owner, uint32_t cell, void *at)
+{
+    struct proof_table *table = owner;
+    const struct good *good = at;
+    (void)cell;
+
+    uint32_t source = table_find(&table->sources, good->source);
+    if (source != TABLE_NONE) {
+        struct source *counted = table_at(&table->sources, source);
+        if (counted->good_accounts > 0) {
+            counted->good_accounts--;
+        }
+    }
+}
+
+static void count_account(struct proof_table *table, uint64_t source_hash, const struct addr *addr,
+                          uint64_t account_hash, uint64_t now_ns)
+{
+    bool is_new;
+    uint32_t cell = table_take(&table->accounts, hash_mix(source_hash, account_hash),
+                               site_hash(table->key, addr), now_ns, &is_new);
+
+    if (!is_new) {
+        table_touch(&table->accounts, cell, now_ns);
+        return;
+    }
+    struct good *good = table_at(&table->accounts, cell);
+    good->source = source_hash;
+    struct source *source = source_take(table, source_hash, addr, now_ns);
+    if (source->good_accounts < UINT16_MAX) {
+        source->good_accounts++;
+    }
+}
+
+void proof_good_account(struct proof_table *table, const struct addr *addr, uint64_t account_hash,
+                        uint64_t now_ns)
+{
+    for (uint32_t oldest = table->accounts.oldest[0];
+         oldest != TABLE_NONE &&
+         time_since(now_ns, table_touched_ns(&table->accounts, oldest)) > PROOF_GOOD_NS;
+         oldest = table->accounts.oldest[0]) {
+        forget_account(table, oldest, table_at(&table->accounts, oldest));
+        table_give(&table->accounts, oldest);
+    }
+    if (account_hash != 0) {
+        count_account(table, source_key(table, addr), addr, account_hash, now_ns);
+        count_account(table, site_hash(table->key, addr), addr, account_hash, now_ns);
+    }
+}
+
+/* --- questions --- */
+
+void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_t now_ns,
+               struct proof_view *out_view)
+{
+    *out_view = (struct proof_view){.good_accounts = 0};
+    uint32_t cell = table_find(&table->sources, source_key(table, addr));
+    if (cell != TABLE_NONE) {
+        const struct source *source = table_at(&table->sources, cell);
+        out_view->proven =
+            source->proven_ns != 0 && time_since(now_ns, source->proven_ns) <= PROOF_VALID_NS;
+        out_view->is_server = source->is_server;
+        out_view->good_accounts = source->good_accounts;
+    }
+    cell = table_find(&table->sources, site_hash(table->key, addr));
+    if (cell != TABLE_NONE) {
+        const struct source *site = table_at(&table->sources, cell);
+        out_view->site_good_accounts = site->good_accounts;
+    }
+}
+
+void proof_shift(struct proof_table *table, uint64_t shift_ns)
+{
+    for (unsigned index = 0; index < TABLES; index++) {
+        shift_table(table_of(table, index), shift_ns);
+    }
+    for (uint32_t cell = table_next(&table->sources, 0); cell != TABLE_NONE;
+         cell = table_next(&table->sources, cell + 1)) {
+        struct source *source = table_at(&table->sources, cell);
+        shift_time(&source->proven_ns, shift_ns);
+    }
+}
+
+uint64_t proof_evicted(const struct proof_table *table)
+{
+    return table->sources.evicted + table->heard.evicted + table->accounts.evicted +
+           table->segments.evicted + table->reports.evicted;
+}
+
+uint32_t proof_used(const struct proof_table *table)
+{
+    return table->sources.used;
+}

@@ -1,0 +1,344 @@
+/* state.c - a sighting's way through the tables.
+ *
+ *   SIP     proof (who sent it hears us?) -> transaction -> proof (its answer) -> MESSAGE ->
+ * transaction's own change
+ *           -> registration -> call -> SDP -> what a success or failure says of account, device and
+ * source stream, RTCP, flow, proof: the table that they belong to
+ *
+ * Message first, then what it meant: the transaction must be known before CHANGE_MESSAGE can be put
+ * (is it a copy?), yet its change comes behind it. So the transaction table puts into a single
+ * place here, which is passed on when the message has been told; its entry stays until the table's
+ * next call. One message ends one transaction at most. The other tables are fed behind that and put
+ * straight into the sink.
+ *
+ * What a success says of accounts and sources is learnt behind all changes of the message, so that
+ * the facts tell what was known before it: a first login from a device is not "known device" by its
+ * own success. A failure is counted before the registration is fed, which tells how many there have
+ * been. Transactions of upper hops are left out of both.
+ *
+ * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. */
+#include "sensor/state/state.h"
+
+enum { ONE_WAY_MESSAGES = 20 };
+
+struct state {
+    struct transaction_table *transactions;
+    struct registration_table *registrations;
+    struct call_table *calls;
+    struct media_table *media;
+    struct proof_table *proof;
+    struct device_table *devices;
+    struct change_sink sink;
+    struct change held; /* of the transaction table, until its message has been told */
+    bool holds;
+    bool holding;
+    uint64_t requests;
+    uint64_t responses;
+    struct facts_view view;
+};
+
+/* --- open and close --- */
+
+static struct transaction_limits transaction_limits_of(const struct state_limits *limits)
+{
+    return (struct transaction_limits){.transactions_max = limits->transactions_max,
+                                       .key = limits->key};
+}
+
+static struct registration_limits registration_limits_of(const struct state_limits *limits)
+{
+    return (struct registration_limits){.attempts_max = limits->attempts_max,
+                                        .bindings_max = limits->bindings_max,
+                                        .key = limits->key};
+}
+
+static struct call_limits call_limits_of(const struct state_limits *limits)
+{
+    return (struct call_limits){
+        .calls_max = limits->calls_max, .age_max_ns = limits->call_age_max_ns, .key = limits->key};
+}
+
+static struct media_limits media_limits_of(const struct state_limits *limits)
+{
+    return (struct media_limits){.endpoints_max = limits->endpoints_max,
+                                 .streams_max = limits->streams_max,
+                                 .key = limits->key};
+}
+
+static void hold(void *owner, const struct change *change)
+{
+    struct state *state = owner;
+
+    if (!state->holding) {
+        state->sink.on_change(state->sink.owner, change);
+        return;
+    }
+    assert(!state->holds);
+    state->held = *change;
+    state->holds = true;
+}
+
+enum status state_open(const struct state_limits *limits, struct change_sink sink,
+                       struct state **out_state, struct error *error)
+{
+    struct state *state = calloc(1, sizeof *state);
+
+    if (state == NULL) {
+        return error_system(error, STATUS_FAILED, "memory", "cannot make the state");
+    }
+    state->sink = sink;
+    struct change_sink holder = {.on_change = hold, .owner = state};
+    struct transaction_limits transactions = transaction_limits_of(limits);
+    struct registration_limits registrations = registration_limits_of(limits);
+    struct call_limits calls = call_limits_of(limits);
+    struct media_limits media = media_limits_of(limits);
+
+    enum status status = proof_open(limits->sources_max, limits->key, &state->proof, error);
+    if (status == STATUS_OK) {
+        status = device_open(limits->accounts_max, limits->key, &state->devices, error);
+    }
+    if (status == STATUS_OK) {
+        status = transaction_open(&transactions, holder, &state->transactions, error);
+    }
+    if (status == STATUS_OK) {
+        status =
+            registration_open(&registrations, sink, state->devices, &state->registrations, error);
+    }
+    if (status == STATUS_OK) {
+        status = call_open(&calls, sink, &state->calls, error);
+    }
+    if (status == STATUS_OK) {
+        status = media_open(&media, state->calls, sink, &state->media, error);
+    }
+    if (status != STATUS_OK) {
+        state_close(state);
+        return status;
+    }
+    state->view.proof = state->proof;
+    state->view.devices = state->devices;
+    state->view.registrations = state->registrations;
+    state->view.key = limits->key;
+    *out_state = state;
+    return STATUS_OK;
+}
+
+void state_close(struct state *state)
+{
+    if (state == NULL) {
+        return;
+    }
+    if (state->media != NULL) {
+        media_close(state->media);
+    }
+    if (state->calls != NULL) {
+        call_close(state->calls);
+    }
+    registration_close(state->registrations);
+    transaction_close(state->transactions);
+    device_close(state->devices);
+    proof_close(state->proof);
+    free(state);
+}
+
+size_t state_bytes_max(const struct state_limits *limits)
+{
+    struct transaction_limits transactions = transaction_limits_of(limits);
+    struct registration_limits registrations = registration_limits_of(limits);
+    struct call_limits calls = call_limits_of(limits);
+    struct media_limits media = media_limits_of(limits);
+
+    return sizeof(struct state) + proof_bytes_max(limits->sources_max) +
+           device_bytes_max(limits->accounts_max) + transaction_bytes_max(&transactions) +
+           registration_bytes_max(&registrations) + call_bytes_max(&calls) +
+           media_bytes_max(&media);
+}
+
+/* --- SIP --- */
+
+static void put(struct state *state, const struct change *change)
+{
+    state->sink.on_change(state->sink.owner, change);
+}
+
+/* State time never goes back; what streams and flows tell of themselves may lie behind it. */
+static void move(struct state *state, uint64_t now_ns)
+{
+    if (now_ns > state->view.now_ns) {
+        state->view.now_ns = now_ns;
+    }
+}
+
+static void see_direction(struct state *state, bool is_response)
+{
+    if (is_response) {
+        state->responses++;
+    } else {
+        state->requests++;
+    }
+    uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
+    uint64_t more = state->requests + state->responses - fewer;
+    state->view.one_way_capture = fewer == 0 && more >= ONE_WAY_MESSAGES;
+}
+
+/* The final answer counts for account and source: the first one, at the lowest hop. */
+static bool decides(const struct transaction_view *view)
+{
+    return view->is_first_final && view->transaction->ended && !view->transaction->upper_hop &&
+           !view->transaction->request_invalid;
+}
+
+static void learn_success(struct state *state, const struct sip_sighting *sip,
+                          const struct transaction *ended)
+{
+    const struct sip_message *message = &sip->message;
+    uint64_t now_ns = sip->head.state_ns;
+    bool binds = ended->method == SIP_METHOD_REGISTER && message->expires != 0 &&
+                 message->contact.whole.bytes != 0 && message->contact_expires != 0;
+
+    if (ended->status / 100 != 2 || (!ended->has_credentials && !binds)) {
+        return;
+    }
+    uint64_t agent =
+        ended->user_agent.bytes == 0 ? 0 : hash_slice(state->view.key, ended->user_agent);
+    device_success(state->devices, ended->account_hash, &ended->client.addr, ended->device_hash,
+                   now_ns);
+    if (agent != 0 && agent != ended->device_hash) {
+        /* Known by its instance when it registers, and by its agent when it calls. */
+        device_success(state->devices, ended->account_hash, &ended->client.addr, agent, now_ns);
+    }
+    proof_good_account(state->proof, &ended->client.addr, ended->account_hash, now_ns);
+}
+
+static void see_sip(struct state *state, const struct sip_sighting *sip, bool forced)
+{
+    struct transaction_view view;
+
+    see_direction(state, sip_is_response(&sip->message));
+    proof_see_sip(state->proof, sip);
+    state->holding = true;
+    transaction_see(state->transactions, sip, &view);
+    state->holding = false;
+    if (sip_is_response(&sip->message) && view.transaction != NULL &&
+        view.transaction->started_ns != 0) {
+        proof_see_answer(state->proof, sip, view.transaction->in_dialog);
+    }
+    const struct change change = {
+        .kind = CHANGE_MESSAGE,
+        .forced = forced,
+        .is_retransmission = view.is_retransmission,
+        .time_ns = sip->head.state_ns,
+        .number = sighting_number(&sip->head),
+        .sip = sip,
+        .transaction = view.transaction,
+    };
+    put(state, &change);
+    if (state->holds) {
+        state->holds = false;
+        put(state, &state->held);
+    }
+    bool decided = decides(&view);
+    if (decided && view.transaction->auth_failure) {
+        device_failure(state->devices, view.transaction->account_hash,
+                       &view.transaction->client.addr, sip->head.state_ns);
+    }
+    registration_see(state->registrations, sip, &view);
+    uint32_t call = call_see(state->calls, sip, &view);
+    if (sip->has_sdp && call != TABLE_NONE) {
+        media_see_sdp(state->media, sip, call);
+    }
+    if (decided) {
+        learn_success(state, sip, view.transaction);
+    }
+}
+
+/* --- everything --- */
+
+static void see_flow(struct state *state, const struct flow_sighting *flow, bool forced)
+{
+    const struct change change = {
+        .kind = CHANGE_FLOW_ENDED,
+        .forced = forced,
+        .time_ns = state->view.now_ns,
+        .flow = flow,
+    };
+
+    put(state, &change);
+}
+
+void state_see(struct state *state, const struct sighting *sighting, bool forced)
+{
+    const void *whole = sighting;
+
+    move(state, sighting->state_ns);
+    switch ((enum sighting_kind)sighting->kind) {
+    case SIGHTING_SIP:
+        see_sip(state, whole, forced);
+        break;
+    case SIGHTING_STREAM:
+        media_see_stream(state->media, whole, forced);
+        break;
+    case SIGHTING_RTCP:
+        proof_see_rtcp(state->proof, whole);
+        media_see_rtcp(state->media, whole);
+        break;
+    case SIGHTING_FLOW:
+        see_flow(state, whole, forced);
+        break;
+    case SIGHTING_PROOF:
+        proof_see_sighting(state->proof, whole);
+        break;
+    case SIGHTING_COUNTS:
+    case SIGHTING_MARK:
+    case SIGHTING_END:
+        assert(!"belongs to the analyst");
+        break;
+    }
+}
+
+void state_mark(struct state *state, const struct mark_sighting *mark)
+{
+    move(state, mark->second * NS_PER_S);
+    if (mark->shift_ns != 0) {
+        proof_shift(state->proof, mark->shift_ns);
+        device_shift(state->devices, mark->shift_ns);
+    }
+    transaction_mark(state->transactions, mark->second, mark->shift_ns);
+    registration_mark(state->registrations, mark->second, mark->shift_ns);
+    call_mark(state->calls, mark->second, mark->shift_ns);
+    media_mark(state->media, mark->second, mark->shift_ns);
+    const struct change change = {
+        .kind = CHANGE_SECOND,
+        .time_ns = mark->second * NS_PER_S,
+        .second = mark->second,
+    };
+    put(state, &change);
+}
+
+void state_end(struct state *state, uint64_t now_ns)
+{
+    move(state, now_ns);
+    transaction_end(state->transactions, now_ns);
+    registration_end(state->registrations, now_ns);
+    call_end(state->calls);
+}
+
+void state_counts(const struct state *state, struct state_counts *out_counts)
+{
+    *out_counts = (struct state_counts){
+        .calls = call_used(state->calls),
+        .bindings = registration_used(state->registrations),
+        .transactions = transaction_used(state->transactions),
+        .streams = media_used(state->media),
+        .sources = proof_used(state->proof),
+        .evicted = transaction_evicted(state->transactions) +
+                   registration_evicted(state->registrations) + call_evicted(state->calls) +
+                   media_evicted(state->media) + proof_evicted(state->proof) +
+                   device_evicted(state->devices),
+    };
+    registration_counts(state->registrations, &out_counts->registrations);
+}
+
+struct facts_view *state_facts_view(struct state *state)
+{
+    return &state->view;
+}

@@ -1,0 +1,58 @@
+/* state.h - all that the analyst remembers above the packet: the tables in their order.
+ *
+ * Owns      every table of this folder.
+ * Borrows   sightings during the call.
+ * Time      state time of the sightings.
+ * Bounds    those of the tables; state_bytes_max() is their sum for --list memory.
+ * Errors    open only.
+ * Thread    the analyst's.
+ *
+ * One way for every sighting: proof -> transaction -> registration -> call -> media; each change
+ * goes to the sink in the order in which it happened. CHANGE_MESSAGE comes after the changes that
+ * the message caused are known and before them in the sink: message first, then what it meant. */
+#ifndef SENSOR_STATE_STATE_H
+#define SENSOR_STATE_STATE_H
+
+#include "sensor/state/facts.h"
+
+struct state_limits {
+    uint32_t transactions_max;
+    uint32_t attempts_max;
+    uint32_t bindings_max;
+    uint32_t accounts_max;
+    uint32_t calls_max;
+    uint32_t endpoints_max;
+    uint32_t streams_max;
+    uint32_t sources_max;
+    uint64_t call_age_max_ns;
+    struct hash_key key;
+};
+
+struct state;
+
+/* Gauges and counts for the sensor record. */
+struct state_counts {
+    struct registration_counts registrations;
+    uint32_t calls;
+    uint32_t bindings;
+    uint32_t transactions;
+    uint32_t streams;
+    uint32_t sources;
+    uint64_t evicted; /* of all tables */
+};
+
+MUST_USE enum status state_open(const struct state_limits *limits, struct change_sink sink,
+                                struct state **out_state, struct error *error);
+void state_close(struct state *state);
+size_t state_bytes_max(const struct state_limits *limits);
+/* Any sighting but COUNTS, MARK and END. `forced`: the end of input tells it, so the changes are
+ * forced. */
+void state_see(struct state *state, const struct sighting *sighting, bool forced);
+void state_mark(struct state *state,
+                const struct mark_sighting *mark); /* time-outs, then CHANGE_SECOND */
+void state_end(struct state *state,
+               uint64_t now_ns); /* everything open, in the order of first packets, forced */
+void state_counts(const struct state *state, struct state_counts *out_counts);
+struct facts_view *state_facts_view(struct state *state);
+
+#endif

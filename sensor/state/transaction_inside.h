@@ -1,0 +1,129 @@
+/* transaction_inside.h - between transaction.c (matching, time-outs) and transaction_detail.c
+ * (texts, view).
+ *
+ * Owns      nothing.
+ * Borrows   cells and details of the table.
+ * Time      packet time, an argument.
+ * Bounds    a cell is 48 bytes, a detail 160 and its text.
+ * Errors    none.
+ * Thread    the analyst's. */
+#ifndef SENSOR_STATE_TRANSACTION_INSIDE_H
+#define SENSOR_STATE_TRANSACTION_INSIDE_H
+
+#include "base/slab.h"
+#include "base/table.h"
+#include "sensor/state/nonces.h"
+#include "sensor/state/transaction.h"
+
+enum transaction_flag {
+    TRANSACTION_REQUEST = 1 << 0, /* the request was seen */
+    TRANSACTION_CREDENTIALS = 1 << 1,
+    TRANSACTION_IN_DIALOG = 1 << 2,
+    TRANSACTION_INVALID = 1 << 3, /* the request's verdict, until it is promoted */
+    TRANSACTION_UPPER = 1 << 4,
+    TRANSACTION_CANCELLED = 1 << 5,
+    TRANSACTION_ACKED = 1 << 6,
+    TRANSACTION_RANG = 1 << 7, /* 18x */
+    TRANSACTION_ENDED = 1 << 8,
+    TRANSACTION_TIMED_OUT = 1 << 9,
+    TRANSACTION_AUTS = 1 << 10,
+};
+
+/* What stays as long as late copies may come. */
+struct transaction_cell {
+    uint64_t first_ns; /* request, or the first answer where that came first */
+    uint64_t number;
+    uint32_t detail; /* slab cell + 1, class in the lowest bit; 0 = none */
+    uint32_t final_ms; /* first_ns to the final answer, saturating */
+    uint32_t server_tag; /* of the address that the request went to */
+    uint32_t answer_tag; /* of the To tag of the first final answer */
+    uint16_t flags;
+    uint16_t status;
+    uint16_t provisional_s; /* first_ns to the last provisional answer, saturating */
+    uint16_t copies_request;
+    uint16_t copies_response;
+    uint8_t method;
+    uint8_t provisional_count;
+    uint8_t provisional[TRANSACTION_PROVISIONALS]; /* status - 100 */
+};
+static_assert(sizeof(struct transaction_cell) <= 56, "with the table's head: within 96 bytes");
+
+enum transaction_word {
+    WORD_CALL_ID,
+    WORD_FROM_USER,
+    WORD_FROM_HOST,
+    WORD_TO_USER,
+    WORD_TO_HOST,
+    WORD_URI,
+    WORD_AUTH_USER,
+    WORD_REALM,
+    WORD_SENT_BY,
+    WORD_BRANCH,
+    WORD_AGENT,
+    WORD_ALGORITHM,
+    WORD_REASON,
+    WORD_COUNT
+};
+
+enum { DETAIL_TEXT_SMALL = 224 };
+
+/* What goes once the final answer came. */
+struct transaction_detail {
+    uint64_t call_id_hash;
+    uint64_t device_hash;
+    uint64_t nonce_hash;
+    uint64_t response_hash;
+    uint64_t proof_key;
+    uint64_t account_hash;
+    struct hash128 id; /* set when the text was cut */
+    struct endpoint client;
+    struct endpoint server;
+    uint32_t cseq;
+    uint32_t scheme_tag; /* realm and algorithm of the credentials */
+    uint64_t user_hash; /* of the credentials */
+    uint16_t interface;
+    uint16_t vlan_outer;
+    uint16_t vias;
+    uint16_t uri_user_at; /* inside WORD_URI */
+    uint16_t uri_user_bytes;
+    uint16_t uri_host_at;
+    uint16_t uri_host_bytes;
+    uint8_t transport;
+    bool has_cseq;
+    bool has_id;
+    uint16_t ends[WORD_COUNT];
+    char text[];
+};
+
+struct transaction_table {
+    struct table cells;
+    struct slab small;
+    struct slab big;
+    struct nonce_table *nonces;
+    struct change_sink sink;
+    struct hash_key key;
+    uint64_t now_ns;
+    uint32_t to_give; /* detail of the transaction that ended last: `shown` points into it */
+    struct transaction shown;
+    bool shown_texts; /* the slices of `shown` are set */
+    struct hash_id id;
+};
+
+/* Takes the text and the values of a message that opens a transaction (or joins an answer that came
+ * first). */
+void transaction_detail_take(struct transaction_table *table, struct transaction_cell *cell,
+                             const struct sip_sighting *sip, uint64_t call_id_hash);
+void transaction_detail_give(struct transaction_table *table, uint32_t detail);
+struct transaction_detail *transaction_detail_at(const struct transaction_table *table,
+                                                 uint32_t detail);
+/* Makes `shown` of a cell. `texts` only where a change is put. */
+void transaction_show(struct transaction_table *table, uint32_t at, bool texts);
+/* Sets challenged, stale, auth_failure, user_exists of `shown` from the first final answer, and
+ * feeds the nonces. */
+void transaction_judge(struct transaction_table *table, const struct transaction_cell *cell,
+                       const struct sip_sighting *sip);
+/* Hash of realm and algorithm, as credentials and challenges give them. */
+uint32_t transaction_scheme_tag(const struct transaction_table *table, struct slice realm,
+                                struct slice algorithm);
+
+#endif
