@@ -1,0 +1,29 @@
+/* report.h - what -r says at its end, made from records alone.
+ *
+ * Owns      its lists: unlinked temporary files, so memory stays bounded however long the capture is.
+ * Borrows   records during the call.
+ * Time      the records'.
+ * Bounds    memory: less than 1 MiB while it gathers, 8 MiB while it sorts; the text form shows 20 of each list.
+ * Errors    open and print: STATUS_FAILED (temporary files, the output).
+ * Thread    the writer's.
+ *
+ * report_text.c is for a person, report_json.c prints the object of DESIGN.md section 7. */
+#ifndef OUTPUTS_REPORT_H
+#define OUTPUTS_REPORT_H
+
+#include "outputs/record.h"
+
+enum report_form { REPORT_NONE, REPORT_TEXT, REPORT_JSON };
+
+struct report;
+
+MUST_USE enum status report_open(enum report_form form, struct report **out_report, struct error *error);
+/* What the slugs of reasons and anomalies mean, for the text form; without it slugs stand alone. */
+void report_words(struct report *report, const char *(*meaning)(struct slice slug));
+void report_see(struct report *report, const struct record *record);
+/* `colour` and `width` are for the text form. */
+MUST_USE enum status report_print(struct report *report, FILE *out, bool colour, unsigned width,
+                                  struct error *error);
+void report_close(struct report *report);
+
+#endif

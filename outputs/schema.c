@@ -1,0 +1,168 @@
+/* schema.c - fields.def as a JSON Schema, so that a consumer can hold us to it and our tests do.
+ *
+ * The rows stand in the order of nesting, so one walk over them opens and closes the objects, as the encoder does. Objects
+ * are closed (additionalProperties: false): a field that is in no row is a bug. Texts of the rows hold no character that
+ * JSON would escape; the walk asserts it. */
+#include "outputs/schema.h"
+
+enum { DEPTH_MAX = 8 };
+
+static void indent(FILE *out, unsigned depth)
+{
+    fprintf(out, "%*s", (int)(2 * depth), "");
+}
+
+/* The shape of one value of a row. */
+static const char *shape_of(enum field_type type)
+{
+    static const char *const shapes[] = {
+        [FIELD_KEYWORD] = "\"type\": \"string\", \"minLength\": 1",
+        [FIELD_TEXT] = "\"type\": \"string\", \"minLength\": 1",
+        [FIELD_ADDRESS] = "\"type\": \"string\", \"pattern\": \"^[0-9a-f.:]{2,45}$\"",
+        [FIELD_LONG] = "\"type\": \"integer\"",
+        [FIELD_DECIMAL] = "\"type\": \"number\"",
+        [FIELD_BOOL] = "\"type\": \"boolean\"",
+        [FIELD_DATE] = "\"type\": \"string\", \"pattern\": "
+                       "\"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$\"",
+        [FIELD_COUNTS] = "\"type\": \"object\", \"additionalProperties\": {\"type\": \"integer\"}",
+        [FIELD_OBJECTS] = "\"type\": \"object\"",
+        [FIELD_HASH] = "\"type\": \"string\", \"pattern\": \"^[0-9a-f]{32}$\"",
+    };
+    return shapes[type];
+}
+
+static void print_words(FILE *out, bool kinds)
+{
+    for (unsigned i = 0; i < DATASET_COUNT; i++) {
+        const char *word = kinds ? dataset_rows[i].kind : dataset_rows[i].name;
+        bool seen = false;
+        for (unsigned k = 0; k < i && kinds; k++) {
+            seen |= strcmp(dataset_rows[k].kind, word) == 0;
+        }
+        if (!seen) {
+            fprintf(out, "%s\"%s\"", i == 0 ? "" : ", ", word);
+        }
+    }
+}
+
+static void print_value(FILE *out, enum field field)
+{
+    const struct field_row *row = &field_rows[field];
+
+    assert(strpbrk(row->meaning, "\"\\") == NULL);
+    fprintf(out, "{\"description\": \"%s%s%s%s\", ", row->meaning, row->unit[0] == 0 ? "" : " (", row->unit,
+            row->unit[0] == 0 ? "" : ")");
+    if (field == FIELD_ID_EVENT_DATASET || field == FIELD_ID_EVENT_KIND) {
+        fputs("\"enum\": [", out);
+        print_words(out, field == FIELD_ID_EVENT_KIND);
+        fputs("]}", out);
+    } else if (row->list) {
+        fprintf(out, "\"type\": \"array\", \"minItems\": 1, \"items\": {%s}}", shape_of(row->type));
+    } else {
+        fprintf(out, "%s}", shape_of(row->type));
+    }
+}
+
+/* How many leading segments two names share; the last segment of a name is no object. */
+static unsigned shared_objects(const char *one, const char *other)
+{
+    unsigned shared = 0;
+
+    for (; *one == *other && *one != 0; one++, other++) {
+        shared += *one == '.';
+    }
+    return shared;
+}
+
+static unsigned depth_of(const char *name)
+{
+    unsigned depth = 0;
+
+    for (; *name != 0; name++) {
+        depth += *name == '.';
+    }
+    return depth;
+}
+
+void schema_print(FILE *out)
+{
+    const char *previous = "";
+    unsigned depth = 0;
+
+    fputs("{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
+          "  \"$id\": \"https://earshot.invalid/schema/1/record.json\",\n"
+          "  \"title\": \"earshot record, schema 1\",\n  \"type\": \"object\",\n"
+          "  \"required\": [\"@timestamp\", \"ecs\", \"event\", \"observer\", \"earshot\"],\n"
+          "  \"additionalProperties\": false,\n  \"properties\": {",
+          out);
+    for (unsigned i = 0; i < FIELD_COUNT; i++) {
+        const char *name = field_rows[i].name;
+        unsigned shared = i == 0 ? 0 : shared_objects(previous, name);
+        for (; depth > shared; depth--) {
+            fputs("\n", out);
+            indent(out, 2 * depth + 1);
+            fputs("}}", out);
+        }
+        fputs(i == 0 ? "\n" : ",\n", out);
+        struct slice rest = slice_of_string(name);
+        for (unsigned level = 0; level < shared; level++) {
+            (void)slice_split(&rest, '.');
+        }
+        for (; depth < depth_of(name); depth++) {
+            struct slice segment = slice_split(&rest, '.');
+            indent(out, 2 * depth + 2);
+            fprintf(out, "\"%.*s\": {\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": false,%s\n",
+                    (int)segment.bytes, segment.at,
+                    slice_equal(segment, SLICE("event"))
+                        ? " \"required\": [\"kind\", \"category\", \"type\", \"module\", \"dataset\", \"id\", "
+                          "\"sequence\", \"action\"],"
+                        : "");
+            indent(out, 2 * depth + 3);
+            fputs("\"properties\": {\n", out);
+        }
+        indent(out, 2 * depth + 2);
+        fprintf(out, "\"%.*s\": ", (int)rest.bytes, rest.at);
+        print_value(out, (enum field)i);
+        previous = name;
+    }
+    for (; depth > 0; depth--) {
+        fputs("\n", out);
+        indent(out, 2 * depth + 1);
+        fputs("}}", out);
+    }
+    fputs("\n  }\n}\n", out);
+}
+
+void schema_explain(FILE *out, enum field field)
+{
+    const struct field_row *row = &field_rows[field];
+
+    fprintf(out, "%s\n  %s\n", row->name, row->meaning);
+    fprintf(out, "  type     %s%s%s\n", field_type_name(row->type), row->list ? ", a list" : "",
+            row->ecs ? "; a name of the Elastic Common Schema" : "");
+    if (row->unit[0] != 0) {
+        fprintf(out, "  unit     %s\n", row->unit);
+    }
+    if (row->privacy != PRIVACY_NONE) {
+        fprintf(out, "  privacy  %s\n", field_privacy_name(row->privacy));
+    }
+}
+
+void schema_print_page(FILE *out)
+{
+    fputs("# Records\n\nOne JSON object a line; names without a mark in the column ECS are our own. "
+          "A field that is not known is absent, never null or empty.\n\n## Datasets\n\n"
+          "| dataset | kind | category | type | one record is |\n|---|---|---|---|---|\n",
+          out);
+    for (unsigned i = 0; i < DATASET_COUNT; i++) {
+        const struct dataset_row *row = &dataset_rows[i];
+        fprintf(out, "| `%s` | %s | %s | %s | %s |\n", row->name, row->kind, row->categories, row->types, row->help);
+    }
+    fputs("\n## Fields\n\n| field | type | ECS | privacy | unit | meaning |\n|---|---|---|---|---|---|\n", out);
+    for (unsigned i = 0; i < FIELD_COUNT; i++) {
+        const struct field_row *row = &field_rows[i];
+        fprintf(out, "| `%s%s` | %s | %s | %s | %s | %s |\n", row->name, row->list ? "[]" : "",
+                field_type_name(row->type), row->ecs ? "yes" : "",
+                row->privacy == PRIVACY_NONE ? "" : field_privacy_name(row->privacy), row->unit, row->meaning);
+    }
+}

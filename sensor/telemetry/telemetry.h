@@ -1,0 +1,58 @@
+/* telemetry.h - changes and incidents to records: the only place that fills them.
+ *
+ * Owns      its scratch, the sequence of each dataset.
+ * Borrows   changes, incidents and counts during the call; the record during on_record.
+ * Time      of what it is told.
+ * Bounds    one record at a time in RECORD_BYTES_MAX of scratch.
+ * Errors    open only.
+ * Thread    the analyst's.
+ *
+ * Call, media, registration, alert and sensor records are always made (the report lives on them); the others as `sip`,
+ * `media_interval`, `flow` and `refreshes` say. */
+#ifndef SENSOR_TELEMETRY_TELEMETRY_H
+#define SENSOR_TELEMETRY_TELEMETRY_H
+
+#include "detectors/frame/frame.h"
+#include "outputs/record.h"
+#include "sensor/state/state.h"
+
+enum telemetry_sip { TELEMETRY_SIP_OFF, TELEMETRY_SIP_FAILURES, TELEMETRY_SIP_TRANSACTIONS, TELEMETRY_SIP_MESSAGES };
+
+struct telemetry_options {
+    const char *observer_name; /* "offline" with -r unless configured */
+    enum telemetry_sip sip;
+    bool media_interval;
+    bool flow;
+    bool refreshes;
+    void (*on_record)(void *owner, const struct record *record);
+    void *owner;
+};
+
+struct telemetry;
+
+MUST_USE enum status telemetry_open(const struct telemetry_options *options, struct telemetry **out_telemetry,
+                                    struct error *error);
+void telemetry_close(struct telemetry *telemetry);
+
+void telemetry_change(struct telemetry *telemetry, const struct change *change);
+void telemetry_incident(struct telemetry *telemetry, const struct incident *incident);
+
+/* What the sensor itself saw and missed, cumulative. */
+struct telemetry_sensor {
+    uint64_t time_ns;        /* the mark; at the end the last packet's time */
+    uint64_t first_ns;       /* smallest and largest stamp of a frame; 0 = no frame */
+    uint64_t last_ns;
+    bool last;               /* the one at the end */
+    bool truncated;          /* known at the end only */
+    const uint64_t *counts;  /* [COUNT_TOTAL], enum count_id */
+    struct state_counts state;
+    struct frame_counts detectors;
+    const char *const *faults; /* bad files, one text each; with `last` only */
+    uint32_t fault_count;
+};
+
+void telemetry_sensor(struct telemetry *telemetry, const struct telemetry_sensor *sensor);
+/* What a reason or an anomaly kind means, by its slug; NULL for others. For report_words(). */
+const char *telemetry_meaning(struct slice slug);
+
+#endif

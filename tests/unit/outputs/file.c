@@ -1,0 +1,199 @@
+/* The output "file": whole lines, appended; what cannot be written is lost or waits, and nothing is torn. */
+#include "outputs_test.h"
+
+#include "outputs/output.h"
+
+#include <fcntl.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+static const struct output *file_type(void)
+{
+    for (size_t i = 0; outputs[i] != NULL; i++) {
+        if (strcmp(outputs[i]->type, "file") == 0) {
+            return outputs[i];
+        }
+    }
+    fail_msg("no output of type file");
+    return NULL;
+}
+
+static enum status open_path(const char *path, void **out_instance, struct error *error)
+{
+    const struct output *type = file_type();
+    void *conf = calloc(1, type->conf_bytes);
+    const struct option *option = option_find(type->options, SLICE("path"));
+
+    assert_non_null(option);
+    option_presets(type->options, conf);
+    assert_int_equal(option_parse(option, slice_of_string(path), conf, "test", "path", error), STATUS_OK);
+    enum status status = type->open("records", conf, out_instance, error);
+    free(conf);
+    return status;
+}
+
+static void appends_whole_lines(void **state)
+{
+    const struct output *type = file_type();
+    char path[] = "/tmp/earshot-file-XXXXXX";
+    struct error error;
+    uint64_t told;
+    struct stat before;
+    void *file;
+    char text[64];
+    (void)state;
+
+    int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0 && write(descriptor, "old\n", 4) == 4);
+    assert_int_equal(open_path(path, &file, &error), STATUS_OK);
+    assert_int_equal(type->send(file, NULL, SLICE("{\"a\":1}")), OUTPUT_ACCEPTED);
+    assert_int_equal(type->send(file, NULL, SLICE("{}")), OUTPUT_ACCEPTED);
+    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
+    assert_int_equal(told, 0); /* accepted is not written */
+    assert_true(fstat(descriptor, &before) == 0 && before.st_size == 4);
+    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_OK);
+    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
+    assert_int_equal(told, 2);
+    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
+    assert_int_equal(told, 0);
+    assert_int_equal(pread(descriptor, text, sizeof text, 0), 15);
+    assert_memory_equal(text, "old\n{\"a\":1}\n{}\n", 15);
+    type->close(file);
+    (void)close(descriptor);
+    (void)unlink(path);
+}
+
+/* Far more than the buffer: all lines come, in order; the largest record that can be fits. */
+static void writes_more_than_its_buffer(void **state)
+{
+    const struct output *type = file_type();
+    char path[] = "/tmp/earshot-file-XXXXXX";
+    static char line[200 << 10];
+    struct error error;
+    uint64_t told;
+    void *file;
+    (void)state;
+
+    int descriptor = mkstemp(path);
+    assert_int_equal(open_path(path, &file, &error), STATUS_OK);
+    memset(line, 'x', sizeof line);
+    size_t total = 0;
+    for (size_t i = 0; i < 2000; i++) {
+        size_t bytes = i * 7919 % sizeof line;
+        total += bytes + 1;
+        assert_int_equal(type->send(file, NULL, slice_of(line, bytes)), OUTPUT_ACCEPTED);
+        if (total > (16 << 20)) {
+            break;
+        }
+    }
+    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_OK);
+    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
+    struct stat after;
+    assert_true(fstat(descriptor, &after) == 0);
+    assert_int_equal(after.st_size, total);
+    type->close(file);
+    (void)close(descriptor);
+    (void)unlink(path);
+}
+
+static void says_what_cannot_be_opened(void **state)
+{
+    struct error error = {0};
+    void *file;
+    (void)state;
+
+    assert_int_equal(open_path("/nowhere/at/all", &file, &error), STATUS_FAILED);
+    assert_non_null(strstr(error.message, "cannot be written"));
+    assert_int_equal(error.sys_errno, ENOENT);
+}
+
+static void a_full_disk_loses_records(void **state)
+{
+    const struct output *type = file_type();
+    static char line[100 << 10];
+    struct error error = {0};
+    uint64_t told;
+    unsigned accepted = 0;
+    unsigned lost = 0;
+    void *file;
+    (void)state;
+
+    memset(line, 'x', sizeof line);
+    assert_int_equal(open_path("/dev/full", &file, &error), STATUS_OK);
+    for (unsigned i = 0; i < 10; i++) {
+        enum output_result result = type->send(file, NULL, slice_of(line, sizeof line));
+        accepted += result == OUTPUT_ACCEPTED;
+        lost += result == OUTPUT_LOST;
+    }
+    assert_int_equal(accepted, 2); /* what the buffer holds */
+    assert_int_equal(lost, 8);
+    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_FAILED);
+    assert_int_equal(error.sys_errno, ENOSPC);
+    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
+    assert_int_equal(told, 0);
+    type->close(file);
+}
+
+/* A reader that is slow, not gone: full, and later all of it, nothing torn. */
+static void a_slow_reader_is_waited_for(void **state)
+{
+    const struct output *type = file_type();
+    static char line[10000];
+    struct error error = {0};
+    int ends[2];
+    char path[64];
+    void *file;
+    size_t accepted = 0;
+    (void)state;
+
+    memset(line, 'y', sizeof line);
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", ends[1]);
+    assert_int_equal(open_path(path, &file, &error), STATUS_OK);
+    /* opened again it blocks: what we want is what a shell's pipe may be */
+    int again = open(path, O_WRONLY | O_NONBLOCK);
+    assert_true(again >= 0);
+    type->close(file);
+    int saved = dup(STDOUT_FILENO);
+    fflush(stdout);
+    assert_true(dup2(again, STDOUT_FILENO) >= 0);
+    assert_int_equal(open_path("-", &file, &error), STATUS_OK);
+    while (type->send(file, NULL, slice_of(line, sizeof line)) == OUTPUT_ACCEPTED) {
+        accepted++;
+    }
+    enum output_result full = type->send(file, NULL, slice_of(line, sizeof line));
+    enum status waited = type->flush(file, NS_PER_S / 10, &error);
+    size_t bytes = 0;
+    static char got[64 << 10];
+    enum status done = STATUS_FAILED;
+    for (unsigned i = 0; i < 100 && done != STATUS_OK; i++) {
+        ssize_t some = read(ends[0], got, sizeof got);
+        bytes += some > 0 ? (size_t)some : 0;
+        done = type->flush(file, 0, &error);
+    }
+    for (ssize_t some; (some = read(ends[0], got, sizeof got)) > 0;) {
+        bytes += (size_t)some;
+    }
+    (void)dup2(saved, STDOUT_FILENO);
+    assert_int_equal(full, OUTPUT_FULL);
+    assert_int_equal(waited, STATUS_FAILED);
+    assert_int_equal(done, STATUS_OK);
+    assert_int_equal(bytes, accepted * (sizeof line + 1));
+    type->close(file);
+    (void)close(saved);
+    (void)close(again);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(appends_whole_lines),
+        cmocka_unit_test(writes_more_than_its_buffer),
+        cmocka_unit_test(says_what_cannot_be_opened),
+        cmocka_unit_test(a_full_disk_loses_records),
+        cmocka_unit_test(a_slow_reader_is_waited_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
