@@ -1,0 +1,358 @@
+/* The analyst: one thread that remembers.
+ *
+ *   rings --merge--> state --change--> facts --> detectors --incident--> telemetry --> record ring
+ *                                 '--> telemetry --------------------------'
+ *
+ * Each change goes first to the detectors, then to telemetry; what they raise comes out in that
+ * order too. Facts are handed over one by one at once: batches (prototype section 3: 10 ns a
+ * message) would have to keep the texts that facts borrow alive, and end at marks to keep answers
+ * equal; measured again before it is built. */
+#include "sensor/run/analyst.h"
+
+#include "sensor/state/state.h"
+#include "sensor/telemetry/telemetry.h"
+
+enum { SENSOR_RECORD_EVERY_S = 10 };
+
+struct producer {
+    struct ring *ring;
+    const struct sighting *head; /* NULL: nothing to read now */
+    uint64_t position;
+    bool ended;
+};
+
+struct analyst {
+    struct analyst_options options;
+    struct state *state;
+    struct detectors_frame *frame;
+    struct telemetry *telemetry;
+    struct producer producers[RUN_WORKERS_MAX + 1];
+    uint32_t ended;
+    bool finished;
+    uint64_t mark_key; /* key and sub of the last mark that was acted on: equal ones are dropped */
+    uint64_t mark_sub;
+    uint64_t now_ns; /* state time */
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t counts[COUNT_TOTAL];
+};
+
+static void wait_for_writer(struct analyst *analyst)
+{
+    if (analyst->options.drain_records != NULL) {
+        analyst->options.drain_records(analyst->options.owner);
+        return;
+    }
+    struct bell *bell = &analyst->options.shared->analyst_bell;
+    uint32_t heard = bell_listen(bell);
+    ring_publish(analyst->options.records, true);
+    bell_wait(bell, heard, NS_PER_S / 10);
+}
+
+static void on_record(void *owner, const struct record *record)
+{
+    struct analyst *analyst = owner;
+    void *at = ring_reserve(analyst->options.records, record->bytes);
+    while (at == NULL) {
+        if (atomic_load_explicit(&analyst->options.shared->failed, memory_order_relaxed)) {
+            return;
+        }
+        wait_for_writer(analyst);
+        at = ring_reserve(analyst->options.records, record->bytes);
+    }
+    memcpy(at, record, record->bytes);
+    ring_commit(analyst->options.records, record->bytes);
+    ring_publish(analyst->options.records, false);
+}
+
+static void on_incident(void *owner, const struct incident *incident)
+{
+    struct analyst *analyst = owner;
+    telemetry_incident(analyst->telemetry, incident);
+}
+
+static void on_change(void *owner, const struct change *change)
+{
+    struct analyst *analyst = owner;
+    struct fact fact;
+    if (facts_make(state_facts_view(analyst->state), change, &fact)) {
+        frame_fact(analyst->frame, &fact);
+    }
+    telemetry_change(analyst->telemetry, change);
+}
+
+static struct state_limits state_limits_of(const struct config *config, struct hash_key key)
+{
+    const uint64_t *tables = config->tables;
+    return (struct state_limits){.transactions_max = (uint32_t)tables[CONFIG_TABLE_TRANSACTIONS],
+                                 .attempts_max = (uint32_t)tables[CONFIG_TABLE_ATTEMPTS],
+                                 .bindings_max = (uint32_t)tables[CONFIG_TABLE_BINDINGS],
+                                 .accounts_max = (uint32_t)tables[CONFIG_TABLE_ACCOUNTS],
+                                 .calls_max = (uint32_t)tables[CONFIG_TABLE_CALLS],
+                                 .endpoints_max = (uint32_t)tables[CONFIG_TABLE_ENDPOINTS],
+                                 .streams_max = (uint32_t)tables[CONFIG_TABLE_STREAMS],
+                                 .sources_max = (uint32_t)tables[CONFIG_TABLE_ADDRESSES],
+                                 .call_age_max_ns = config->sensor.call_age_max_ns,
+                                 .key = key};
+}
+
+static struct frame_limits frame_limits_of(const struct config *config, struct hash_key key)
+{
+    struct frame_limits limits = {.incidents_max = (uint32_t)config->tables[CONFIG_TABLE_INCIDENTS],
+                                  .closed_max = (uint32_t)config->tables[CONFIG_TABLE_CLOSED],
+                                  .key = key};
+    for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
+        limits.entries[kind] = (uint32_t)config->key_entries[kind];
+    }
+    return limits;
+}
+
+size_t analyst_bytes_max(const struct config *config)
+{
+    struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
+    struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
+    return state_bytes_max(&state) + frame_bytes_max(&frame, config->detectors);
+}
+
+enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
+                         struct error *error)
+{
+    struct analyst *analyst = calloc(1, sizeof *analyst);
+    if (analyst == NULL) {
+        return error_set(error, STATUS_FAILED, "", "no memory for the analyst");
+    }
+    analyst->options = *options;
+    analyst->mark_key = UINT64_MAX;
+    for (uint32_t i = 0; i < options->producer_count; i++) {
+        analyst->producers[i].ring = options->producers[i];
+    }
+    const struct config *config = options->config;
+    struct state_limits state = state_limits_of(config, options->key);
+    struct frame_limits frame = frame_limits_of(config, options->key);
+    struct telemetry_options telemetry = {.observer_name = options->observer_name,
+                                          .sip = (enum telemetry_sip)config->records.sip,
+                                          .media_interval = config->records.media_interval,
+                                          .flow = config->records.flow,
+                                          .refreshes = config->records.refreshes,
+                                          .on_record = on_record,
+                                          .owner = analyst};
+    struct change_sink sink = {.on_change = on_change, .owner = analyst};
+    enum status status = telemetry_open(&telemetry, &analyst->telemetry, error);
+    if (status == STATUS_OK) {
+        status =
+            frame_open(&frame, config->detectors, on_incident, analyst, &analyst->frame, error);
+    }
+    if (status == STATUS_OK) {
+        status = state_open(&state, sink, &analyst->state, error);
+    }
+    if (status != STATUS_OK) {
+        analyst_close(analyst);
+        return status;
+    }
+    *out_analyst = analyst;
+    return STATUS_OK;
+}
+
+void analyst_close(struct analyst *analyst)
+{
+    if (analyst == NULL) {
+        return;
+    }
+    if (analyst->state != NULL) {
+        state_close(analyst->state);
+    }
+    if (analyst->frame != NULL) {
+        frame_close(analyst->frame);
+    }
+    if (analyst->telemetry != NULL) {
+        telemetry_close(analyst->telemetry);
+    }
+    free(analyst);
+}
+
+/* --- what sightings do --- */
+
+static void add_counts(struct analyst *analyst, const struct counts_sighting *counts)
+{
+    for (uint32_t i = 0; i < counts->delta_count; i++) {
+        assert(counts->deltas[i].id < COUNT_TOTAL);
+        analyst->counts[counts->deltas[i].id] += counts->deltas[i].amount;
+    }
+    if (counts->first_ns != 0 && (analyst->first_ns == 0 || counts->first_ns < analyst->first_ns)) {
+        analyst->first_ns = counts->first_ns;
+    }
+    if (counts->last_ns > analyst->last_ns) {
+        analyst->last_ns = counts->last_ns;
+    }
+}
+
+static void tell_sensor(struct analyst *analyst, uint64_t time_ns, bool last)
+{
+    struct telemetry_sensor sensor = {.time_ns = time_ns,
+                                      .first_ns = analyst->first_ns,
+                                      .last_ns = analyst->last_ns,
+                                      .last = last,
+                                      .counts = analyst->counts};
+    state_counts(analyst->state, &sensor.state);
+    frame_counts(analyst->frame, &sensor.detectors);
+    if (last) {
+        analyst->options.at_end(analyst->options.owner, &sensor.truncated, &sensor.faults,
+                                &sensor.fault_count);
+    }
+    telemetry_sensor(analyst->telemetry, &sensor);
+}
+
+static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
+{
+    if (mark->head.key == analyst->mark_key && mark->head.sub == analyst->mark_sub) {
+        return;
+    }
+    analyst->mark_key = mark->head.key;
+    analyst->mark_sub = mark->head.sub;
+    if (mark->shift_ns != 0) {
+        frame_shift(analyst->frame, mark->shift_ns);
+    }
+    analyst->now_ns = mark->second * NS_PER_S;
+    state_mark(analyst->state, mark);
+    if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
+        tell_sensor(analyst, analyst->now_ns, false);
+    }
+}
+
+static void take_end(struct analyst *analyst)
+{
+    analyst->ended++;
+    if (analyst->ended < analyst->options.producer_count) {
+        return;
+    }
+    state_end(analyst->state, analyst->now_ns);
+    frame_end(analyst->frame, analyst->now_ns);
+    tell_sensor(analyst, analyst->last_ns, true);
+    ring_set_position(analyst->options.records, UINT64_MAX);
+    ring_publish(analyst->options.records, true);
+    analyst->finished = true;
+}
+
+static void take(struct analyst *analyst, const struct sighting *sighting)
+{
+    switch ((enum sighting_kind)sighting->kind) {
+    case SIGHTING_COUNTS:
+        add_counts(analyst, (const struct counts_sighting *)(const void *)sighting);
+        return;
+    case SIGHTING_MARK:
+        take_mark(analyst, (const struct mark_sighting *)(const void *)sighting);
+        return;
+    case SIGHTING_END:
+        take_end(analyst);
+        return;
+    case SIGHTING_SIP:
+    case SIGHTING_STREAM:
+    case SIGHTING_RTCP:
+    case SIGHTING_FLOW:
+    case SIGHTING_PROOF:
+        break;
+    }
+    if (sighting->state_ns > analyst->now_ns) {
+        analyst->now_ns = sighting->state_ns;
+    }
+    bool forced = false;
+    if (sighting->kind == SIGHTING_STREAM) {
+        const struct stream_sighting *stream = (const void *)sighting;
+        forced = stream->event >= STREAM_ENDED && stream->end_reason == STREAM_END_CAPTURE;
+    } else if (sighting->kind == SIGHTING_FLOW) {
+        const struct flow_sighting *flow = (const void *)sighting;
+        forced = flow->end_reason == STREAM_END_CAPTURE;
+    }
+    state_see(analyst->state, sighting, forced);
+}
+
+/* --- the merge --- */
+
+static void look(struct producer *producer)
+{
+    if (producer->head == NULL) {
+        /* the position first: all that was below it is then in the ring that is read after it */
+        producer->position = ring_position(producer->ring);
+        size_t bytes = 0;
+        producer->head = ring_peek(producer->ring, &bytes);
+    }
+}
+
+static bool comes_before(const struct sighting *one, const struct sighting *other)
+{
+    return one->key != other->key ? one->key < other->key : one->sub < other->sub;
+}
+
+/* The producer whose head may be taken now, or NULL. */
+static struct producer *eligible(struct analyst *analyst)
+{
+    struct producer *best = NULL;
+    uint64_t lowest = UINT64_MAX; /* position of the rings without a head */
+    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
+        struct producer *producer = &analyst->producers[i];
+        look(producer);
+        if (producer->head == NULL) {
+            if (producer->position < lowest) {
+                lowest = producer->position;
+            }
+        } else if (best == NULL || comes_before(producer->head, best->head)) {
+            best = producer;
+        }
+    }
+    return best != NULL && (best->head->key < lowest || lowest == UINT64_MAX) ? best : NULL;
+}
+
+/* What the analyst is done with: blocks and kept bytes up to there are free again. */
+static void tell_position(struct analyst *analyst)
+{
+    uint64_t lowest = UINT64_MAX;
+    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
+        const struct producer *producer = &analyst->producers[i];
+        uint64_t key = producer->head != NULL ? producer->head->key : producer->position;
+        if (key < lowest) {
+            lowest = key;
+        }
+    }
+    struct run_shared *shared = analyst->options.shared;
+    uint64_t done = lowest == UINT64_MAX ? UINT64_MAX : (lowest >> 1) == 0 ? 0 : (lowest >> 1) - 1;
+    if (done <= atomic_load_explicit(&shared->analyst_done, memory_order_relaxed)) {
+        return;
+    }
+    atomic_store_explicit(&shared->analyst_done, done, memory_order_release);
+    if (analyst->options.drain_records == NULL) {
+        bell_ring(&shared->reader_bell);
+        bell_ring(&shared->dealer_bell);
+        for (uint32_t i = 0; i < analyst->options.producer_count && i < RUN_WORKERS_MAX; i++) {
+            bell_ring(&shared->worker_bells[i]);
+        }
+    }
+}
+
+bool analyst_drain(struct analyst *analyst)
+{
+    struct producer *producer;
+    while (!analyst->finished && (producer = eligible(analyst)) != NULL) {
+        const struct sighting *sighting = producer->head;
+        take(analyst, sighting);
+        ring_advance(producer->ring, sighting->bytes);
+        ring_release(producer->ring);
+        producer->head = NULL;
+    }
+    tell_position(analyst);
+    return analyst->finished;
+}
+
+void analyst_run(struct analyst *analyst)
+{
+    struct run_shared *shared = analyst->options.shared;
+    for (;;) {
+        uint32_t heard = bell_listen(&shared->analyst_bell);
+        if (analyst_drain(analyst) || atomic_load_explicit(&shared->failed, memory_order_relaxed)) {
+            break;
+        }
+        ring_publish(analyst->options.records, false);
+        bell_wait(&shared->analyst_bell, heard, NS_PER_S / 10);
+    }
+    ring_set_position(analyst->options.records, UINT64_MAX);
+    ring_publish(analyst->options.records, true);
+}

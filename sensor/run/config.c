@@ -1,0 +1,497 @@
+/* Option rows of the sensor itself, and the way from settings to values.
+ *
+ * A group is a prefix, rows and the struct that they fill. Detectors bring theirs
+ * ("detectors.SLUG"), each configured output its type's ("outputs.NAME"). First all presets, then
+ * all settings in order; what no row knows is refused with the nearest key. */
+#include "sensor/run/config.h"
+
+#include "base/log.h"
+
+enum { GROUP_PREFIX_BYTES = OPTION_TEXT_BYTES + 32, KEY_BYTES = 640 };
+
+struct config_group {
+    char prefix[GROUP_PREFIX_BYTES]; /* "detectors.scan"; "" for keys at the top */
+    const struct option *options;
+    void *base;
+    char **origins; /* one a row; NULL = default */
+};
+
+struct detector_common {
+    bool enabled;
+};
+
+struct output_common {
+    char type[OPTION_TEXT_BYTES];
+    struct option_list datasets;
+};
+
+/* clang-format off */
+static const struct option top_options[] = {
+    OPTION("secret", TEXT, config_sensor, secret, NULL, "", NULL,
+           "key of all table hashes; empty: fixed with -r, drawn once live"),
+    {.kind = OPTION_END},
+};
+
+static const struct option observer_options[] = {
+    OPTION("name", TEXT, config_sensor, name, NULL, "", NULL,
+           "observer.name in every record; empty: 'offline' with -r, else the host's name"),
+    {.kind = OPTION_END},
+};
+
+static const struct option capture_options[] = {
+    OPTION_CHOICE("mirror_copies", config_sensor, mirror_copies_drop, "drop", "keep|drop",
+                  "what to do with mirror copies of a packet within 50 ms"),
+    OPTION_TABLE_SIZE("fragment_bytes", BYTES, config_sensor, fragment_bytes, "64KiB", "16MiB", "1GiB",
+                      "bytes held of IP datagrams that are not whole yet"),
+    OPTION_TABLE_SIZE("tcp_bytes", BYTES, config_sensor, tcp_bytes, "1MiB", "64MiB", "4GiB",
+                      "bytes held of TCP streams: messages that are not whole, segments out of order"),
+    OPTION("stream_idle", DURATION_NS, config_sensor, stream_idle_ns, "10s", "300s", "1h",
+           "silence after which an RTP stream has ended"),
+    OPTION("flow_idle", DURATION_NS, config_sensor, flow_idle_ns, "10s", "300s", "1h",
+           "silence after which a flow has ended"),
+    OPTION("call_age", DURATION_NS, config_sensor, call_age_max_ns, "1m", "24h", "7d",
+           "age at which a call without BYE and without media is taken as ended"),
+    OPTION("classify", BOOL, config_sensor, classify, NULL, "true", NULL,
+           "ask nDPI about flows that are neither SIP nor media"),
+    {.kind = OPTION_END},
+};
+
+static const struct option records_options[] = {
+    OPTION_CHOICE("sip", config_records, sip, "failures", "off|failures|transactions|messages",
+                  "how much of SIP is written: failed transactions, all, or every message too"),
+    OPTION("media_interval", BOOL, config_records, media_interval, NULL, "false", NULL,
+           "write a record for every 5 s of every RTP stream"),
+    OPTION("flow", BOOL, config_records, flow, NULL, "false", NULL,
+           "write a record for every flow that is not media"),
+    OPTION("refreshes", BOOL, config_records, refreshes, NULL, "false", NULL,
+           "write a record for every refresh of a registration too"),
+    {.kind = OPTION_END},
+};
+
+static const struct option detector_common_options[] = {
+    OPTION("enabled", BOOL, detector_common, enabled, NULL, "true", NULL, "whether this detection runs"),
+    {.kind = OPTION_END},
+};
+
+static const struct option detector_off_options[] = {
+    OPTION("enabled", BOOL, detector_common, enabled, NULL, "false", NULL, "whether this detection runs"),
+    {.kind = OPTION_END},
+};
+
+static const struct option output_common_options[] = {
+    OPTION("type", TEXT, output_common, type, NULL, "", NULL, "kind of output, see --list outputs"),
+    OPTION("datasets", LIST, output_common, datasets, NULL, "", NULL,
+           "datasets that go there, without 'earshot.'; empty: all"),
+    {.kind = OPTION_END},
+};
+
+struct table_value {
+    uint64_t entries;
+};
+
+#define TABLE(preset_, help_)                                                                             \
+    {OPTION_TABLE_SIZE("entries", COUNT, table_value, entries, "16", preset_, "16M", help_),             \
+     {.kind = OPTION_END}}
+
+static const struct {
+    const char *name;
+    struct option options[2];
+} table_rows[CONFIG_TABLE_COUNT] = {
+    [CONFIG_TABLE_STREAMS] = {"streams", TABLE("262144", "RTP streams at once, candidates included")},
+    [CONFIG_TABLE_FLOWS] = {"flows", TABLE("131072", "flows that are not media")},
+    [CONFIG_TABLE_TCP_STREAMS] = {"tcp-streams", TABLE("65536", "directions of TCP that may carry SIP")},
+    [CONFIG_TABLE_TRANSACTIONS] = {"transactions", TABLE("262144", "SIP transactions open or ended for less than 32 s")},
+    [CONFIG_TABLE_ATTEMPTS] = {"attempts", TABLE("131072", "registration attempts remembered")},
+    [CONFIG_TABLE_BINDINGS] = {"bindings", TABLE("262144", "registered contacts")},
+    [CONFIG_TABLE_ACCOUNTS] = {"accounts", TABLE("262144", "accounts and their devices, known by success or failure")},
+    [CONFIG_TABLE_CALLS] = {"calls", TABLE("131072", "calls at once")},
+    [CONFIG_TABLE_ENDPOINTS] = {"endpoints", TABLE("524288", "media endpoints that SDP named")},
+    [CONFIG_TABLE_ADDRESSES] = {"addresses", TABLE("262144", "addresses with what is known of them: proven, server, accounts")},
+    [CONFIG_TABLE_INCIDENTS] = {"incidents", TABLE("20000", "open incidents")},
+    [CONFIG_TABLE_CLOSED] = {"closed-incidents", TABLE("20000", "closed incidents kept for chains")},
+};
+/* clang-format on */
+
+static void *take(size_t bytes)
+{
+    void *at = calloc(1, bytes == 0 ? 1 : bytes);
+    assert(at != NULL);
+    return at;
+}
+
+static size_t row_count(const struct option *options)
+{
+    size_t count = 0;
+    while (options[count].kind != OPTION_END) {
+        count++;
+    }
+    return count;
+}
+
+static struct config_group *group_add(struct config *config, const char *prefix, const char *name,
+                                      const struct option *options, void *base)
+{
+    if (config->group_count == config->group_room) {
+        config->group_room = config->group_room == 0 ? 64 : config->group_room * 2;
+        config->groups = realloc(config->groups, config->group_room * sizeof *config->groups);
+        assert(config->groups != NULL);
+    }
+    struct config_group *group = &config->groups[config->group_count++];
+    struct text text = text_into(group->prefix, sizeof group->prefix - 1);
+    text_string(&text, prefix);
+    text_string(&text, name);
+    group->prefix[text.bytes] = '\0';
+    group->options = options;
+    group->base = base;
+    group->origins = take(row_count(options) * sizeof *group->origins);
+    option_presets(options, base);
+    return group;
+}
+
+/* The tables' rows are made at start from table_rows and keys.def: their options outlive the
+ * configuration. */
+static struct option key_options[KEY_COUNT][2];
+static char key_presets[KEY_COUNT][16];
+
+static void tables_add(struct config *config)
+{
+    for (size_t i = 0; i < CONFIG_TABLE_COUNT; i++) {
+        group_add(config, "tables.", table_rows[i].name, table_rows[i].options, &config->tables[i]);
+    }
+    for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
+        struct text text = text_into(key_presets[kind], sizeof key_presets[kind] - 1);
+        text_u64(&text, frame_entries_preset((enum key_kind)kind));
+        key_presets[kind][text.bytes] = '\0';
+        key_options[kind][0] = (struct option){.key = "entries",
+                                               .kind = OPTION_COUNT,
+                                               .offset = 0,
+                                               .min = "1",
+                                               .preset = key_presets[kind],
+                                               .max = "16M",
+                                               .help = key_kind_help((enum key_kind)kind),
+                                               .sizes_table = true};
+        key_options[kind][1] = (struct option){.kind = OPTION_END};
+        group_add(config, "tables.", key_kind_name((enum key_kind)kind), key_options[kind],
+                  &config->key_entries[kind]);
+    }
+}
+
+static void detectors_add(struct config *config)
+{
+    size_t count = detector_count();
+    config->detectors = take((count + 1) * sizeof *config->detectors);
+    for (size_t i = 0; i < count; i++) {
+        const struct detector *detector = detectors[i];
+        void *conf = take(detector->conf_bytes);
+        config->detectors[i].conf = conf;
+        group_add(config, "detectors.", detector->slug,
+                  detector->off_by_default ? detector_off_options : detector_common_options,
+                  &config->detectors[i].enabled);
+        if (detector->options != NULL) {
+            group_add(config, "detectors.", detector->slug, detector->options, conf);
+        }
+    }
+}
+
+/* --- outputs: their groups exist once the settings name them --- */
+
+static const struct output *output_of(struct slice type)
+{
+    for (size_t i = 0; outputs[i] != NULL; i++) {
+        if (slice_equal(slice_of_string(outputs[i]->type), type)) {
+            return outputs[i];
+        }
+    }
+    return NULL;
+}
+
+static enum status output_add(struct config *config, struct slice name, const struct setting *type,
+                              struct error *error)
+{
+    const struct output *output =
+        type->value_count == 1 ? output_of(slice_of_string(type->values[0])) : NULL;
+    if (output == NULL) {
+        char allowed[256];
+        struct text text = text_into(allowed, sizeof allowed - 1);
+        for (size_t i = 0; outputs[i] != NULL; i++) {
+            text_string(&text, i == 0 ? "" : ", ");
+            text_string(&text, outputs[i]->type);
+        }
+        allowed[text.bytes] = '\0';
+        return error_set(error, STATUS_USAGE, type->where, "%s: found '%s', one of %s is allowed",
+                         type->key, type->value_count == 1 ? type->values[0] : "", allowed);
+    }
+    config->outputs =
+        realloc(config->outputs, (config->output_count + 1) * sizeof *config->outputs);
+    assert(config->outputs != NULL);
+    struct config_output *place = &config->outputs[config->output_count++];
+    *place = (struct config_output){.type = output, .conf = take(output->conf_bytes)};
+    struct text text = text_into(place->name, sizeof place->name - 1);
+    text_slice_put(&text, name);
+    group_add(config, "outputs.", place->name, output_common_options,
+              take(sizeof(struct output_common)));
+    if (output->options != NULL) {
+        group_add(config, "outputs.", place->name, output->options, place->conf);
+    }
+    return STATUS_OK;
+}
+
+static enum status outputs_add(struct config *config, const struct settings *settings,
+                               struct error *error)
+{
+    for (uint32_t i = 0; i < settings->count; i++) {
+        struct slice key = slice_of_string(settings->items[i].key);
+        if (!slice_starts_with(key, SLICE("outputs."))) {
+            continue;
+        }
+        struct slice name = slice_from(key, 8);
+        size_t dot = slice_find(name, '.');
+        if (!slice_equal(slice_from(name, dot), SLICE(".type"))) {
+            continue;
+        }
+        enum status status =
+            output_add(config, slice_part(name, 0, dot), &settings->items[i], error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status datasets_of(struct config *config, struct error *error)
+{
+    for (uint32_t g = 0, n = 0; g < config->group_count; g++) {
+        const struct config_group *group = &config->groups[g];
+        if (group->options != output_common_options) {
+            continue;
+        }
+        struct config_output *output = &config->outputs[n++];
+        const struct output_common *common = group->base;
+        for (uint32_t i = 0; i < common->datasets.count; i++) {
+            struct slice wanted = slice_of_string(common->datasets.items[i]);
+            unsigned found = DATASET_COUNT;
+            for (unsigned d = 0; d < DATASET_COUNT; d++) {
+                if (slice_equal(slice_from(slice_of_string(dataset_rows[d].name), 8), wanted)) {
+                    found = d;
+                }
+            }
+            if (found == DATASET_COUNT) {
+                return error_set(error, STATUS_USAGE, group->origins[1],
+                                 "%s.datasets: '%s' is no dataset, see --list records",
+                                 group->prefix, common->datasets.items[i]);
+            }
+            output->datasets |= UINT32_C(1) << found;
+        }
+        if (common->datasets.count == 0) {
+            output->datasets = UINT32_MAX;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* --- settings to values --- */
+
+static const struct option *row_find(const struct config *config, struct slice key,
+                                     struct config_group **out_group)
+{
+    size_t dot = slice_find_last(key, '.');
+    struct slice prefix = dot == key.bytes ? SLICE("") : slice_part(key, 0, dot);
+    struct slice name = dot == key.bytes ? key : slice_from(key, dot + 1);
+    for (uint32_t i = 0; i < config->group_count; i++) {
+        if (slice_equal(slice_of_string(config->groups[i].prefix), prefix)) {
+            const struct option *option = option_find(config->groups[i].options, name);
+            if (option != NULL) {
+                *out_group = &config->groups[i];
+                return option;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void full_key(struct text *text, const struct config_group *group, const char *key)
+{
+    text_string(text, group->prefix);
+    if (group->prefix[0] != '\0') {
+        text_byte(text, '.');
+    }
+    text_string(text, key);
+}
+
+static enum status unknown_key(const struct config *config, const struct setting *setting,
+                               struct error *error)
+{
+    struct slice wanted = slice_of_string(setting->key);
+    unsigned best = 5; /* farther than four letters is no typing mistake */
+    char nearest[KEY_BYTES] = "";
+    for (uint32_t g = 0; g < config->group_count; g++) {
+        const struct config_group *group = &config->groups[g];
+        for (const struct option *row = group->options; row->kind != OPTION_END; row++) {
+            char key[KEY_BYTES];
+            struct text text = text_into(key, sizeof key - 1);
+            full_key(&text, group, row->key);
+            unsigned distance = option_distance(text_slice(&text), wanted, best - 1);
+            if (distance < best) {
+                best = distance;
+                key[text.bytes] = '\0';
+                memcpy(nearest, key, text.bytes + 1);
+            }
+        }
+    }
+    if (slice_starts_with(wanted, SLICE("outputs."))) {
+        return error_set(
+            error, STATUS_USAGE, setting->where,
+            "key '%s' is not known%s%s%s; an output needs a type and takes that type's keys",
+            setting->key, nearest[0] == '\0' ? "" : "; did you mean '", nearest,
+            nearest[0] == '\0' ? "" : "'?");
+    }
+    return error_set(error, STATUS_USAGE, setting->where, "key '%s' is not known%s%s%s",
+                     setting->key, nearest[0] == '\0' ? "; see --list options" : "; did you mean '",
+                     nearest, nearest[0] == '\0' ? "" : "'?");
+}
+
+static enum status apply(struct config *config, const struct setting *setting, struct error *error)
+{
+    struct config_group *group = NULL;
+    const struct option *option = row_find(config, slice_of_string(setting->key), &group);
+    if (option == NULL) {
+        return unknown_key(config, setting, error);
+    }
+    if (setting->is_list && option->kind != OPTION_LIST) {
+        return error_set(error, STATUS_USAGE, setting->where,
+                         "%s: found a list, one value is allowed", setting->key);
+    }
+    if (option->kind == OPTION_LIST) {
+        option_list_clear((struct option_list *)(void *)((char *)group->base + option->offset));
+    }
+    if (setting->value_count == 0 && option->kind != OPTION_LIST) {
+        return error_set(error, STATUS_USAGE, setting->where, "%s: a value is missing",
+                         setting->key);
+    }
+    for (uint32_t i = 0; i < setting->value_count; i++) {
+        enum status status = option_parse(option, slice_of_string(setting->values[i]), group->base,
+                                          setting->where, setting->key, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    char origin[1024];
+    struct text text = text_into(origin, sizeof origin - 1);
+    text_string(&text, setting->where);
+    if (setting->replaced != NULL) {
+        text_format(&text, " (instead of %s)", setting->replaced);
+    }
+    origin[text.bytes] = '\0';
+    char **place = &group->origins[option - group->options];
+    free(*place);
+    *place = take(text.bytes + 1);
+    memcpy(*place, origin, text.bytes + 1);
+    return STATUS_OK;
+}
+
+/* Sections that are written without anything behind them ("detectors:") say nothing. */
+static bool is_empty_section(const struct config *config, const struct setting *setting)
+{
+    struct config_group *group = NULL;
+    return setting->is_empty && row_find(config, slice_of_string(setting->key), &group) == NULL;
+}
+
+enum status config_open(const struct settings *settings, struct config **out_config,
+                        struct error *error)
+{
+    struct config *config = take(sizeof *config);
+    group_add(config, "", "", top_options, &config->sensor);
+    group_add(config, "observer", "", observer_options, &config->sensor);
+    group_add(config, "capture", "", capture_options, &config->sensor);
+    group_add(config, "records", "", records_options, &config->records);
+    tables_add(config);
+    detectors_add(config);
+    enum status status = outputs_add(config, settings, error);
+    for (uint32_t i = 0; i < settings->count && status == STATUS_OK; i++) {
+        if (!is_empty_section(config, &settings->items[i])) {
+            status = apply(config, &settings->items[i], error);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = datasets_of(config, error);
+    }
+    if (status != STATUS_OK) {
+        config_close(config);
+        return status;
+    }
+    *out_config = config;
+    return STATUS_OK;
+}
+
+void config_close(struct config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    for (uint32_t g = 0; g < config->group_count; g++) {
+        struct config_group *group = &config->groups[g];
+        for (size_t i = 0; i < row_count(group->options); i++) {
+            if (group->options[i].kind == OPTION_LIST) {
+                option_list_clear(
+                    (struct option_list *)(void *)((char *)group->base + group->options[i].offset));
+            }
+            free(group->origins[i]);
+        }
+        free(group->origins);
+        if (group->options == output_common_options) {
+            free(group->base);
+        }
+    }
+    for (size_t i = 0; config->detectors != NULL && i < detector_count(); i++) {
+        free((void *)(uintptr_t)config->detectors[i].conf);
+    }
+    for (uint32_t i = 0; i < config->output_count; i++) {
+        free(config->outputs[i].conf);
+    }
+    free(config->detectors);
+    free(config->outputs);
+    free(config->groups);
+    free(config);
+}
+
+void config_walk(const struct config *config,
+                 void (*visit)(void *owner, const struct config_row *row), void *owner)
+{
+    for (uint32_t g = 0; g < config->group_count; g++) {
+        const struct config_group *group = &config->groups[g];
+        for (const struct option *option = group->options; option->kind != OPTION_END; option++) {
+            char key[KEY_BYTES];
+            struct text text = text_into(key, sizeof key - 1);
+            full_key(&text, group, option->key);
+            key[text.bytes] = '\0';
+            const char *origin = group->origins[option - group->options];
+            struct config_row row = {.key = key,
+                                     .option = option,
+                                     .base = group->base,
+                                     .origin = origin == NULL ? "default" : origin};
+            visit(owner, &row);
+        }
+    }
+}
+
+static void show_row(void *owner, const struct config_row *row)
+{
+    FILE *out = owner;
+    char value[2048];
+    struct text text = text_into(value, sizeof value);
+    if (strcmp(row->key, "secret") == 0 && strcmp(row->origin, "default") != 0) {
+        text_string(&text, "(not shown)");
+    } else {
+        option_print(row->option, row->base, &text);
+    }
+    char line[8192];
+    struct text printed = text_into(line, sizeof line - 1);
+    text_printable(&printed, text_slice(&text));
+    line[printed.bytes] = '\0';
+    fprintf(out, "%-44s %-22s # %s\n", row->key, line, row->origin);
+}
+
+void config_show(const struct config *config, FILE *out)
+{
+    config_walk(config, show_row, out);
+}

@@ -1,0 +1,100 @@
+/* config.h - the configuration: option rows of every part, filled from files and --set.
+ *
+ * Owns      all values, in structs of their parts; freed by config_close(). Immutable once open.
+ * Borrows   settings during open.
+ * Time      none.
+ * Bounds    the rows' own.
+ * Errors    STATUS_USAGE: file, line, column, key, what was found, what is allowed, and the nearest
+ * key. Thread    made at start; read by all.
+ *
+ * Every key has a default, an empty file is valid. The rows stand beside the code that uses them
+ * (law 6): detectors and outputs declare theirs, the sensor's own are here. */
+#ifndef SENSOR_RUN_CONFIG_H
+#define SENSOR_RUN_CONFIG_H
+
+#include "base/option.h"
+#include "detectors/frame/frame.h"
+#include "outputs/output.h"
+#include "sensor/run/settings.h"
+
+enum config_sip_records {
+    CONFIG_SIP_OFF,
+    CONFIG_SIP_FAILURES,
+    CONFIG_SIP_TRANSACTIONS,
+    CONFIG_SIP_MESSAGES
+};
+
+struct config_records {
+    unsigned sip; /* enum config_sip_records */
+    bool media_interval;
+    bool flow;
+    bool refreshes;
+};
+
+struct config_sensor {
+    char name[OPTION_TEXT_BYTES]; /* observer.name; "" = offline or the host's name */
+    char secret[OPTION_TEXT_BYTES]; /* key of all hashes; "" = fixed with -r, drawn live */
+    unsigned mirror_copies_drop; /* 1 = drop, 0 = keep */
+    bool classify;
+    uint64_t stream_idle_ns;
+    uint64_t flow_idle_ns;
+    uint64_t call_age_max_ns;
+    uint64_t fragment_bytes;
+    uint64_t tcp_bytes;
+};
+
+/* The sensor's tables, one "tables.NAME.entries" each. */
+enum config_table {
+    CONFIG_TABLE_STREAMS,
+    CONFIG_TABLE_FLOWS,
+    CONFIG_TABLE_TCP_STREAMS,
+    CONFIG_TABLE_TRANSACTIONS,
+    CONFIG_TABLE_ATTEMPTS,
+    CONFIG_TABLE_BINDINGS,
+    CONFIG_TABLE_ACCOUNTS,
+    CONFIG_TABLE_CALLS,
+    CONFIG_TABLE_ENDPOINTS,
+    CONFIG_TABLE_ADDRESSES,
+    CONFIG_TABLE_INCIDENTS,
+    CONFIG_TABLE_CLOSED,
+    CONFIG_TABLE_COUNT
+};
+
+struct config_output {
+    char name[OPTION_TEXT_BYTES];
+    const struct output *type;
+    void *conf;
+    uint32_t datasets; /* bit for each enum dataset */
+};
+
+struct config {
+    struct config_sensor sensor;
+    struct config_records records;
+    uint64_t tables[CONFIG_TABLE_COUNT];
+    uint64_t key_entries[KEY_COUNT];
+    struct frame_conf *detectors; /* in the order of detectors[] */
+    struct config_output *outputs;
+    uint32_t output_count;
+    struct config_group *groups; /* private: rows with their prefix, base and origins */
+    uint32_t group_count;
+    uint32_t group_room;
+};
+
+MUST_USE enum status config_open(const struct settings *settings, struct config **out_config,
+                                 struct error *error);
+void config_close(struct config *config);
+
+/* Every option of the program (outputs: one of each type, named "NAME"), in order, for docs and
+ * --explain. */
+struct config_row {
+    const char *key; /* full, valid during the call */
+    const struct option *option;
+    const void *base; /* holds the value */
+    const char *origin; /* "default", "FILE:LINE:COLUMN", "--set" */
+};
+void config_walk(const struct config *config,
+                 void (*visit)(void *owner, const struct config_row *row), void *owner);
+/* --test-config --show: all values with where each came from. */
+void config_show(const struct config *config, FILE *out);
+
+#endif

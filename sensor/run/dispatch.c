@@ -1,0 +1,153 @@
+/* The dealer's work, whoever's thread it is in.
+ *
+ * For each frame: the timeline (marks first), then unwrapping, then the lane of its shard.
+ * Datagrams wait in batches of 32 for each lane, so that a worker can prefetch; a batch is handed
+ * on when it is full, before a mark, and at the end of a block. The order within a lane is the
+ * order of frames, so nothing depends on where a batch was cut. */
+#include "sensor/run/dispatch.h"
+
+struct pending {
+    struct datagram batch[DISPATCH_BATCH];
+    uint32_t count;
+};
+
+struct dispatch {
+    struct dispatch_options options;
+    struct unwrap *unwrap;
+    struct timeline timeline;
+    uint64_t next_number; /* number of the frame being looked at, then of the next one */
+    uint64_t first_ns;
+    uint64_t last_ns;
+    uint64_t notes[REASON_COUNT]; /* of the timeline */
+    struct unwrap_counts told; /* the unwrapper's counts and the timeline's together */
+    struct pending *pending; /* [lane_count] */
+};
+
+enum status dispatch_open(const struct dispatch_options *options, struct dispatch **out_dispatch,
+                          struct error *error)
+{
+    struct dispatch *dispatch = calloc(1, sizeof *dispatch);
+    struct pending *pending = calloc(options->lane_count, sizeof *pending);
+    if (dispatch == NULL || pending == NULL) {
+        free(dispatch);
+        free(pending);
+        return error_set(error, STATUS_FAILED, "", "no memory for the dealer");
+    }
+    *dispatch = (struct dispatch){.options = *options, .pending = pending, .next_number = 1};
+    enum status status = unwrap_open(&options->unwrap, &dispatch->unwrap, error);
+    if (status != STATUS_OK) {
+        free(pending);
+        free(dispatch);
+        return status;
+    }
+    *out_dispatch = dispatch;
+    return STATUS_OK;
+}
+
+void dispatch_close(struct dispatch *dispatch)
+{
+    if (dispatch != NULL) {
+        unwrap_close(dispatch->unwrap);
+        free(dispatch->pending);
+        free(dispatch);
+    }
+}
+
+static void hand_on(struct dispatch *dispatch, uint32_t index)
+{
+    struct pending *pending = &dispatch->pending[index];
+    if (pending->count > 0) {
+        const struct lane *lane = &dispatch->options.lanes[index];
+        uint32_t count = pending->count;
+        pending->count = 0; /* first: the lane may come back through dispatch_flush() */
+        lane->datagrams(lane->owner, pending->batch, count);
+    }
+}
+
+static void hand_on_all(struct dispatch *dispatch)
+{
+    for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
+        hand_on(dispatch, i);
+    }
+}
+
+static void tell_counts(struct dispatch *dispatch, uint64_t second, bool end)
+{
+    dispatch->told = *unwrap_counts(dispatch->unwrap);
+    for (size_t i = 0; i < REASON_COUNT; i++) {
+        dispatch->told.reasons[i] += dispatch->notes[i];
+    }
+    dispatch->options.counts(dispatch->options.owner, &dispatch->told, dispatch->first_ns,
+                             dispatch->last_ns, second, dispatch->next_number, end);
+}
+
+static void mark(struct dispatch *dispatch, uint64_t second, uint64_t shift_ns)
+{
+    hand_on_all(dispatch);
+    unwrap_mark(dispatch->unwrap, second * NS_PER_S);
+    tell_counts(dispatch, second, false);
+    for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
+        const struct lane *lane = &dispatch->options.lanes[i];
+        lane->mark(lane->owner, second, dispatch->next_number, shift_ns);
+    }
+}
+
+static void see_frame(struct dispatch *dispatch, const struct frame *frame)
+{
+    struct timeline_step step;
+    timeline_see(&dispatch->timeline, frame->time_ns, &step);
+    for (uint32_t i = 0; i < step.mark_count; i++) {
+        mark(dispatch, step.marks[i], i == 0 ? step.shift_ns : 0);
+    }
+    dispatch->notes[step.note] += step.note != REASON_NONE;
+    if (dispatch->first_ns == 0 || frame->time_ns < dispatch->first_ns) {
+        dispatch->first_ns = frame->time_ns;
+    }
+    if (frame->time_ns > dispatch->last_ns) {
+        dispatch->last_ns = frame->time_ns;
+    }
+    struct datagram datagram;
+    if (unwrap_see(dispatch->unwrap, frame->link_type, frame->interface, frame->number,
+                   frame->time_ns, step.now_ns, frame->at, frame->captured, frame->wire_bytes,
+                   &datagram)) {
+        uint32_t index = dispatch->options.lane_count == 1
+                             ? 0
+                             : datagram_shard(&datagram) % dispatch->options.lane_count;
+        struct pending *pending = &dispatch->pending[index];
+        pending->batch[pending->count++] = datagram;
+        if (pending->count == DISPATCH_BATCH) {
+            hand_on(dispatch, index);
+        }
+    }
+}
+
+void dispatch_flush(struct dispatch *dispatch)
+{
+    hand_on_all(dispatch);
+    for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
+        const struct lane *lane = &dispatch->options.lanes[i];
+        lane->position(lane->owner, dispatch->next_number);
+    }
+}
+
+void dispatch_block(struct dispatch *dispatch, const struct block *block)
+{
+    for (uint32_t i = 0; i < block->frame_count; i++) {
+        dispatch->next_number = block->frames[i].number;
+        see_frame(dispatch, &block->frames[i]);
+    }
+    if (block->frame_count > 0) {
+        dispatch->next_number = block->frames[block->frame_count - 1].number + 1;
+    }
+    dispatch_flush(dispatch);
+}
+
+void dispatch_end(struct dispatch *dispatch)
+{
+    hand_on_all(dispatch);
+    tell_counts(dispatch, time_second(dispatch->timeline.now_ns), true);
+    for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
+        const struct lane *lane = &dispatch->options.lanes[i];
+        lane->end(lane->owner, dispatch->next_number);
+    }
+}

@@ -1,0 +1,124 @@
+/* earshot: start and stop in one page.
+ *
+ * Command line, configuration, then one task; the exit status is that of DESIGN: 0 done, 1 failed
+ * inside, 2 wrong usage or configuration, 3 input that cannot be read. */
+#include "base/log.h"
+#include "sensor/run/cli.h"
+#include "sensor/run/run.h"
+#include "sensor/run/selfdoc.h"
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+static unsigned workers_of(const struct cli *cli)
+{
+    if (cli->workers != CLI_WORKERS_AUTO) {
+        return (unsigned)cli->workers;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores <= 1) {
+        return 0;
+    }
+    return cores - 1 > RUN_WORKERS_MAX ? RUN_WORKERS_MAX : (unsigned)(cores - 1);
+}
+
+static unsigned width_of_terminal(void)
+{
+    struct winsize size;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+        size.ws_col >= 60) {
+        return size.ws_col > 120 ? 120 : size.ws_col;
+    }
+    return 100;
+}
+
+static enum status configure(const struct cli *cli, struct config **out_config, struct error *error)
+{
+    struct settings settings;
+    settings_start(&settings);
+    enum status status =
+        cli->config == NULL ? STATUS_OK : settings_read(&settings, cli->config, error);
+    for (size_t i = 0; i < cli->set_count && status == STATUS_OK; i++) {
+        status = settings_set(&settings, cli->sets[i], error);
+    }
+    if (status == STATUS_OK) {
+        status = config_open(&settings, out_config, error);
+    }
+    settings_close(&settings);
+    return status;
+}
+
+static enum status read_captures(const struct cli *cli, const struct config *config,
+                                 struct error *error)
+{
+    const char *no_color = getenv("NO_COLOR");
+    bool records_to_stdout = cli->records != NULL && strcmp(cli->records, "-") == 0;
+    struct run_options options = {
+        .paths = cli->paths,
+        .path_count = cli->path_count,
+        .workers = workers_of(cli),
+        .config = config,
+        .records = cli->records,
+        .report = cli->report != NULL ? cli->report
+                  : records_to_stdout ? "none"
+                                      : "text",
+        .deliver = cli->deliver,
+        .progress = isatty(STDERR_FILENO) != 0,
+        .colour = isatty(STDOUT_FILENO) != 0 && (no_color == NULL || no_color[0] == '\0'),
+        .width = width_of_terminal(),
+    };
+    return run_files(&options, error);
+}
+
+static enum status task(const struct cli *cli, const struct config *config, struct error *error)
+{
+    switch (cli->task) {
+    case CLI_READ:
+        return read_captures(cli, config, error);
+    case CLI_TEST_CONFIG:
+        if (cli->show) {
+            config_show(config, stdout);
+        } else {
+            puts("the configuration is good");
+        }
+        return STATUS_OK;
+    case CLI_LIST:
+        return selfdoc_list(cli->subject, config, workers_of(cli), stdout, error);
+    case CLI_EXPLAIN:
+        return selfdoc_explain(cli->subject, config, stdout, error);
+    case CLI_DOCS:
+        return selfdoc_page(cli->subject, config, stdout, error);
+    case CLI_HELP:
+        cli_help(stdout);
+        return STATUS_OK;
+    case CLI_VERSION:
+        puts("earshot " EARSHOT_VERSION);
+        return STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    struct error error = {0};
+    struct cli cli = {0};
+    struct config *config = NULL;
+    enum status status = cli_open(argc, argv, &cli, &error);
+    if (status == STATUS_OK) {
+        status = configure(&cli, &config, &error);
+    }
+    if (status == STATUS_OK) {
+        status = task(&cli, config, &error);
+    }
+    if (status == STATUS_OK && (fflush(stdout) != 0 || ferror(stdout) != 0)) {
+        status = error_system(&error, STATUS_FAILED, "", "standard output cannot be written");
+    }
+    if (status != STATUS_OK) {
+        log_error_struct(&error);
+    }
+    config_close(config);
+    cli_close(&cli);
+    return (int)status;
+}

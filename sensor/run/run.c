@@ -1,0 +1,535 @@
+/* One offline run: opens the chain, starts its threads, joins them in the order of the packet's
+ * way.
+ *
+ * Blocks go round in a fixed pool. The reader fills block n when the analyst has passed the last
+ * frame of its former use: no reference counts, and whatever refers into a block (datagrams,
+ * messages in sightings) is safe until then (DESIGN.md section 2). The reader tells full blocks
+ * through a counter, the consumer takes them in order. */
+#include "sensor/run/run.h"
+
+#include "base/log.h"
+#include "sensor/run/analyst.h"
+#include "sensor/run/worker.h"
+#include "sensor/run/writer.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+struct run {
+    const struct run_options *options;
+    struct run_shared shared;
+    struct source *source;
+    struct block blocks[RUN_BLOCKS];
+    uint64_t block_last[RUN_BLOCKS]; /* number of the last frame of its present use */
+    _Alignas(64) _Atomic uint64_t blocks_full; /* filled so far */
+    struct bell *full_bell; /* who waits for full blocks */
+    struct error reader_error;
+    struct worker workers[RUN_WORKERS_MAX];
+    struct worker teller; /* N > 1: the dealer's counts of frames, and its kept bytes */
+    struct lane lanes[RUN_WORKERS_MAX];
+    struct dispatch *dispatch;
+    struct ring records;
+    struct analyst *analyst;
+    struct writer *writer;
+    char *faults_text[SOURCE_FILES_MAX];
+    const char *faults[SOURCE_FILES_MAX];
+    uint32_t fault_count;
+    uint64_t progress_shown;
+};
+
+static struct hash_key key_of(const struct config *config)
+{
+    struct slice secret = slice_of_string(config->sensor.secret);
+    return secret.bytes == 0 ? HASH_KEY_FIXED
+                             : (struct hash_key){.seed = hash_slice(HASH_KEY_FIXED, secret)};
+}
+
+static struct worker_limits worker_limits_of(const struct config *config)
+{
+    return (struct worker_limits){.streams_max = (uint32_t)config->tables[CONFIG_TABLE_STREAMS],
+                                  .flows_max = (uint32_t)config->tables[CONFIG_TABLE_FLOWS],
+                                  .tcp_streams_max =
+                                      (uint32_t)config->tables[CONFIG_TABLE_TCP_STREAMS],
+                                  .tcp_bytes_max = config->sensor.tcp_bytes,
+                                  .stream_idle_ns = config->sensor.stream_idle_ns,
+                                  .flow_idle_ns = config->sensor.flow_idle_ns,
+                                  .classify = config->sensor.classify,
+                                  .key = key_of(config)};
+}
+
+/* --- progress, on a terminal only --- */
+
+static void show_progress(struct run *run, bool end)
+{
+    if (!run->options->progress) {
+        return;
+    }
+    uint64_t done = 0;
+    uint64_t total = 0;
+    source_progress(run->source, &done, &total);
+    if (end) {
+        if (run->progress_shown > 0) {
+            fputs("\r\033[K", stderr);
+        }
+        return;
+    }
+    if (total < (64u << 20) || done - run->progress_shown < total / 100) {
+        return;
+    }
+    run->progress_shown = done;
+    fprintf(stderr, "\rread %" PRIu64 " of %" PRIu64 " MiB (%" PRIu64 " %%)", done >> 20,
+            total >> 20, done * 100 / total);
+}
+
+/* --- the reader --- */
+
+/* False: the run has failed and nobody will read the block any more. */
+static bool wait_for_block(struct run *run, uint64_t index)
+{
+    if (index < RUN_BLOCKS) {
+        return true;
+    }
+    uint64_t last = run->block_last[index % RUN_BLOCKS];
+    while (atomic_load_explicit(&run->shared.analyst_done, memory_order_acquire) < last) {
+        uint32_t heard = bell_listen(&run->shared.reader_bell);
+        if (atomic_load_explicit(&run->shared.analyst_done, memory_order_acquire) >= last) {
+            break;
+        }
+        if (atomic_load_explicit(&run->shared.failed, memory_order_relaxed)) {
+            return false;
+        }
+        bell_wait(&run->shared.reader_bell, heard, NS_PER_S / 10);
+    }
+    return true;
+}
+
+/* Fills block `index`; false when there is nothing to go on with. */
+static bool fill_block(struct run *run, uint64_t index)
+{
+    struct block *block = &run->blocks[index % RUN_BLOCKS];
+    block->end = true;
+    block->frame_count = 0;
+    if (source_next(run->source, block, &run->reader_error) != STATUS_OK) {
+        block->end = true;
+    }
+    if (block->frame_count > 0) {
+        run->block_last[index % RUN_BLOCKS] = block->frames[block->frame_count - 1].number;
+    }
+    show_progress(run, block->end);
+    return !block->end;
+}
+
+static void *reader_thread(void *owner)
+{
+    struct run *run = owner;
+    bool more = true;
+    for (uint64_t index = 0; more && wait_for_block(run, index); index++) {
+        more = fill_block(run, index);
+        atomic_store_explicit(&run->blocks_full, index + 1, memory_order_release);
+        bell_ring(run->full_bell);
+    }
+    return NULL;
+}
+
+/* --- who takes blocks: the dealer, or the only worker --- */
+
+static void before_sleep(struct run *run)
+{
+    if (run->options->workers == 1) {
+        ring_publish(&run->workers[0].sightings, true);
+        return;
+    }
+    ring_publish(&run->teller.sightings, true);
+    for (unsigned i = 0; i < run->options->workers; i++) {
+        ring_publish(&run->workers[i].deals, true);
+    }
+}
+
+static void take_blocks(struct run *run)
+{
+    for (uint64_t index = 0;; index++) {
+        for (;;) {
+            uint32_t heard = bell_listen(run->full_bell);
+            if (atomic_load_explicit(&run->blocks_full, memory_order_acquire) > index) {
+                break;
+            }
+            if (atomic_load_explicit(&run->shared.failed, memory_order_relaxed)) {
+                return;
+            }
+            before_sleep(run);
+            bell_wait(run->full_bell, heard, NS_PER_S / 10);
+        }
+        const struct block *block = &run->blocks[index % RUN_BLOCKS];
+        bool end = block->end;
+        dispatch_block(run->dispatch, block);
+        if (end) {
+            dispatch_end(run->dispatch);
+            return;
+        }
+    }
+}
+
+static void *taker_thread(void *owner)
+{
+    take_blocks(owner);
+    return NULL;
+}
+
+static void *worker_thread(void *owner)
+{
+    worker_run(owner);
+    return NULL;
+}
+
+static void *analyst_thread(void *owner)
+{
+    analyst_run(owner);
+    return NULL;
+}
+
+static void *writer_thread(void *owner)
+{
+    writer_run(owner);
+    return NULL;
+}
+
+/* Everything in the calling thread: a block through the whole chain, then the next. */
+static void run_inline(struct run *run)
+{
+    bool more = true;
+    for (uint64_t index = 0; more; index++) {
+        more = fill_block(run, index);
+        dispatch_block(run->dispatch, &run->blocks[index % RUN_BLOCKS]);
+        analyst_drain(run->analyst);
+        writer_drain(run->writer);
+    }
+    dispatch_end(run->dispatch);
+    while (!analyst_drain(run->analyst)) {
+        writer_drain(run->writer);
+    }
+    writer_drain(run->writer);
+}
+
+static void drain_analyst(void *owner)
+{
+    struct run *run = owner;
+    analyst_drain(run->analyst);
+}
+
+static void drain_writer(void *owner)
+{
+    struct run *run = owner;
+    writer_drain(run->writer);
+}
+
+/* --- counts of frames: who unwraps tells them --- */
+
+/* The worker that speaks for the frames: the only one, or the dealer's teller. */
+static struct worker *frame_teller(struct run *run)
+{
+    return run->options->workers > 1 ? &run->teller : &run->workers[0];
+}
+
+static void tell_frames(void *owner, const struct unwrap_counts *counts, uint64_t first_ns,
+                        uint64_t last_ns, uint64_t second, uint64_t number, bool end)
+{
+    struct run *run = owner;
+    struct worker *teller = frame_teller(run);
+    worker_state_add_frames(teller->state, counts, first_ns, last_ns);
+    if (teller != &run->teller) {
+        return; /* its lane brings the mark or the end */
+    }
+    teller->number = number;
+    if (end) {
+        worker_state_end(teller->state, number);
+        worker_position(teller, UINT64_MAX, true);
+    } else {
+        worker_state_mark(teller->state, second, number, 0);
+    }
+}
+
+static uint8_t *keep(void *owner, uint64_t number, uint32_t bytes)
+{
+    struct run *run = owner;
+    dispatch_flush(run->dispatch); /* what is held back must not be what we wait for */
+    struct worker *teller = frame_teller(run);
+    if (teller == &run->teller) {
+        worker_position(teller, number, false);
+    }
+    return worker_keep(teller, number, bytes);
+}
+
+static void at_end(void *owner, bool *out_truncated, const char *const **out_faults,
+                   uint32_t *out_count)
+{
+    struct run *run = owner;
+    struct source_counts counts;
+    source_counts(run->source, &counts);
+    *out_truncated = counts.truncated;
+    for (uint32_t i = 0; i < SOURCE_FILES_MAX && source_fault(run->source, i) != NULL; i++) {
+        run->faults[run->fault_count++] = source_fault(run->source, i);
+    }
+    *out_faults = run->faults;
+    *out_count = run->fault_count;
+}
+
+/* --- opening and closing --- */
+
+static enum status open_workers(struct run *run, struct error *error)
+{
+    const struct run_options *options = run->options;
+    struct worker_limits limits = worker_limits_of(options->config);
+    unsigned count = options->workers == 0 ? 1 : options->workers;
+    bool dealt = options->workers > 1;
+    enum status status = STATUS_OK;
+    for (unsigned i = 0; i < count && status == STATUS_OK; i++) {
+        status =
+            worker_open(&run->workers[i], &limits, &run->shared,
+                        options->workers == 0 ? NULL : &run->shared.worker_bells[i], dealt, error);
+    }
+    if (dealt && status == STATUS_OK) {
+        /* The teller sees no datagram: its tables stay as small as they may be. */
+        struct worker_limits small = limits;
+        small.streams_max = small.flows_max = small.tcp_streams_max = FLOW_SHARDS;
+        small.tcp_bytes_max = 1 << 20;
+        small.classify = false;
+        status =
+            worker_open(&run->teller, &small, &run->shared, &run->shared.dealer_bell, false, error);
+    }
+    if (options->workers == 0 && status == STATUS_OK) {
+        run->workers[0].inline_analyst = true;
+        run->workers[0].drain = drain_analyst;
+        run->workers[0].drain_owner = run;
+    }
+    return status;
+}
+
+static enum status open_dispatch(struct run *run, struct error *error)
+{
+    const struct config *config = run->options->config;
+    struct lane *lanes = run->lanes;
+    unsigned count = run->options->workers == 0 ? 1 : run->options->workers;
+    for (unsigned i = 0; i < count; i++) {
+        lanes[i] = run->options->workers > 1 ? worker_lane_ring(&run->workers[i])
+                                             : worker_lane_direct(&run->workers[i]);
+    }
+    struct dispatch_options options = {
+        .lanes = lanes,
+        .lane_count = count,
+        .unwrap = {.key = key_of(config),
+                   .fragment_bytes_max = config->sensor.fragment_bytes,
+                   .drop_duplicates = config->sensor.mirror_copies_drop != 0,
+                   .keep = keep,
+                   .owner = run},
+        .counts = tell_frames,
+        .owner = run};
+    return dispatch_open(&options, &run->dispatch, error);
+}
+
+static enum report_form report_form_of(const char *name)
+{
+    return strcmp(name, "json") == 0   ? REPORT_JSON
+           : strcmp(name, "none") == 0 ? REPORT_NONE
+                                       : REPORT_TEXT;
+}
+
+static enum status open_ends(struct run *run, struct error *error)
+{
+    const struct run_options *options = run->options;
+    const char *name =
+        options->config->sensor.name[0] == '\0' ? "offline" : options->config->sensor.name;
+    bool threaded = options->workers > 0;
+    enum status status =
+        ring_open(&run->records, RUN_RECORD_RING_BYTES, threaded ? &run->shared.writer_bell : NULL,
+                  threaded ? &run->shared.analyst_bell : NULL, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct ring *producers[RUN_WORKERS_MAX + 1];
+    uint32_t count = 0;
+    for (unsigned i = 0; i < (options->workers == 0 ? 1 : options->workers); i++) {
+        producers[count++] = &run->workers[i].sightings;
+    }
+    if (options->workers > 1) {
+        producers[count++] = &run->teller.sightings;
+    }
+    struct analyst_options analyst = {.config = options->config,
+                                      .key = key_of(options->config),
+                                      .observer_name = name,
+                                      .shared = &run->shared,
+                                      .producers = producers,
+                                      .producer_count = count,
+                                      .records = &run->records,
+                                      .drain_records = threaded ? NULL : drain_writer,
+                                      .owner = run,
+                                      .at_end = at_end};
+    struct writer_options writer = {.config = options->config,
+                                    .observer_name = name,
+                                    .records = options->records,
+                                    .deliver = options->deliver,
+                                    .report = report_form_of(options->report),
+                                    .ring = &run->records,
+                                    .shared = &run->shared,
+                                    .threaded = threaded};
+    status = analyst_open(&analyst, &run->analyst, error);
+    return status == STATUS_OK ? writer_open(&writer, &run->writer, error) : status;
+}
+
+static enum status open_run(struct run *run, struct error *error)
+{
+    enum status status =
+        source_open_files(run->options->paths, run->options->path_count, &run->source, error);
+    for (size_t i = 0; i < RUN_BLOCKS && status == STATUS_OK; i++) {
+        status = block_open(&run->blocks[i], error);
+    }
+    if (status == STATUS_OK) {
+        status = open_workers(run, error);
+    }
+    if (status == STATUS_OK) {
+        status = open_dispatch(run, error);
+    }
+    if (status == STATUS_OK) {
+        status = open_ends(run, error);
+    }
+    return status;
+}
+
+static void close_run(struct run *run)
+{
+    writer_close(run->writer);
+    analyst_close(run->analyst);
+    ring_close(&run->records);
+    dispatch_close(run->dispatch);
+    for (size_t i = 0; i < RUN_WORKERS_MAX; i++) {
+        worker_close(&run->workers[i]);
+    }
+    worker_close(&run->teller);
+    for (size_t i = 0; i < RUN_BLOCKS; i++) {
+        block_close(&run->blocks[i]);
+    }
+    if (run->source != NULL) {
+        source_close(run->source);
+    }
+    free(run);
+}
+
+/* --- threads --- */
+
+struct threads {
+    pthread_t ids[RUN_WORKERS_MAX + 4];
+    size_t count;
+};
+
+static enum status start(struct threads *threads, void *(*body)(void *), void *owner,
+                         struct error *error)
+{
+    int failed = pthread_create(&threads->ids[threads->count], NULL, body, owner);
+    if (failed != 0) {
+        return error_set(error, STATUS_FAILED, "", "a thread cannot be started (%s)",
+                         strerror(failed));
+    }
+    threads->count++;
+    return STATUS_OK;
+}
+
+static enum status run_threads(struct run *run, struct error *error)
+{
+    unsigned workers = run->options->workers;
+    run->full_bell = workers == 1 ? &run->shared.worker_bells[0] : &run->shared.dealer_bell;
+    struct threads threads = {.count = 0};
+    enum status status = start(&threads, writer_thread, run->writer, error);
+    if (status == STATUS_OK) {
+        status = start(&threads, analyst_thread, run->analyst, error);
+    }
+    for (unsigned i = 0; workers > 1 && i < workers && status == STATUS_OK; i++) {
+        status = start(&threads, worker_thread, &run->workers[i], error);
+    }
+    if (status == STATUS_OK) {
+        status = start(&threads, taker_thread, run, error);
+    }
+    if (status == STATUS_OK) {
+        reader_thread(run);
+    } else {
+        atomic_store(&run->shared.failed, true);
+        for (unsigned i = 0; i < RUN_WORKERS_MAX; i++) {
+            bell_ring(&run->shared.worker_bells[i]);
+        }
+        bell_ring(&run->shared.analyst_bell);
+    }
+    for (size_t i = threads.count; i > 0; i--) {
+        pthread_join(threads.ids[i - 1], NULL);
+    }
+    return status;
+}
+
+/* Some files could not be read: the others were, and the exit status says it. */
+static enum status input_verdict(struct run *run, struct error *error)
+{
+    if (run->reader_error.code != STATUS_OK) {
+        *error = run->reader_error;
+        return error->code;
+    }
+    struct source_counts counts;
+    source_counts(run->source, &counts);
+    if (counts.files_bad > 0) {
+        for (uint32_t i = 0; i < run->fault_count; i++) {
+            log_line(LOG_ERROR, "%s", run->faults[i]);
+        }
+        return error_set(error, STATUS_INPUT, "",
+                         "%" PRIu32 " of %" PRIu32 " captures could not be read", counts.files_bad,
+                         counts.files);
+    }
+    return STATUS_OK;
+}
+
+enum status run_files(const struct run_options *options, struct error *error)
+{
+    struct run *run = aligned_alloc(64, (sizeof *run + 63) & ~(size_t)63);
+    if (run == NULL) {
+        return error_set(error, STATUS_FAILED, "", "no memory for the run");
+    }
+    memset(run, 0, sizeof *run);
+    run->options = options;
+    enum status status = open_run(run, error);
+    if (status == STATUS_OK) {
+        if (options->workers == 0) {
+            run_inline(run);
+        } else {
+            status = run_threads(run, error);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = writer_finish(run->writer, options->colour, options->width, error);
+    }
+    if (status == STATUS_OK) {
+        status = input_verdict(run, error);
+    }
+    close_run(run);
+    return status;
+}
+
+void run_list_memory(const struct config *config, unsigned workers, FILE *out)
+{
+    struct worker_limits worker = worker_limits_of(config);
+    struct unwrap_options unwrap = {.fragment_bytes_max = config->sensor.fragment_bytes};
+    size_t rows[][1] = {
+        {RUN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX)},
+        {unwrap_bytes_max(&unwrap)},
+        {worker_state_bytes_max(&worker)},
+        {(size_t)(workers == 0 ? 1 : workers) *
+         ((size_t)RUN_SIGHTING_RING_BYTES + (workers > 1 ? (size_t)RUN_DEAL_RING_BYTES : 0))},
+        {analyst_bytes_max(config)},
+        {RUN_RECORD_RING_BYTES}};
+    static const char *const names[] = {"blocks of frames",    "fragments and mirror copies",
+                                        "streams, flows, TCP", "rings of the workers",
+                                        "state and detectors", "ring of records"};
+    size_t sum = 0;
+    fprintf(out, "%-32s %14s\n", "what", "at most, KiB");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fprintf(out, "%-32s %14zu\n", names[i], rows[i][0] >> 10);
+        sum += rows[i][0];
+    }
+    fprintf(out, "%-32s %14zu\n", "all", sum >> 10);
+    fputs("Memory is touched as tables fill; --list options shows the entries of each table.\n",
+          out);
+}

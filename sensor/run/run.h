@@ -1,0 +1,64 @@
+/* run.h - one run of the sensor: the threads, what they share, and how they end.
+ *
+ * Owns      source, blocks, rings, worker states, analyst, writer, their threads.
+ * Borrows   the configuration and the command line for the run.
+ * Time      packet time only (-r).
+ * Bounds    RUN_BLOCKS blocks of 256 KiB, sighting rings of 512 KiB, one record ring of 256 KiB.
+ * Errors    open and run: named in struct error; the exit status is its code.
+ * Thread    run_files() is called by main and returns when all is done.
+ *
+ *   reader --blocks--> dealer --datagrams--> worker x N --sightings--> analyst --records--> writer
+ *
+ * N = 0: all in the calling thread, rings drained after each block. N = 1: no dealing, the worker
+ * unwraps itself behind a reader that reads ahead. N > 1: the dealer unwraps and deals by shard.
+ * Every arrow waits (offline nothing is dropped); whoever is about to sleep first publishes what it
+ * has, so no ring size can lock the chain. */
+#ifndef SENSOR_RUN_RUN_H
+#define SENSOR_RUN_RUN_H
+
+#include "base/ring.h"
+#include "sensor/capture/source.h"
+#include "sensor/run/config.h"
+
+#include <stdatomic.h>
+
+enum {
+    RUN_WORKERS_MAX = 16,
+    RUN_BLOCKS = 8,
+    RUN_SIGHTING_RING_BYTES = 512 << 10,
+    RUN_DEAL_RING_BYTES = 256 << 10,
+    RUN_RECORD_RING_BYTES = 256 << 10,
+};
+
+/* What threads tell each other beside their rings. */
+struct run_shared {
+    /* Packet number up to which the analyst is done: blocks and kept bytes up to it are free again.
+     */
+    _Alignas(64) _Atomic uint64_t analyst_done;
+    _Alignas(64) _Atomic bool failed; /* some thread cannot go on: everybody ends */
+    struct bell reader_bell; /* a block is free */
+    struct bell dealer_bell; /* a block is full, or a deal ring has room, or the analyst moved */
+    struct bell worker_bells[RUN_WORKERS_MAX];
+    struct bell analyst_bell;
+    struct bell writer_bell;
+};
+
+struct run_options {
+    const char *const *paths;
+    size_t path_count;
+    unsigned workers; /* 0 to 16 */
+    const struct config *config;
+    const char *records; /* FILE, "-" or NULL */
+    const char *report; /* text, json, none */
+    bool deliver; /* use the configured outputs */
+    bool progress; /* show progress on standard error */
+    bool colour; /* colour in the text report */
+    unsigned width; /* columns of the text report */
+};
+
+MUST_USE enum status run_files(const struct run_options *options, struct error *error);
+
+/* --list memory: what each table may grow to. */
+void run_list_memory(const struct config *config, unsigned workers, FILE *out);
+
+#endif

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""The command line as a person meets it: exit statuses, error lines, lists, standard input, damaged and absent captures.
+
+    cli.py --binary build/earshot
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from counting import Count  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CAPTURE = os.path.join(ROOT, "pcaps", "call-answered.pcap")
+
+
+def run(binary, *arguments, stdin=subprocess.DEVNULL, data=None):
+    kwargs = {"input": data} if data is not None else {"stdin": stdin}
+    return subprocess.run([binary, *arguments], capture_output=True, timeout=60, cwd=ROOT, **kwargs)
+
+
+def expect(count, name, out, status, in_out=b"", in_err=b"", err_lines=None):
+    problems = []
+    if out.returncode != status:
+        problems.append(f"status {out.returncode}, expected {status}: {out.stderr[-300:]!r}")
+    if in_out not in out.stdout:
+        problems.append(f"{in_out!r} is not in {out.stdout[-300:]!r}")
+    if in_err not in out.stderr:
+        problems.append(f"{in_err!r} is not in {out.stderr[-300:]!r}")
+    if err_lines is not None and len(out.stderr.splitlines()) != err_lines:
+        problems.append(f"{len(out.stderr.splitlines())} lines of error output, expected {err_lines}: {out.stderr!r}")
+    if b"\x1b" in out.stdout + out.stderr:
+        problems.append("an escape sequence although this is no terminal")
+    count.check("cli " + name, problems)
+
+
+def truncated(count, binary):
+    """Cut at any byte: reported up to there, truncated, status 0; cut inside the file header: status 3."""
+    with open(CAPTURE, "rb") as f:
+        whole = f.read()
+    problems, before = [], -1
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "cut.pcap")
+        for cut in list(range(0, 24, 5)) + list(range(24, 4000, 61)) + [len(whole)]:
+            with open(path, "wb") as f:
+                f.write(whole[:cut])
+            out = run(binary, "-r", path, "--report", "json")
+            if cut < 24:
+                if out.returncode not in (0, 3):
+                    problems.append(f"cut at {cut}: status {out.returncode}")
+                continue
+            if out.returncode != 0:
+                problems.append(f"cut at {cut}: status {out.returncode}")
+                continue
+            report = json.loads(out.stdout)
+            packets = report["capture"]["packets"]
+            if packets < before or report["capture"]["truncated"] != (cut not in BOUNDARIES(whole)):
+                problems.append(f"cut at {cut}: {packets} packets, truncated {report['capture']['truncated']}")
+            before = packets
+    count.check("cli truncated captures", problems)
+
+
+def BOUNDARIES(whole):
+    at, ends = 24, {24}
+    while at + 16 <= len(whole):
+        at += 16 + int.from_bytes(whole[at + 8:at + 12], "little")
+        ends.add(at)
+    return ends
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", required=True)
+    binary = os.path.abspath(parser.parse_args().binary)
+    count = Count()
+    expect(count, "--help", run(binary, "--help"), 0, b"usage: earshot -r", err_lines=0)
+    expect(count, "--version", run(binary, "--version"), 0, b"earshot ", err_lines=0)
+    expect(count, "nothing to do", run(binary), 2, in_err=b"-r FILE", err_lines=1)
+    expect(count, "unknown option", run(binary, "--nonsense"), 2, in_err=b"--nonsense", err_lines=1)
+    expect(count, "missing value", run(binary, "-r"), 2, in_err=b"-r", err_lines=1)
+    expect(count, "wrong workers", run(binary, "-r", CAPTURE, "--workers", "17"), 2, in_err=b"0 to 16", err_lines=1)
+    expect(count, "wrong report", run(binary, "-r", CAPTURE, "--report", "pdf"), 2, in_err=b"'pdf'", err_lines=1)
+    expect(count, "absent capture", run(binary, "-r", "absent.pcap"), 3, in_err=b"absent.pcap", err_lines=1)
+    expect(count, "not a capture", run(binary, "-r", "README.md"), 3, in_err=b"README.md", err_lines=1)
+    expect(count, "empty folder", run(binary, "-r", "docs/decisions"), 3, err_lines=1)
+    expect(count, "a folder", run(binary, "-r", "pcaps", "--report", "json"), 0, b'"calls"', err_lines=0)
+    expect(count, "wrong --set", run(binary, "-r", CAPTURE, "--set", "records.sip=some"), 2, in_err=b"off, failures", err_lines=1)
+    expect(count, "unknown --set", run(binary, "-r", CAPTURE, "--set", "record.sip=off"), 2, in_err=b"records.sip", err_lines=1)
+    expect(count, "--test-config", run(binary, "--test-config", "-c", "conf/earshot.yaml"), 0, b"good", err_lines=0)
+    expect(count, "--test-config --show", run(binary, "--test-config", "--show", "--set", "records.sip=off"), 0, b"--set", err_lines=0)
+    for what in ("detectors", "decoders", "outputs", "options", "records", "memory"):
+        out = run(binary, "--list", what)
+        expect(count, "--list " + what, out, 0, err_lines=0)
+        count.check(f"cli --list {what} says something", [] if len(out.stdout) > 40 else ["nothing"])
+    expect(count, "--list of nothing", run(binary, "--list", "colours"), 2, in_err=b"detectors", err_lines=1)
+    expect(count, "--explain a detection", run(binary, "--explain", "scan"), 0, b"what to do", err_lines=0)
+    expect(count, "--explain an anomaly", run(binary, "--explain", "clen-conflict"), 0, b"smuggling", err_lines=0)
+    expect(count, "--explain an option", run(binary, "--explain", "records.sip"), 0, b"failures", err_lines=0)
+    expect(count, "--explain a field", run(binary, "--explain", "sip.call_id"), 0, b"sip.call_id", err_lines=0)
+    expect(count, "--explain nothing", run(binary, "--explain", "colour"), 2, in_err=b"'colour'", err_lines=1)
+    with open(CAPTURE, "rb") as f:
+        expect(count, "standard input", run(binary, "-r", "-", "--report", "json", stdin=f), 0, b'"truncated":false', err_lines=0)
+    expect(count, "empty standard input", run(binary, "-r", "-", data=b""), 3, err_lines=1)
+    expect(count, "records to standard output", run(binary, "-r", CAPTURE, "--records", "-"), 0, b'"earshot.call"', err_lines=0)
+    with open("/dev/full", "wb") as full:
+        out = subprocess.run([binary, "-r", CAPTURE, "--records", "-"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        count.check("cli full standard output", [] if out.returncode == 1 and out.stderr else [f"status {out.returncode}"])
+    truncated(count, binary)
+    count.end()
+
+
+main()

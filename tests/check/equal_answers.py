@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Law 2: the same input gives the same records, byte for byte, whatever the number of workers, and again on a second run.
+
+    equal_answers.py --binary build/earshot              pcaps/ and, where it is there, ../shared/corpus
+    equal_answers.py --binary build-tsan/earshot --threads   pcaps/ with 4 workers under ThreadSanitizer
+"""
+import argparse
+import concurrent.futures
+import glob
+import hashlib
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from counting import Count  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CORPUS = os.path.join(os.path.dirname(ROOT), "shared", "corpus")
+EVERYTHING = ["--set", "records.sip=messages", "--set", "records.media_interval=true", "--set", "records.flow=true",
+              "--set", "records.refreshes=true"]
+
+
+def answer(binary, capture, workers, extra=()):
+    """(exit status, hash of records, hash of report, last line of the error output)"""
+    command = [binary, "-r", capture, "--workers", str(workers), *EVERYTHING, *extra]
+    records = subprocess.run(command + ["--records", "-"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    report = subprocess.run(command + ["--report", "json"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+    tail = (records.stderr + report.stderr).decode("utf-8", "replace").strip().splitlines()
+    return (records.returncode, report.returncode, hashlib.sha256(records.stdout).hexdigest(),
+            hashlib.sha256(report.stdout).hexdigest()), tail[-1:] or [""]
+
+
+def compare(binary, capture):
+    first, _ = answer(binary, capture, 1)
+    problems = []
+    for what, workers, extra in (("a second run", 1, ()), ("no threads", 0, ()), ("2 workers", 2, ()), ("4 workers", 4, ())):
+        other, tail = answer(binary, capture, workers, extra)
+        if other != first:
+            problems.append(f"{what}: {'records' if other[2] != first[2] else 'report or status'} differ {tail[0][:200]}")
+    return problems
+
+
+def race_free(binary, capture):
+    (status, report_status, _, _), tail = answer(binary, capture, 4)
+    return [] if status in (0, 3) and report_status in (0, 3) else [f"status {status}, {report_status}: {tail[0][:300]}"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--threads", action="store_true")
+    options = parser.parse_args()
+    binary = os.path.abspath(options.binary)
+    captures = sorted(glob.glob(os.path.join(ROOT, "pcaps", "*.pcap*")))
+    if not options.threads:
+        for folder in ("sip", "media", "negative", "hostile"):
+            captures += sorted(p for p in glob.glob(os.path.join(CORPUS, folder, "*")) if not p.endswith((".json", ".md")))
+    count = Count()
+    if not options.threads and not os.path.isdir(CORPUS):
+        count.skip("equal answers over the corpus", "../shared/corpus is not there")
+    work = race_free if options.threads else compare
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for capture, problems in zip(captures, pool.map(lambda c: work(binary, c), captures)):
+            count.check("equal answers " + os.path.basename(capture), problems)
+    count.end()
+
+
+main()

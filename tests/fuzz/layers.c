@@ -1,0 +1,31 @@
+/* From the link to UDP or TCP: the first two bytes choose the link type, the next says how much the
+ * snap length cut. The view must stay inside the bytes. */
+#include "tests/fuzz/fuzz.h"
+
+#include "decoders/decoder.h"
+
+static const uint16_t links[] = {1,  0,  108, 101, 12,  228, 229, 113, 276, 9,
+                                 50, 51, 104, 107, 226, 105, 127, 122, 197, 300};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    uint32_t captured = (uint32_t)size - 2;
+    struct layers layers;
+    enum reason reason = layers_decode(links[data[0] % (sizeof links / sizeof links[0])], data + 2,
+                                       captured, captured + data[1], &layers);
+    assert(reason < REASON_COUNT);
+    if (reason == REASON_NONE && !layers.fragment) {
+        assert(layers.payload_bytes == 0 || (layers.payload >= data + 2 &&
+                                             layers.payload + layers.payload_bytes <= data + size));
+        assert(layers.payload_bytes <= layers.payload_wire);
+    }
+    if (reason == REASON_NONE && layers.fragment) {
+        assert(layers.fragment_bytes == 0 ||
+               (layers.fragment_at >= data + 2 &&
+                layers.fragment_at + layers.fragment_bytes <= data + size));
+    }
+    return 0;
+}
