@@ -51,7 +51,11 @@ uint8_t *bytering_take(struct bytering *ring, size_t bytes, uint64_t key)
     }
     ring->tail = place + bytes;
     uint32_t newest = (ring->mark_first + ring->mark_count - 1) % BYTERING_MARKS;
-    assert(ring->mark_count == 0 || ring->marks[newest].key <= key);
+    if (ring->mark_count > 0 && key < ring->marks[newest].key) {
+        /* Asked for late (a batch that was unwrapped before it was seen): it stays as long as its
+         * neighbour. */
+        key = ring->marks[newest].key;
+    }
     bool shares = ring->mark_count == BYTERING_MARKS ||
                   (ring->mark_count > 0 && ring->marks[newest].key == key);
     if (!shares) {

@@ -1,16 +1,17 @@
 /* rtcp.c - compound RTCP (RFC 3550 section 6; reduced size RFC 5506; SRTCP RFC 3711 section 3.4).
  *
- *   |V=2|P|  RC/FMT |   type 192-223 |   length in words - 1     |   one packet; a compound is several in a row
- *   |                     SSRC of the sender                     |
+ *   |V=2|P|  RC/FMT |   type 192-223 |   length in words - 1     |   one packet; a compound is
+ * several in a row |                     SSRC of the sender                     |
  *
- *   SR 200  NTP (64), RTP time, packets, bytes, then RC report blocks of 24 bytes        RR 201  RC report blocks
- *   SDES 202  RC chunks: SSRC, items (type, length, text), end 0, padded to 4             BYE 203  RC sources
- *   APP 204, RTPFB 205, PSFB 206, XR 207 and others: walked by their length
+ *   SR 200  NTP (64), RTP time, packets, bytes, then RC report blocks of 24 bytes        RR 201  RC
+ * report blocks SDES 202  RC chunks: SSRC, items (type, length, text), end 0, padded to 4 BYE 203
+ * RC sources APP 204, RTPFB 205, PSFB 206, XR 207 and others: walked by their length
  *
- * A compound is recognised by its shape: SR or RR first, every length inside the datagram, the last one ending with it.
- * Without SR or RR in front (reduced size) every length must add up and the contents of its type must fit. Behind a
- * good first packet there may be bytes that are no RTCP: SRTCP leaves only the first 8 bytes in clear and appends a
- * word with the E bit and a tag of 4, 10 or 16 bytes; anything else is damage. Then only the first header counts. */
+ * A compound is recognised by its shape: SR or RR first, every length inside the datagram, the last
+ * one ending with it. Without SR or RR in front (reduced size) every length must add up and the
+ * contents of its type must fit. Behind a good first packet there may be bytes that are no RTCP:
+ * SRTCP leaves only the first 8 bytes in clear and appends a word with the E bit and a tag of 4, 10
+ * or 16 bytes; anything else is damage. Then only the first header counts. */
 #include "decoders/rtcp.h"
 
 enum { HEADER_BYTES = 8, REPORT_BYTES = 24, SENDER_BYTES = 20, SHORT_BYTES = 4 };
@@ -87,7 +88,8 @@ static void read_sender(struct cursor *body, struct rtcp_view *view)
     }
 }
 
-/* Items of one chunk up to its end, which is padded to a multiple of 4; false when they do not fit. */
+/* Items of one chunk up to its end, which is padded to a multiple of 4; false when they do not fit.
+ */
 static bool read_items(struct cursor *body, uint32_t ssrc, struct rtcp_view *view)
 {
     size_t left_before = cursor_left(body);

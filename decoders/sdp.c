@@ -1,15 +1,17 @@
-/* sdp.c - a session description read line by line (RFC 8866), as far as media and where they go need it.
+/* sdp.c - a session description read line by line (RFC 8866), as far as media and where they go
+ * need it.
  *
  *   v=0                        session: o= version, c= address, a= defaults for all media
  *   o=- 1 2 IN IP4 192.0.2.1
  *   c=IN IP4 192.0.2.1
- *   m=audio 49170 RTP/AVP 0 101   media: kind, port, profile, payload types in the order of preference
- *   c=..., a=rtpmap:, a=rtcp:     of this media only
+ *   m=audio 49170 RTP/AVP 0 101   media: kind, port, profile, payload types in the order of
+ * preference c=..., a=rtpmap:, a=rtcp:     of this media only
  *
- * Grammar errors of lines that matter (v o s t c m, and lines that are none) make it malformed; attribute values never
- * do, and what parses is used. The order of lines is not judged, blank lines are skipped, a last line without a line
- * end is read but not judged: a body is cut by Content-Length more often than by hand. Key material of a=crypto is not
- * looked at: its presence is all that counts. */
+ * Grammar errors of lines that matter (v o s t c m, and lines that are none) make it malformed;
+ * attribute values never do, and what parses is used. The order of lines is not judged, blank lines
+ * are skipped, a last line without a line end is read but not judged: a body is cut by
+ * Content-Length more often than by hand. Key material of a=crypto is not looked at: its presence
+ * is all that counts. */
 #include "decoders/sdp.h"
 
 enum {
@@ -23,7 +25,8 @@ enum {
 
 struct reader {
     struct sdp *sdp; /* NULL: only judge */
-    struct sdp_media *media; /* the one that lines belong to; NULL before the first m= and beyond the last kept */
+    struct sdp_media *
+        media; /* the one that lines belong to; NULL before the first m= and beyond the last kept */
     struct addr session_addr;
     bool session_has_addr;
     bool session_hold;
@@ -64,7 +67,8 @@ static bool is_digit(char byte)
     return byte >= '0' && byte <= '9';
 }
 
-/* Number at the beginning of *rest, which is moved behind it; false where there is none. Saturates. */
+/* Number at the beginning of *rest, which is moved behind it; false where there is none. Saturates.
+ */
 static bool take_number(struct slice *rest, uint32_t *out_value)
 {
     size_t at = 0;
@@ -96,9 +100,9 @@ static struct slice take_word(struct slice *rest)
     return word.bytes == 0 ? SLICE_NONE : word;
 }
 
-/* --- c= and o= -------------------------------------------------------------------------------------------- */
-/* IN IP4|IP6 address[/ttl[/count]]. Returns false where that is not what stands there. *out_literal: an IP address, so
- * *out_addr is set; a name is well formed and gives none. */
+/* --- c= and o= --- */
+/* IN IP4|IP6 address[/ttl[/count]]. Returns false where that is not what stands there.
+ * *out_literal: an IP address, so *out_addr is set; a name is well formed and gives none. */
 static bool read_connection(struct slice value, struct addr *out_addr, bool *out_literal)
 {
     struct slice net = take_word(&value);
@@ -106,7 +110,8 @@ static bool read_connection(struct slice value, struct addr *out_addr, bool *out
     struct slice address = take_word(&value);
 
     *out_literal = false;
-    if (!slice_equal_nocase(net, SLICE("IN")) || address.bytes == 0 || take_word(&value).bytes > 0) {
+    if (!slice_equal_nocase(net, SLICE("IN")) || address.bytes == 0 ||
+        take_word(&value).bytes > 0) {
         return false;
     }
     bool ip4 = slice_equal_nocase(type, SLICE("IP4"));
@@ -170,14 +175,17 @@ static void read_o(struct reader *reader, struct slice value)
     }
 }
 
-/* --- m= --------------------------------------------------------------------------------------------------- */
+/* --- m= --- */
 static const struct {
     struct slice name;
     enum sdp_kind kind;
 } kinds[] = {
-    {{"audio", 5}, SDP_AUDIO}, {{"video", 5}, SDP_VIDEO},
-    {{"image", 5}, SDP_IMAGE}, {{"text", 4}, SDP_TEXT},
-    {{"application", 11}, SDP_APPLICATION}, {{"message", 7}, SDP_MESSAGE},
+    {{"audio", 5}, SDP_AUDIO},
+    {{"video", 5}, SDP_VIDEO},
+    {{"image", 5}, SDP_IMAGE},
+    {{"text", 4}, SDP_TEXT},
+    {{"application", 11}, SDP_APPLICATION},
+    {{"message", 7}, SDP_MESSAGE},
 };
 
 static enum sdp_kind kind_of(struct slice name)
@@ -265,15 +273,15 @@ static void read_m(struct reader *reader, struct slice value, bool judged)
     }
     bool is_rtp = is_rtp_profile(profile);
     struct slice formats = rest;
-    fits = fits && (number == 0 || take_word(&formats).bytes > 0); /* rejected lines often lose them */
+    fits =
+        fits && (number == 0 || take_word(&formats).bytes > 0); /* rejected lines often lose them */
     if (reader->media != NULL) {
         reader->media->kind = (uint8_t)kind_of(name);
         reader->media->is_rtp = is_rtp;
         reader->media->rtp.port = number <= UINT16_MAX ? (uint16_t)number : 0;
-        reader->media->security =
-            slice_contains_nocase(profile, SLICE("TLS/"))    ? SDP_DTLS
-            : slice_contains_nocase(profile, SLICE("/SAVP")) ? SDP_SDES
-                                                             : SDP_CLEAR;
+        reader->media->security = slice_contains_nocase(profile, SLICE("TLS/"))    ? SDP_DTLS
+                                  : slice_contains_nocase(profile, SLICE("/SAVP")) ? SDP_SDES
+                                                                                   : SDP_CLEAR;
     }
     if (is_rtp) {
         fits = read_formats(reader, rest) && fits;
@@ -281,7 +289,7 @@ static void read_m(struct reader *reader, struct slice value, bool judged)
     reader->malformed = reader->malformed || (judged && !fits);
 }
 
-/* --- a= --------------------------------------------------------------------------------------------------- */
+/* --- a= --- */
 static void read_rtpmap(struct sdp_media *media, struct slice value)
 {
     uint32_t type = 0;
@@ -395,14 +403,14 @@ static void read_a(struct reader *reader, struct slice value)
     } else if (slice_equal_nocase(name, SLICE("ice-ufrag"))) {
         reader->sdp->ice = true;
     } else if (slice_equal_nocase(name, SLICE("group"))) {
-        reader->sdp->bundle = reader->sdp->bundle ||
-                              slice_starts_with_nocase(slice_trim(rest), SLICE("BUNDLE"));
+        reader->sdp->bundle =
+            reader->sdp->bundle || slice_starts_with_nocase(slice_trim(rest), SLICE("BUNDLE"));
     } else if (reader->media != NULL) {
         read_media_attribute(reader->media, name, rest);
     }
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------ */
+/* --- lines --- */
 static bool read_line(struct reader *reader, struct slice line, bool judged)
 {
     struct slice value = slice_from(line, 2);

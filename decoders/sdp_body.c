@@ -1,9 +1,10 @@
-/* sdp_body.c - the session description in a SIP body (RFC 3261 section 7.4.1, RFC 2046 section 5.1).
+/* sdp_body.c - the session description in a SIP body (RFC 3261 section 7.4.1, RFC 2046
+ * section 5.1).
  *
  *   --boundary CRLF part headers CRLF CRLF part --boundary ... --boundary--
  *
- * A part is opaque up to the next line that begins with the delimiter. Of nested multiparts the first is followed, at
- * most NESTING_MAX deep. */
+ * A part is opaque up to the next line that begins with the delimiter. Of nested multiparts the
+ * first is followed, at most NESTING_MAX deep. */
 #include "decoders/sip_inside.h"
 
 enum {
@@ -98,7 +99,8 @@ static bool find_part(struct slice boundary, struct slice body, struct slice *ou
     return found;
 }
 
-struct slice sdp_in_body(struct slice content_type, struct slice body, bool *out_multipart_malformed)
+struct slice sdp_in_body(struct slice content_type, struct slice body,
+                         bool *out_multipart_malformed)
 {
     *out_multipart_malformed = false;
     for (unsigned depth = 0; depth <= NESTING_MAX; depth++) {

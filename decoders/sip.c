@@ -1,22 +1,24 @@
 /* sip.c - one SIP message taken apart: one walk over its lines, then the headers in a fixed order.
  *
- *   lines (sip_line.c) ─▶ first value of each header, a bit for each seen ─▶ checks in a fixed order ─▶ body
- *                    └─▶ second and later lines are judged as they come
+ *   lines (sip_line.c) ─▶ first value of each header, a bit for each seen ─▶ checks in a fixed
+ * order ─▶ body └─▶ second and later lines are judged as they come
  *
- * Why two steps: which header comes next differs from sender to sender, so a jump by header name is guessed wrong by
- * the processor nearly every time, while "is there a Contact" in a fixed place is guessed right (prototype: the jump was
- * a fifth of the whole). The set of headers seen is one 64-bit word; values are offsets, and nothing is copied.
+ * Why two steps: which header comes next differs from sender to sender, so a jump by header name is
+ * guessed wrong by the processor nearly every time, while "is there a Contact" in a fixed place is
+ * guessed right (prototype: the jump was a fifth of the whole). The set of headers seen is one
+ * 64-bit word; values are offsets, and nothing is copied.
  *
- * Verdict: the worst class among the anomalies (reasons.def). An invalid message is decoded as far as it goes, because
- * real servers accept much of what RFC 3261 asks them to refuse.
+ * Verdict: the worst class among the anomalies (reasons.def). An invalid message is decoded as far
+ * as it goes, because real servers accept much of what RFC 3261 asks them to refuse.
  *
- * Limits: header lines beyond SIP_HEADERS_MAX are not read; a status line with a version other than 2.0 is SIP only
- * where SIP is expected. */
+ * Limits: header lines beyond SIP_HEADERS_MAX are not read; a status line with a version other
+ * than 2.0 is SIP only where SIP is expected. */
 #include "decoders/sip_inside.h"
 
 void sip_anomaly(struct sip_message *message, enum anomaly kind)
 {
-    uint8_t verdict = (uint8_t)anomaly_rows[kind].class; /* I, L, X are in the order of the verdicts */
+    uint8_t verdict =
+        (uint8_t)anomaly_rows[kind].class; /* I, L, X are in the order of the verdicts */
 
     if (sip_has_anomaly(message, kind)) {
         return;
@@ -66,10 +68,10 @@ static void take_lines(struct sip_work *work, struct sip_lines *lines)
     for (uint32_t first = 1;; first = 0) {
         /* A last line that the capture cut may have lost the rest of its value: it is not read. */
         uint32_t count = lines->count - (lines->unended && work->cut && lines->count > first);
-        for (uint32_t i = first; i < count; i++) {
-            if (taken++ == SIP_HEADERS_MAX) {
+        for (uint32_t i = first; i < count && taken <= SIP_HEADERS_MAX; i++) {
+            if (taken++ == SIP_HEADERS_MAX) { /* only the end of the headers is still looked for */
                 sip_anomaly(work->message, ANOMALY_MESSAGE_CAPPED);
-                return;
+                break;
             }
             take_row(work, &lines->rows[i]);
         }
@@ -121,6 +123,9 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
     SIP_UNINITIALIZED struct sip_lines lines;
     SIP_UNINITIALIZED struct sip_work work;
 
+    if (out_sdp != NULL) {
+        out_sdp->media_count = 0;
+    }
     while (skip < kept && (at[skip] == '\r' || at[skip] == '\n')) {
         skip++;
     }
@@ -131,10 +136,7 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
     kept -= skip;
     sip_lines_start(&lines, at, kept);
     sip_lines_next(&lines);
-    const char *start_end = (const char *)at + (lines.count > 1 ? lines.rows[1].from : lines.line);
-    while (start_end > (const char *)at && (start_end[-1] == '\n' || start_end[-1] == '\r')) {
-        start_end--;
-    }
+    const char *start_end = (const char *)at + lines.start_end;
     if (lines.count == 0 || !sip_start_fits((const char *)at, start_end, known)) {
         return REASON_SIP_NOT;
     }
@@ -164,15 +166,14 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
     sip_start_decode(out_message, work.raw, start_end,
                      work.cut && lines.unended && lines.count == 1);
     take_lines(&work, &lines);
-    bool whole = lines.ended && lines.whole;
-    out_message->header_bytes = lines.ended ? lines.body_at : work.bytes;
+    out_message->header_bytes = lines.body_at;
     tell_lines(&work, &lines);
-    if (!whole && !work.cut && lines.ended) {
+    if (!lines.whole && !work.cut) {
         sip_anomaly(out_message, ANOMALY_NO_EOM);
     }
     sip_identity_check(&work);
     sip_check_headers(&work);
-    sip_body_check(&work, whole, out_sdp);
+    sip_body_check(&work, lines.whole, out_sdp);
     return REASON_NONE;
 }
 

@@ -1,13 +1,16 @@
-/* sip_address.c - URIs, name-addr and parameters, each in one walk (RFC 3261 section 19.1, 20.10, 25.1; RFC 3966).
+/* sip_address.c - URIs, name-addr and parameters, each in one walk (RFC 3261
+ * section 19.1, 20.10, 25.1; RFC 3966).
  *
  *   "Alice \"A\"" <sip:+1-555;ext=1:secret@[2001:db8::1]:5060;user=phone?Subject=x> ;tag=88
- *    display           user        password  host          port  URI parameters headers   header parameters
+ *    display           user        password  host          port  URI parameters headers   header
+ * parameters
  *
- * The user ends at the last @ before the host: it may hold ; ? / : & = + $ and , unescaped, so the URI is not cut at
- * its first semicolon. Without angle brackets a semicolon begins the parameters of the header, not of the URI
- * (section 20), and a comma or question mark has no right to stand there at all. White space is told and skipped. What
- * breaks the grammar is told once, and whatever can be found in the rest is found: a sensor that drops an odd address
- * does not see the fraud that came with it. */
+ * The user ends at the last @ before the host: it may hold ; ? / : & = + $ and , unescaped, so the
+ * URI is not cut at its first semicolon. Without angle brackets a semicolon begins the parameters
+ * of the header, not of the URI (section 20), and a comma or question mark has no right to stand
+ * there at all. White space is told and skipped. What breaks the grammar is told once, and whatever
+ * can be found in the rest is found: a sensor that drops an odd address does not see the fraud that
+ * came with it. */
 #include "decoders/sip_inside.h"
 
 static void find(struct sip_findings *findings, enum anomaly kind)
@@ -59,7 +62,7 @@ static __attribute__((noinline)) void check_escapes(const char *from, const char
     }
 }
 
-/* --- host and port ---------------------------------------------------------------------------------------- */
+/* --- host and port --- */
 /* A host with more than one colon and without brackets: an IPv6 address, or nothing. */
 static __attribute__((noinline)) bool is_bare_ip6(const char *from, const char *to)
 {
@@ -126,19 +129,7 @@ static const char *scan_host(const char *base, const char *at, const char *to, s
     return end;
 }
 
-/* --- URI -------------------------------------------------------------------------------------------------- */
-/* ;user=phone among the parameters */
-static bool is_phone(const char *at, const char *to)
-{
-    for (; to - at >= 11 && (at = memchr(at, ';', (size_t)(to - at))) != NULL; at++) {
-        if (to - at >= 11 && SIP_SAME(at, 6, ";user=") && SIP_SAME(at + 6, 5, "phone") &&
-            (to - at == 11 || !sip_is(at[11], SIP_TOKEN))) {
-            return true;
-        }
-    }
-    return false;
-}
-
+/* --- URI --- */
 static void scan_user(const char *base, const char *from, const char *to, unsigned classes,
                       struct sip_uri *uri, struct sip_findings *findings)
 {
@@ -146,6 +137,7 @@ static void scan_user(const char *base, const char *from, const char *to, unsign
 
     if ((classes & SIP_COLON) != 0) {
         end = memchr(from, ':', (size_t)(to - from)); /* a password: nobody keeps it */
+        end = end == NULL ? to : end;
     }
     if (end == from) {
         find(findings, ANOMALY_URI_MALFORMED);
@@ -153,51 +145,82 @@ static void scan_user(const char *base, const char *from, const char *to, unsign
     uri->user = sip_part_of(base, from, end);
 }
 
+/* Behind the last @ before the host: parameters and headers may hold some too, but behind a
+ * semicolon or question mark. `at` stands behind the first one. */
+static __attribute__((noinline)) const char *last_sign(const char *at, const char *to,
+                                                       struct sip_findings *findings)
+{
+    const char *host = at;
+
+    for (; at < to && *at != ';' && *at != '?'; at++) {
+        if (*at == '@') {
+            find(findings, ANOMALY_URI_MALFORMED);
+            host = at + 1;
+        }
+    }
+    return host;
+}
+
+/* ;user=phone among the parameters */
+static bool is_phone(const char *at, const char *to)
+{
+    for (; to - at >= 11 && (at = memchr(at, ';', (size_t)(to - at))) != NULL; at++) {
+        if (to - at >= 11 && SIP_SAME(at + 1, 5, "user=") && SIP_SAME(at + 6, 5, "phone") &&
+            (to - at == 11 || !sip_is(at[11], SIP_TOKEN))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What follows host and port: parameters and headers. Returns their character classes. */
+static unsigned scan_rest(const char *at, const char *to, struct sip_uri *uri, unsigned *notes)
+{
+    const char *from = at;
+    unsigned all = 0;
+
+    while (at < to && *at != '?') {
+        all |= sip_classes[(uint8_t)*at++];
+    }
+    uri->user_is_phone = is_phone(from, at);
+    *notes |= at < to ? SIP_NOTE_HEADERS : 0;
+    while (at < to) {
+        all |= sip_classes[(uint8_t)*at++];
+    }
+    return all;
+}
+
 /* [user[:password]@]host[:port][;parameters][?headers] */
 static void scan_sip(const char *base, const char *from, const char *to, struct sip_uri *uri,
                      struct sip_findings *findings, unsigned *notes)
 {
     unsigned all = 0;
-    unsigned before = 0;
     const char *at = from;
     const char *host = from;
 
-    for (; at < to && *at != '@'; at++) {
-        all |= sip_classes[(uint8_t)*at];
+    while (at < to && *at != '@') {
+        all |= sip_classes[(uint8_t)*at++];
     }
-    before = all;
     if (at < to) {
         host = at + 1;
-        const char *sign = at;
-        for (at = host; at < to && sip_is(*at, SIP_HOST); at++) {
+        if (memchr(host, '@', (size_t)(to - host)) != NULL) {
+            host = last_sign(host, to, findings);
+            all |= host - 1 > at ? SIP_COLON | SIP_PERCENT : 0;
         }
-        if (at < to && *at != ';' && *at != '?') { /* another @ may follow */
-            for (; at < to && *at != ';' && *at != '?'; at++) {
-                if (*at == '@') {
-                    find(findings, ANOMALY_URI_MALFORMED);
-                    sign = at;
-                }
-            }
-        }
-        for (at = host; at < to; at++) {
-            all |= sip_classes[(uint8_t)*at];
-        }
-        host = sign + 1;
-        scan_user(base, from, sign, before, uri, findings);
+        scan_user(base, from, host - 1, all, uri, findings);
     }
-    host = (all & SIP_SPACE) != 0 ? sip_skip_space(host, to) : host;
-    at = scan_host(base, host, to, uri, findings);
+    all &= SIP_SPACE | SIP_PERCENT;
+    at = (all & SIP_SPACE) != 0 ? sip_skip_space(host, to) : host;
+    at = scan_host(base, at, to, uri, findings);
+    if (at < to) {
+        all |= scan_rest(at, to, uri, notes);
+        at = (all & SIP_SPACE) != 0 ? sip_skip_space(at, to) : at;
+        if (at < to && *at != ';' && *at != '?') {
+            find(findings, ANOMALY_URI_MALFORMED);
+        }
+    }
     if ((all & SIP_SPACE) != 0) {
         *notes |= SIP_NOTE_SPACE;
-        at = sip_skip_space(at, to);
-    }
-    if (at < to && *at != ';' && *at != '?') {
-        find(findings, ANOMALY_URI_MALFORMED);
-    }
-    if (at < to) {
-        const char *headers = memchr(at, '?', (size_t)(to - at));
-        *notes |= headers != NULL ? SIP_NOTE_HEADERS : 0;
-        uri->user_is_phone = is_phone(at, headers == NULL ? to : headers);
     }
     if ((all & SIP_PERCENT) != 0) {
         check_escapes(from, to, findings);
@@ -276,7 +299,7 @@ void sip_uri_decode(const char *base, struct slice text, struct sip_uri *out_uri
     }
 }
 
-/* --- parameters ------------------------------------------------------------------------------------------- */
+/* --- parameters --- */
 /* To where the next parameter or value begins: behind what breaks the grammar. */
 static __attribute__((noinline)) const char *skip_odd(const char *at, const char *to,
                                                       unsigned *notes)
@@ -332,7 +355,7 @@ const char *sip_parameter_scan(const char *at, const char *to, struct sip_parame
     return at;
 }
 
-/* --- name-addr -------------------------------------------------------------------------------------------- */
+/* --- name-addr --- */
 static void take_parameter(const char *base, const struct sip_parameter *parameter,
                            struct sip_address *address)
 {
@@ -378,8 +401,9 @@ static const char *scan_parameters(const char *base, const char *at, const char 
     return at;
 }
 
-/* The opening bracket behind a display name, or NULL: then there is none. Quoted strings are skipped; one that is not
- * closed was meant to end before the bracket (RFC 4475 section 3.1.2.6). */
+/* The opening bracket behind a display name, or NULL: then there is none. Quoted strings are
+ * skipped; one that is not closed was meant to end before the bracket (RFC 4475 section 3.1.2.6).
+ */
 static const char *find_bracket(const char *at, const char *to, bool list, unsigned *out_quotes,
                                 bool *out_unclosed)
 {
@@ -503,7 +527,8 @@ bool sip_address_scan(const char *base, const char *from, const char *to, bool l
     } else {
         at = from;
     }
-    /* Behind a string that is never closed there is no list: else each value would look for its end anew. */
+    /* Behind a string that is never closed there is no list: else each value would look for its end
+     * anew. */
     out_address->stop = scan_parameters(base, at, to, list && !unclosed, out_address);
     return out_address->name.star || out_address->name.uri.whole.bytes > 0;
 }

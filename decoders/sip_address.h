@@ -26,18 +26,18 @@ struct sip_name_addr {
     struct part display; /* without quotes */
     struct sip_uri uri;
     struct part parameters; /* header parameters, from the first ; on */
-    struct part tag;        /* present and empty: at > 0, bytes == 0 */
-    bool star;              /* Contact: * */
+    struct part tag; /* present and empty: at > 0, bytes == 0 */
+    bool star; /* Contact: * */
 };
 /* One name-addr or addr-spec with its parameters. False: nothing that could be an address. */
 bool sip_name_addr_decode(const char *base, struct slice text, struct sip_name_addr *out_address,
                           struct sip_findings *findings);
 
-/* The output rule for users (protocols 3.10): %XX decoded once to printable UTF-8; %00-%1F, %7F, %25 and bytes that
- * are no UTF-8 stay escaped, upper-case hex. */
+/* The output rule for users (protocols 3.10): %XX decoded once to printable UTF-8; %00-%1F, %7F,
+ * %25 and bytes that are no UTF-8 stay escaped, upper-case hex. */
 void sip_user_print(struct text *text, struct slice user);
-/* "sip:user@host" of an AOR: scheme sip, user as above, host folded to lower case, port and parameters dropped
- * (RFC 3261 section 10.3). tel: gives "tel:NUMBER" without visual separators. */
+/* "sip:user@host" of an AOR: scheme sip, user as above, host folded to lower case, port and
+ * parameters dropped (RFC 3261 section 10.3). tel: gives "tel:NUMBER" without visual separators. */
 void sip_aor_print(struct text *text, struct slice user, struct slice host, enum sip_scheme scheme);
 
 #endif

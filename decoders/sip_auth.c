@@ -1,11 +1,12 @@
-/* sip_auth.c - credentials, challenges and signed identities, as far as they are odd or needed later (RFC 3261
- * section 20.7, 20.44; RFC 8760; RFC 3310; RFC 8224).
+/* sip_auth.c - credentials, challenges and signed identities, as far as they are odd or needed
+ * later (RFC 3261 section 20.7, 20.44; RFC 8760; RFC 3310; RFC 8224).
  *
- *   Digest username="alice", realm="example.com", nonce="84f1", uri="sip:example.com", response="7587", qop=auth, nc=01
+ *   Digest username="alice", realm="example.com", nonce="84f1", uri="sip:example.com",
+ * response="7587", qop=auth, nc=01
  *
- * Values come quoted or bare whatever the grammar says, so quotes are taken off where they stand. Empty nonce and
- * response are how an IMS telephone names itself before it is challenged: present, and no attempt. Nothing is
- * computed or kept here: the parts point into the message. */
+ * Values come quoted or bare whatever the grammar says, so quotes are taken off where they stand.
+ * Empty nonce and response are how an IMS telephone names itself before it is challenged: present,
+ * and no attempt. Nothing is computed or kept here: the parts point into the message. */
 #include "decoders/sip_inside.h"
 
 /* name = value, cut at commas outside quotes. Returns behind the comma, or `to`. */
@@ -30,14 +31,12 @@ static const char *scan_pair(const char *at, const char *to, struct sip_paramete
             out_pair->quoted = true;
             out_pair->value = at + 1;
             at = close == NULL ? to : close;
-            out_pair->value_bytes =
-                (uint32_t)(at - out_pair->value) - (close == NULL ? 0 : 1);
+            out_pair->value_bytes = (uint32_t)(at - out_pair->value) - (close == NULL ? 0 : 1);
         } else {
             while (at < to && *at != ',') {
                 at++;
             }
-            out_pair->value_bytes =
-                (uint32_t)(sip_trim_end(out_pair->value, at) - out_pair->value);
+            out_pair->value_bytes = (uint32_t)(sip_trim_end(out_pair->value, at) - out_pair->value);
         }
     }
     while (at < to && *at != ',') {
@@ -93,11 +92,16 @@ enum digest {
 };
 
 static const struct slice digest_names[DIGEST_COUNT] = {
-    [DIGEST_USERNAME] = {"username", 8}, [DIGEST_REALM] = {"realm", 5},
-    [DIGEST_NONCE] = {"nonce", 5},       [DIGEST_RESPONSE] = {"response", 8},
-    [DIGEST_URI] = {"uri", 3},           [DIGEST_CNONCE] = {"cnonce", 6},
-    [DIGEST_NC] = {"nc", 2},             [DIGEST_ALGORITHM] = {"algorithm", 9},
-    [DIGEST_QOP] = {"qop", 3},           [DIGEST_STALE] = {"stale", 5},
+    [DIGEST_USERNAME] = {"username", 8},
+    [DIGEST_REALM] = {"realm", 5},
+    [DIGEST_NONCE] = {"nonce", 5},
+    [DIGEST_RESPONSE] = {"response", 8},
+    [DIGEST_URI] = {"uri", 3},
+    [DIGEST_CNONCE] = {"cnonce", 6},
+    [DIGEST_NC] = {"nc", 2},
+    [DIGEST_ALGORITHM] = {"algorithm", 9},
+    [DIGEST_QOP] = {"qop", 3},
+    [DIGEST_STALE] = {"stale", 5},
     [DIGEST_AUTS] = {"auts", 4},
 };
 
@@ -111,12 +115,10 @@ static unsigned scan_digest(const char *base, const char *at, const char *to,
         struct sip_parameter pair;
         at = scan_pair(at, to, &pair);
         for (unsigned i = 0; i < DIGEST_COUNT; i++) {
-            if (sip_same(pair.name, pair.name_bytes, digest_names[i].at,
-                         digest_names[i].bytes)) {
+            if (sip_same(pair.name, pair.name_bytes, digest_names[i].at, digest_names[i].bytes)) {
                 if (pair.has_value && (seen & 1U << i) == 0) {
                     seen |= 1U << i;
-                    values[i] =
-                        sip_part_of(base, pair.value, pair.value + pair.value_bytes);
+                    values[i] = sip_part_of(base, pair.value, pair.value + pair.value_bytes);
                 }
                 break;
             }
@@ -127,10 +129,11 @@ static unsigned scan_digest(const char *base, const char *at, const char *to,
 
 static void take_credentials(struct sip_message *message, const struct part *values, unsigned seen)
 {
-    static const unsigned needed = 1U << DIGEST_USERNAME | 1U << DIGEST_NONCE | 1U << DIGEST_URI |
-                                   1U << DIGEST_RESPONSE;
+    static const unsigned needed =
+        1U << DIGEST_USERNAME | 1U << DIGEST_NONCE | 1U << DIGEST_URI | 1U << DIGEST_RESPONSE;
 
-    if ((seen & needed) != needed || ((seen & 1U << DIGEST_NC) != 0 && (seen & 1U << DIGEST_QOP) == 0)) {
+    if ((seen & needed) != needed ||
+        ((seen & 1U << DIGEST_NC) != 0 && (seen & 1U << DIGEST_QOP) == 0)) {
         sip_anomaly(message, ANOMALY_AUTH_MALFORMED);
     }
     if (values[DIGEST_RESPONSE].bytes > 0) {
@@ -139,8 +142,8 @@ static void take_credentials(struct sip_message *message, const struct part *val
     if (values[DIGEST_AUTS].bytes > 0) {
         message->flags |= SIP_FLAG_AUTS;
     }
-    if (message->auth_username.at != 0 || message->auth_response.at != 0) {
-        return; /* the first credentials stay */
+    if (message->auth_nonce.at != 0 && message->auth_nonce.at < values[DIGEST_NONCE].at) {
+        return; /* the first credentials of the message stay, of whichever header they are */
     }
     message->auth_username = values[DIGEST_USERNAME];
     message->auth_realm = values[DIGEST_REALM];
@@ -172,11 +175,12 @@ static void take_challenge(struct sip_message *message, const struct part *value
 
 static bool is_known_scheme(struct slice scheme)
 {
-    return SIP_SAME(scheme.at, scheme.bytes, "basic") || SIP_SAME(scheme.at, scheme.bytes, "bearer");
+    return SIP_SAME(scheme.at, scheme.bytes, "basic") ||
+           SIP_SAME(scheme.at, scheme.bytes, "bearer");
 }
 
-/* An Identity of RFC 8224 is header.payload.signature;info=<...> or ..signature; one of RFC 4474 is one signature in
- * base64 and still seen. */
+/* An Identity of RFC 8224 is header.payload.signature;info=<...> or ..signature; one of RFC 4474 is
+ * one signature in base64 and still seen. */
 static void identity_check(struct sip_message *message, struct slice value)
 {
     const char *to = value.at + value.bytes;
@@ -194,7 +198,8 @@ static void identity_check(struct sip_message *message, struct slice value)
     bool full = dots == 2 && *value.at != '.';
     if (full) {
         struct slice info;
-        odd = odd || !sip_parameter(slice_of(value.at, (size_t)(to - value.at)), SLICE("info"), &info);
+        odd = odd ||
+              !sip_parameter(slice_of(value.at, (size_t)(to - value.at)), SLICE("info"), &info);
     }
     if (odd || (dots != 2 && dots != 0)) {
         sip_anomaly(message, ANOMALY_IDENTITY_MALFORMED);
@@ -211,7 +216,8 @@ void sip_auth_check(struct sip_work *work, enum sip_header header, struct slice 
         identity_check(message, value);
         return;
     }
-    bool challenge = header == SIP_HEADER_WWW_AUTHENTICATE || header == SIP_HEADER_PROXY_AUTHENTICATE;
+    bool challenge =
+        header == SIP_HEADER_WWW_AUTHENTICATE || header == SIP_HEADER_PROXY_AUTHENTICATE;
     const char *at = scan_scheme(value, &scheme);
     if (challenge) {
         message->flags |= SIP_FLAG_CHALLENGE;

@@ -1,8 +1,9 @@
 /* sip_body.c - where the message ends, and what its body is (RFC 3261 section 7.4, 18.3, 20.14).
  *
- * A datagram ends where it ends: Content-Length may say less (the rest is not ours, but is searched for a start line,
- * because two servers may not agree about it) or more (then bytes are missing, and that is an error of the sender
- * unless the capture cut the packet). Over a stream the framing has decided already. */
+ * A datagram ends where it ends: Content-Length may say less (the rest is not ours, but is searched
+ * for a start line, because two servers may not agree about it) or more (then bytes are missing,
+ * and that is an error of the sender unless the capture cut the packet). Over a stream the framing
+ * has decided already. */
 #include "decoders/sip_inside.h"
 
 void sip_length_check(struct sip_work *work, struct slice value)
@@ -87,7 +88,8 @@ static bool has_content(struct slice body)
     return false;
 }
 
-/* A body that is packed, or that comes with a method that nobody knows, says nothing about media (RFC 3264). */
+/* A body that is packed, or that comes with a method that nobody knows, says nothing about media
+ * (RFC 3264). */
 static bool is_offer_or_answer(const struct sip_work *work)
 {
     struct slice encoding = sip_first(work, SIP_HEADER_CONTENT_ENCODING);
@@ -116,16 +118,16 @@ void sip_body_check(struct sip_work *work, bool whole, struct sdp *out_sdp)
         return;
     }
     bool multipart_malformed = false;
-    struct slice sdp = sdp_in_body(sip_part(message, message->content_type), body,
-                                   &multipart_malformed);
+    struct slice sdp =
+        sdp_in_body(sip_part(message, message->content_type), body, &multipart_malformed);
     if (multipart_malformed && !work->cut) {
         sip_anomaly(message, ANOMALY_MULTIPART_MALFORMED);
     }
-    if (sdp.at == NULL) {
+    if (sdp.at == NULL || !is_offer_or_answer(work)) {
         return;
     }
     message->flags |= SIP_FLAG_SDP;
-    if (is_offer_or_answer(work) && sdp_check(sdp, work->cut, out_sdp)) {
+    if (sdp_check(sdp, work->cut, out_sdp)) {
         sip_anomaly(message, ANOMALY_SDP_MALFORMED);
     }
 }

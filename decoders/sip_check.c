@@ -1,24 +1,49 @@
-/* sip_check.c - the headers that are neither identity nor way: ranges, dates, option tags, and what stands twice.
+/* sip_check.c - the headers that are neither identity nor way: ranges, dates, option tags, and what
+ * stands twice.
  *
- * A header is judged when its grammar or a range of RFC 3261 section 20 says something that a sender can break; what
- * nobody acts upon (Subject, Organization, Accept ...) is not read at all. Lists are judged line by line in the order
- * of the message, singletons by their first line. */
+ * A header is judged when its grammar or a range of RFC 3261 section 20 says something that a
+ * sender can break; what nobody acts upon (Subject, Organization, Accept ...) is not read at all.
+ * Lists are judged line by line in the order of the message, singletons by their first line. */
 #include "decoders/sip_inside.h"
 
 /* Option tags of the IANA registry, in order: looked up by halving. */
 static const char *const option_tags[] = {
-    "100rel",         "answermode",      "early-session",
-    "eventlist",      "explicitsub",     "from-change",
-    "geolocation-http", "geolocation-sip", "gin",
-    "gruu",           "histinfo",        "ice",
-    "join",           "mediasec",        "multiple-refer",
-    "norefersub",     "nosub",           "outbound",
-    "path",           "policy",          "precondition",
-    "pref",           "privacy",         "recipient-list-invite",
-    "recipient-list-message", "recipient-list-subscribe", "record-aware",
-    "replaces",       "resource-priority", "sdp-anat",
-    "sec-agree",      "siprec",          "tdialog",
-    "timer",          "trickle-ice",     "uui",
+    "100rel",
+    "answermode",
+    "early-session",
+    "eventlist",
+    "explicitsub",
+    "from-change",
+    "geolocation-http",
+    "geolocation-sip",
+    "gin",
+    "gruu",
+    "histinfo",
+    "ice",
+    "join",
+    "mediasec",
+    "multiple-refer",
+    "norefersub",
+    "nosub",
+    "outbound",
+    "path",
+    "policy",
+    "precondition",
+    "pref",
+    "privacy",
+    "recipient-list-invite",
+    "recipient-list-message",
+    "recipient-list-subscribe",
+    "record-aware",
+    "replaces",
+    "resource-priority",
+    "sdp-anat",
+    "sec-agree",
+    "siprec",
+    "tdialog",
+    "timer",
+    "trickle-ice",
+    "uui",
 };
 
 static bool is_option_tag(struct slice tag)
@@ -136,8 +161,7 @@ static void content_type_check(struct sip_work *work, struct slice value)
     if (slash == 0 || at < slash + 2 || value.at[slash] != '/' || !ends) {
         sip_anomaly(work->message, ANOMALY_HEADER_VALUE_MALFORMED);
     }
-    work->message->content_type =
-        sip_part_of(work->raw, value.at, value.at + value.bytes);
+    work->message->content_type = sip_part_of(work->raw, value.at, value.at + value.bytes);
 }
 
 /* Route and its like hold name-addr only, so there is a bracket (RFC 3261 section 20.34). */
@@ -170,25 +194,25 @@ static void line_check(struct sip_work *work, enum sip_header header, struct sli
     }
 }
 
-#define BY_LINE                                                                                \
-    (SIP_BIT(WARNING) | SIP_BIT(REQUIRE) | SIP_BIT(PROXY_REQUIRE) | SIP_BIT(ROUTE) |           \
-     SIP_BIT(RECORD_ROUTE) | SIP_BIT(PATH) | SIP_BIT(SERVICE_ROUTE) | SIP_BIT(CONTACT) |       \
-     SIP_BIT(VIA) | SIP_BIT(AUTHORIZATION) | SIP_BIT(PROXY_AUTHORIZATION) |                    \
+#define BY_LINE                                                                                    \
+    (SIP_BIT(WARNING) | SIP_BIT(REQUIRE) | SIP_BIT(PROXY_REQUIRE) | SIP_BIT(ROUTE) |               \
+     SIP_BIT(RECORD_ROUTE) | SIP_BIT(PATH) | SIP_BIT(SERVICE_ROUTE) | SIP_BIT(CONTACT) |           \
+     SIP_BIT(VIA) | SIP_BIT(AUTHORIZATION) | SIP_BIT(PROXY_AUTHORIZATION) |                        \
      SIP_BIT(WWW_AUTHENTICATE) | SIP_BIT(PROXY_AUTHENTICATE) | SIP_BIT(IDENTITY))
 #define IDENTITIES (SIP_BIT(FROM) | SIP_BIT(TO) | SIP_BIT(CALL_ID) | SIP_BIT(CSEQ))
-#define SINGLETONS                                                                             \
-    (SIP_BIT(MAX_FORWARDS) | SIP_BIT(CONTENT_TYPE) | SIP_BIT(EXPIRES) | SIP_BIT(DATE) |        \
-     SIP_BIT(EVENT) | SIP_BIT(MIN_EXPIRES) | SIP_BIT(SUBJECT) | SIP_BIT(USER_AGENT) |          \
-     SIP_BIT(SERVER) | SIP_BIT(SESSION_EXPIRES) | SIP_BIT(MIN_SE) | SIP_BIT(RACK) |            \
-     SIP_BIT(RSEQ) | SIP_BIT(RETRY_AFTER) | SIP_BIT(REFER_TO) | SIP_BIT(REFERRED_BY) |         \
-     SIP_BIT(REPLACES) | SIP_BIT(JOIN) | SIP_BIT(TARGET_DIALOG) | SIP_BIT(ORGANIZATION) |      \
-     SIP_BIT(MIME_VERSION) | SIP_BIT(CONTENT_DISPOSITION) | SIP_BIT(SESSION_ID) |              \
+#define SINGLETONS                                                                                 \
+    (SIP_BIT(MAX_FORWARDS) | SIP_BIT(CONTENT_TYPE) | SIP_BIT(EXPIRES) | SIP_BIT(DATE) |            \
+     SIP_BIT(EVENT) | SIP_BIT(MIN_EXPIRES) | SIP_BIT(SUBJECT) | SIP_BIT(USER_AGENT) |              \
+     SIP_BIT(SERVER) | SIP_BIT(SESSION_EXPIRES) | SIP_BIT(MIN_SE) | SIP_BIT(RACK) |                \
+     SIP_BIT(RSEQ) | SIP_BIT(RETRY_AFTER) | SIP_BIT(REFER_TO) | SIP_BIT(REFERRED_BY) |             \
+     SIP_BIT(REPLACES) | SIP_BIT(JOIN) | SIP_BIT(TARGET_DIALOG) | SIP_BIT(ORGANIZATION) |          \
+     SIP_BIT(MIME_VERSION) | SIP_BIT(CONTENT_DISPOSITION) | SIP_BIT(SESSION_ID) |                  \
      SIP_BIT(P_CHARGING_VECTOR))
 /* Numbers and parts that are read from their first line. */
-#define RARE                                                                                   \
-    (SIP_BIT(RETRY_AFTER) | SIP_BIT(MIN_EXPIRES) | SIP_BIT(SESSION_EXPIRES) | SIP_BIT(MIN_SE) | \
-     SIP_BIT(RSEQ) | SIP_BIT(DATE) | SIP_BIT(SESSION_ID) | SIP_BIT(REASON) |                   \
-     SIP_BIT(REPLACES) | SIP_BIT(REFER_TO) | SIP_BIT(DIVERSION))
+#define RARE                                                                                       \
+    (SIP_BIT(RETRY_AFTER) | SIP_BIT(MIN_EXPIRES) | SIP_BIT(SESSION_EXPIRES) | SIP_BIT(MIN_SE) |    \
+     SIP_BIT(RSEQ) | SIP_BIT(DATE) | SIP_BIT(SESSION_ID) | SIP_BIT(REASON) | SIP_BIT(REPLACES) |   \
+     SIP_BIT(REFER_TO) | SIP_BIT(DIVERSION))
 
 /* The second and later lines of a header. */
 void sip_check_repeated(struct sip_work *work, enum sip_header header, struct slice value)

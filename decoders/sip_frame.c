@@ -1,11 +1,12 @@
-/* sip_frame.c - where the next message of a stream begins and ends (RFC 3261 section 18.3, RFC 5626 section 3.5.1).
+/* sip_frame.c - where the next message of a stream begins and ends (RFC 3261 section 18.3, RFC 5626
+ * section 3.5.1).
  *
- *   CR LF CR LF   INVITE ... CR LF ... Content-Length: 142 CR LF CR LF  <142 bytes>   CR LF   SIP/2.0 200 OK ...
- *   ping          message                                                             pong
+ *   CR LF CR LF   INVITE ... CR LF ... Content-Length: 142 CR LF CR LF  <142 bytes>   CR LF SIP/2.0
+ * 200 OK ... ping          message                                                             pong
  *
- * Content-Length wins over every guess. Where a start line should stand and none does, framing is lost: the next line
- * that is a start line by content begins anew, and what lies between is junk. Nothing is remembered here: the caller
- * holds the bytes and asks again when there are more. */
+ * Content-Length wins over every guess. Where a start line should stand and none does, framing is
+ * lost: the next line that is a start line by content begins anew, and what lies between is junk.
+ * Nothing is remembered here: the caller holds the bytes and asks again when there are more. */
 #include "decoders/sip_inside.h"
 
 enum { START_BYTES_MAX = 4096 };
@@ -20,11 +21,13 @@ static uint32_t skip_keepalives(const char *at, uint32_t bytes, struct sip_frame
         lines += at[skip] == '\n';
         skip++;
     }
-    frame->keepalives = (lines + 1) / 2; /* CRLFCRLF is one ping, a CRLF that is left over one pong */
+    frame->keepalives =
+        (lines + 1) / 2; /* CRLFCRLF is one ping, a CRLF that is left over one pong */
     return skip;
 }
 
-/* The first line from `from` on that is a start line by content; where the last unended line begins if none is. */
+/* The first line from `from` on that is a start line by content; where the last unended line begins
+ * if none is. */
 static uint32_t find_start(const char *at, uint32_t from, uint32_t bytes, bool *out_found)
 {
     *out_found = false;
@@ -74,8 +77,7 @@ static void read_message(const char *at, uint32_t bytes, struct sip_frame *frame
     frame->whole = frame->message_bytes <= bytes;
 }
 
-enum reason sip_frame_next(const uint8_t *at, size_t bytes, bool known,
-                           struct sip_frame *out_frame)
+enum reason sip_frame_next(const uint8_t *at, size_t bytes, bool known, struct sip_frame *out_frame)
 {
     const char *text = (const char *)at;
     uint32_t all = bytes < UINT32_MAX / 2 ? (uint32_t)bytes : UINT32_MAX / 2;

@@ -1,7 +1,8 @@
 /* sip_header.c - lines, values and parameters of a message, looked up when somebody asks.
  *
- * No index is kept: a record asks for two or three headers of one message in a hundred, and a walk over 700 bytes is
- * cheaper than an index for all. Lines end here as they ended when the message was decoded (sip_line.c). */
+ * No index is kept: a record asks for two or three headers of one message in a hundred, and a walk
+ * over 700 bytes is cheaper than an index for all. Lines end here as they ended when the message
+ * was decoded (sip_line.c). */
 #include "decoders/sip_inside.h"
 
 /* Where the line that begins at `from` ends, and where the next begins. A fold goes on. */
@@ -58,15 +59,15 @@ bool sip_line_next(const struct sip_message *message, uint32_t *at, struct sip_l
     return false;
 }
 
-/* --- values ------------------------------------------------------------------------------------------------- */
+/* --- values --- */
 /* Headers whose commas do not separate values (protocols: dates, credentials, texts). */
-#define WHOLE_LINE                                                                             \
-    (SIP_BIT(WWW_AUTHENTICATE) | SIP_BIT(PROXY_AUTHENTICATE) | SIP_BIT(AUTHORIZATION) |        \
-     SIP_BIT(PROXY_AUTHORIZATION) | SIP_BIT(AUTHENTICATION_INFO) | SIP_BIT(DATE) |             \
-     SIP_BIT(SUBJECT) | SIP_BIT(USER_AGENT) | SIP_BIT(SERVER) | SIP_BIT(CALL_ID) |             \
-     SIP_BIT(FROM) | SIP_BIT(TO) | SIP_BIT(CSEQ) | SIP_BIT(ORGANIZATION) |                     \
-     SIP_BIT(CONTENT_TYPE) | SIP_BIT(SESSION_ID) | SIP_BIT(REFER_TO) | SIP_BIT(REFERRED_BY) |  \
-     SIP_BIT(REPLACES) | SIP_BIT(RETRY_AFTER) | SIP_BIT(P_CHARGING_VECTOR))
+#define WHOLE_LINE                                                                                 \
+    (SIP_BIT(WWW_AUTHENTICATE) | SIP_BIT(PROXY_AUTHENTICATE) | SIP_BIT(AUTHORIZATION) |            \
+     SIP_BIT(PROXY_AUTHORIZATION) | SIP_BIT(AUTHENTICATION_INFO) | SIP_BIT(DATE) |                 \
+     SIP_BIT(SUBJECT) | SIP_BIT(USER_AGENT) | SIP_BIT(SERVER) | SIP_BIT(CALL_ID) | SIP_BIT(FROM) | \
+     SIP_BIT(TO) | SIP_BIT(CSEQ) | SIP_BIT(ORGANIZATION) | SIP_BIT(CONTENT_TYPE) |                 \
+     SIP_BIT(SESSION_ID) | SIP_BIT(REFER_TO) | SIP_BIT(REFERRED_BY) | SIP_BIT(REPLACES) |          \
+     SIP_BIT(RETRY_AFTER) | SIP_BIT(P_CHARGING_VECTOR))
 
 /* Cuts the first value off: a comma inside quotes, <> or a comment does not separate. */
 static struct slice cut_value(struct slice *rest)
@@ -133,7 +134,7 @@ struct slice sip_value(const struct sip_message *message, enum sip_header header
     return sip_value_next(message, header, &walk, &value) ? value : SLICE_NONE;
 }
 
-/* --- parameters ----------------------------------------------------------------------------------------------- */
+/* --- parameters --- */
 /* Where the parameters begin: at the first semicolon outside quotes and brackets. */
 static const char *find_parameters(const char *at, const char *to)
 {
@@ -162,7 +163,8 @@ bool sip_parameter(struct slice value, struct slice name, struct slice *out_valu
     while (at < to) {
         struct sip_parameter parameter;
         if (*at != ';') {
-            at++; /* a comma: the next value is not ours, but this one's parameters may follow junk */
+            at++; /* a comma: the next value is not ours, but this one's parameters may follow junk
+                   */
             continue;
         }
         at = sip_parameter_scan(at, to, &parameter, &notes);

@@ -1,4 +1,5 @@
-/* sip_header.h - header lines of a decoded message, read when somebody asks: names, values, parameters.
+/* sip_header.h - header lines of a decoded message, read when somebody asks: names, values,
+ * parameters.
  *
  * Owns      nothing.
  * Borrows   the message's bytes.
@@ -7,8 +8,9 @@
  * Errors    a value that is not there is SLICE_NONE or false.
  * Thread    any.
  *
- * The hot values stand in struct sip_message already; this is for records (route count, diversion, Via list, Allow,
- * Supported ...) and for state that needs lists (Contacts of a 200 to REGISTER). */
+ * The hot values stand in struct sip_message already; this is for records (route count, diversion,
+ * Via list, Allow, Supported ...) and for state that needs lists (Contacts of a 200 to REGISTER).
+ */
 #ifndef DECODERS_SIP_HEADER_H
 #define DECODERS_SIP_HEADER_H
 
@@ -42,32 +44,32 @@ enum sip_header {
 #define X(id, name) SIP_HEADER_##id,
     SIP_HEADER_LIST(X)
 #undef X
-    SIP_HEADER_COUNT
+        SIP_HEADER_COUNT
 };
 
 enum sip_header sip_header_of(struct slice name); /* long or compact, any case */
 
-/* Walks the header lines in order; start with *at = 0. Values are trimmed; folds stay inside (CR, LF and white space):
- * readers treat them as white space. */
+/* Walks the header lines in order; start with *at = 0. Values are trimmed; folds stay inside (CR,
+ * LF and white space): readers treat them as white space. */
 struct sip_line {
     enum sip_header header;
     struct slice name;
     struct slice value;
 };
 bool sip_line_next(const struct sip_message *message, uint32_t *at, struct sip_line *out_line);
-/* The next value of one header over all its lines, commas split where its grammar allows lists; start with a zeroed
- * walk. */
+/* The next value of one header over all its lines, commas split where its grammar allows lists;
+ * start with a zeroed walk. */
 struct sip_walk {
     uint32_t at;
     struct slice rest;
 };
-bool sip_value_next(const struct sip_message *message, enum sip_header header, struct sip_walk *walk,
-                    struct slice *out_value);
+bool sip_value_next(const struct sip_message *message, enum sip_header header,
+                    struct sip_walk *walk, struct slice *out_value);
 /* First value of a header, or SLICE_NONE. */
 struct slice sip_value(const struct sip_message *message, enum sip_header header);
 
-/* A parameter ;name=value of a header value (behind the brackets of a name-addr) or a comma-separated auth parameter:
- * found without case, quotes removed. */
+/* A parameter ;name=value of a header value (behind the brackets of a name-addr) or a
+ * comma-separated auth parameter: found without case, quotes removed. */
 bool sip_parameter(struct slice value, struct slice name, struct slice *out_value);
 bool sip_auth_parameter(struct slice value, struct slice name, struct slice *out_value);
 

@@ -1,7 +1,9 @@
-/* sip_identity.c - who and which: From, To, Call-ID, CSeq and Contact (RFC 3261 section 20.8, 20.10, 20.16, 20.20).
+/* sip_identity.c - who and which: From, To, Call-ID, CSeq and Contact (RFC 3261
+ * section 20.8, 20.10, 20.16, 20.20).
  *
- * These make the keys of all state, so they are read in every message and their oddities decide whether the message
- * may have state at all. Tags and Call-ID are opaque bytes: nothing here folds their case or takes out a byte. */
+ * These make the keys of all state, so they are read in every message and their oddities decide
+ * whether the message may have state at all. Tags and Call-ID are opaque bytes: nothing here folds
+ * their case or takes out a byte. */
 #include "decoders/sip_inside.h"
 
 void sip_findings_tell(struct sip_message *message, const struct sip_findings *findings)
@@ -13,17 +15,22 @@ void sip_findings_tell(struct sip_message *message, const struct sip_findings *f
 
 bool sip_number(struct slice text, uint64_t *out_value)
 {
+    enum { SAFE_DIGITS = 19 }; /* as many nines fit */
     uint64_t value = 0;
+    size_t at = 0;
 
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (!sip_is(text.at[i], SIP_DIGIT)) {
-            return false;
-        }
-        uint64_t digit = (uint64_t)(text.at[i] - '0');
+    while (at < text.bytes && at < SAFE_DIGITS && sip_is(text.at[at], SIP_DIGIT)) {
+        value = value * 10 + (uint64_t)(text.at[at++] - '0');
+    }
+    for (; at < text.bytes && sip_is(text.at[at], SIP_DIGIT); at++) {
+        uint64_t digit = (uint64_t)(text.at[at] - '0');
         value = value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
     }
+    if (at == 0 || at < text.bytes) {
+        return false;
+    }
     *out_value = value;
-    return text.bytes > 0;
+    return true;
 }
 
 static bool address_check(struct sip_work *work, enum sip_header header, struct sip_uri *out_uri,
@@ -57,15 +64,16 @@ static bool address_check(struct sip_work *work, enum sip_header header, struct 
 static void call_id_check(struct sip_work *work)
 {
     struct slice value = sip_first(work, SIP_HEADER_CALL_ID);
+    const char *to = value.at + value.bytes;
+    unsigned fits = SIP_WORD;
     unsigned signs = 0;
-    bool odd = false;
 
-    for (size_t i = 0; i < value.bytes; i++) {
-        bool sign = value.at[i] == '@';
+    for (const char *at = value.at; at < to; at++) {
+        bool sign = *at == '@';
+        fits &= sip_classes[(uint8_t)*at] | (sign ? SIP_WORD : 0U);
         signs += sign;
-        odd = odd || (!sign && !sip_is(value.at[i], SIP_WORD));
     }
-    if (odd || signs > 1 || (signs == 1 && (value.at[0] == '@' || value.at[value.bytes - 1] == '@'))) {
+    if (fits == 0 || signs > 1 || (signs == 1 && (*value.at == '@' || to[-1] == '@'))) {
         sip_anomaly(work->message, ANOMALY_HEADER_VALUE_MALFORMED);
     }
     work->message->call_id = work->first[SIP_HEADER_CALL_ID];
@@ -135,8 +143,7 @@ void sip_identity_check(struct sip_work *work)
     } else if (message->from_tag.at == 0 && !work->cut) {
         sip_anomaly(message, ANOMALY_MISSING_FROM_TAG);
     }
-    if (!address_check(work, SIP_HEADER_TO, &message->to, &message->to_display,
-                       &message->to_tag)) {
+    if (!address_check(work, SIP_HEADER_TO, &message->to, &message->to_display, &message->to_tag)) {
         missing |= SIP_BIT(TO);
     } else if (message->to_tag.at == 0 && sip_is_response(message) && message->status != 100 &&
                !work->cut) {
@@ -169,7 +176,7 @@ void sip_identity_check(struct sip_work *work)
     }
 }
 
-/* --- Contact ------------------------------------------------------------------------------------------------ */
+/* --- Contact --- */
 /* q is 0 to 1 with at most three decimals */
 static bool q_fits(struct slice q)
 {

@@ -1,11 +1,11 @@
-/* sip_inside.h - what the files of the SIP decoder share: character classes, lines, parameters, one message's work.
+/* sip_inside.h - what the files of the SIP decoder share: character classes, lines, parameters, one
+ * message's work.
  *
  * Owns      nothing.
  * Borrows   the message's bytes during the decoding.
  * Time      none.
- * Bounds    SIP_LINES_BATCH lines at a time; every scan moves forward and stops at the end that it was given.
- * Errors    oddities are anomalies of the message; what can be read is read.
- * Thread    any.
+ * Bounds    SIP_LINES_BATCH lines at a time; every scan moves forward and stops at the end that it
+ * was given. Errors    oddities are anomalies of the message; what can be read is read. Thread any.
  *
  * Not for other rooms: they include sip.h, sip_header.h and sip_address.h. */
 #ifndef DECODERS_SIP_INSIDE_H
@@ -15,8 +15,8 @@
 #include "decoders/sip_address.h"
 #include "decoders/sip_header.h"
 
-/* For the two large locals of each message: clearing them would cost more than most headers. What is read of them is
- * written before, and the tests run under a sanitizer that would know. */
+/* For the two large locals of each message: clearing them would cost more than most headers. What
+ * is read of them is written before, and the tests run under a sanitizer that would know. */
 #if defined(__has_attribute)
 #if __has_attribute(uninitialized)
 #define SIP_UNINITIALIZED __attribute__((uninitialized))
@@ -26,14 +26,14 @@
 #define SIP_UNINITIALIZED
 #endif
 
-/* --- characters (RFC 3261 section 25.1) ------------------------------------------------------------------ */
+/* --- characters (RFC 3261 section 25.1) --- */
 enum sip_class {
-    SIP_TOKEN = 0x001,     /* alphanum - . ! % * _ + ` ' ~ */
-    SIP_HOST = 0x002,      /* of a name or an IPv4 address; _ is no host character but is seen */
-    SIP_SPACE = 0x004,     /* SP, HTAB, and CR and LF of a fold */
+    SIP_TOKEN = 0x001, /* alphanum - . ! % * _ + ` ' ~ */
+    SIP_HOST = 0x002, /* of a name or an IPv4 address; _ is no host character but is seen */
+    SIP_SPACE = 0x004, /* SP, HTAB, and CR and LF of a fold */
     SIP_DIGIT = 0x008,
     SIP_HEX = 0x010,
-    SIP_WORD = 0x020,      /* of a Call-ID */
+    SIP_WORD = 0x020, /* of a Call-ID */
     SIP_VALUE_END = 0x040, /* ends the value of a parameter: ; , " and white space */
     SIP_PERCENT = 0x080,
     SIP_COLON = 0x100,
@@ -65,7 +65,8 @@ static inline const char *sip_trim_end(const char *from, const char *to)
     return to;
 }
 
-/* Behind the quote that closes the string whose opening quote stands before `at`; NULL when none does. */
+/* Behind the quote that closes the string whose opening quote stands before `at`; NULL when none
+ * does. */
 static inline const char *sip_skip_quoted(const char *at, const char *to)
 {
     for (; at < to; at++) {
@@ -107,7 +108,7 @@ static inline bool sip_same(const char *at, size_t bytes, const char *word, size
 }
 #define SIP_SAME(at, bytes, literal) sip_same(at, bytes, literal, sizeof(literal) - 1)
 
-/* --- lines: sip_line.c ----------------------------------------------------------------------------------- */
+/* --- lines: sip_line.c --- */
 enum { SIP_LINES_BATCH = 32 };
 
 enum sip_saw {
@@ -119,10 +120,8 @@ enum sip_saw {
 };
 
 struct sip_row {
-    uint32_t from; /* of the line */
     uint32_t value_from;
     uint32_t value_to; /* trimmed */
-    uint16_t name_bytes;
     uint8_t header; /* enum sip_header */
     bool malformed; /* no colon, no name, or a name that is no token; the start line too */
 };
@@ -130,24 +129,27 @@ struct sip_row {
 struct sip_lines {
     const uint8_t *at; /* the start line */
     uint32_t bytes;
-    uint32_t block;  /* where the 64 bytes begin that `mask` is about */
-    uint32_t line;   /* where the line begins that has not been told */
+    uint32_t block; /* where the 64 bytes begin that `mask` is about */
+    uint32_t line; /* where the line begins that has not been told */
     uint32_t resume; /* bytes before this one are done */
-    uint64_t mask;   /* bytes below SP, DEL, above DEL that have not been looked at */
+    uint64_t mask; /* bytes below SP, DEL, above DEL that have not been looked at */
     uint32_t body_at;
-    uint32_t saw;   /* enum sip_saw */
+    uint32_t start_end; /* of the start line, without its line end */
+    uint32_t saw; /* enum sip_saw */
     uint32_t count; /* rows of this batch */
-    bool ended;     /* no more batches */
-    bool whole;     /* ended by an empty line: body_at is set */
-    bool unended;   /* the last row's line had no line end */
-    bool cr_lines;  /* CR alone ends a line (RFC 4475 shows no such message; seen from home-made senders) */
+    bool ended; /* no more batches */
+    bool whole; /* ended by an empty line: body_at is set */
+    bool unended; /* the last row's line had no line end */
+    bool cr_lines; /* CR alone ends a line (RFC 4475 shows no such message; seen from home-made
+                      senders) */
     struct sip_row rows[SIP_LINES_BATCH];
 };
 
 void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes);
-void sip_lines_next(struct sip_lines *lines); /* the next batch; row 0 of the first is the start line */
+void sip_lines_next(
+    struct sip_lines *lines); /* the next batch; row 0 of the first is the start line */
 
-/* --- start line: sip_start.c ------------------------------------------------------------------------------ */
+/* --- start line: sip_start.c --- */
 bool sip_start_fits(const char *from, const char *to, bool known);
 /* The line [from, end) of a stream whose bytes end at `to`. */
 bool sip_start_likely(const char *from, const char *end, const char *to);
@@ -155,11 +157,11 @@ bool sip_start_likely(const char *from, const char *end, const char *to);
 void sip_start_decode(struct sip_message *message, const char *from, const char *to, bool cut);
 enum sip_method sip_method_nocase(struct slice token);
 
-/* --- addresses: sip_address.c ----------------------------------------------------------------------------- */
+/* --- addresses: sip_address.c --- */
 enum sip_note {
     SIP_NOTE_HEADERS = 1, /* the URI has ?headers */
-    SIP_NOTE_SPACE = 2,   /* white space inside the URI */
-    SIP_NOTE_ODD = 4,     /* the parameters or what is around them break the grammar */
+    SIP_NOTE_SPACE = 2, /* white space inside the URI */
+    SIP_NOTE_ODD = 4, /* the parameters or what is around them break the grammar */
     SIP_NOTE_EMPTY_TAG = 8,
 };
 
@@ -180,7 +182,7 @@ struct sip_address {
     struct sip_name_addr name;
     struct slice expires; /* parameters of a Contact */
     struct slice q;
-    unsigned notes;   /* enum sip_note */
+    unsigned notes; /* enum sip_note */
     const char *stop; /* the comma, or the end */
 };
 
@@ -190,14 +192,14 @@ bool sip_address_scan(const char *base, const char *from, const char *to, bool l
 void sip_uri_scan(const char *base, const char *from, const char *to, struct sip_uri *out_uri,
                   struct sip_findings *findings, unsigned *notes);
 
-/* --- one message's work ------------------------------------------------------------------------------------ */
+/* --- one message's work --- */
 struct sip_work {
     struct sip_message *message;
     const char *raw;
     uint32_t bytes; /* captured, from the start line on */
-    bool cut;       /* by the snap length: what is missing is nobody's fault */
+    bool cut; /* by the snap length: what is missing is nobody's fault */
     bool via_odd;
-    bool via_stamped;   /* the topmost Via has received, or rport with a value */
+    bool via_stamped; /* the topmost Via has received, or rport with a value */
     bool contact_star;
     bool has_length; /* a valid Content-Length */
     bool bad_length;
@@ -206,7 +208,8 @@ struct sip_work {
     uint64_t done; /* judged already, because a second line came */
     uint64_t length; /* Content-Length, the first valid one */
     uint32_t contacts;
-    struct part first[SIP_HEADER_COUNT]; /* value of the first line of each header; set where `seen` says so */
+    struct part first[SIP_HEADER_COUNT]; /* value of the first line of each header; set where `seen`
+                                            says so */
 };
 
 static_assert(SIP_HEADER_COUNT <= 64, "the set of headers seen is one word");
@@ -230,14 +233,16 @@ void sip_findings_tell(struct sip_message *message, const struct sip_findings *f
 /* Digits only; a number that does not fit is UINT64_MAX. False: no number. */
 bool sip_number(struct slice text, uint64_t *out_value);
 
-void sip_via_check(struct sip_work *work, struct slice value, bool topmost); /* sip_via.c: one line */
-void sip_identity_check(struct sip_work *work);                              /* sip_identity.c */
-void sip_contact_check(struct sip_work *work, struct slice value);           /* one line */
-void sip_auth_check(struct sip_work *work, enum sip_header header, struct slice value); /* sip_auth.c */
-void sip_check_headers(struct sip_work *work);                          /* sip_check.c: what is left */
+void sip_via_check(struct sip_work *work, struct slice value,
+                   bool topmost); /* sip_via.c: one line */
+void sip_identity_check(struct sip_work *work); /* sip_identity.c */
+void sip_contact_check(struct sip_work *work, struct slice value); /* one line */
+void sip_auth_check(struct sip_work *work, enum sip_header header,
+                    struct slice value); /* sip_auth.c */
+void sip_check_headers(struct sip_work *work); /* sip_check.c: what is left */
 void sip_check_repeated(struct sip_work *work, enum sip_header header, struct slice value);
 void sip_text_check(struct sip_work *work, uint32_t bytes, uint32_t saw); /* sip_text.c */
-void sip_length_check(struct sip_work *work, struct slice value);         /* sip_body.c */
+void sip_length_check(struct sip_work *work, struct slice value); /* sip_body.c */
 void sip_body_check(struct sip_work *work, bool whole, struct sdp *out_sdp);
 
 #endif

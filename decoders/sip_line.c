@@ -49,16 +49,10 @@ const uint16_t sip_classes[256] = {
     0x623, 0x623, 0x623, 0x020, 0x000, 0x020, 0x021, /* x ... ~ */
 };
 
-enum { NAME_BYTES = 32 }; /* more than the longest name: two vectors */
+enum { NAME_BYTES = 32 }; /* more than the longest name and its colon: two vectors */
 
 static const char names[SIP_HEADER_COUNT][NAME_BYTES] = {
-#define X(id, name) [SIP_HEADER_##id] = name,
-    SIP_HEADER_LIST(X)
-#undef X
-};
-
-static const uint8_t name_bytes_of[SIP_HEADER_COUNT] = {
-#define X(id, name) [SIP_HEADER_##id] = sizeof(name) - 1,
+#define X(id, name) [SIP_HEADER_##id] = name ":",
     SIP_HEADER_LIST(X)
 #undef X
 };
@@ -113,51 +107,55 @@ static const uint8_t compact[256] = {
 };
 /* clang-format on */
 
-/* --- names
- * ------------------------------------------------------------------------------------------------
- */
-/* `text` holds NAME_BYTES readable bytes. */
+/* --- names --- */
+/* A line begins with up to NAME_BYTES bytes of name and colon. Letters are compared without case by
+ * setting bit 5 of every byte: of the characters of names only - has a twin there, CR, and lines
+ * with a stray CR are taken out before. */
 #if defined(__SSE2__)
 static ALWAYS_INLINE __m128i load16(const void *at)
 {
     return _mm_loadu_si128((const __m128i *)at);
 }
 
-/* Bit per byte that is another letter than `name` has, without case. */
-static ALWAYS_INLINE uint32_t differing16(const void *text, const void *name)
+static ALWAYS_INLINE uint32_t same16(const char *text, const char *name)
 {
-    __m128i bytes = load16(text);
-    __m128i shifted = _mm_add_epi8(bytes, _mm_set1_epi8((char)(0x80 - 'A'))); /* A-Z: below -102 */
-    __m128i upper = _mm_cmplt_epi8(shifted, _mm_set1_epi8((char)(0x80 + 26)));
-    __m128i lower = _mm_or_si128(bytes, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+    __m128i folded = _mm_or_si128(load16(text), _mm_set1_epi8(0x20));
 
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(lower, load16(name))) ^ 0xffffU;
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(folded, load16(name)));
 }
 
-static ALWAYS_INLINE bool name_is(const char *text, uint32_t bytes, enum sip_header header)
+/* `bytes` of name and the colon behind them */
+static ALWAYS_INLINE bool name_is(const char *text, uint32_t bytes, const char *name)
 {
-    uint32_t differing = differing16(text, names[header]);
+    uint32_t wanted = (UINT32_C(2) << bytes) - 1;
+    uint32_t same = same16(text, name);
 
-    if (bytes > 16) {
-        differing |= differing16(text + 16, names[header] + 16) << 16;
+    if (bytes >= 16) {
+        same |= same16(text + 16, name + 16) << 16;
     }
-    return (differing & ((UINT32_C(1) << bytes) - 1)) == 0;
+    return (same & wanted) == wanted;
+}
+
+static ALWAYS_INLINE uint32_t colons16(const char *text)
+{
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(text), _mm_set1_epi8(':')));
 }
 
 /* Position of the first colon, NAME_BYTES where there is none. */
 static ALWAYS_INLINE uint32_t colon_at(const char *text)
 {
-    __m128i colon = _mm_set1_epi8(':');
-    uint32_t low = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(text), colon));
-    uint32_t high = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(text + 16), colon));
-    uint64_t found = (uint64_t)1 << NAME_BYTES | high << 16 | low;
+    uint32_t colons = colons16(text);
 
-    return (uint32_t)__builtin_ctzll(found);
+    if (colons == 0) {
+        uint64_t more = (uint64_t)1 << NAME_BYTES | (uint64_t)colons16(text + 16) << 16;
+        return (uint32_t)__builtin_ctzll(more);
+    }
+    return (uint32_t)__builtin_ctz(colons);
 }
 #else
-static bool name_is(const char *text, uint32_t bytes, enum sip_header header)
+static bool name_is(const char *text, uint32_t bytes, const char *name)
 {
-    return sip_same(text, bytes, names[header], bytes);
+    return sip_same(text, bytes + 1, name, bytes + 1);
 }
 
 static uint32_t colon_at(const char *text)
@@ -168,29 +166,29 @@ static uint32_t colon_at(const char *text)
 }
 #endif
 
-/* `text` holds NAME_BYTES readable bytes, the name is shorter than that. */
+/* `text` holds NAME_BYTES readable bytes; the name has `bytes`, 1 to NAME_BYTES - 1, and a colon
+ * follows it. */
 static ALWAYS_INLINE enum sip_header name_find(const char *text, uint32_t bytes)
 {
     if (bytes == 1) {
         return (enum sip_header)compact[(uint8_t)text[0]];
     }
-    enum sip_header header = (enum sip_header)
-        slots[SLOT((uint8_t)text[0] | 0x20U, (uint8_t)text[bytes - 1] | 0x20U, bytes)];
+    uint32_t first = (uint8_t)text[0] | 0x20U;
+    uint32_t last = (uint8_t)text[bytes - 1] | 0x20U;
+    uint32_t header = slots[SLOT(first, last, bytes)];
 
-    if (bytes != name_bytes_of[header] || !name_is(text, bytes, header)) {
-        return SIP_HEADER_OTHER;
-    }
-    return header;
+    return name_is(text, bytes, names[header]) ? (enum sip_header)header : SIP_HEADER_OTHER;
 }
 
 enum sip_header sip_header_of(struct slice name)
 {
     char text[NAME_BYTES] = {0};
 
-    if (name.bytes == 0 || name.bytes >= NAME_BYTES) {
+    if (name.bytes == 0 || name.bytes >= NAME_BYTES || memchr(name.at, '\r', name.bytes) != NULL) {
         return SIP_HEADER_OTHER;
     }
     memcpy(text, name.at, name.bytes);
+    text[name.bytes] = ':';
     return name_find(text, (uint32_t)name.bytes);
 }
 
@@ -204,70 +202,71 @@ static bool is_token(const char *text, uint32_t bytes)
     return bytes > 0;
 }
 
-/* A name that is not in the list, or a line whose colon is far or missing. */
-static __attribute__((noinline)) void row_unusual(const char *text, uint32_t bytes, uint32_t colon,
-                                                  struct sip_row *row)
-{
-    if (colon >= NAME_BYTES) {
-        const char *found = memchr(text, ':', bytes);
-        colon = found == NULL ? bytes : (uint32_t)(found - text);
-    }
-    uint32_t name_bytes = colon;
-    while (name_bytes > 0 && (text[name_bytes - 1] == ' ' || text[name_bytes - 1] == '\t')) {
-        name_bytes--;
-    }
-    row->malformed = colon >= bytes || !is_token(text, name_bytes);
-    row->name_bytes = (uint16_t)(name_bytes < UINT16_MAX ? name_bytes : UINT16_MAX);
-    row->value_from = row->from + (colon < bytes ? colon + 1 : bytes);
-}
-
-/* Name, header and value of the line [from, to). */
-static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, uint32_t from, uint32_t to,
-                                   struct sip_row *row)
+/* A name that is not in the list, white space before the colon, a colon that is far or missing;
+ * also the last line of a message without a body, behind which there are not NAME_BYTES to load.
+ * Returns where the value begins. */
+static __attribute__((noinline)) uint32_t row_unusual(const struct sip_lines *lines, uint32_t from,
+                                                      uint32_t to, struct sip_row *row)
 {
     const char *text = (const char *)lines->at + from;
     uint32_t bytes = to - from;
-    char room[NAME_BYTES];
+    const char *found = memchr(text, ':', bytes);
+    uint32_t name_bytes = found == NULL ? bytes : (uint32_t)(found - text);
+    uint32_t value = found == NULL ? bytes : name_bytes + 1;
 
-    row->from = from;
-    row->malformed = from == 0; /* the start line has no name */
-    if (from == 0) {
-        return;
+    while (name_bytes > 0 && (text[name_bytes - 1] == ' ' || text[name_bytes - 1] == '\t')) {
+        name_bytes--;
     }
-    if (lines->bytes - from < NAME_BYTES) { /* the last line of a message without a body */
-        memset(room, 0, sizeof room);
-        memcpy(room, text, lines->bytes - from);
-        text = room;
-    }
-    uint32_t colon = colon_at(text);
-    uint32_t name_bytes = colon;
-    enum sip_header header = SIP_HEADER_OTHER;
-    if (colon < bytes && colon < NAME_BYTES && colon > 0) {
-        while (name_bytes > 1 && (text[name_bytes - 1] == ' ' || text[name_bytes - 1] == '\t')) {
-            name_bytes--;
-        }
-        header = name_find(text, name_bytes);
-    }
-    text = (const char *)lines->at;
-    if (header == SIP_HEADER_OTHER) {
-        row_unusual(text + from, bytes, colon < bytes ? colon : NAME_BYTES, row);
-    } else {
-        row->name_bytes = (uint16_t)name_bytes;
-        row->value_from = from + colon + 1;
-    }
-    row->header = (uint8_t)header;
-    while (row->value_from < to && sip_is(text[row->value_from], SIP_SPACE)) {
-        row->value_from++;
-    }
-    while (to > row->value_from && sip_is(text[to - 1], SIP_SPACE)) {
-        to--;
-    }
-    row->value_to = to;
+    row->header = (uint8_t)sip_header_of(slice_of(text, name_bytes));
+    row->malformed =
+        found == NULL || (row->header == SIP_HEADER_OTHER && !is_token(text, name_bytes));
+    return from + value;
 }
 
-/* --- masks
- * ------------------------------------------------------------------------------------------------
- */
+/* Names and values of the rows from `first` on, which hold where their lines begin and end. */
+static void rows_fill(struct sip_lines *lines, uint32_t first)
+{
+    const char *const text = (const char *)lines->at;
+    const uint32_t count = lines->count;
+    /* The last byte from which NAME_BYTES can be loaded, or none: a stray CR makes every line
+     * unusual. */
+    bool loads = lines->bytes >= NAME_BYTES && (lines->saw & SIP_SAW_BARE_CR) == 0;
+    const uint32_t last = loads ? lines->bytes - NAME_BYTES : 0;
+
+    for (uint32_t i = first; i < count; i++) {
+        struct sip_row *row = &lines->rows[i];
+        uint32_t at = row->value_from;
+        uint32_t to = row->value_to;
+        enum sip_header header = SIP_HEADER_OTHER;
+        if (at <= last) {
+            uint32_t colon = colon_at(text + at);
+            if (colon - 1 < NAME_BYTES - 1) {
+                header = name_find(text + at, colon);
+            }
+            row->header = (uint8_t)header;
+            row->malformed = false;
+            if (header != SIP_HEADER_OTHER) {
+                at += colon + 1;
+            }
+        }
+        /* A colon beyond the end of its line cannot be part of a known name: none holds a line end.
+         */
+        if (header == SIP_HEADER_OTHER) {
+            at = row_unusual(lines, at, to, row);
+        }
+        at += at < to && text[at] == ' ' ? 1 : 0;
+        while (at < to && (uint8_t)text[at] <= ' ' && sip_is(text[at], SIP_SPACE)) {
+            at++;
+        }
+        while (to > at && (uint8_t)text[to - 1] <= ' ' && sip_is(text[to - 1], SIP_SPACE)) {
+            to--;
+        }
+        row->value_from = at;
+        row->value_to = to;
+    }
+}
+
+/* --- masks --- */
 typedef uint64_t mask64(const uint8_t *at);
 
 #if defined(__SSE2__)
@@ -310,22 +309,21 @@ static ALWAYS_INLINE uint64_t mask64_plain(const uint8_t *at)
 }
 #endif
 
-static ALWAYS_INLINE uint64_t mask_of(const struct sip_lines *lines, uint32_t block, mask64 *mask)
+static ALWAYS_INLINE uint64_t mask_of(const uint8_t *at, uint32_t bytes, uint32_t block,
+                                      mask64 *mask)
 {
-    uint32_t left = lines->bytes - block;
+    uint32_t left = bytes - block;
 
     if (left >= 64) {
-        return mask(lines->at + block);
+        return mask(at + block);
     }
     uint8_t room[64];
     memset(room, 'x', sizeof room);
-    memcpy(room, lines->at + block, left);
+    memcpy(room, at + block, left);
     return mask(room);
 }
 
-/* --- lines
- * ------------------------------------------------------------------------------------------------
- */
+/* --- lines --- */
 static bool is_blank(const uint8_t *at, uint32_t from, uint32_t to)
 {
     while (from < to && at[from] == '\r') {
@@ -336,9 +334,9 @@ static bool is_blank(const uint8_t *at, uint32_t from, uint32_t to)
 
 /* A CR without a LF behind it. The first one of a message decides what it is in this message; a run
  * of them before a LF is stray in any case. Returns true where it ends the line. */
-static __attribute__((noinline)) bool stray_cr(struct sip_lines *lines, uint32_t at)
+static bool stray_cr(struct sip_lines *lines, uint32_t at, bool first_line)
 {
-    if ((lines->saw & SIP_SAW_BARE_CR) == 0 && lines->line == 0) {
+    if ((lines->saw & SIP_SAW_BARE_CR) == 0 && first_line) {
         uint32_t next = at + 1;
         while (next < lines->bytes && lines->at[next] == '\r') {
             next++;
@@ -349,17 +347,14 @@ static __attribute__((noinline)) bool stray_cr(struct sip_lines *lines, uint32_t
     return lines->cr_lines;
 }
 
-/* What the byte at `at` is worth: 0 = it ends no line, else how many bytes the line end has. */
-static ALWAYS_INLINE uint32_t line_end(struct sip_lines *lines, uint32_t at)
+/* What the byte at `at`, which begins no CRLF, is worth: 1 = it ends the line, 0 = it does not. */
+static __attribute__((noinline)) uint32_t odd_byte(struct sip_lines *lines, uint32_t at,
+                                                   bool first_line)
 {
     uint8_t byte = lines->at[at];
 
     if (byte == '\r') {
-        if (at + 1 < lines->bytes && lines->at[at + 1] == '\n') {
-            lines->saw |= lines->cr_lines ? SIP_SAW_BARE_CR : 0;
-            return 2;
-        }
-        return stray_cr(lines, at) ? 1 : 0;
+        return stray_cr(lines, at, first_line) ? 1 : 0;
     }
     if (byte == '\n') {
         lines->saw |= SIP_SAW_BARE_LF;
@@ -371,59 +366,76 @@ static ALWAYS_INLINE uint32_t line_end(struct sip_lines *lines, uint32_t at)
     return 0;
 }
 
-/* The end of the bytes without an empty line. */
+/* The end of the bytes without an empty line: what is left is a line. */
 static void lines_close(struct sip_lines *lines)
 {
     lines->ended = true;
     lines->body_at = lines->bytes;
     if (lines->line < lines->bytes) {
-        row_fill(lines, lines->line, lines->bytes, &lines->rows[lines->count++]);
+        lines->rows[lines->count++] =
+            (struct sip_row){.value_from = lines->line, .value_to = lines->bytes};
         lines->unended = true;
         lines->line = lines->bytes;
     }
 }
 
+/* Fills rows with the ends of lines. Local copies: a row is written between any two reads, and the
+ * compiler cannot know that it is another object. */
 static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
 {
+    const uint8_t *const at = lines->at;
+    const uint32_t bytes = lines->bytes;
     uint64_t mask = lines->mask;
+    uint32_t block = lines->block;
+    uint32_t line = lines->line;
+    uint32_t resume = lines->resume;
+    uint32_t count = 0;
 
-    while (lines->count < SIP_LINES_BATCH) {
-        while (mask == 0) {
-            lines->block += 64;
-            if (lines->block >= lines->bytes) {
-                lines->mask = 0;
-                lines_close(lines);
-                return;
-            }
-            mask = mask_of(lines, lines->block, mask_fn);
+    while (count < SIP_LINES_BATCH) {
+        while (mask == 0 && (block += 64) < bytes) {
+            mask = mask_of(at, bytes, block, mask_fn);
         }
-        uint32_t at = lines->block + (uint32_t)__builtin_ctzll(mask);
+        if (mask == 0) {
+            lines->line = line;
+            lines->count = count;
+            lines_close(lines);
+            return;
+        }
+        uint32_t place = block + (uint32_t)__builtin_ctzll(mask);
         mask &= mask - 1;
-        if (at < lines->resume) {
+        if (place < resume) { /* the LF of a CRLF */
             continue;
         }
-        uint32_t end_bytes = line_end(lines, at);
-        if (end_bytes == 0) {
-            continue;
+        uint32_t next = place + 2;
+        if (at[place] != '\r' || next > bytes || at[place + 1] != '\n') {
+            uint32_t end_bytes = odd_byte(lines, place, line == 0);
+            if (end_bytes == 0) {
+                continue;
+            }
+            next = place + end_bytes;
         }
-        uint32_t next = at + end_bytes;
-        bool first = lines->resume == lines->line; /* nothing folded: each byte is looked at once */
-        lines->resume = next;
-        if (at == lines->line || (first && is_blank(lines->at, lines->line, at))) {
+        bool folded = resume > line; /* else is_blank() could look at the same bytes again */
+        resume = next;
+        if (place == line || (at[line] == '\r' && !folded && is_blank(at, line, place))) {
             lines->ended = true;
             lines->whole = true;
             lines->body_at = next;
-            return;
+            break;
         }
-        if (next < lines->bytes && lines->line > 0 &&
-            (lines->at[next] == ' ' || lines->at[next] == '\t')) {
+        if (next < bytes && at[next] <= ' ' && line > 0 && (at[next] == ' ' || at[next] == '\t')) {
             lines->saw |= SIP_SAW_FOLD;
             continue;
         }
-        row_fill(lines, lines->line, at, &lines->rows[lines->count++]);
-        lines->line = next;
+        lines->rows[count].value_from = line;
+        lines->rows[count].value_to = place;
+        count++;
+        line = next;
     }
     lines->mask = mask;
+    lines->block = block;
+    lines->line = line;
+    lines->resume = resume;
+    lines->count = count;
 }
 
 #if defined(__SSE2__)
@@ -448,6 +460,8 @@ void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
     lines->resume = 0;
     lines->mask = 0;
     lines->body_at = 0;
+    lines->start_end = 0;
+    lines->count = 0;
     lines->saw = 0;
     lines->ended = false;
     lines->whole = false;
@@ -457,6 +471,8 @@ void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
 
 void sip_lines_next(struct sip_lines *lines)
 {
+    bool begins = lines->line == 0;
+
     lines->count = 0;
 #if defined(__SSE2__)
     if (__builtin_cpu_supports("avx2")) {
@@ -467,4 +483,10 @@ void sip_lines_next(struct sip_lines *lines)
 #else
     lines_walk(lines, mask64_plain);
 #endif
+    if (begins && lines->count > 0) { /* the start line has no name */
+        lines->start_end = lines->rows[0].value_to;
+        lines->rows[0].malformed = true;
+        lines->rows[0].header = SIP_HEADER_OTHER;
+    }
+    rows_fill(lines, begins ? 1 : 0);
 }

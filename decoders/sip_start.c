@@ -76,8 +76,7 @@ const char *sip_method_name(enum sip_method method)
                                                : method_names[SIP_METHOD_OTHER];
 }
 
-/* --- recognition
- * ------------------------------------------------------------------------------------------- */
+/* --- recognition --- */
 static bool is_space(char byte)
 {
     return byte == ' ' || byte == '\t';
@@ -213,8 +212,8 @@ static const char *first_line(const char *from, const char *to)
     return end == NULL ? to : end;
 }
 
-/* On a stream that nobody knows a start line alone is not enough: HTTP servers answer with SIP/2.0 to slip past
- * filters. The next line, if it is there, must be a header or empty. */
+/* On a stream that nobody knows a start line alone is not enough: HTTP servers answer with SIP/2.0
+ * to slip past filters. The next line, if it is there, must be a header or empty. */
 bool sip_start_likely(const char *from, const char *end, const char *to)
 {
     const char *next = end < to ? end + 1 : to;
@@ -247,12 +246,12 @@ enum reason sip_recognise(const uint8_t *at, size_t bytes, bool stream, bool kno
         bool open = to - from < START_BYTES_MAX && may_become(from, to);
         return open ? REASON_SIP_PARTIAL : REASON_SIP_NOT;
     }
-    bool fits = stream && !known ? sip_start_likely(from, end, to) : sip_start_fits(from, end, known);
+    bool fits =
+        stream && !known ? sip_start_likely(from, end, to) : sip_start_fits(from, end, known);
     return fits ? REASON_NONE : REASON_SIP_NOT;
 }
 
-/* --- decoding
- * ---------------------------------------------------------------------------------------------- */
+/* --- decoding --- */
 /* "SIP/2.0": fine; another number or case is told, anything else makes the start line malformed. */
 static void version_decode(struct sip_message *message, const char *from, const char *to)
 {
@@ -355,7 +354,8 @@ static void start_cut(struct sip_message *message, const char *from, const char 
     if (STARTS(from, to, "sip/")) {
         message->flags |= SIP_FLAG_RESPONSE;
         if (to - code > 3 && skip_digits(code, to) - code == 3 && *code >= '1' && *code <= '6') {
-            message->status = (uint16_t)((code[0] - '0') * 100 + (code[1] - '0') * 10 + code[2] - '0');
+            message->status =
+                (uint16_t)((code[0] - '0') * 100 + (code[1] - '0') * 10 + code[2] - '0');
         }
     } else if (method_end < to) {
         method_decode(message, from, method_end);

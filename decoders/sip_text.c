@@ -1,8 +1,9 @@
-/* sip_text.c - control bytes and bytes above ASCII in a header block (RFC 3261 section 7.3.1, 25.1).
+/* sip_text.c - control bytes and bytes above ASCII in a header block (RFC 3261
+ * section 7.3.1, 25.1).
  *
- * The line scan has seen that there are some; this walk, which few messages need, says where: a control byte may stand
- * behind a backslash in a quoted string and nowhere else, and what is not ASCII must be UTF-8 (RFC 3629: no overlong
- * forms, no surrogates, nothing above U+10FFFF). */
+ * The line scan has seen that there are some; this walk, which few messages need, says where: a
+ * control byte may stand behind a backslash in a quoted string and nowhere else, and what is not
+ * ASCII must be UTF-8 (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF). */
 #include "decoders/sip_inside.h"
 
 static void controls_check(struct sip_message *message, const char *at, const char *to)
@@ -27,7 +28,8 @@ static void controls_check(struct sip_message *message, const char *at, const ch
     }
 }
 
-/* Bytes of the sequence at `at`; 0 where it is none, more than there are where the text ends inside of it. */
+/* Bytes of the sequence at `at`; 0 where it is none, more than there are where the text ends inside
+ * of it. */
 static unsigned sequence_bytes(const uint8_t *at, const uint8_t *to)
 {
     static const uint8_t low[5] = {0, 0, 0x80, 0xa0, 0x90}; /* the second byte after C2, E0, F0 */

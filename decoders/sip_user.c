@@ -1,8 +1,9 @@
 /* sip_user.c - how users and addresses-of-record are printed and compared.
  *
- * One form for all: what a server would take as the same user prints the same. %XX is undone once, never twice
- * (%2541 is the text %41), and only where a printable character comes out; what would hurt a reader (controls, NUL,
- * the percent sign itself, half UTF-8) stays escaped, in upper case. */
+ * One form for all: what a server would take as the same user prints the same. %XX is undone once,
+ * never twice
+ * (%2541 is the text %41), and only where a printable character comes out; what would hurt a reader
+ * (controls, NUL, the percent sign itself, half UTF-8) stays escaped, in upper case. */
 #include "decoders/sip_address.h"
 
 static int hex_value(char byte)
@@ -29,8 +30,8 @@ static uint8_t byte_at(struct slice user, size_t at, size_t *out_length)
     return (uint8_t)user.at[at];
 }
 
-/* The UTF-8 character whose first byte stands at `at`: its bytes in `out`, what it takes in the text in *out_length.
- * 0 where there is none, or none that is printable (C1 controls). */
+/* The UTF-8 character whose first byte stands at `at`: its bytes in `out`, what it takes in the
+ * text in *out_length. 0 where there is none, or none that is printable (C1 controls). */
 static unsigned character_at(struct slice user, size_t at, uint8_t out[4], size_t *out_length)
 {
     size_t length = 0;

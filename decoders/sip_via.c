@@ -1,10 +1,12 @@
-/* sip_via.c - the way a message came (RFC 3261 section 20.42): how many hops, and what the topmost one says.
+/* sip_via.c - the way a message came (RFC 3261 section 20.42): how many hops, and what the topmost
+ * one says.
  *
- *   SIP / 2.0 / UDP  192.0.2.1:5060 ;branch=z9hG4bK77 ;received=198.51.100.7 ;rport=1024 ,  SIP/2.0/TCP ...
- *   protocol, transport, sent-by, parameters: white space and folds may stand between any two of them
+ *   SIP / 2.0 / UDP  192.0.2.1:5060 ;branch=z9hG4bK77 ;received=198.51.100.7 ;rport=1024 ,
+ * SIP/2.0/TCP ... protocol, transport, sent-by, parameters: white space and folds may stand between
+ * any two of them
  *
- * The topmost Via names the transaction, so what cannot be read in it makes the message invalid; below it oddities
- * are told and the value still counts as a hop. */
+ * The topmost Via names the transaction, so what cannot be read in it makes the message invalid;
+ * below it oddities are told and the value still counts as a hop. */
 #include "decoders/sip_inside.h"
 
 /* The transport of "name / version / transport"; NULL where that is not what stands there. */
@@ -169,9 +171,8 @@ static const char *scan_value(struct sip_message *message, const char *at, const
     struct via via = {.notes = 0};
     const char *transport_end = scan_protocol(at, to, &transport);
     const char *host = transport_end == NULL ? at : sip_skip_space(transport_end, to);
-    const char *end = transport_end == NULL || host == transport_end
-                          ? NULL
-                          : scan_sent_by(host, to, &host_end);
+    const char *end =
+        transport_end == NULL || host == transport_end ? NULL : scan_sent_by(host, to, &host_end);
     const char *rest = end;
 
     if (end == NULL) {

@@ -230,6 +230,8 @@ struct fact_incident {
     struct hash128 id;
     struct slice account; /* where the key or the evidence names one */
     struct slice target;
+    struct fact_party destination; /* of the fact that brought it; all zero where there is none */
+    uint64_t call_number;          /* of that fact's stream or call; 0 = none */
 };
 
 struct fact {

@@ -1,4 +1,5 @@
-/* The list of detectors as an array, in the order of detectors.def: the order of the report and of delivery. */
+/* The list of detectors as an array, in the order of detectors.def: the order of the report and of
+ * delivery. */
 #include "detectors/detector.h"
 
 #define DETECTOR(name) extern const struct detector detector_##name;

@@ -1,9 +1,11 @@
-/* community_id.c - "1:" and base64 of SHA-1 over seed (2), smaller address, larger address, protocol, 0, ports (2 + 2),
- * all in network order; both ends are ordered by (address, port), so both directions get one name. IPv4 counts with its
- * four bytes. The specification is public (corelight/community-id-spec); its examples are the rows of the test.
+/* community_id.c - "1:" and base64 of SHA-1 over seed (2), smaller address, larger address,
+ * protocol, 0, ports (2 + 2), all in network order; both ends are ordered by (address, port), so
+ * both directions get one name. IPv4 counts with its four bytes. The specification is public
+ * (corelight/community-id-spec); its examples are the rows of the test.
  *
- * SHA-1 through the library costs more than the rest of a record, and the flows of neighbouring records repeat: a
- * direct-mapped cache answers most of them. It changes no answer, only who computes it. */
+ * SHA-1 through the library costs more than the rest of a record, and the flows of neighbouring
+ * records repeat: a direct-mapped cache answers most of them. It changes no answer, only who
+ * computes it. */
 #include <openssl/evp.h> /* first: it declares names that base/banned.h poisons */
 
 #include "outputs/community_id.h"
@@ -35,7 +37,8 @@ enum status community_id_open(struct community_id **out_community, struct error 
     community->context = EVP_MD_CTX_new();
     if (community->digest == NULL || community->context == NULL) {
         community_id_close(community);
-        return error_set(error, STATUS_FAILED, "community id", "the crypto library offers no SHA-1");
+        return error_set(error, STATUS_FAILED, "community id",
+                         "the crypto library offers no SHA-1");
     }
     *out_community = community;
     return STATUS_OK;
@@ -87,11 +90,13 @@ static size_t make_input(uint8_t *input, uint8_t protocol, const struct endpoint
 
 static void base64(const uint8_t *bytes, char *out)
 {
-    static const char digits[65] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char digits[65] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
     for (size_t i = 0; i < SHA1_BYTES; i += 3) {
         bool last = i + 3 > SHA1_BYTES; /* 20 = 6 * 3 + 2: one '=' at the end */
-        uint32_t three = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | (last ? 0U : bytes[i + 2]);
+        uint32_t three =
+            (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | (last ? 0U : bytes[i + 2]);
         *out++ = digits[three >> 18];
         *out++ = digits[three >> 12 & 63];
         *out++ = digits[three >> 6 & 63];

@@ -17,8 +17,8 @@ struct community_id;
 
 MUST_USE enum status community_id_open(struct community_id **out_community, struct error *error);
 void community_id_close(struct community_id *community);
-/* COMMUNITY_ID_BYTES of text, valid until the next call; SLICE_NONE when the digest fails. `protocol` as in the IP
- * header: 6, 17. */
+/* COMMUNITY_ID_BYTES of text, valid until the next call; SLICE_NONE when the digest fails.
+ * `protocol` as in the IP header: 6, 17. */
 struct slice community_id_of(struct community_id *community, uint8_t protocol,
                              const struct endpoint *source, const struct endpoint *destination);
 

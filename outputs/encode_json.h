@@ -25,8 +25,9 @@ struct encode_json;
 MUST_USE enum status encode_json_open(const struct encode_identity *identity,
                                       struct encode_json **out_encoder, struct error *error);
 void encode_json_close(struct encode_json *encoder);
-/* Writes the object, without a line end, into `out` (room for ENCODE_JSON_BYTES_MAX); returns its bytes. `created_ns`:
- * the wall clock of live operation, 0 to leave event.created out. */
-size_t encode_json(struct encode_json *encoder, const struct record *record, uint64_t created_ns, char *out);
+/* Writes the object, without a line end, into `out` (room for ENCODE_JSON_BYTES_MAX); returns its
+ * bytes. `created_ns`: the wall clock of live operation, 0 to leave event.created out. */
+size_t encode_json(struct encode_json *encoder, const struct record *record, uint64_t created_ns,
+                   char *out);
 
 #endif

@@ -1,11 +1,13 @@
 /* file.c - records as lines in a file or on standard output.
  *
- * A record costs as much to write as to make, so lines are gathered in one buffer and written when it is full or when
- * the writer flushes (live at least once a second). Lines stay whole: what a short write leaves stands first in the
- * buffer next time. A reader that is slow (EAGAIN) makes the output FULL, and the writer comes again; a disk that is full
- * or a reader that is gone makes it lose records, each counted by the writer, and said once until it works again.
+ * A record costs as much to write as to make, so lines are gathered in one buffer and written when
+ * it is full or when the writer flushes (live at least once a second). Lines stay whole: what a
+ * short write leaves stands first in the buffer next time. A reader that is slow (EAGAIN) makes the
+ * output FULL, and the writer comes again; a disk that is full or a reader that is gone makes it
+ * lose records, each counted by the writer, and said once until it works again.
  *
- * Limits: no rotation; a file that was moved away is written on until the next start. Nothing is synced to the disk. */
+ * Limits: no rotation; a file that was moved away is written on until the next start. Nothing is
+ * synced to the disk. */
 #include "outputs/output.h"
 
 #include "base/log.h"
@@ -31,15 +33,16 @@ static const struct option options[] = {
 struct file {
     char name[OPTION_TEXT_BYTES]; /* of the output, for messages */
     int descriptor;
-    bool owned;          /* close() it at the end */
-    bool broken;         /* the last write failed; said */
-    uint64_t waiting;    /* records in the buffer, a part of one counts */
-    uint64_t written;    /* since the last poll() */
-    size_t bytes;        /* in the buffer */
+    bool owned; /* close() it at the end */
+    bool broken; /* the last write failed; said */
+    uint64_t waiting; /* records in the buffer, a part of one counts */
+    uint64_t written; /* since the last poll() */
+    size_t bytes; /* in the buffer */
     char buffer[BUFFER_BYTES];
 };
 
-static enum status file_open(const char *name, const void *conf_bytes, void **out_instance, struct error *error)
+static enum status file_open(const char *name, const void *conf_bytes, void **out_instance,
+                             struct error *error)
 {
     const struct conf *conf = conf_bytes;
     struct file *file = calloc(1, sizeof *file);
@@ -55,7 +58,8 @@ static enum status file_open(const char *name, const void *conf_bytes, void **ou
         file->owned = true;
     }
     if (file->descriptor < 0) {
-        enum status status = error_system(error, STATUS_FAILED, conf->path, "the file cannot be written");
+        enum status status =
+            error_system(error, STATUS_FAILED, conf->path, "the file cannot be written");
         free(file);
         return status;
     }
@@ -84,13 +88,15 @@ static int write_out(struct file *file)
         file->waiting = 0;
     }
     if (failed != 0 && failed != EAGAIN && !file->broken) {
-        log_line(LOG_ERROR, "output %s: cannot write, records are lost (%s)", file->name, strerror(failed));
+        log_line(LOG_ERROR, "output %s: cannot write, records are lost (%s)", file->name,
+                 strerror(failed));
     }
     file->broken = failed != 0 && failed != EAGAIN;
     return failed;
 }
 
-static enum output_result file_send(void *instance, const struct record *record, struct slice encoded)
+static enum output_result file_send(void *instance, const struct record *record,
+                                    struct slice encoded)
 {
     struct file *file = instance;
     size_t bytes = encoded.bytes + 1;

@@ -4,11 +4,12 @@
  * Borrows   the bytes of a record during send: an output that must keep them copies them.
  * Time      none; flush has a deadline of the wall clock, given by the writer.
  * Bounds    each says its own; a slow output never holds another.
- * Errors    open: STATUS_USAGE for options, STATUS_FAILED for the world. send: OUTPUT_FULL (again later),
- *           OUTPUT_LOST (counted by the writer).
+ * Errors    open: STATUS_USAGE for options, STATUS_FAILED for the world. send: OUTPUT_FULL
+ *           (again later), OUTPUT_LOST (counted by the writer).
  * Thread    the writer's.
  *
- * Acceptance (send took it) and acknowledgement (the far end has it) are told apart: poll() reports the latter. */
+ * Acceptance (send took it) and acknowledgement (the far end has it) are told apart: poll() reports
+ * the latter. */
 #ifndef OUTPUTS_OUTPUT_H
 #define OUTPUTS_OUTPUT_H
 
@@ -22,7 +23,8 @@ struct output {
     const char *title;
     uint16_t conf_bytes;
     const struct option *options;
-    enum status (*open)(const char *name, const void *conf, void **out_instance, struct error *error);
+    enum status (*open)(const char *name, const void *conf, void **out_instance,
+                        struct error *error);
     enum output_result (*send)(void *instance, const struct record *record, struct slice encoded);
     /* Work that waits; *out_acknowledged = records the far end has got since the last call. */
     enum status (*poll)(void *instance, uint64_t *out_acknowledged, struct error *error);

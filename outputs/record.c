@@ -1,10 +1,12 @@
 /* record.c - fields in a row, in the order of fields.def.
  *
- * A record is made once and read by every encoder and report, so the maker pays for order and encoders need none: a
- * field that comes out of order is a bug of ours and asserted. What an attacker sends can be long or no text at all:
- * it is cut at a character, marked, and kept as bytes; making text of it is the encoder's business.
+ * A record is made once and read by every encoder and report, so the maker pays for order and
+ * encoders need none: a field that comes out of order is a bug of ours and asserted. What an
+ * attacker sends can be long or no text at all: it is cut at a character, marked, and kept as
+ * bytes; making text of it is the encoder's business.
  *
- * The last RESERVE bytes are kept for earshot.truncated and tags, so that a record that is full can still say so. */
+ * The last RESERVE bytes are kept for earshot.truncated and tags, so that a record that is full can
+ * still say so. */
 #include "outputs/record.h"
 
 const struct field_row field_rows[FIELD_COUNT] = {
@@ -48,7 +50,8 @@ struct member_head {
 
 static_assert(sizeof(struct value_head) == 8, "a value begins at a multiple of 8");
 static_assert(sizeof(struct member_head) == 16, "no padding goes into a ring");
-static_assert(sizeof(struct record) % VALUE_ALIGN == 0, "fields follow the head at a multiple of 8");
+static_assert(sizeof(struct record) % VALUE_ALIGN == 0,
+              "fields follow the head at a multiple of 8");
 
 static uint32_t padded(size_t bytes)
 {
@@ -79,13 +82,13 @@ const char *field_type_name(enum field_type type)
 const char *field_privacy_name(enum field_privacy privacy)
 {
     static const char *const names[] = {
-        [PRIVACY_NONE] = "none", [PRIVACY_NUMBER] = "number", [PRIVACY_USER] = "user",
+        [PRIVACY_NONE] = "none",       [PRIVACY_NUMBER] = "number", [PRIVACY_USER] = "user",
         [PRIVACY_ADDRESS] = "address", [PRIVACY_URI] = "uri",
     };
     return names[privacy];
 }
 
-/* --- making ------------------------------------------------------------------------------------------------- */
+/* --- making --- */
 
 static void note_truncated(struct record_maker *maker, enum field field)
 {
@@ -99,7 +102,8 @@ static void note_truncated(struct record_maker *maker, enum field field)
     }
 }
 
-/* Room for a value of `bytes`, its head written and its padding zeroed; NULL (and noted) when the record is full. */
+/* Room for a value of `bytes`, its head written and its padding zeroed; NULL (and noted) when the
+ * record is full. */
 static uint8_t *put_value(struct record_maker *maker, enum field field, enum field_type type,
                           size_t bytes, size_t limit)
 {
@@ -115,7 +119,8 @@ static uint8_t *put_value(struct record_maker *maker, enum field field, enum fie
         return NULL;
     }
     uint8_t *at = (uint8_t *)record + record->bytes;
-    struct value_head head = {.field = (uint16_t)field, .type = (uint8_t)type, .bytes = (uint32_t)bytes};
+    struct value_head head = {
+        .field = (uint16_t)field, .type = (uint8_t)type, .bytes = (uint32_t)bytes};
     memcpy(at, &head, sizeof head);
     if (padded(bytes) > bytes) {
         memset(at + whole - VALUE_ALIGN, 0, VALUE_ALIGN);
@@ -125,7 +130,8 @@ static uint8_t *put_value(struct record_maker *maker, enum field field, enum fie
     return at + sizeof head;
 }
 
-static uint8_t *put_room(struct record_maker *maker, enum field field, enum field_type type, size_t bytes)
+static uint8_t *put_room(struct record_maker *maker, enum field field, enum field_type type,
+                         size_t bytes)
 {
     return put_value(maker, field, type, bytes, RECORD_BYTES_MAX - RESERVE_BYTES);
 }
@@ -230,7 +236,8 @@ void record_address(struct record_maker *maker, enum field field, const struct a
     }
 }
 
-static void put_number(struct record_maker *maker, enum field field, enum field_type type, int64_t value)
+static void put_number(struct record_maker *maker, enum field field, enum field_type type,
+                       int64_t value)
 {
     uint8_t *at = put_room(maker, field, type, sizeof value);
 
@@ -288,8 +295,8 @@ static bool is_left_out(const struct record_member *member)
            slice_is_empty(member->text);
 }
 
-void record_object(struct record_maker *maker, enum field field, const struct record_member *members,
-                   size_t count)
+void record_object(struct record_maker *maker, enum field field,
+                   const struct record_member *members, size_t count)
 {
     struct slice texts[RECORD_MEMBERS_MAX];
     size_t bytes = 0;
@@ -350,45 +357,40 @@ void record_end(struct record_maker *maker, struct hash128 id, uint64_t sequence
     maker->record->sequence = sequence;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------ */
+/* --- reading --- */
 
 bool record_next(const struct record *record, uint32_t *at, struct record_value *out_value)
 {
-    uint32_t from = *at == 0 ? (uint32_t)sizeof *record : *at;
-    const uint8_t *bytes = (const uint8_t *)record;
-    struct value_head head;
+    struct record_raw raw;
 
-    if (from >= record->bytes) {
+    if (!record_raw_next(record, at, &raw)) {
         return false;
     }
-    memcpy(&head, bytes + from, sizeof head);
-    bytes += from + sizeof head;
-    *at = from + (uint32_t)sizeof head + padded(head.bytes);
-    out_value->field = (enum field)head.field;
-    out_value->type = (enum field_type)head.type;
+    out_value->field = (enum field)raw.field;
+    out_value->type = (enum field_type)raw.type;
     switch (out_value->type) {
     case FIELD_KEYWORD:
     case FIELD_TEXT:
     case FIELD_OBJECTS:
-        out_value->text = slice_of(bytes, head.bytes);
+        out_value->text = slice_of(raw.at, raw.bytes);
         break;
     case FIELD_ADDRESS:
-        memcpy(out_value->address.octets, bytes, 16);
+        memcpy(out_value->address.octets, raw.at, 16);
         break;
     case FIELD_LONG:
     case FIELD_DECIMAL:
     case FIELD_BOOL:
     case FIELD_DATE:
-        memcpy(&out_value->number, bytes, sizeof out_value->number);
+        memcpy(&out_value->number, raw.at, sizeof out_value->number);
         break;
     case FIELD_COUNTS:
-        memcpy(&out_value->number, bytes, sizeof out_value->number);
-        out_value->text = slice_of(bytes + sizeof out_value->number,
-                                   head.bytes - sizeof out_value->number);
+        memcpy(&out_value->number, raw.at, sizeof out_value->number);
+        out_value->text =
+            slice_of(raw.at + sizeof out_value->number, raw.bytes - sizeof out_value->number);
         break;
     case FIELD_HASH:
-        memcpy(&out_value->hash.high, bytes, 8);
-        memcpy(&out_value->hash.low, bytes + 8, 8);
+        memcpy(&out_value->hash.high, raw.at, 8);
+        memcpy(&out_value->hash.low, raw.at + 8, 8);
         break;
     }
     return true;

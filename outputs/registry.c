@@ -1,4 +1,5 @@
-/* registry.c - the outputs as an array, in the order of outputs.def: the only place that knows them by name. */
+/* registry.c - the outputs as an array, in the order of outputs.def: the only place that knows them
+ * by name. */
 #include "outputs/output.h"
 
 /* clang-format off */

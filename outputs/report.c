@@ -1,18 +1,21 @@
-/* report.c - gathers what the forms print: an entry for each call, stream and incident, and the sensor's last word.
+/* report.c - gathers what the forms print: an entry for each call, stream and incident, and the
+ * sensor's last word.
  *
- * Everything comes from records, so no reader of the report sees what a SIEM could not see. Entries go to lists on disk
- * (report_list.h); at the end each list is sorted by what its entries are about, entries about the same are joined, and the
- * rest is sorted by first packet. What belongs together:
+ * Everything comes from records, so no reader of the report sees what a SIEM could not see. Entries
+ * go to lists on disk (report_list.h); at the end each list is sorted by what its entries are
+ * about, entries about the same are joined, and the rest is sorted by first packet. What belongs
+ * together:
  *
  *   calls     one Call-ID used again: the higher outcome, from the first start to the last end
- *   streams   one (source, destination, SSRC) on two VLANs, or again after silence. Two that overlap in time are copies of
- *             each other; two in a row are parts of one.
+ *   streams   one (source, destination, SSRC) on two VLANs, or again after silence. Two that
+ *             overlap in time are copies of each other; two in a row are parts of one.
  *   alerts    all tellings of one incident: the last one, at the place of the first */
 #include "outputs/report_parts.h"
 
 const char *const call_words[CALL_WORD_COUNT] = {
-    [CALL_WORD_ATTEMPTED] = "attempted", [CALL_WORD_RINGING] = "ringing", [CALL_WORD_FAILED] = "failed",
-    [CALL_WORD_CANCELLED] = "cancelled", [CALL_WORD_ANSWERED] = "answered",
+    [CALL_WORD_ATTEMPTED] = "attempted", [CALL_WORD_RINGING] = "ringing",
+    [CALL_WORD_FAILED] = "failed",       [CALL_WORD_CANCELLED] = "cancelled",
+    [CALL_WORD_ANSWERED] = "answered",
 };
 
 enum status report_open(enum report_form form, struct report **out_report, struct error *error)
@@ -53,7 +56,7 @@ void report_words(struct report *report, const char *(*meaning)(struct slice slu
     report->words = meaning;
 }
 
-/* --- entries ------------------------------------------------------------------------------------------------ */
+/* --- entries --- */
 
 /* An entry being made: its fixed part stands first, texts behind it. */
 struct maker {
@@ -250,7 +253,8 @@ static void see_stream(struct report *report, const struct record *record)
 }
 
 /* The texts of an incident; false: not one of them. */
-static bool see_alert_text(struct maker *maker, struct alert_entry *alert, const struct record_value *value)
+static bool see_alert_text(struct maker *maker, struct alert_entry *alert,
+                           const struct record_value *value)
 {
     const struct {
         enum field field;
@@ -343,7 +347,8 @@ static void see_registration(struct report *report, const struct record *record)
         report->registrations[0]++;
     } else if (slice_equal(value.text, SLICE("moved"))) {
         report->registrations[1]++;
-    } else if (slice_equal(value.text, SLICE("unregistered")) || slice_equal(value.text, SLICE("expired"))) {
+    } else if (slice_equal(value.text, SLICE("unregistered")) ||
+               slice_equal(value.text, SLICE("expired"))) {
         report->registrations[2]++;
     } else if (slice_equal(value.text, SLICE("rejected"))) {
         report->registrations[3]++;
@@ -381,9 +386,10 @@ void report_see(struct report *report, const struct record *record)
     }
 }
 
-/* --- joining ------------------------------------------------------------------------------------------------ */
+/* --- joining --- */
 
-/* `later` came after `first`; both are about the same. Puts the joined entry where `first` stands. */
+/* `later` came after `first`; both are about the same. Puts the joined entry where `first` stands.
+ */
 typedef void join_function(struct list_entry *first, const struct list_entry *later);
 
 static void join_calls(struct list_entry *first, const struct list_entry *later)
@@ -422,13 +428,15 @@ static void join_streams(struct list_entry *first, const struct list_entry *late
     }
     stream->jitter_max = larger(stream->jitter_max, other->jitter_max);
     stream->delta_max = larger(stream->delta_max, other->delta_max);
-    stream->mos = stream->mos < 0 || (other->mos >= 0 && other->mos < stream->mos) ? other->mos : stream->mos;
+    stream->mos =
+        stream->mos < 0 || (other->mos >= 0 && other->mos < stream->mos) ? other->mos : stream->mos;
     if (copies) {
         stream->expected = stream->expected > other->expected ? stream->expected : other->expected;
         stream->lost = stream->lost < other->lost ? stream->lost : other->lost;
         uint64_t distinct = stream->expected - (stream->lost < stream->expected ? stream->lost : 0);
         stream->duplicates = packets > distinct ? packets - distinct : 0;
-        stream->reordered = stream->reordered > other->reordered ? stream->reordered : other->reordered;
+        stream->reordered =
+            stream->reordered > other->reordered ? stream->reordered : other->reordered;
     } else {
         stream->expected += other->expected;
         stream->lost += other->lost;
@@ -491,7 +499,7 @@ static enum status join(struct report_list **list, join_function *function, stru
     return report_list_sort(joined, LIST_BY_ORDER, error);
 }
 
-/* --- what the forms ask ------------------------------------------------------------------------------------- */
+/* --- what the forms ask --- */
 
 int64_t report_figure(const struct report *report, enum field field)
 {
@@ -501,7 +509,8 @@ int64_t report_figure(const struct report *report, enum field field)
     return report->has_sensor && record_get(sensor, field, &value) ? value.number : 0;
 }
 
-bool report_pair(const struct report *report, enum field field, uint32_t *at, struct record_value *out_value)
+bool report_pair(const struct report *report, enum field field, uint32_t *at,
+                 struct record_value *out_value)
 {
     const struct record *sensor = (const void *)report->sensor;
 
@@ -516,7 +525,8 @@ bool report_pair(const struct report *report, enum field field, uint32_t *at, st
     return false;
 }
 
-enum status report_print(struct report *report, FILE *out, bool colour, unsigned width, struct error *error)
+enum status report_print(struct report *report, FILE *out, bool colour, unsigned width,
+                         struct error *error)
 {
     enum status status = join(&report->calls, join_calls, error);
 

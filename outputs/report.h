@@ -1,9 +1,10 @@
 /* report.h - what -r says at its end, made from records alone.
  *
- * Owns      its lists: unlinked temporary files, so memory stays bounded however long the capture is.
+ * Owns      its lists: unlinked temporary files, so memory does not grow with the capture.
  * Borrows   records during the call.
  * Time      the records'.
- * Bounds    memory: less than 1 MiB while it gathers, 8 MiB while it sorts; the text form shows 20 of each list.
+ * Bounds    memory: less than 1 MiB while it gathers, 8 MiB while it sorts; the text form shows
+ *           20 of each list.
  * Errors    open and print: STATUS_FAILED (temporary files, the output).
  * Thread    the writer's.
  *
@@ -17,7 +18,8 @@ enum report_form { REPORT_NONE, REPORT_TEXT, REPORT_JSON };
 
 struct report;
 
-MUST_USE enum status report_open(enum report_form form, struct report **out_report, struct error *error);
+MUST_USE enum status report_open(enum report_form form, struct report **out_report,
+                                 struct error *error);
 /* What the slugs of reasons and anomalies mean, for the text form; without it slugs stand alone. */
 void report_words(struct report *report, const char *(*meaning)(struct slice slug));
 void report_see(struct report *report, const struct record *record);

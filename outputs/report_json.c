@@ -1,8 +1,9 @@
-/* report_json.c - the report as one JSON object, with the keys of the project's contract and a few more.
+/* report_json.c - the report as one JSON object, with the keys of the project's contract and a few
+ * more.
  *
- * Keys stand as they were promised: none is ever renamed, what is not known is null, more may come. Entries are printed
- * one by one from the lists, so the size of the report never stands in memory. Figures are whole numbers or decimals made
- * of whole numbers. */
+ * Keys stand as they were promised: none is ever renamed, what is not known is null, more may come.
+ * Entries are printed one by one from the lists, so the size of the report never stands in memory.
+ * Figures are whole numbers or decimals made of whole numbers. */
 #include "outputs/report_parts.h"
 
 enum { LINE_BYTES = 32 << 10 }; /* an entry with every byte escaped */
@@ -93,12 +94,14 @@ static void member_seconds(struct page *page, const char *key, uint64_t from_ns,
     text_decimal(&page->text, span > INT64_MAX ? INT64_MAX : (int64_t)span, 9);
 }
 
-static void member_figure(struct page *page, const struct report *report, const char *key, enum field field)
+static void member_figure(struct page *page, const struct report *report, const char *key,
+                          enum field field)
 {
     member_count(page, key, (uint64_t)report_figure(report, field));
 }
 
-static void member_map(struct page *page, const struct report *report, const char *key, enum field field)
+static void member_map(struct page *page, const struct report *report, const char *key,
+                       enum field field)
 {
     struct record_value value;
     uint32_t at = 0;
@@ -127,7 +130,7 @@ static void close_object(struct page *page)
     text_byte(&page->text, '}');
 }
 
-/* --- parts -------------------------------------------------------------------------------------------------- */
+/* --- parts --- */
 
 static void print_capture(struct page *page, const struct report *report)
 {

@@ -1,10 +1,12 @@
 /* report_list.c - external merge sort over temporary files without a name.
  *
- *   add ──▶ file ──chunks of 4 MiB, each sorted──▶ runs ──32 at a time merged──▶ fewer runs ... ──▶ one run
+ *   add ──▶ file ──chunks of 4 MiB, each sorted──▶ runs ──32 at a time merged──▶ fewer runs ... ──▶
+ * one run
  *
- * A capture of a week holds more calls than a report may hold in memory, and the report must join what belongs together
- * (a Call-ID used again, a stream seen on two VLANs) and stand in the order of first packets. Both are sorts of one list.
- * Small lists are one chunk: one read, one sort, one write. */
+ * A capture of a week holds more calls than a report may hold in memory, and the report must join
+ * what belongs together (a Call-ID used again, a stream seen on two VLANs) and stand in the order
+ * of first packets. Both are sorts of one list. Small lists are one chunk: one read, one sort, one
+ * write. */
 #include "outputs/report_list.h"
 
 #include <errno.h>
@@ -71,8 +73,9 @@ static enum status writer_open(struct writer *writer, struct error *error)
         return error_set(error, STATUS_FAILED, "report", "no memory for its lists");
     }
     if (writer->descriptor < 0) {
-        return error_system(error, STATUS_FAILED, "report",
-                            "no temporary file for its lists; set TMPDIR to a folder that can be written");
+        return error_system(
+            error, STATUS_FAILED, "report",
+            "no temporary file for its lists; set TMPDIR to a folder that can be written");
     }
     return STATUS_OK;
 }
@@ -132,7 +135,8 @@ static void reader_fill(struct reader *reader)
     while (reader->at < reader->end && reader->filled < LIST_BUFFER_BYTES) {
         size_t want = LIST_BUFFER_BYTES - reader->filled;
         want = want < reader->end - reader->at ? want : (size_t)(reader->end - reader->at);
-        ssize_t bytes = pread(reader->descriptor, reader->buffer + reader->filled, want, (off_t)reader->at);
+        ssize_t bytes =
+            pread(reader->descriptor, reader->buffer + reader->filled, want, (off_t)reader->at);
         if (bytes > 0) {
             reader->filled += (size_t)bytes;
             reader->at += (uint64_t)bytes;
@@ -160,7 +164,7 @@ static void reader_step(struct reader *reader, const struct list_entry *entry)
     reader->used += entry->bytes;
 }
 
-/* --- sorting ------------------------------------------------------------------------------------------------ */
+/* --- sorting --- */
 
 static int compare_u64(uint64_t one, uint64_t other)
 {
@@ -184,7 +188,8 @@ static int by_key(const struct list_entry *one, const struct list_entry *other)
 
 static int pointer_by_order(const void *one, const void *other)
 {
-    return by_order(*(const struct list_entry *const *)one, *(const struct list_entry *const *)other);
+    return by_order(*(const struct list_entry *const *)one,
+                    *(const struct list_entry *const *)other);
 }
 
 static int pointer_by_key(const void *one, const void *other)
@@ -219,7 +224,8 @@ static bool sorter_open(struct sorter *sorter, uint64_t bytes, enum list_order o
     sorter->run_room = (size_t)(bytes / (LIST_CHUNK_BYTES - LIST_ENTRY_MAX)) + 2;
     sorter->runs = malloc(sorter->run_room * sizeof *sorter->runs);
     sorter->chunk = malloc(LIST_CHUNK_BYTES);
-    sorter->pointers = malloc(LIST_CHUNK_BYTES / sizeof(struct list_entry) * sizeof *sorter->pointers);
+    sorter->pointers =
+        malloc(LIST_CHUNK_BYTES / sizeof(struct list_entry) * sizeof *sorter->pointers);
     bool ok = sorter->runs != NULL && sorter->chunk != NULL && sorter->pointers != NULL;
     for (size_t i = 0; i < LIST_FAN_IN && ok && i < sorter->run_room; i++) {
         sorter->readers[i].buffer = malloc(LIST_BUFFER_BYTES);
@@ -251,8 +257,8 @@ static void sort_chunk(struct sorter *sorter, struct reader *from, struct writer
 }
 
 /* Merges `count` runs of `descriptor` into one at the end of `to`. */
-static struct run merge_runs(struct sorter *sorter, int descriptor, const struct run *runs, size_t count,
-                             struct writer *to)
+static struct run merge_runs(struct sorter *sorter, int descriptor, const struct run *runs,
+                             size_t count, struct writer *to)
 {
     struct run merged = {.from = to->bytes};
 
@@ -265,8 +271,8 @@ static struct run merge_runs(struct sorter *sorter, int descriptor, const struct
         for (size_t i = 0; i < count; i++) {
             const struct list_entry *entry = reader_peek(&sorter->readers[i]);
             if (entry != NULL &&
-                (best == NULL ||
-                 (sorter->order == LIST_BY_KEY ? by_key(entry, best) : by_order(entry, best)) < 0)) {
+                (best == NULL || (sorter->order == LIST_BY_KEY ? by_key(entry, best)
+                                                               : by_order(entry, best)) < 0)) {
                 best = entry;
                 best_reader = i;
             }
@@ -328,14 +334,15 @@ enum status report_list_sort(struct report_list *list, enum list_order order, st
     sorter_close(&sorter);
     if (status == STATUS_OK && list->writer.failed != 0) {
         errno = list->writer.failed;
-        status = error_system(error, STATUS_FAILED, "report",
-                              "its temporary file cannot be written; set TMPDIR to a folder with more room");
+        status = error_system(
+            error, STATUS_FAILED, "report",
+            "its temporary file cannot be written; set TMPDIR to a folder with more room");
     }
     report_list_rewind(list);
     return status;
 }
 
-/* --- the list ----------------------------------------------------------------------------------------------- */
+/* --- the list --- */
 
 enum status report_list_open(struct report_list **out_list, struct error *error)
 {
@@ -368,7 +375,8 @@ void report_list_close(struct report_list *list)
 
 void report_list_add(struct report_list *list, const struct list_entry *entry)
 {
-    assert(entry->bytes % 8 == 0 && entry->bytes >= sizeof *entry && entry->bytes <= LIST_ENTRY_MAX);
+    assert(entry->bytes % 8 == 0 && entry->bytes >= sizeof *entry &&
+           entry->bytes <= LIST_ENTRY_MAX);
     list->count++;
     writer_put(&list->writer, entry);
 }
@@ -381,7 +389,8 @@ uint64_t report_list_count(const struct report_list *list)
 void report_list_rewind(struct report_list *list)
 {
     writer_flush(&list->writer);
-    reader_start(&list->reader, list->writer.descriptor, (struct run){.from = 0, .to = list->writer.bytes});
+    reader_start(&list->reader, list->writer.descriptor,
+                 (struct run){.from = 0, .to = list->writer.bytes});
 }
 
 const struct list_entry *report_list_next(struct report_list *list)

@@ -1,8 +1,9 @@
 /* report_page.c - paragraphs with a hanging indent.
  *
- * A paragraph is put together in one line and wrapped when it ends: at spaces, counted in characters as UTF-8 has them
- * (wide and combining characters are counted as one: a table may then be a column off, nothing worse). Colour is SGR around
- * the label only, so wrapping never has to look into it. */
+ * A paragraph is put together in one line and wrapped when it ends: at spaces, counted in
+ * characters as UTF-8 has them (wide and combining characters are counted as one: a table may then
+ * be a column off, nothing worse). Colour is SGR around the label only, so wrapping never has to
+ * look into it. */
 #include "outputs/report_page.h"
 
 #include "base/clock.h"
@@ -11,7 +12,7 @@ void page_open(struct page *page, FILE *out, bool colour, unsigned columns)
 {
     page->out = out;
     page->colour = colour;
-    page->columns = columns == 0                  ? PAGE_COLUMNS_PRESET
+    page->columns = columns == 0                 ? PAGE_COLUMNS_PRESET
                     : columns < PAGE_COLUMNS_MIN ? PAGE_COLUMNS_MIN
                     : columns > PAGE_COLUMNS_MAX ? PAGE_COLUMNS_MAX
                                                  : columns;
@@ -23,7 +24,7 @@ void page_open(struct page *page, FILE *out, bool colour, unsigned columns)
 static void ink(struct page *page, enum page_ink with)
 {
     static const char *const codes[] = {
-        [PAGE_PLAIN] = "0", [PAGE_BOLD] = "1",      [PAGE_DIM] = "2",     [PAGE_RED] = "31",
+        [PAGE_PLAIN] = "0",       [PAGE_BOLD] = "1",    [PAGE_DIM] = "2",   [PAGE_RED] = "31",
         [PAGE_RED_BOLD] = "1;31", [PAGE_YELLOW] = "33", [PAGE_CYAN] = "36", [PAGE_GREEN] = "32",
     };
 
@@ -205,8 +206,33 @@ void page_clock(struct page *page, uint64_t time_ns)
     put_time(page, time_ns, 11, 19);
 }
 
+/* Below a minute with its fraction, above in two units: "10 min 4 s", "1 h 20 min", "3 d 4 h". */
 void page_span(struct page *page, uint64_t span_ns)
 {
+    static const struct {
+        uint64_t large_ns;
+        uint64_t small_ns;
+        const char *large;
+        const char *small;
+    } units[] = {
+        {NS_PER_DAY, NS_PER_HOUR, " d", " h"},
+        {NS_PER_HOUR, NS_PER_MINUTE, " h", " min"},
+        {NS_PER_MINUTE, NS_PER_S, " min", " s"},
+    };
+
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (span_ns >= units[i].large_ns) {
+            uint64_t small = span_ns % units[i].large_ns / units[i].small_ns;
+            page_count(page, span_ns / units[i].large_ns);
+            page_string(page, units[i].large);
+            if (small != 0) {
+                text_byte(&page->text, ' ');
+                text_u64(&page->text, small);
+                page_string(page, units[i].small);
+            }
+            return;
+        }
+    }
     text_duration(&page->text, span_ns);
 }
 

@@ -19,8 +19,14 @@ struct entry_text {
 };
 
 /* By rank: of two records with one Call-ID the higher outcome is told. */
-enum call_word { CALL_WORD_ATTEMPTED, CALL_WORD_RINGING, CALL_WORD_FAILED, CALL_WORD_CANCELLED,
-                 CALL_WORD_ANSWERED, CALL_WORD_COUNT };
+enum call_word {
+    CALL_WORD_ATTEMPTED,
+    CALL_WORD_RINGING,
+    CALL_WORD_FAILED,
+    CALL_WORD_CANCELLED,
+    CALL_WORD_ANSWERED,
+    CALL_WORD_COUNT
+};
 extern const char *const call_words[CALL_WORD_COUNT];
 
 /* -1 in a signed figure: not known. Decimals are thousandths. */
@@ -32,8 +38,8 @@ struct call_entry {
     int64_t mos_min;
     int64_t loss_pct;
     uint16_t status; /* 0 = none */
-    uint8_t word;    /* enum call_word */
-    uint8_t media;   /* enum call_media */
+    uint8_t word; /* enum call_word */
+    uint8_t media; /* enum call_media */
     struct entry_text id;
     struct entry_text from;
     struct entry_text to;
@@ -93,8 +99,9 @@ struct report {
     struct report_list *calls;
     struct report_list *streams;
     struct report_list *alerts;
-    uint64_t registrations[4]; /* records by action: registered, moved, unregistered or expired, rejected */
-    uint64_t refused_known;    /* of the rejected: accounts that had succeeded before */
+    uint64_t registrations[4]; /* records by action: registered, moved, unregistered or expired,
+                                  rejected */
+    uint64_t refused_known; /* of the rejected: accounts that had succeeded before */
     bool has_sensor;
     _Alignas(8) uint8_t sensor[RECORD_BYTES_MAX]; /* the last record of the sensor */
 };
@@ -107,10 +114,11 @@ static inline struct slice entry_text(const struct list_entry *entry, struct ent
 /* A figure of the last sensor record; 0 where there is none. */
 int64_t report_figure(const struct report *report, enum field field);
 /* Walks the pairs of a map of the last sensor record, or values of a list: start with *at = 0. */
-bool report_pair(const struct report *report, enum field field, uint32_t *at, struct record_value *out_value);
+bool report_pair(const struct report *report, enum field field, uint32_t *at,
+                 struct record_value *out_value);
 
-MUST_USE enum status report_text_print(struct report *report, FILE *out, bool colour, unsigned width,
-                                       struct error *error);
+MUST_USE enum status report_text_print(struct report *report, FILE *out, bool colour,
+                                       unsigned width, struct error *error);
 MUST_USE enum status report_json_print(struct report *report, FILE *out, struct error *error);
 
 #endif

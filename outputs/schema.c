@@ -1,11 +1,13 @@
 /* schema.c - fields.def as a JSON Schema, so that a consumer can hold us to it and our tests do.
  *
- * The rows stand in the order of nesting, so one walk over them opens and closes the objects, as the encoder does. Objects
- * are closed (additionalProperties: false): a field that is in no row is a bug. Texts of the rows hold no character that
- * JSON would escape; the walk asserts it. */
+ * The rows stand in the order of nesting, so one walk over them opens and closes the objects, as
+ * the encoder does. Objects are closed (additionalProperties: false): a field that is in no row is
+ * a bug. Texts of the rows hold no character that JSON would escape; the walk asserts it. */
 #include "outputs/schema.h"
 
-enum { DEPTH_MAX = 8 };
+#define DATE_SHAPE                                                                                 \
+    "\"type\": \"string\", \"pattern\": "                                                          \
+    "\"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$\""
 
 static void indent(FILE *out, unsigned depth)
 {
@@ -22,8 +24,7 @@ static const char *shape_of(enum field_type type)
         [FIELD_LONG] = "\"type\": \"integer\"",
         [FIELD_DECIMAL] = "\"type\": \"number\"",
         [FIELD_BOOL] = "\"type\": \"boolean\"",
-        [FIELD_DATE] = "\"type\": \"string\", \"pattern\": "
-                       "\"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}Z$\"",
+        [FIELD_DATE] = DATE_SHAPE,
         [FIELD_COUNTS] = "\"type\": \"object\", \"additionalProperties\": {\"type\": \"integer\"}",
         [FIELD_OBJECTS] = "\"type\": \"object\"",
         [FIELD_HASH] = "\"type\": \"string\", \"pattern\": \"^[0-9a-f]{32}$\"",
@@ -50,8 +51,8 @@ static void print_value(FILE *out, enum field field)
     const struct field_row *row = &field_rows[field];
 
     assert(strpbrk(row->meaning, "\"\\") == NULL);
-    fprintf(out, "{\"description\": \"%s%s%s%s\", ", row->meaning, row->unit[0] == 0 ? "" : " (", row->unit,
-            row->unit[0] == 0 ? "" : ")");
+    fprintf(out, "{\"description\": \"%s%s%s%s\", ", row->meaning, row->unit[0] == 0 ? "" : " (",
+            row->unit, row->unit[0] == 0 ? "" : ")");
     if (field == FIELD_ID_EVENT_DATASET || field == FIELD_ID_EVENT_KIND) {
         fputs("\"enum\": [", out);
         print_words(out, field == FIELD_ID_EVENT_KIND);
@@ -111,10 +112,13 @@ void schema_print(FILE *out)
         for (; depth < depth_of(name); depth++) {
             struct slice segment = slice_split(&rest, '.');
             indent(out, 2 * depth + 2);
-            fprintf(out, "\"%.*s\": {\"type\": \"object\", \"minProperties\": 1, \"additionalProperties\": false,%s\n",
+            fprintf(out,
+                    "\"%.*s\": {\"type\": \"object\", \"minProperties\": 1, "
+                    "\"additionalProperties\": false,%s\n",
                     (int)segment.bytes, segment.at,
                     slice_equal(segment, SLICE("event"))
-                        ? " \"required\": [\"kind\", \"category\", \"type\", \"module\", \"dataset\", \"id\", "
+                        ? " \"required\": [\"kind\", \"category\", \"type\", \"module\", "
+                          "\"dataset\", \"id\", "
                           "\"sequence\", \"action\"],"
                         : "");
             indent(out, 2 * depth + 3);
@@ -150,19 +154,24 @@ void schema_explain(FILE *out, enum field field)
 
 void schema_print_page(FILE *out)
 {
-    fputs("# Records\n\nOne JSON object a line; names without a mark in the column ECS are our own. "
-          "A field that is not known is absent, never null or empty.\n\n## Datasets\n\n"
-          "| dataset | kind | category | type | one record is |\n|---|---|---|---|---|\n",
-          out);
+    fputs(
+        "# Records\n\nOne JSON object a line; names without a mark in the column ECS are our own. "
+        "A field that is not known is absent, never null or empty.\n\n## Datasets\n\n"
+        "| dataset | kind | category | type | one record is |\n|---|---|---|---|---|\n",
+        out);
     for (unsigned i = 0; i < DATASET_COUNT; i++) {
         const struct dataset_row *row = &dataset_rows[i];
-        fprintf(out, "| `%s` | %s | %s | %s | %s |\n", row->name, row->kind, row->categories, row->types, row->help);
+        fprintf(out, "| `%s` | %s | %s | %s | %s |\n", row->name, row->kind, row->categories,
+                row->types, row->help);
     }
-    fputs("\n## Fields\n\n| field | type | ECS | privacy | unit | meaning |\n|---|---|---|---|---|---|\n", out);
+    fputs("\n## Fields\n\n| field | type | ECS | privacy | unit | meaning "
+          "|\n|---|---|---|---|---|---|\n",
+          out);
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
         const struct field_row *row = &field_rows[i];
         fprintf(out, "| `%s%s` | %s | %s | %s | %s | %s |\n", row->name, row->list ? "[]" : "",
                 field_type_name(row->type), row->ecs ? "yes" : "",
-                row->privacy == PRIVACY_NONE ? "" : field_privacy_name(row->privacy), row->unit, row->meaning);
+                row->privacy == PRIVACY_NONE ? "" : field_privacy_name(row->privacy), row->unit,
+                row->meaning);
     }
 }

@@ -1,16 +1,16 @@
-/* chain.c - union-find over chains, not over incidents: an incident that opens joins the chains of its entities.
+/* chain.c - union-find over chains, not over incidents: an incident that opens joins the chains of
+ * its entities.
  *
- *      entity (source, /24 or /48, account) ──▶ chain number ──▶ chain {parent, id of the oldest, one row a stage}
- *                                                                  │ joined: points to the older one
- *                                                                  ▼
- *                                                                chain
+ *      entity (source, /24 or /48, account) ──▶ chain number ──▶ chain {parent, id of the oldest,
+ * one row a stage} │ joined: points to the older one ▼ chain
  *
- * A row a stage is enough for the story ("one sentence a stage") and keeps a chain at a fixed size however many
- * incidents it gathers. Numbers are given in order and never again, so a link to a chain that was forgotten leads
- * nowhere instead of into another's story. Which of two chains lives on is a matter of age, never of a hash.
+ * A row a stage is enough for the story ("one sentence a stage") and keeps a chain at a fixed size
+ * however many incidents it gathers. Numbers are given in order and never again, so a link to a
+ * chain that was forgotten leads nowhere instead of into another's story. Which of two chains lives
+ * on is a matter of age, never of a hash.
  *
- * An address behind which a whole provider lives would melt everything into one story: an entity named by more than 50
- * incidents stops linking. */
+ * An address behind which a whole provider lives would melt everything into one story: an entity
+ * named by more than 50 incidents stops linking. */
 #include "detectors/frame/chain.h"
 
 struct stage_row {
@@ -125,8 +125,7 @@ static struct chain_cell *begin(struct chains *chains, const struct chain_link *
 {
     bool is_new;
     uint64_t number = chains->next_number++;
-    uint32_t cell =
-        table_take(&chains->chains, hash_of(chains, number), 0, link->now_ns, &is_new);
+    uint32_t cell = table_take(&chains->chains, hash_of(chains, number), 0, link->now_ns, &is_new);
     struct chain_cell *chain = table_at(&chains->chains, cell);
 
     *chain = (struct chain_cell){.number = number, .opened_ns = link->opened_ns, .id = link->id};
@@ -185,7 +184,8 @@ static struct chain_cell *chain_of_entity(struct chains *chains, uint64_t hash, 
         return NULL;
     }
     const struct entity_cell *entity = table_at(&chains->entities, cell);
-    if (entity->incidents > CHAIN_SHARED_MAX || time_since(now_ns, entity->last_ns) > CHAIN_AGE_NS) {
+    if (entity->incidents > CHAIN_SHARED_MAX ||
+        time_since(now_ns, entity->last_ns) > CHAIN_AGE_NS) {
         return NULL;
     }
     return root_of(chains, entity->chain);

@@ -16,7 +16,7 @@ enum { CHAIN_STAGES = 5, CHAIN_ENTITIES = 3, CHAIN_SHARED_MAX = 50, CHAIN_NAME_B
 #define CHAIN_AGE_NS (7 * NS_PER_DAY)
 
 struct chains {
-    struct table chains;   /* by number */
+    struct table chains; /* by number */
     struct table entities; /* by hash */
     uint64_t next_number;
     struct hash_key key;
@@ -30,7 +30,7 @@ struct chain_link {
     struct hash128 id;
     const char *title;
     struct slice name; /* the incident's entity */
-    uint8_t stage;     /* 1 to CHAIN_STAGES */
+    uint8_t stage; /* 1 to CHAIN_STAGES */
 };
 
 MUST_USE enum status chain_open(struct chains *chains, uint32_t chains_max, struct hash_key key,

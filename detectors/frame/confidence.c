@@ -1,7 +1,8 @@
 /* confidence.c - how sure, and why (detections.md section 0): a figure that explains itself.
  *
- * It starts at 40 (someone is blamed) or 60 (our own asset is the matter) and every point is written down beside its
- * reason, so that an analyst can argue with it. Below 50 the frame caps severity at 2. */
+ * It starts at 40 (someone is blamed) or 60 (our own asset is the matter) and every point is
+ * written down beside its reason, so that an analyst can argue with it. Below 50 the frame caps
+ * severity at 2. */
 #include "detectors/detector.h"
 
 enum {

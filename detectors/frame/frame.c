@@ -1,15 +1,15 @@
 /* frame.c - delivery: each fact to all detectors that want it, in the order of detectors.def.
  *
- *      fact ──▶ rules that want its kind ──▶ heeds? ──▶ key of the rule's kind ──▶ entry ──▶ lane, cell ──▶ on_fact
- *                                                        (once a kind and fact)
- *      finding ──▶ incidents ──▶ INCIDENT fact ──▶ queue, delivered behind the fact that caused it
+ *      fact ──▶ rules that want its kind ──▶ heeds? ──▶ key of the rule's kind ──▶ entry ──▶ lane,
+ * cell ──▶ on_fact (once a kind and fact) finding ──▶ incidents ──▶ INCIDENT fact ──▶ queue,
+ * delivered behind the fact that caused it
  *
- * Keys are computed when the first rule of their kind asks, so a fact that nobody heeds costs a few comparisons and no
- * memory access outside this file. Rules are sorted by fact kind at open.
+ * Keys are computed when the first rule of their kind asks, so a fact that nobody heeds costs a few
+ * comparisons and no memory access outside this file. Rules are sorted by fact kind at open.
  *
- * A confirmed clock jump: detectors keep times in lanes of which the frame knows nothing. So not their times are moved
- * but the clock that they see: from then on facts are given to them with the jump taken off, and it is added again where
- * a time is told. */
+ * A confirmed clock jump: detectors keep times in lanes of which the frame knows nothing. So not
+ * their times are moved but the clock that they see: from then on facts are given to them with the
+ * jump taken off, and it is added again where a time is told. */
 #include "detectors/frame/frame.h"
 
 #include "detectors/frame/incidents.h"
@@ -49,7 +49,6 @@ struct detector_context {
 static const struct {
     const char *name;
     const char *help;
-    uint32_t entries;
 } key_kinds[KEY_COUNT] = {
 #define KEY(id, name_, help_) [KEY_##id] = {.name = name_, .help = help_},
 #include "detectors/keys.def"
@@ -257,8 +256,7 @@ static void deliver(struct detectors_frame *frame, const struct fact *fact)
             continue;
         }
         void *lane = entries[kind] + rule->lane_offset;
-        void *cell =
-            detector->slab_bytes == 0 ? NULL : slots_cell(&frame->slots, rule, lane);
+        void *cell = detector->slab_bytes == 0 ? NULL : slots_cell(&frame->slots, rule, lane);
         context.rule = frame->wanting[fact->kind][i];
         context.key_hash = keys[kind].hash;
         detector->on_fact(&context, lane, cell, rule->conf, fact);

@@ -3,12 +3,13 @@
  * Owns      a table for each kind of key, slabs, open incidents, chains.
  * Borrows   facts during the call; configurations for its life.
  * Time      of the facts.
- * Bounds    entries of each kind, cells of each slab, incidents: frame_limits; frame_bytes_max() is their sum.
+ * Bounds    entries of each kind, cells of each slab, incidents: frame_limits; frame_bytes_max()
+ *           is their sum.
  * Errors    open only.
  * Thread    the analyst's.
  *
- * Facts are delivered one by one, each to all that want it, in the order of detectors.def; the INCIDENT facts that it raised
- * follow at once, at most 64 deep (more is counted). */
+ * Facts are delivered one by one, each to all that want it, in the order of detectors.def; the
+ * INCIDENT facts that it raised follow at once, at most 64 deep (more is counted). */
 #ifndef DETECTORS_FRAME_FRAME_H
 #define DETECTORS_FRAME_FRAME_H
 
@@ -16,8 +17,8 @@
 
 struct frame_limits {
     uint32_t entries[KEY_COUNT]; /* of each table: tables.KIND.entries */
-    uint32_t incidents_max;      /* open ones */
-    uint32_t closed_max;         /* remembered for chains */
+    uint32_t incidents_max; /* open ones */
+    uint32_t closed_max; /* remembered for chains */
     struct hash_key key;
 };
 
@@ -31,21 +32,23 @@ struct detectors_frame;
 
 MUST_USE enum status frame_open(const struct frame_limits *limits, const struct frame_conf *confs,
                                 void (*on_incident)(void *owner, const struct incident *incident),
-                                void *owner, struct detectors_frame **out_frame, struct error *error);
+                                void *owner, struct detectors_frame **out_frame,
+                                struct error *error);
 void frame_close(struct detectors_frame *frame);
 size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
 void frame_fact(struct detectors_frame *frame, const struct fact *fact);
 /* A confirmed clock jump: all remembered times move forward. */
 void frame_shift(struct detectors_frame *frame, uint64_t shift_ns);
-/* The end of input: open incidents close with outcome unknown, in the order in which they were opened. */
+/* The end of input: open incidents close with outcome unknown, in the order in which they were
+ * opened. */
 void frame_end(struct detectors_frame *frame, uint64_t now_ns);
 
 struct frame_counts {
-    uint64_t alerts;     /* incidents opened */
+    uint64_t alerts; /* incidents opened */
     uint64_t suppressed; /* findings folded into an open one or a storm */
     uint64_t facts_lost; /* INCIDENT facts deeper than 64 */
     uint64_t evicted;
-    uint64_t entries;    /* in use */
+    uint64_t entries; /* in use */
 };
 void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_counts);
 

@@ -1,15 +1,17 @@
 /* incident.h - the life that every alert shares: open, update, close.
  *
- * Owns      the open incidents, one for each (rule, key), and what is remembered of closed ones for chains.
+ * Owns      the open incidents, one for each (rule, key), and what is remembered of closed ones.
  * Borrows   findings and facts during the call; texts are copied and cut.
  * Time      of the facts.
- * Bounds    incidents_max open ones; the lowest severity and oldest is folded first, severity 4 never. Texts as below.
+ * Bounds    incidents_max open ones; the lowest severity and oldest is folded first, severity 4
+ *           never. Texts as below.
  * Errors    open only.
  * Thread    the analyst's.
  *
- * detections.md section A. Opened when the threshold is crossed; updated when the count has doubled, severity or confidence
- * rose, at most once a minute (a rise of severity is exempt once); closed after max(5 min, 2 x window) of quiet, after
- * 24 h, or at the end of input. Storm guard: more than 20 opens of one rule in 60 s become one incident about many. */
+ * detections.md section A. Opened when the threshold is crossed; updated when the count has
+ * doubled, severity or confidence rose, at most once a minute (a rise of severity is exempt once);
+ * closed after max(5 min, 2 x window) of quiet, after 24 h, or at the end of input. Storm guard:
+ * more than 20 opens of one rule in 60 s become one incident about many. */
 #ifndef DETECTORS_FRAME_INCIDENT_H
 #define DETECTORS_FRAME_INCIDENT_H
 
@@ -35,37 +37,37 @@ struct incident_evidence {
 /* As telemetry sees it when something is to be told; valid during the call. */
 struct incident {
     const struct detector *rule;
-    uint8_t state;   /* enum incident_state: why it is told */
+    uint8_t state; /* enum incident_state: why it is told */
     uint8_t outcome; /* enum incident_outcome; ONGOING until closed */
     uint8_t severity; /* 1 to 4, after caps */
     uint8_t stage;
     bool source_proven;
     bool device_known;
-    bool many;       /* the storm guard's: entity is "many" */
+    bool many; /* the storm guard's: entity is "many" */
     uint32_t update; /* 0 at open, then counting */
     struct hash128 id;
-    struct hash128 chain_id;    /* = id where it stands alone */
-    struct hash128 continues;   /* zero, or the incident of 24 h that it goes on from */
-    uint64_t number;   /* packet that brought this telling; 0 at a mark */
+    struct hash128 chain_id; /* = id where it stands alone */
+    struct hash128 continues; /* zero, or the incident of 24 h that it goes on from */
+    uint64_t number; /* packet that brought this telling; 0 at a mark */
     uint64_t opened_ns;
     uint64_t first_ns; /* first counted event */
     uint64_t last_ns;
-    uint64_t told_ns;  /* time of this telling */
-    uint64_t count;    /* in all */
+    uint64_t told_ns; /* time of this telling */
+    uint64_t count; /* in all */
     uint64_t observed;
     uint64_t threshold;
     uint64_t window_ns;
-    uint64_t peak;     /* largest observed */
+    uint64_t peak; /* largest observed */
     const char *unit;
     struct confidence confidence;
-    uint8_t key_kind;  /* enum key_kind */
-    char entity[INCIDENT_ENTITY_BYTES];    /* the key as text */
+    uint8_t key_kind; /* enum key_kind */
+    char entity[INCIDENT_ENTITY_BYTES]; /* the key as text */
     char secondary[INCIDENT_ENTITY_BYTES]; /* second part of a pair; "" = none */
-    struct endpoint source;      /* the attacker; addr all zero where all came not from one */
+    struct endpoint source; /* the attacker; addr all zero where all came not from one */
     struct endpoint destination; /* the victim; likewise */
     char account[INCIDENT_ACCOUNT_BYTES];
     char target[INCIDENT_ACCOUNT_BYTES];
-    uint32_t account_count;      /* distinct accounts named so far */
+    uint32_t account_count; /* distinct accounts named so far */
     char accounts[INCIDENT_ACCOUNTS_MAX][INCIDENT_ACCOUNT_BYTES];
     uint32_t evidence_count;
     struct incident_evidence evidence[DETECTOR_EVIDENCE_MAX];

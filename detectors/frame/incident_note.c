@@ -1,10 +1,12 @@
-/* incident_note.c - a finding is taken in: figures, who and whom, named accounts, the packets that prove it.
+/* incident_note.c - a finding is taken in: figures, who and whom, named accounts, the packets that
+ * prove it.
  *
- * Caps (detections.md section 0): a rule that blames someone needs a source that has shown that it hears us; else the
- * finding loses one severity and never exceeds 2. Below a confidence of 50 nothing exceeds 2.
+ * Caps (detections.md section 0): a rule that blames someone needs a source that has shown that it
+ * hears us; else the finding loses one severity and never exceeds 2. Below a confidence of 50
+ * nothing exceeds 2.
  *
- * `count` is of all: a finding tells what its window holds, which is what came before plus at least this event; after a
- * gap of a whole window nothing of it was counted before. */
+ * `count` is of all: a finding tells what its window holds, which is what came before plus at least
+ * this event; after a gap of a whole window nothing of it was counted before. */
 #include "detectors/frame/incidents.h"
 
 enum { CONFIDENCE_FLOOR = 50, SEVERITY_CAPPED = 2, EVIDENCE_FIRST = 4 };
@@ -58,15 +60,11 @@ static bool names_account(enum key_kind kind)
     return kind == KEY_ACCOUNT || kind == KEY_SOURCE_ACCOUNT || kind == KEY_ACCOUNT_DEVICE;
 }
 
-static void note_account(struct incidents *incidents, struct incident_cell *it,
-                         const struct incidents_report *report)
+static void add_account(const struct incidents *incidents, struct incident_cell *it,
+                        struct slice account)
 {
     struct incident *told = &it->told;
-    struct slice account = report->finding->account;
 
-    if (account.bytes == 0 && names_account(report->detector->key)) {
-        account = key_account(report->fact);
-    }
     if (account.bytes == 0 ||
         !distinct_add(&it->accounts, hash_slice(incidents->options.key, account))) {
         return;
@@ -81,6 +79,20 @@ static void note_account(struct incidents *incidents, struct incident_cell *it,
     } else {
         told->account[0] = '\0'; /* more than one: none of them is "the" account */
     }
+}
+
+static void note_accounts(const struct incidents *incidents, struct incident_cell *it,
+                          const struct incidents_report *report, bool first)
+{
+    const struct finding *finding = report->finding;
+
+    for (uint32_t i = 0; first && i < finding->account_count; i++) {
+        add_account(incidents, it, finding->accounts[i]);
+    }
+    add_account(incidents, it,
+                finding->account.bytes == 0 && names_account(report->detector->key)
+                    ? key_account(report->fact)
+                    : finding->account);
 }
 
 static void note_target(struct incident *told, struct slice target, bool first)
@@ -106,7 +118,15 @@ static struct slice target_of(const struct incidents_report *report, struct text
     return text_slice(scratch);
 }
 
-static void note_parties(struct incident_cell *it, const struct incidents_report *report, bool first)
+static uint64_t call_number_of(const struct fact *fact)
+{
+    return fact->kind == FACT_STREAM ? fact->is.stream.call_number
+           : fact->kind == FACT_CALL ? fact->is.call.call_number
+                                     : 0;
+}
+
+static void note_parties(struct incident_cell *it, const struct incidents_report *report,
+                         bool first)
 {
     const struct fact_party *source = key_source(report->fact);
     const struct fact_party *server = key_destination(report->fact);
@@ -117,6 +137,10 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
     if (source != NULL) {
         it->source = *source;
     }
+    if (server != NULL) {
+        it->destination = *server;
+    }
+    it->call_number = call_number_of(report->fact);
     if (first) {
         told->source = source != NULL && !told->many && report->detector->key != KEY_SITE
                            ? source->endpoint
@@ -134,7 +158,8 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
 
 /* --- evidence: the first four and the last four --- */
 
-static void note_evidence(struct incidents *incidents, struct incident *told, const struct fact *fact)
+static void note_evidence(struct incidents *incidents, struct incident *told,
+                          const struct fact *fact)
 {
     uint32_t count = told->evidence_count;
 
@@ -186,6 +211,8 @@ static void note_figures(struct incident_cell *it, const struct incidents_report
     it->last.account = SLICE_NONE;
     it->last.target = SLICE_NONE;
     it->last.detail = SLICE_NONE;
+    it->last.accounts = NULL;
+    it->last.account_count = 0;
     copy(it->detail, sizeof it->detail, finding->detail);
 }
 
@@ -194,7 +221,7 @@ static void note(struct incidents *incidents, struct incident_cell *it,
 {
     note_figures(it, report);
     note_parties(it, report, first);
-    note_account(incidents, it, report);
+    note_accounts(incidents, it, report, first);
     note_evidence(incidents, &it->told, report->fact);
     it->last_at_ns = report->fact->time_ns;
     it->told.last_ns = time_add(report->fact->time_ns, incidents->shift_ns);
@@ -248,13 +275,15 @@ void incident_note(struct incidents *incidents, struct incident_cell *it,
     uint64_t before = told->count;
     uint64_t gap = time_since(report->fact->time_ns, it->last_at_ns);
 
-    if (told->many || report->finding->count <= before) {
-        told->count = before + 1;
+    const struct finding *finding = report->finding;
+    bool after_gap = finding->window_ns > 0 && gap >= finding->window_ns;
+
+    if (finding->only_rise) {
+        told->count = before;
+    } else if (after_gap && !told->many) {
+        told->count = before + (finding->count > 0 ? finding->count : 1);
     } else {
-        told->count = report->finding->count;
-    }
-    if (!told->many && gap >= report->finding->window_ns && report->finding->count > 1) {
-        told->count = before + report->finding->count;
+        told->count = told->many || finding->count <= before ? before + 1 : finding->count;
     }
     note(incidents, it, report, false);
 }

@@ -1,10 +1,11 @@
 /* incident_tell.c - the sentence that one understands at 3 a.m., and the telling of it.
  *
- *      203.0.113.66 failed 10 logins on account 2001@192.0.2.10 in 7.1 s (limit 10 failures in 1 min). Block ...
- *      └─ who ────┘ └─ the finding's detail ──────────────────┘ └─ span, threshold, window ────────┘   └ advice
+ *      203.0.113.66 failed 10 logins on account 2001@192.0.2.10 in 7.1 s (limit 10 failures in 1
+ * min). Block ... └─ who ────┘ └─ the finding's detail ──────────────────┘ └─ span, threshold,
+ * window ────────┘   └ advice
  *
- * A source that has not proven that it hears us only "claims to be" that address. The last words of a closed incident
- * are its totals. */
+ * A source that has not proven that it hears us only "claims to be" that address. The last words of
+ * a closed incident are its totals. */
 #include "detectors/frame/incidents.h"
 
 enum { WHO_BYTES = 96 };
@@ -118,8 +119,11 @@ static void write_sentence(struct incidents *incidents, const struct incident_ce
         text_string(text, ".");
     }
     if (it->told.state == INCIDENT_CLOSE) {
-        text_string(text, " Closed after ");
-        text_duration(text, time_since(it->told.last_ns, it->told.first_ns));
+        uint64_t span_ns = time_since(it->told.last_ns, it->told.first_ns);
+        text_string(text, span_ns > 0 ? " Closed after " : " Closed");
+        if (span_ns > 0) {
+            text_duration(text, span_ns);
+        }
         text_format(text, ", %" PRIu64 " in all.", it->told.count);
     }
     text_string(text, " ");
@@ -149,6 +153,8 @@ static void tell_detectors(struct incidents *incidents, const struct incident_ce
         .id = told->id,
         .account = slice_of_string(told->account),
         .target = slice_of_string(told->target),
+        .destination = it->destination,
+        .call_number = it->call_number,
     };
     if (addr_is_unspecified(&told->source.addr)) {
         fact.is.incident.source = (struct fact_party){.zone = 0};
@@ -163,8 +169,8 @@ void incident_tell(struct incidents *incidents, struct incident_cell *it, enum i
     struct incident *told = &it->told;
     struct text message = text_into(told->message, sizeof told->message - 1);
     struct text chain = text_into(told->chain_text, sizeof told->chain_text - 1);
-    bool rose = told->severity > it->told_severity ||
-                told->confidence.value >= it->told_confidence + 10;
+    bool rose =
+        told->severity > it->told_severity || told->confidence.value >= it->told_confidence + 10;
 
     if (state == INCIDENT_CLOSE) {
         told->update++;

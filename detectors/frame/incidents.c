@@ -5,15 +5,16 @@
  *                    ▼                                ▼
  *              note, perhaps told               the one about many
  *
- * Timers are lazy: a finding only moves `last_at_ns`; when the wheel fires, the incident is closed or set anew. Lists by
- * (rule, severity) in order of opening make folding a look at their heads; one list of all gives the order of the end.
+ * Timers are lazy: a finding only moves `last_at_ns`; when the wheel fires, the incident is closed
+ * or set anew. Lists by (rule, severity) in order of opening make folding a look at their heads;
+ * one list of all gives the order of the end.
  *
- * Folding follows severity, so the table never evicts by itself: room is made before a cell is taken, and incidents of
- * severity 4 are never folded (a newcomer is dropped and counted instead).
+ * Folding follows severity, so the table never evicts by itself: room is made before a cell is
+ * taken, and incidents of severity 4 are never folded (a newcomer is dropped and counted instead).
  *
- * The 24 hours: who is closed by age leaves his id under (rule, key); the next finding opens a new one that says
- * `continues`. A second table remembers when each rule last spoke of a source, its site and an account: that is what a
- * detector asks with detector_recent(). */
+ * The 24 hours: who is closed by age leaves his id under (rule, key); the next finding opens a new
+ * one that says `continues`. A second table remembers when each rule last spoke of a source, its
+ * site and an account: that is what a detector asks with detector_recent(). */
 #include "detectors/frame/incidents.h"
 
 enum { ALL = 0, RANK = 1 };
@@ -52,8 +53,8 @@ size_t incidents_bytes_max(const struct incidents_options *options)
     struct table_options recent = recent_options(options);
     const size_t timer_bytes = 48;
 
-    return table_bytes_max(&open) + table_bytes_max(&recent) + chain_bytes_max(options->closed_max) +
-           options->incidents_max * timer_bytes +
+    return table_bytes_max(&open) + table_bytes_max(&recent) +
+           chain_bytes_max(options->closed_max) + options->incidents_max * timer_bytes +
            options->rules * (sizeof(struct storm) + sizeof(uint32_t) +
                              INCIDENTS_SEVERITIES * sizeof(struct incident_list));
 }
@@ -260,8 +261,8 @@ static void end_one(struct incidents *incidents, uint32_t cell, enum incident_ou
 {
     struct incident_cell *it = cell_at(incidents, cell);
 
-    it->told.outcome = (uint8_t)(it->succeeded && outcome != INCIDENT_UNKNOWN ? INCIDENT_SUCCEEDED
-                                                                               : outcome);
+    it->told.outcome =
+        (uint8_t)(it->succeeded && outcome != INCIDENT_UNKNOWN ? INCIDENT_SUCCEEDED : outcome);
     incident_tell(incidents, it, INCIDENT_CLOSE, 0, now_ns);
     if (it->told.many) {
         incidents->storms[it->rule].active = false;
@@ -318,7 +319,8 @@ void incidents_end(struct incidents *incidents, uint64_t now_ns)
 
 /* --- opening --- */
 
-/* The oldest of the lowest severity, not above `severity`; of one rule or of all. TABLE_NONE: no one may go. */
+/* The oldest of the lowest severity, not above `severity`; of one rule or of all. TABLE_NONE: no
+ * one may go. */
 static uint32_t to_fold(const struct incidents *incidents, uint32_t rule_from, uint32_t rule_to,
                         uint8_t severity)
 {
@@ -347,8 +349,8 @@ static bool make_room(struct incidents *incidents, uint32_t rule, uint8_t severi
     if (!rule_full && incidents->table.used < incidents->options.incidents_max) {
         return true;
     }
-    victim = to_fold(incidents, rule_full ? rule : 0, rule_full ? rule + 1 : incidents->options.rules,
-                     severity);
+    victim = to_fold(incidents, rule_full ? rule : 0,
+                     rule_full ? rule + 1 : incidents->options.rules, severity);
     if (victim == TABLE_NONE) {
         return false;
     }
@@ -454,7 +456,8 @@ static bool update_due(const struct incident_cell *it, uint64_t now_ns, bool *ou
     return *out_exempt;
 }
 
-static void update(struct incidents *incidents, uint32_t cell, const struct incidents_report *report)
+static void update(struct incidents *incidents, uint32_t cell,
+                   const struct incidents_report *report)
 {
     struct incident_cell *it = cell_at(incidents, cell);
     bool exempt;

@@ -1,6 +1,6 @@
 /* incidents.h - all incidents: opened, told, folded, closed, remembered.
  *
- * Owns      the open incidents, their timers, storms, chains, and when each rule last spoke of each entity.
+ * Owns      the open incidents, timers, storms, chains, and when each rule last spoke of whom.
  * Borrows   facts and findings during the call.
  * Time      of the facts, as the frame gives it; `shift_ns` is added where a time is told.
  * Bounds    incidents_max open ones, INCIDENTS_RULE_MAX of one rule; closed_max chains.
@@ -23,6 +23,7 @@ enum {
     STORM_OPENS_MAX = 20,
     STORM_TOP = 10,
     STORM_NAME_BYTES = 48,
+    STORM_FOLDED_BITS = 16384,
 };
 #define STORM_WINDOW_NS NS_PER_MINUTE
 #define INCIDENT_QUIET_NS_MIN (5 * NS_PER_MINUTE)
@@ -36,6 +37,7 @@ struct storm {
     uint32_t cell; /* of the incident about many, while active */
     uint32_t used;
     struct distinct keys;
+    uint64_t folded[STORM_FOLDED_BITS / 64]; /* a Bloom filter: keys that belong to it */
     struct storm_row {
         uint64_t key_hash;
         uint64_t count;
@@ -48,6 +50,8 @@ struct incident_cell {
     struct incident told;
     struct finding last; /* slices empty: texts are here and in `told` */
     struct fact_party source;
+    struct fact_party destination;
+    uint64_t call_number;
     struct distinct accounts;
     char detail[INCIDENTS_DETAIL_BYTES];
     uint64_t key_hash;
@@ -92,9 +96,9 @@ struct incidents {
     struct table recent; /* (rule, entity) -> when it last spoke */
     struct wheel wheel;
     struct chains chains;
-    struct storm *storms;          /* a rule each */
+    struct storm *storms; /* a rule each */
     struct incident_list *by_rank; /* [rule][severity] */
-    uint32_t *open_count;          /* of a rule */
+    uint32_t *open_count; /* of a rule */
     struct incident_list all;
     uint64_t opened;
     uint64_t suppressed;

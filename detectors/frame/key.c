@@ -10,9 +10,10 @@
  *      stream          its number                                none
  *      site            a constant                                none
  *
- * Hashes are keyed, so that nobody outside can choose two that meet; each kind has a table of its own, so kinds need
- * no marks against each other. A server is its address without the port: an attacker who walks its ports asks one
- * server. Devices enter by the hash that state made (instance, else agent). */
+ * Hashes are keyed, so that nobody outside can choose two that meet; each kind has a table of its
+ * own, so kinds need no marks against each other. A server is its address without the port: an
+ * attacker who walks its ports asks one server. Devices enter by the hash that state made
+ * (instance, else agent). */
 #include "detectors/frame/key.h"
 
 #define SITE_HASH UINT64_C(0x5eed0f0e51e0011d)
@@ -200,10 +201,11 @@ bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_ke
 
 void key_write_printable(struct text *text, struct slice part)
 {
-    size_t bytes = part.bytes < text->capacity - text->bytes ? part.bytes
-                                                              : text->capacity - text->bytes;
+    size_t bytes =
+        part.bytes < text->capacity - text->bytes ? part.bytes : text->capacity - text->bytes;
 
-    /* Printable text is at most four times as long; a cut inside a UTF-8 character shows as \xNN. */
+    /* Printable text is at most four times as long; a cut inside a UTF-8 character shows as \xNN.
+     */
     for (; bytes > 0; bytes -= bytes > 64 ? 16 : 1) {
         struct text attempt = *text;
         text_printable(&attempt, slice_part(part, 0, bytes));

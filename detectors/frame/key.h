@@ -11,8 +11,8 @@
 
 #include "detectors/detector.h"
 
-/* Who is looked at: sender of the request, caller, originator, sender of the stream; NULL = no one (a second, an
- * incident without a source). */
+/* Who is looked at: sender of the request, caller, originator, sender of the stream; NULL = no one
+ * (a second, an incident without a source). */
 const struct fact_party *key_source(const struct fact *fact);
 /* The other end, or NULL. */
 const struct fact_party *key_destination(const struct fact *fact);
@@ -21,7 +21,8 @@ struct slice key_call_id(const struct fact *fact);
 uint64_t key_device(const struct fact *fact); /* 0 = none */
 bool key_account_known(const struct fact *fact);
 
-/* `group` is what fairness is counted by: the source's site for kinds that begin with a source, else 0. */
+/* `group` is what fairness is counted by: the source's site for kinds that begin with a source,
+ * else 0. */
 struct key {
     uint64_t hash;
     uint64_t group;
@@ -31,8 +32,8 @@ MUST_USE bool key_of(enum key_kind kind, const struct fact *fact, struct hash_ke
 /* The site prefix of an address, hashed; what /24 and /48 entities are remembered under. */
 uint64_t key_hash_site(struct hash_key hash_key, const struct addr *addr);
 
-/* The key as people read it, and the second part of a pair ("" where there is none). Attacker's texts are made
- * printable and cut to what fits. */
+/* The key as people read it, and the second part of a pair ("" where there is none). Attacker's
+ * texts are made printable and cut to what fits. */
 void key_write(enum key_kind kind, const struct fact *fact, struct text *entity,
                struct text *secondary);
 /* The longest beginning of `part` whose printable form fits into what is left of `text`. */

@@ -1,13 +1,16 @@
 /* slots.c - one look-up a fact and kind of key, whatever the number of detectors.
  *
- *      entry of a kind   [lane of rule a | lane of rule b | ...]        offsets are computed at open, 8-byte aligned
- *      lane with a slab  [handle + 1 : 32 | the detector's own bytes]   0 = no cell yet
+ *      entry of a kind   [lane of rule a | lane of rule b | ...]        offsets are computed at
+ * open, 8-byte aligned lane with a slab  [handle + 1 : 32 | the detector's own bytes]   0 = no cell
+ * yet
  *
- * Lanes of one key lie side by side, so that a fact that three detectors want costs one cache miss. What is larger than
- * a lane lies in the detector's slab and is taken at the first delivery and given back with the entry.
+ * Lanes of one key lie side by side, so that a fact that three detectors want costs one cache miss.
+ * What is larger than a lane lies in the detector's slab and is taken at the first delivery and
+ * given back with the entry.
  *
- * A quarter of the entries is for keys that have not proven anything (detections.md section B): a million forged
- * sources push out each other, never a slow attacker who has shown that he hears our answers. */
+ * A quarter of the entries is for keys that have not proven anything (detections.md section B): a
+ * million forged sources push out each other, never a slow attacker who has shown that he hears our
+ * answers. */
 #include "detectors/frame/slots.h"
 
 enum { WEAK_PPM = 250000, LANE_ALIGNMENT = 8 };
@@ -30,7 +33,8 @@ static uint32_t slab_cells(const struct detector *detector, const void *conf)
     return cells < 1 ? 1 : cells > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)cells;
 }
 
-/* Bytes of an entry of the kind; offsets go to `rules` where that is not NULL. 0 = nobody wants the kind. */
+/* Bytes of an entry of the kind; offsets go to `rules` where that is not NULL. 0 = nobody wants the
+ * kind. */
 static uint32_t layout(enum key_kind kind, const struct frame_conf *confs, struct slots_rule *rules)
 {
     uint32_t bytes = 0;
@@ -64,7 +68,8 @@ static void on_evict(void *owner, uint32_t cell, void *at)
 
     for (uint32_t i = 0; kind->rules > 0 && i < kind->slots->rule_count; i++) {
         struct slots_rule *rule = &kind->slots->rules[i];
-        if (!rule->enabled || rule->detector->key != kind->kind || rule->detector->slab_bytes == 0) {
+        if (!rule->enabled || rule->detector->key != kind->kind ||
+            rule->detector->slab_bytes == 0) {
             continue;
         }
         uint32_t handle;

@@ -1,4 +1,4 @@
-/* slots.h - where detectors keep what they remember: a table for each kind of key, a lane for each detector.
+/* slots.h - where detectors keep what they remember: a table a kind of key, a lane a detector.
  *
  * Owns      the tables, the slabs.
  * Borrows   the configurations.
@@ -24,8 +24,8 @@ struct slots_rule {
 
 struct slots_kind {
     struct table table;
-    bool open;          /* an enabled detector wants it */
-    uint32_t rules;     /* how many of them have a slab */
+    bool open; /* an enabled detector wants it */
+    uint32_t rules; /* how many of them have a slab */
     struct slots *slots; /* for eviction */
     enum key_kind kind;
 };

@@ -1,28 +1,46 @@
 /* storm.c - more than 20 incidents of one rule within a minute are one incident about many.
  *
- * What counts is how many different keys wanted to open one, told or not: if only the told ones counted, each quiet
- * minute would let 20 more through while the storm goes on. The largest keys are kept by space-saving; ties go to the
- * lower row, so answers repeat. */
+ * What counts is how many keys wanted to open one, told or not: if only the told ones counted, each
+ * minute would let 20 more through while the storm goes on. A key that was folded stays so until
+ * the storm's incident closes, else the same keys would come back one by one as soon as it is
+ * quieter. The largest keys are kept by space-saving; ties go to the lower row, so answers repeat.
+ */
 #include "detectors/frame/incidents.h"
+
+/* Two bits a key; a filter that is full takes everything until the storm is over. */
+static bool is_folded(const struct storm *storm, uint64_t key_hash)
+{
+    uint32_t one = (uint32_t)(key_hash % STORM_FOLDED_BITS);
+    uint32_t other = (uint32_t)((key_hash >> 32) % STORM_FOLDED_BITS);
+
+    return (storm->folded[one / 64] >> one % 64 & storm->folded[other / 64] >> other % 64 & 1) != 0;
+}
+
+static void fold(struct storm *storm, uint64_t key_hash)
+{
+    uint32_t one = (uint32_t)(key_hash % STORM_FOLDED_BITS);
+    uint32_t other = (uint32_t)((key_hash >> 32) % STORM_FOLDED_BITS);
+
+    storm->folded[one / 64] |= UINT64_C(1) << one % 64;
+    storm->folded[other / 64] |= UINT64_C(1) << other % 64;
+}
 
 bool storm_takes(struct storm *storm, uint64_t key_hash, uint64_t now_ns)
 {
-    uint32_t opens;
-
-    if (!storm->active || distinct_add(&storm->keys, key_hash)) {
-        opens = window_add(&storm->opens, now_ns, STORM_WINDOW_NS, 1);
-    } else {
-        opens = window_sum(&storm->opens, now_ns, STORM_WINDOW_NS);
+    if (storm->active && is_folded(storm, key_hash)) {
+        return true;
     }
-    if (opens <= STORM_OPENS_MAX) {
+    if (window_add(&storm->opens, now_ns, STORM_WINDOW_NS, 1) <= STORM_OPENS_MAX) {
         return false;
     }
     if (!storm->active) {
         storm->active = true;
         storm->used = 0;
         memset(&storm->keys, 0, sizeof storm->keys);
-        (void)distinct_add(&storm->keys, key_hash);
+        memset(storm->folded, 0, sizeof storm->folded);
     }
+    (void)distinct_add(&storm->keys, key_hash);
+    fold(storm, key_hash);
     return true;
 }
 

@@ -40,8 +40,7 @@ static void compare_recent(const struct bytestream_work *work)
         const struct bytestream_recent *recent = &stream->recents[i];
         if (recent->sequence == segment->tcp_sequence && recent->bytes == segment->payload_bytes) {
             if (recent->hash != hash) {
-                work->table->options.on_anomaly(work->table->options.owner, segment,
-                                                ANOMALY_TCP_OVERLAP_CONFLICT);
+                bytestream_conflict(work);
             }
             return;
         }
@@ -93,7 +92,7 @@ static void see_payload(const struct bytestream_work *work)
     uint32_t bytes = segment->payload_bytes;
     uint32_t hole = segment->payload_wire > bytes ? segment->payload_wire - bytes : 0;
 
-    bool probe = bytes == 1 && stream->based && sequence + 1 == stream->chunks.base;
+    bool probe = bytes == 1 && stream->based && sequence + 1 == stream->chunks.base + stream->ready;
     if (probe) { /* TCP's own keep-alive repeats one byte, of any value */
         return;
     }
@@ -190,8 +189,7 @@ bool bytestream_see(struct bytestream_table *table, const struct datagram *segme
     return stream->carries != CARRIES_OTHER;
 }
 
-/* --- marks and the end
- * ------------------------------------------------------------------------------------------ */
+/* --- marks and the end --- */
 /* Heap sort by the number of the first packet: in place, and n log n whatever came. */
 static void due_sift(struct bytestream_due *due, size_t from, size_t total)
 {
@@ -282,8 +280,7 @@ void bytestream_end(struct bytestream_table *table)
     run_due(table, TIME_END);
 }
 
-/* --- open and close
- * --------------------------------------------------------------------------------------------- */
+/* --- open and close --- */
 static uint32_t shard_part(size_t whole)
 {
     size_t part = whole / FLOW_SHARDS;

@@ -92,6 +92,7 @@ struct bytestream_table {
     struct bytestream_shard shards[FLOW_SHARDS];
     uint8_t *scratch;
     struct bytestream_due *due; /* room for all streams */
+    uint64_t conflict_number; /* of the last packet that was told as a conflict */
     uint64_t now_number; /* of the packet at work: what is pushed out falls to it */
 };
 
@@ -122,6 +123,17 @@ bytestream_work_on(struct bytestream_shard *shard, uint32_t cell, const struct d
 static inline void bytestream_count(const struct bytestream_work *work, enum reason reason)
 {
     work->table->options.on_reason(work->table->options.owner, reason);
+}
+
+/* The segment repeats a range with other bytes: told once a segment. */
+static inline void bytestream_conflict(const struct bytestream_work *work)
+{
+    const struct bytestream_options *options = &work->table->options;
+
+    if (work->table->conflict_number != work->segment->number) {
+        work->table->conflict_number = work->segment->number;
+        options->on_anomaly(options->owner, work->segment, ANOMALY_TCP_OVERLAP_CONFLICT);
+    }
 }
 
 /* Brings the clocks up to date with what is held. */

@@ -10,8 +10,7 @@
  * searched. */
 #include "sensor/flows/bytestream_inside.h"
 
-/* --- the list of those that wait
- * ---------------------------------------------------------------------------- */
+/* --- the list of those that wait --- */
 static void waits_leave(const struct bytestream_work *work)
 {
     struct bytestream_shard *shard = work->shard;
@@ -50,14 +49,15 @@ void bytestream_wait(const struct bytestream_work *work)
     shard->waits_last = work->cell;
 }
 
-/* --- framing
- * -------------------------------------------------------------------------------------------------
- */
+/* --- framing --- */
 struct walk {
     const uint8_t *at;
     uint32_t bytes;
     uint32_t done;
-    bool held; /* `at` is a copy: the chunks know when a byte came */
+    bool held; /* `at` is a copy: the chunks know when a byte came, */
+    uint32_t
+        news_from; /* but of these the segment at work: they may share a chunk with older ones */
+    uint32_t news_to;
 };
 
 static void tell(const struct bytestream_work *work, const struct walk *walk, uint32_t bytes,
@@ -65,9 +65,9 @@ static void tell(const struct bytestream_work *work, const struct walk *walk, ui
 {
     const struct bytestream_options *options = &work->table->options;
     struct bytestream *stream = work->stream;
-    uint64_t first_byte_ns = walk->held
-                                 ? chunks_time(&work->shard->slab, &stream->chunks, walk->done)
-                                 : work->segment->time_ns;
+    bool is_new = !walk->held || (walk->done >= walk->news_from && walk->done < walk->news_to);
+    uint64_t first_byte_ns = is_new ? work->segment->time_ns
+                                    : chunks_time(&work->shard->slab, &stream->chunks, walk->done);
 
     options->on_message(options->owner, work->segment, walk->at + walk->done, bytes, cut,
                         stream->resync, first_byte_ns);
@@ -150,7 +150,9 @@ static void walk_messages(const struct bytestream_work *work, struct walk *walk)
             continue;
         }
         struct sip_frame frame;
-        bool known = stream->carries == CARRIES_SIP || is_sip_port(work->segment);
+        /* Where it is not sure that a message begins, the shape of one is not enough. */
+        bool known =
+            !stream->resync && (stream->carries == CARRIES_SIP || is_sip_port(work->segment));
         enum reason reason = sip_frame_next(walk->at + walk->done, left, known, &frame);
         walk->done += frame.skip;
         if (stream->carries == CARRIES_SIP) {
@@ -174,8 +176,7 @@ static void walk_messages(const struct bytestream_work *work, struct walk *walk)
     }
 }
 
-/* --- what is held
- * -------------------------------------------------------------------------------------------- */
+/* --- what is held --- */
 /* Brings the clocks up to date with what is held. */
 void bytestream_settle(const struct bytestream_work *work, uint64_t now_ns)
 {
@@ -201,11 +202,16 @@ void bytestream_forget(const struct bytestream_work *work)
     bytestream_settle(work, 0);
 }
 
-/* Asks framing about what lies ready; keeps the rest. */
-static void walk_held(const struct bytestream_work *work)
+/* Asks framing about what lies ready; keeps the rest. The segment at work brought [news_from,
+ * news_to). */
+static void walk_held(const struct bytestream_work *work, uint32_t news_from, uint32_t news_to)
 {
     struct bytestream *stream = work->stream;
-    struct walk walk = {.at = work->table->scratch, .bytes = stream->ready, .held = true};
+    struct walk walk = {.at = work->table->scratch,
+                        .bytes = stream->ready,
+                        .held = true,
+                        .news_from = news_from,
+                        .news_to = news_to};
 
     chunks_copy(&work->shard->slab, &stream->chunks, work->table->scratch, stream->ready);
     walk_messages(work, &walk);
@@ -268,9 +274,7 @@ static bool make_room(const struct bytestream_work *work)
     return true;
 }
 
-/* --- segments
- * --------------------------------------------------------------------------------------------------
- */
+/* --- segments --- */
 void bytestream_remember(struct bytestream *stream, const struct datagram *segment)
 {
     stream->last = *segment;
@@ -295,8 +299,7 @@ static bool hold(const struct bytestream_work *work, uint32_t sequence, const ui
                              work->segment->time_ns, append, &conflict);
     } while (result == CHUNKS_NO_CELL && make_room(work));
     if (conflict) {
-        work->table->options.on_anomaly(work->table->options.owner, work->segment,
-                                        ANOMALY_TCP_OVERLAP_CONFLICT);
+        bytestream_conflict(work);
     }
     bytestream_remember(stream, work->segment);
     bytestream_wait(work);
@@ -359,7 +362,7 @@ static void see_held(const struct bytestream_work *work, uint32_t sequence, cons
         uint32_t old = before - offset; /* the segment reaches back to what was ready */
         bool several = stream->ready != offset + bytes;
         if (is_worth_asking(stream, at + old, bytes - old, several)) {
-            walk_held(work);
+            walk_held(work, before, offset + bytes);
         }
     }
 }
@@ -374,9 +377,7 @@ void bytestream_take(const struct bytestream_work *work, uint32_t sequence, cons
     }
 }
 
-/* --- gaps
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- gaps --- */
 bool bytestream_gap_over(const struct bytestream *stream, uint64_t now_ns)
 {
     return stream->gap_ns != 0 && (stream->chunks.bytes - stream->ready > GAP_BYTES ||
@@ -391,5 +392,5 @@ void bytestream_give_up_gap(const struct bytestream_work *work)
     bytestream_give_up(work, chunks_gap(&work->shard->slab, &stream->chunks), true);
     stream->gap_ns = 0;
     bytestream_settle(work, work->segment->state_ns);
-    walk_held(work);
+    walk_held(work, 0, 0);
 }

@@ -1,13 +1,14 @@
 /* classify.c - nDPI 4.2 behind a small door.
  *
- * One module a worker, made when the first flow asks (10 MiB, 20 ms); the states it works in (688 bytes each) stand in
- * a region of ours, so that their number is bounded and what is not used is not touched. What nDPI allocates inside a
- * state is freed with its examination.
+ * One module a worker, made when the first flow asks (10 MiB, 20 ms); the states it works in (688
+ * bytes each) stand in a region of ours, so that their number is bounded and what is not used is
+ * not touched. What nDPI allocates inside a state is freed with its examination.
  *
- * What is believed: only verdicts that nDPI reached by inspection of this flow's packets. A guess by port or address is
- * passed on as a guess, for nobody to trust. A verdict from nDPI's caches of earlier flows is dropped, because it
- * depends on what else this worker has seen (DESIGN.md law 2). SIP, RTP and RTCP are never taken from nDPI: it calls
- * random bytes RTP at the first packet and anything on port 5060 SIP; our decoders have judged those already.
+ * What is believed: only verdicts that nDPI reached by inspection of this flow's packets. A guess
+ * by port or address is passed on as a guess, for nobody to trust. A verdict from nDPI's caches of
+ * earlier flows is dropped, because it depends on what else this worker has seen (DESIGN.md law 2).
+ * SIP, RTP and RTCP are never taken from nDPI: it calls random bytes RTP at the first packet and
+ * anything on port 5060 SIP; our decoders have judged those already.
  *
  * Limit: reassembled datagrams have no IP header in one piece and are not shown to nDPI. */
 /* First: it brings system headers that declare names which ours poison. */
@@ -111,9 +112,8 @@ static bool is_ours(uint16_t protocol)
 
 static void name_of(struct classify *classify, uint16_t protocol, char *out, size_t out_bytes)
 {
-    const char *name = protocol == NDPI_PROTOCOL_UNKNOWN
-                           ? ""
-                           : ndpi_get_proto_name(classify->module, protocol);
+    const char *name =
+        protocol == NDPI_PROTOCOL_UNKNOWN ? "" : ndpi_get_proto_name(classify->module, protocol);
     size_t bytes = strnlen(name, out_bytes - 1);
     memcpy(out, name, bytes);
     out[bytes] = '\0';
@@ -146,9 +146,8 @@ void classify_packet(struct classify *classify, uint32_t id, const struct datagr
     }
     struct ndpi_flow_struct *state = state_of(classify, id);
     uint32_t bytes = datagram->ip_bytes > UINT16_MAX ? UINT16_MAX : datagram->ip_bytes;
-    ndpi_protocol protocol =
-        ndpi_detection_process_packet(classify->module, state, datagram->ip, (uint16_t)bytes,
-                                      datagram->state_ns / NS_PER_MS);
+    ndpi_protocol protocol = ndpi_detection_process_packet(
+        classify->module, state, datagram->ip, (uint16_t)bytes, datagram->state_ns / NS_PER_MS);
     verdict_of(classify, state, protocol, out_verdict);
     if (out_verdict->guessed) {
         /* Packets to come may know better. */

@@ -7,10 +7,9 @@
  * nothing is ever deleted from a chain, old packets fall off the ring. (After 2^32 packets a stale
  * link may look fresh: it leads to cells whose whole hash differs.) What is forgotten follows the
  * order of packets alone. (Buckets that evict their own oldest would be simpler, but then the seed
- * of the hash decides who is forgotten; DESIGN.md law 2.) A packet whose twin turned out to be no
- * copy takes the twin's place in the chain, so every hash stands in a chain once, and chains stay
- * as short as the load of the heads (one half) makes them: a flood of equal packets does not
- * lengthen them.
+ * of the hash decides who is forgotten; DESIGN.md law 2.) The walk along a chain takes half a step
+ * on average whatever comes: cells are half as many as heads, and nobody without the key can aim at
+ * a chain; of a packet's own twins the newest is met first, and decides.
  *
  * What makes two packets the same: addresses, ports, protocol, IP id, lengths, checksum, TCP's
  * numbers, and the payload. Of the payload the first 32 bytes are hashed where UDP's or TCP's
@@ -18,6 +17,10 @@
  * still have the same checksum, length and IP id are one in 65,536, and then only within 50 ms
  * (RTP's header lies within the 32 anyway). Without a checksum (0, and fragments) all captured
  * bytes count. TTL, VLAN, VNI, MAC and port are left out: they differ between the mirrors.
+ *
+ * Links to packets that are two windows old are not followed: at the rates of most taps few packets
+ * are younger, so most look-ups end at the head, without a cell (a cache line) of the ring. Two
+ * windows, because a stamp may lie before the one before it.
  *
  * A copy is measured against the first of its kind, not against the copy before: a loop does not
  * hide packets for longer than the window. */
@@ -44,6 +47,8 @@ struct duplicate_cell {
 struct duplicate_table {
     struct hash_key key;
     uint32_t number; /* of the newest packet; begins where a link of 0 is stale */
+    uint32_t live; /* packets before this number are too old for any window */
+    uint64_t newest_ns;
     struct region ring;
     struct region heads;
 };
@@ -72,6 +77,7 @@ enum status duplicate_table_open(struct hash_key key, struct duplicate_table **o
     }
     table->key = key;
     table->number = DUPLICATE_CELLS;
+    table->live = DUPLICATE_CELLS + 1;
     enum status status =
         region_open(DUPLICATE_CELLS * sizeof(struct duplicate_cell), &table->ring, error);
     if (status != STATUS_OK) {
@@ -157,6 +163,24 @@ static bool duplicate_is_copy(const struct duplicate_cell *cell, bool has_id, ui
     return apart_ns <= DUPLICATE_WINDOW_NO_ID_NS && cell->where != where;
 }
 
+/* How far back a link may point: what is older than two windows is of no use. */
+static uint32_t duplicate_reach(struct duplicate_table *table, uint32_t number, uint64_t now_ns)
+{
+    const struct duplicate_cell *ring = table->ring.at;
+    table->newest_ns = now_ns > table->newest_ns ? now_ns : table->newest_ns;
+    while (table->live != number &&
+           time_since(table->newest_ns, ring[table->live & (DUPLICATE_CELLS - 1)].time_ns) >
+               2 * DUPLICATE_WINDOW_NS) {
+        table->live++;
+    }
+    uint32_t reach = number - table->live;
+    if (reach > DUPLICATE_CELLS) {
+        table->live = number - DUPLICATE_CELLS;
+        reach = DUPLICATE_CELLS;
+    }
+    return reach;
+}
+
 bool duplicate_see(struct duplicate_table *table, const struct layers *layers, uint16_t interface,
                    uint64_t now_ns)
 {
@@ -168,17 +192,17 @@ bool duplicate_see(struct duplicate_table *table, const struct layers *layers, u
     /* An IPv6 fragment has an id too, but a sender's own: it repeats it in no other packet. */
     bool has_id = layers->ip_id != 0 || (layers->fragment && layers->fragment_id != 0);
     uint32_t number = table->number + 1;
-    uint32_t *link = head;
-    while (number - *link <= DUPLICATE_CELLS) { /* ends: a link in a cell is older than the cell */
-        struct duplicate_cell *cell = &ring[*link & (DUPLICATE_CELLS - 1)];
+    uint32_t seen = *head;
+    uint32_t reach = duplicate_reach(table, number, now_ns);
+    while (number - seen <= reach) { /* ends: what a cell links to is older than it */
+        const struct duplicate_cell *cell = &ring[seen & (DUPLICATE_CELLS - 1)];
         if (cell->hash == hash) {
             if (duplicate_is_copy(cell, has_id, where, now_ns)) {
                 return true;
             }
-            *link = cell->before; /* its place is taken below */
-            break;
+            break; /* the twin seen last decides */
         }
-        link = &cell->before;
+        seen = cell->before;
     }
     table->number = number;
     ring[number & (DUPLICATE_CELLS - 1)] =

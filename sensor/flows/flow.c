@@ -1,17 +1,20 @@
 /* flow.c - five-tuples of one worker: who began, how much, and whose protocol it is.
  *
  *   shard  table of base/table.h by the symmetric flow hash, capacity flows_max / 16
- *   order  all flows by their first packet, with holes: a sweep at a mark tells them sorted, whatever the hash order
+ *   order  all flows by their first packet, with holes: a sweep at a mark tells them sorted,
+ * whatever the hash order
  *
- * Media does not come here once its stream is confirmed, so this table may be slower than the stream table; what comes
- * is signalling, STUN, RTCP, and everything that is none of ours. For the last kind nDPI is asked, within a budget
- * of each shard: so many new examinations a second of packet time, so many at once. Budgets of shards, not of the
- * worker, because answers must not depend on the number of workers. A flow beyond them stays without a name, counted.
+ * Media does not come here once its stream is confirmed, so this table may be slower than the
+ * stream table; what comes is signalling, STUN, RTCP, and everything that is none of ours. For the
+ * last kind nDPI is asked, within a budget of each shard: so many new examinations a second of
+ * packet time, so many at once. Budgets of shards, not of the worker, because answers must not
+ * depend on the number of workers. A flow beyond them stays without a name, counted.
  *
- * Proof over TCP: an address that acknowledges data hears what is sent to it. Nothing here needs both directions, so
- * each direction tells what it shows by itself, a few times at most: how far it has sent, at its first data and where
- * messages end, and acknowledgements that go beyond the first one seen. One of each would do if every segment were
- * acknowledged alone. Who keeps state above the packet joins them. */
+ * Proof over TCP: an address that acknowledges data hears what is sent to it. Nothing here needs
+ * both directions, so each direction tells what it shows by itself, a few times at most: how far it
+ * has sent, at its first data and where messages end, and acknowledgements that go beyond the first
+ * one seen. One of each would do if every segment were acknowledged alone. Who keeps state above
+ * the packet joins them. */
 #include "sensor/flows/flow.h"
 
 #include "base/clock.h"
@@ -34,7 +37,7 @@ struct flow_side {
 struct flow {
     uint64_t number; /* of the first packet */
     uint64_t first_ns;
-    uint64_t last_ns;   /* own stamp */
+    uint64_t last_ns; /* own stamp */
     uint64_t active_ns; /* state time */
     struct addr source; /* the originator */
     struct addr destination;
@@ -52,7 +55,7 @@ struct flow {
     uint8_t examined; /* packets shown to nDPI */
     bool guessed;
     uint32_t examination; /* 0 = none open */
-    uint64_t bytes[2];    /* [0] from the originator */
+    uint64_t bytes[2]; /* [0] from the originator */
     uint64_t packets[2];
     struct flow_side sides[2];
     char master[24];
@@ -67,14 +70,14 @@ struct flow_place {
 
 struct flow_shard {
     struct table table;
-    uint32_t examinations;        /* open */
+    uint32_t examinations; /* open */
     uint32_t examinations_second; /* begun since the mark */
 };
 
 struct flow_table {
     struct flow_options options;
     struct classify *classify; /* NULL: not asked for */
-    struct region order;       /* struct flow_place */
+    struct region order; /* struct flow_place */
     uint32_t order_count;
     uint32_t order_max;
     uint64_t flows; /* ever */
@@ -93,42 +96,42 @@ static struct table_options table_options_for(const struct flow_options *options
 static void flow_tell(struct flow_table *table, struct flow *flow, enum stream_end reason,
                       uint64_t key, uint64_t sub_bits, uint64_t time_ns, uint64_t state_ns)
 {
-    struct flow_sighting sighting = {
-        .head = {.bytes = sizeof sighting,
-                 .kind = SIGHTING_FLOW,
-                 .transport = flow->protocol,
-                 .interface = flow->interface,
-                 .key = key,
-                 .sub = sub_bits | flow->number,
-                 .time_ns = time_ns,
-                 .state_ns = state_ns,
-                 .source = flow->source,
-                 .destination = flow->destination,
-                 .source_port = flow->source_port,
-                 .destination_port = flow->destination_port,
-                 .vlan_outer = flow->vlan_outer,
-                 .vlan_inner = flow->vlan_inner,
-                 .vni = flow->vni,
-                 .ttl = flow->ttl},
-        .flow_number = flow->number,
-        .first_ns = flow->first_ns,
-        .last_ns = flow->last_ns,
-        .forward_bytes = flow->bytes[0],
-        .forward_packets = flow->packets[0],
-        .backward_bytes = flow->bytes[1],
-        .backward_packets = flow->packets[1],
-        .application = flow->application,
-        .end_reason = (uint8_t)reason,
-        .tcp_flags = flow->tcp_flags,
-        .ndpi_guessed = flow->guessed,
-    };
+    struct flow_sighting sighting;
+    memset(&sighting, 0, sizeof sighting); /* its gaps too */
+    sighting.head = (struct sighting){.bytes = sizeof sighting,
+                                      .kind = SIGHTING_FLOW,
+                                      .transport = flow->protocol,
+                                      .interface = flow->interface,
+                                      .key = key,
+                                      .sub = sub_bits | flow->number,
+                                      .time_ns = time_ns,
+                                      .state_ns = state_ns,
+                                      .source = flow->source,
+                                      .destination = flow->destination,
+                                      .source_port = flow->source_port,
+                                      .destination_port = flow->destination_port,
+                                      .vlan_outer = flow->vlan_outer,
+                                      .vlan_inner = flow->vlan_inner,
+                                      .vni = flow->vni,
+                                      .ttl = flow->ttl};
+    sighting.flow_number = flow->number;
+    sighting.first_ns = flow->first_ns;
+    sighting.last_ns = flow->last_ns;
+    sighting.forward_bytes = flow->bytes[0];
+    sighting.forward_packets = flow->packets[0];
+    sighting.backward_bytes = flow->bytes[1];
+    sighting.backward_packets = flow->packets[1];
+    sighting.application = flow->application;
+    sighting.end_reason = (uint8_t)reason;
+    sighting.tcp_flags = flow->tcp_flags;
+    sighting.ndpi_guessed = flow->guessed;
     static_assert(sizeof sighting.ndpi_app == sizeof flow->app, "same names");
     memcpy(sighting.ndpi_master, flow->master, sizeof sighting.ndpi_master);
     memcpy(sighting.ndpi_app, flow->app, sizeof sighting.ndpi_app);
     table->options.on_sighting(table->options.owner, &sighting);
 }
 
-/* --- nDPI --------------------------------------------------------------------------------------------------- */
+/* --- nDPI --- */
 
 static void examination_end(struct flow_table *table, struct flow_shard *shard, struct flow *flow)
 {
@@ -158,8 +161,7 @@ static void examination_give_up(struct flow_table *table, struct flow_shard *sha
     examination_end(table, shard, flow);
 }
 
-static void examination_begin(struct flow_table *table, struct flow_shard *shard,
-                              struct flow *flow)
+static void examination_begin(struct flow_table *table, struct flow_shard *shard, struct flow *flow)
 {
     if (shard->examinations < EXAMINATIONS_OPEN &&
         shard->examinations_second < EXAMINATIONS_A_SECOND) {
@@ -198,7 +200,7 @@ static void examination_see(struct flow_table *table, struct flow_shard *shard, 
     }
 }
 
-/* --- open, order, end --------------------------------------------------------------------------------------- */
+/* --- open, order, end --- */
 
 /* Called by a full shard's table while table->current is taken in. */
 static void flow_on_evict(void *owner, uint32_t cell, void *at)
@@ -310,10 +312,10 @@ static void order_append(struct flow_table *table, struct flow_place place)
     order[table->order_count++] = place;
 }
 
-/* --- packets ------------------------------------------------------------------------------------------------ */
+/* --- packets --- */
 
-static void flow_begin(struct flow_table *table, struct flow *flow,
-                       const struct datagram *datagram, struct flow_place place)
+static void flow_begin(struct flow_table *table, struct flow *flow, const struct datagram *datagram,
+                       struct flow_place place)
 {
     flow->number = datagram->number;
     flow->first_ns = datagram->time_ns;
@@ -377,8 +379,8 @@ struct flow_view flow_see(struct flow_table *table, const struct datagram *datag
     } else {
         table_touch(&shard->table, cell, datagram->state_ns);
     }
-    bool is_forward = flow->source_port == datagram->source_port &&
-                      addr_equal(&flow->source, &datagram->source);
+    bool is_forward =
+        flow->source_port == datagram->source_port && addr_equal(&flow->source, &datagram->source);
     size_t direction = is_forward ? 0 : 1;
     flow->bytes[direction] += datagram->ip_wire;
     flow->packets[direction]++;
@@ -396,9 +398,9 @@ struct flow_view flow_see(struct flow_table *table, const struct datagram *datag
     return (struct flow_view){
         .application = flow->application,
         .is_new = is_new,
-        .tells_proof = datagram->protocol == PROTOCOL_TCP &&
-                       flow_proves(flow, &flow->sides[direction], datagram,
-                                   application == FLOW_SIP),
+        .tells_proof =
+            datagram->protocol == PROTOCOL_TCP &&
+            flow_proves(flow, &flow->sides[direction], datagram, application == FLOW_SIP),
     };
 }
 
@@ -410,7 +412,7 @@ bool flow_is_sip(const struct flow_table *table, const struct datagram *datagram
            ((const struct flow *)table_at(cells, cell))->application == FLOW_SIP;
 }
 
-/* --- marks -------------------------------------------------------------------------------------------------- */
+/* --- marks --- */
 
 static void flow_finish(struct flow_table *table, struct flow_place place, enum stream_end reason,
                         uint64_t key, uint64_t time_ns)

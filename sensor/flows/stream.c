@@ -1,31 +1,35 @@
 /* stream.c - the streams of one worker: found, begun, evicted, swept at marks.
  *
- *   index  [tag | cell + 1] --> hot [cell]   cold [cell]   side [cell]
- *   order  cells by their first packet, with holes where streams ended; closed up when half of it is holes
- *   shard  two lists, candidates and confirmed streams, each in the order in which they came to it
+ *   index  hash --> cell: stream_index.c          hot [cell]   cold [cell]   side [cell]
+ *   order  cells by their first packet, with holes where streams ended; closed up when half of it
+ * is holes shard  two lists, candidates and confirmed streams, each in the order in which they came
+ * to it
  *
- * The common packet (next number, usual step, same type, confirmed) goes a short way: one line of memory where the clock
- * is static, one more where variation has parted from jitter, two more where six clocks run. With batches of 32 packets
- * all of them are prefetched in passes before. Everything else goes the long way through stream_type.c,
- * stream_sequence.c, stream_probation.c and stream_jitter.c.
+ * The common packet (next number, usual step, same type, confirmed) goes a short way: one line of
+ * memory where the clock is static, one more where variation has parted from jitter, two more where
+ * six clocks run. With batches of 32 packets all of them are prefetched in passes before.
+ * Everything else goes the long way through stream_type.c, stream_sequence.c, stream_probation.c
+ * and stream_jitter.c.
  *
- * Capacities are per shard, and a shard's packets come in the same order whoever works on them, so what is evicted does
- * not depend on the number of workers. A newcomer pushes out a candidate as long as there is one: bogus packets push
- * out each other. No order of output follows the index.
+ * Capacities are per shard, and a shard's packets come in the same order whoever works on them, so
+ * what is evicted does not depend on the number of workers. A newcomer pushes out a candidate as
+ * long as there is one: bogus packets push out each other. No order of output follows the index.
  *
- * Timers are read at marks only, from the state time of a stream's newest packet; that is kept to a mark's precision
- * (own stamps may lie anywhere), so a stream's end falls at the same mark for every number of workers. */
+ * Timers are read at marks only, from the state time of a stream's newest packet; that is kept to a
+ * mark's precision (own stamps may lie anywhere), so a stream's end falls at the same mark for
+ * every number of workers. */
 #include "sensor/flows/stream_cell.h"
 
-enum { INDEX_SLOTS_MIN = 4096, EVICT_LOOK = 16, INTERVAL_S = 5, SWEEP_AHEAD = 8 };
+enum { EVICT_LOOK = 16, INTERVAL_S = 5, SWEEP_AHEAD = 8 };
 #define SILENT_NS (3 * NS_PER_S)
-#define CANDIDATE_IDLE_NS (60 * NS_PER_S) /* of one that could not be told; keep-alives come every 30 s */
+#define CANDIDATE_IDLE_NS                                                                          \
+    (60 * NS_PER_S) /* of one that could not be told; keep-alives come every 30 s */
 #define MIRROR_NS NS_PER_MS
 #define LATE_NS (200 * NS_PER_MS) /* beyond what jitter buffers hold */
 #define SHIFT_NS (60 * NS_PER_S)
 #define PENDING_BYTES_MAX (UINT32_C(1) << 31)
 
-/* --- memory ------------------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
 static uint32_t cells_for(const struct stream_options *options)
 {
@@ -35,7 +39,7 @@ static uint32_t cells_for(const struct stream_options *options)
 
 static size_t index_slots_for(uint32_t cells)
 {
-    size_t slots = INDEX_SLOTS_MIN;
+    size_t slots = STREAM_INDEX_SLOTS_MIN;
     while (slots < 2 * (size_t)cells) {
         slots *= 2;
     }
@@ -60,7 +64,7 @@ enum status stream_open(const struct stream_options *options, struct stream_tabl
     table->options = *options;
     table->cells_max = cells_for(options);
     table->shard_max = table->cells_max / FLOW_SHARDS;
-    table->index_mask = INDEX_SLOTS_MIN - 1;
+    table->index_mask = STREAM_INDEX_SLOTS_MIN - 1;
     table->free_head = STREAM_NONE;
     for (size_t shard = 0; shard < FLOW_SHARDS; shard++) {
         table->shards[shard].candidates = (struct stream_list){STREAM_NONE, STREAM_NONE};
@@ -101,80 +105,7 @@ void stream_close(struct stream_table *table)
     free(table);
 }
 
-/* --- index -------------------------------------------------------------------------------------------------- */
-
-static uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash >> 32);
-}
-
-static uint64_t *index_slots(const struct stream_table *table)
-{
-    return table->index.at;
-}
-
-static uint32_t index_find(const struct stream_table *table, uint64_t hash)
-{
-    const uint64_t *slots = index_slots(table);
-    uint32_t tag = tag_of(hash);
-    for (uint32_t at = tag & table->index_mask;; at = (at + 1) & table->index_mask) {
-        uint64_t slot = slots[at];
-        if (slot == 0) {
-            return STREAM_NONE;
-        }
-        uint32_t cell = (uint32_t)slot - 1;
-        if ((uint32_t)(slot >> 32) == tag && stream_hot_at(table, cell)->hash == hash) {
-            return cell;
-        }
-    }
-}
-
-static void index_put(struct stream_table *table, uint64_t hash, uint32_t cell)
-{
-    uint64_t *slots = index_slots(table);
-    uint32_t at = tag_of(hash) & table->index_mask;
-    while (slots[at] != 0) {
-        at = (at + 1) & table->index_mask;
-    }
-    slots[at] = (uint64_t)tag_of(hash) << 32 | (cell + 1);
-}
-
-static void index_add(struct stream_table *table, uint64_t hash, uint32_t cell)
-{
-    size_t slots = (size_t)table->index_mask + 1;
-    if (2 * ((size_t)table->used + 1) > slots) {
-        memset(table->index.at, 0, slots * sizeof(uint64_t));
-        table->index_mask = (uint32_t)(2 * slots - 1);
-        const uint32_t *order = table->order.at;
-        for (uint32_t place = 0; place < table->order_count; place++) {
-            if (order[place] != STREAM_NONE) {
-                index_put(table, stream_hot_at(table, order[place])->hash, order[place]);
-            }
-        }
-    }
-    index_put(table, hash, cell);
-}
-
-/* Backward shift: what stands behind the hole moves up if its home allows; entries are not touched. */
-static void index_remove(struct stream_table *table, uint32_t cell)
-{
-    uint64_t *slots = index_slots(table);
-    uint32_t mask = table->index_mask;
-    uint32_t hole = tag_of(stream_hot_at(table, cell)->hash) & mask;
-    while ((uint32_t)slots[hole] != cell + 1) {
-        hole = (hole + 1) & mask;
-    }
-    for (uint32_t at = (hole + 1) & mask; slots[at] != 0; at = (at + 1) & mask) {
-        uint32_t home = (uint32_t)(slots[at] >> 32) & mask;
-        if (((at - home) & mask) >= ((at - hole) & mask)) {
-            slots[hole] = slots[at];
-            hole = at;
-        }
-    }
-    slots[hole] = 0;
-}
-
-/* --- lists -------------------------------------------------------------------------------------------------- */
+/* --- lists --- */
 
 static void list_append(struct stream_table *table, struct stream_list *list, uint32_t cell)
 {
@@ -228,12 +159,12 @@ static void order_append(struct stream_table *table, uint32_t cell)
     order[table->order_count++] = cell;
 }
 
-/* --- begin and end of a stream ------------------------------------------------------------------------------ */
+/* --- begin and end of a stream --- */
 
 static void cell_free(struct stream_table *table, uint32_t cell)
 {
     struct stream_cold *cold = stream_cold_at(table, cell);
-    index_remove(table, cell);
+    stream_index_remove(table, cell);
     list_remove(table, list_of(table, cell), cell);
     ((uint32_t *)table->order.at)[cold->order] = STREAM_NONE;
     table->shards[cold->shard].used--;
@@ -336,9 +267,10 @@ static void stream_begin(struct stream_table *table, const struct datagram *data
     tick.secondary = (parts.hot->flags & STREAM_FLAG_SECONDARY) != 0;
     stream_jitter_begin(&parts, &tick);
     (void)stream_probation_see(&parts, view, &tick, 0, false);
+    /* The index first: when it grows it takes over all that stand in the order. */
+    stream_index_add(table, hash, cell);
     order_append(table, cell);
     list_append(table, &table->shards[cold->shard].candidates, cell);
-    index_add(table, hash, cell);
     table->used++;
 }
 
@@ -353,7 +285,7 @@ static void stream_confirm(struct stream_table *table, uint32_t cell)
     table->packets += stream_packets_of(&parts);
 }
 
-/* --- packets ------------------------------------------------------------------------------------------------ */
+/* --- packets --- */
 
 uint64_t stream_hash(const struct stream_table *table, const struct datagram *datagram,
                      uint32_t ssrc)
@@ -363,55 +295,15 @@ uint64_t stream_hash(const struct stream_table *table, const struct datagram *da
     uint64_t low;
     memcpy(&high, datagram->source.octets, sizeof high);
     memcpy(&low, datagram->source.octets + sizeof high, sizeof low);
-    uint64_t side = high * UINT64_C(0x9fb21c651e98df25) ^ low;
-    uint64_t labels = (uint64_t)ssrc << 16 | datagram->source_port;
-    return hash_mix(hash_mix(datagram->flow_hash ^ table->options.key.seed, side), labels) | 1;
-}
-
-void stream_prefetch(const struct stream_table *table, uint64_t hash)
-{
-    __builtin_prefetch(&index_slots(table)[tag_of(hash) & table->index_mask]);
-}
-
-uint32_t stream_prefetch_cell(const struct stream_table *table, uint64_t hash)
-{
-    const uint64_t *slots = index_slots(table);
-    uint32_t tag = tag_of(hash);
-    for (uint32_t at = tag & table->index_mask; slots[at] != 0; at = (at + 1) & table->index_mask) {
-        if ((uint32_t)(slots[at] >> 32) == tag) {
-            uint32_t cell = (uint32_t)slots[at] - 1;
-            __builtin_prefetch(stream_hot_at(table, cell), 1);
-            return cell;
-        }
-    }
-    return STREAM_NONE;
-}
-
-void stream_prefetch_rest(const struct stream_table *table, uint32_t hint)
-{
-    uint8_t flags = hint == STREAM_NONE ? 0 : stream_hot_at(table, hint)->flags;
-    if ((flags & (STREAM_FLAG_SIDE | STREAM_FLAG_SPLIT)) == 0) {
-        return;
-    }
-    const struct stream_side *side = (const struct stream_side *)table->side.at + hint;
-    if ((flags & STREAM_FLAG_SPLIT) != 0) {
-        __builtin_prefetch(stream_cold_at(table, hint), 1);
-    }
-    if ((flags & STREAM_FLAG_SIDE) != 0) {
-        __builtin_prefetch(&side->jitter, 1);
-        __builtin_prefetch((const uint8_t *)&side->jitter + 64, 1);
-    }
-    if ((flags & STREAM_FLAG_SIDE) != 0 && (flags & STREAM_FLAG_SPLIT) != 0) {
-        __builtin_prefetch(&side->variation, 1);
-        __builtin_prefetch((const uint8_t *)&side->variation + 64, 1);
-    }
+    uint64_t side = high * UINT64_C(0x9fb21c651e98df25) ^ low ^ datagram->source_port;
+    uint64_t key = datagram->flow_hash ^ table->options.key.seed;
+    return hash_mix(key ^ side * UINT64_C(0xa0761d6478bd642f), ssrc) | 1;
 }
 
 bool stream_knows(const struct stream_table *table, uint64_t hash)
 {
-    uint32_t cell = index_find(table, hash);
-    return cell != STREAM_NONE &&
-           (stream_hot_at(table, cell)->flags & STREAM_FLAG_CONFIRMED) != 0;
+    uint32_t cell = stream_index_find(table, hash);
+    return cell != STREAM_NONE && (stream_hot_at(table, cell)->flags & STREAM_FLAG_CONFIRMED) != 0;
 }
 
 static void stream_fold(struct stream_hot *hot, struct stream_cold *cold)
@@ -446,7 +338,7 @@ static void judge_repeat(struct stream_parts *parts, const struct datagram *data
     if (tick->place == STREAM_LATE && hot->clock != STREAM_CLOCK_NONE) {
         int32_t back = (int32_t)(hot->last_ts - tick->timestamp);
         int64_t media_ns = (int64_t)back * stream_tick_ns[hot->clock] / (1 << STREAM_TICK_BITS);
-        parts->cold->late += gap_ns + media_ns > (int64_t)LATE_NS;
+        parts->cold->late += gap_ns > (int64_t)LATE_NS - media_ns;
     }
 }
 
@@ -469,8 +361,8 @@ static enum stream_seen stream_see_long(struct stream_table *table, uint32_t cel
     tick.secondary = stream_type_see(&parts, view, datagram);
     tick.place = stream_sequence_see(hot, parts.cold, view->sequence);
     judge_repeat(&parts, datagram, &tick, sequence_step, gap_ns);
-    bool passes = !was_confirmed &&
-                  stream_probation_see(&parts, view, &tick, sequence_step, was_secondary);
+    bool passes =
+        !was_confirmed && stream_probation_see(&parts, view, &tick, sequence_step, was_secondary);
     stream_jitter_see(&parts, &tick);
     stream_advance(hot, datagram, view, gap_ns);
     if (hot->pending_bytes >= PENDING_BYTES_MAX) {
@@ -484,7 +376,8 @@ static enum stream_seen stream_see_long(struct stream_table *table, uint32_t cel
     return was_confirmed ? STREAM_SEEN_CONFIRMED : STREAM_SEEN_CANDIDATE;
 }
 
-/* The recursions of a stream that has more than the one in the hot line; false: the long way is needed. */
+/* The recursions of a stream that has more than the one in the hot line; false: the long way is
+ * needed. */
 static bool see_other_recursions(struct stream_table *table, uint32_t cell, int64_t gap_ns)
 {
     struct stream_parts parts = stream_parts_at(table, cell);
@@ -492,7 +385,8 @@ static bool see_other_recursions(struct stream_table *table, uint32_t cell, int6
     struct stream_cold *cold = parts.cold;
     bool has_side = (hot->flags & STREAM_FLAG_SIDE) != 0;
     if ((hot->flags & STREAM_FLAG_SPLIT) != 0) {
-        /* The packet before is what variation compares with: then both figures take the same step. */
+        /* The packet before is what variation compares with: then both figures take the same step.
+         */
         if (cold->reference_ns != hot->last_ns || cold->reference_ts != hot->last_ts) {
             return false;
         }
@@ -522,8 +416,8 @@ static inline bool see_short(struct stream_table *table, uint32_t cell, struct s
     const uint8_t others = STREAM_FLAG_SPLIT | STREAM_FLAG_SIDE;
     uint64_t gap_ns = datagram->time_ns - hot->last_ns; /* a step back is a huge gap */
     uint32_t ts_step = view->timestamp - hot->last_ts;
-    if ((uint16_t)(view->sequence - hot->max_ext) != 1 || ts_step != hot->ts_step ||
-        ts_step == 0 || view->payload_type != hot->payload_type || view->marker ||
+    if ((uint16_t)(view->sequence - hot->max_ext) != 1 || ts_step != hot->ts_step || ts_step == 0 ||
+        view->payload_type != hot->payload_type || view->marker ||
         gap_ns > (uint64_t)STREAM_GAP_MAX || (hot->flags & plain) != STREAM_FLAG_CONFIRMED ||
         hot->pending_bytes >= PENDING_BYTES_MAX) {
         return false;
@@ -545,7 +439,7 @@ enum stream_seen stream_see(struct stream_table *table, const struct datagram *d
 {
     uint32_t cell = hint;
     if (hint == STREAM_NONE || stream_hot_at(table, hint)->hash != hash) {
-        cell = index_find(table, hash);
+        cell = stream_index_find(table, hash);
     }
     if (cell == STREAM_NONE) {
         /* SSRC 0 and 1 are constants of other protocols at this place (ONC RPC). */
@@ -561,7 +455,7 @@ enum stream_seen stream_see(struct stream_table *table, const struct datagram *d
     return stream_see_long(table, cell, datagram, view);
 }
 
-/* --- marks -------------------------------------------------------------------------------------------------- */
+/* --- marks --- */
 
 /* What happened since the mark before: its packets were seen in [before, now). */
 static void mark_fold(struct stream_hot *hot, struct stream_cold *cold, uint64_t before_ns,

@@ -7,11 +7,12 @@
  * Errors    none.
  * Thread    one worker.
  *
- * A cell has three parts with the same number, in three arrays, so that the common packet touches one line:
- *   hot    64 bytes: all that an in-order packet of a confirmed stream with a static clock changes
- *   cold   identity, labels, the sequence window, figures of the last interval: what is rare, and marks
- *   side   the recursions of streams without a static clock (dynamic payload types), six clocks side by side
- * The arrays are reserved address space: a page that no stream needed is never touched. */
+ * A cell has three parts with the same number, in three arrays, so that the common packet touches
+ * one line: hot    64 bytes: all that an in-order packet of a confirmed stream with a static clock
+ * changes cold   identity, labels, the sequence window, figures of the last interval: what is rare,
+ * and marks side   the recursions of streams without a static clock (dynamic payload types), six
+ * clocks side by side The arrays are reserved address space: a page that no stream needed is never
+ * touched. */
 #ifndef SENSOR_FLOWS_STREAM_CELL_H
 #define SENSOR_FLOWS_STREAM_CELL_H
 
@@ -24,12 +25,12 @@
 enum stream_flag {
     STREAM_FLAG_CONFIRMED = 1 << 0,
     STREAM_FLAG_EXCLUDED = 1 << 1, /* on a port where RTP is believed only if an SDP says so */
-    STREAM_FLAG_PROBING = 1 << 2,  /* the packet before was far away: cold.probe_* */
-    STREAM_FLAG_SPLIT = 1 << 3,    /* variation has left out something that jitter took */
-    STREAM_FLAG_SIDE = 1 << 4,     /* the side cell runs */
+    STREAM_FLAG_PROBING = 1 << 2, /* the packet before was far away: cold.probe_* */
+    STREAM_FLAG_SPLIT = 1 << 3, /* variation has left out something that jitter took */
+    STREAM_FLAG_SIDE = 1 << 4, /* the side cell runs */
     STREAM_FLAG_SECONDARY = 1 << 5, /* the packet before was comfort noise or telephone-event */
-    STREAM_FLAG_FRAMES = 1 << 6,   /* several packets share a time stamp: video */
-    STREAM_FLAG_SILENT = 1 << 7,   /* silence was told */
+    STREAM_FLAG_FRAMES = 1 << 6, /* several packets share a time stamp: video */
+    STREAM_FLAG_SILENT = 1 << 7, /* silence was told */
 };
 
 /* Clocks in hot.clock: the six of stream_clock_rates, then two of static types only. */
@@ -42,28 +43,29 @@ enum { STREAM_PROBATION = 4, STREAM_TYPES = 4 };
 
 struct stream_hot {
     uint64_t hash;
-    uint64_t last_ns;      /* own stamp of the packet before */
-    int64_t jitter;        /* RFC 3550 A.8, in 1/256 ns */
-    uint64_t jitter_sum;   /* ns, over all updates */
-    uint32_t jitter_max;   /* of the interval, in 16 ns, saturating */
-    uint32_t delta_max;    /* of the interval, in 1,024 ns, saturating */
+    uint64_t last_ns; /* own stamp of the packet before */
+    int64_t jitter; /* RFC 3550 A.8, in 1/256 ns */
+    uint64_t jitter_sum; /* ns, over all updates */
+    uint32_t jitter_max; /* of the interval, in 16 ns, saturating */
+    uint32_t delta_max; /* of the interval, in 1,024 ns, saturating */
     uint32_t last_ts;
-    uint32_t max_ext;      /* highest extended sequence number; begins at 65,536 + sequence */
+    uint32_t max_ext; /* highest extended sequence number; begins at 65,536 + sequence */
     uint32_t pending_packets; /* since the last mark; folded into cold there */
     uint32_t pending_bytes;
-    uint16_t ts_step;      /* typical step of the time stamp from packet to packet; 0 = not known */
-    uint8_t payload_type;  /* of the packet before */
-    uint8_t clock;         /* of its type, else of the stream's main type */
-    uint8_t flags;         /* enum stream_flag */
+    uint16_t ts_step; /* typical step of the time stamp from packet to packet; 0 = not known */
+    uint8_t payload_type; /* of the packet before */
+    uint8_t clock; /* of its type, else of the stream's main type */
+    uint8_t flags; /* enum stream_flag */
     uint8_t reserved[3];
 };
 static_assert(sizeof(struct stream_hot) == 64, "one line of the cache");
 
-/* One recursion, as it is kept in different places: its value, and what its mean and maximum are made of. */
+/* One recursion, as it is kept in different places: its value, and what its mean and maximum are
+ * made of. */
 struct stream_recursion {
     int64_t value; /* 1/256 ns */
-    uint64_t sum;  /* ns, over all updates */
-    uint32_t max;  /* of the interval, in 16 ns, saturating */
+    uint64_t sum; /* ns, over all updates */
+    uint32_t max; /* of the interval, in 16 ns, saturating */
 };
 
 /* What intervals that were told have had of it. */
@@ -106,7 +108,7 @@ struct stream_cold {
     uint64_t variation_count_told;
     uint64_t number; /* of the first packet: the identity */
     uint64_t first_ns;
-    uint64_t active_ns;        /* state time of the newest packet, to a mark's precision */
+    uint64_t active_ns; /* state time of the newest packet, to a mark's precision */
     uint64_t interval_from_ns;
     uint64_t packets; /* all but the pending ones */
     uint64_t bytes;
@@ -123,7 +125,7 @@ struct stream_cold {
     uint8_t ttl;
     uint8_t shard;
     uint16_t interval_index;
-    uint32_t order;    /* place in the list by first packet */
+    uint32_t order; /* place in the list by first packet */
     uint32_t previous; /* of the shard's list of candidates or of confirmed streams */
     uint32_t next;
     uint32_t second_packets_max;
@@ -131,8 +133,8 @@ struct stream_cold {
     /* sequence (stream_sequence.c) */
     uint64_t window[STREAM_WINDOW / 64]; /* received? for numbers below run_from */
     uint32_t base_ext;
-    uint32_t run_from;    /* all numbers from here to max_ext were received */
-    uint32_t judged_ext;  /* loss runs below here are counted */
+    uint32_t run_from; /* all numbers from here to max_ext were received */
+    uint32_t judged_ext; /* loss runs below here are counted */
     uint32_t run_missing; /* open run of missing numbers that ends at judged_ext */
     uint32_t longest_loss;
     uint32_t interval_longest;
@@ -198,14 +200,14 @@ struct stream_table {
     uint32_t index_mask;
     uint32_t cells_max;
     uint32_t cells_high; /* cells never taken begin here */
-    uint32_t free_head;  /* through cold.next */
+    uint32_t free_head; /* through cold.next */
     uint32_t used;
     uint32_t order_count;
     uint32_t shard_max;
     uint64_t confirmed; /* ever */
-    uint64_t packets;   /* of confirmed streams */
+    uint64_t packets; /* of confirmed streams */
     struct stream_shard shards[FLOW_SHARDS];
-    uint64_t mark_ns;                /* of the last mark */
+    uint64_t mark_ns; /* of the last mark */
     struct stream_sighting sighting; /* filled and handed out */
 };
 
@@ -238,14 +240,20 @@ static inline uint64_t stream_packets_of(const struct stream_parts *parts)
     return parts->cold->packets + parts->hot->pending_packets;
 }
 
+/* --- stream_index.c --- */
+enum { STREAM_INDEX_SLOTS_MIN = 4096 };
+uint32_t stream_index_find(const struct stream_table *table, uint64_t hash); /* or STREAM_NONE */
+void stream_index_add(struct stream_table *table, uint64_t hash, uint32_t cell);
+void stream_index_remove(struct stream_table *table, uint32_t cell);
+
 /* --- stream_sequence.c --- */
 enum stream_place {
-    STREAM_NEXT,      /* one above the highest */
-    STREAM_GAP,       /* above it, with numbers missing between */
+    STREAM_NEXT, /* one above the highest */
+    STREAM_GAP, /* above it, with numbers missing between */
     STREAM_DUPLICATE,
-    STREAM_LATE,      /* below the highest, new */
-    STREAM_STRAY,     /* far away: probed */
-    STREAM_RESTART,   /* second in a row after a probe: a new base */
+    STREAM_LATE, /* below the highest, new */
+    STREAM_STRAY, /* far away: probed */
+    STREAM_RESTART, /* second in a row after a probe: a new base */
 };
 
 void stream_sequence_begin(struct stream_hot *hot, struct stream_cold *cold, uint16_t sequence);
@@ -259,7 +267,8 @@ void stream_sequence_counts(const struct stream_hot *hot, const struct stream_co
                             uint32_t *out_interval_longest);
 
 /* --- stream_jitter.c --- */
-extern const uint32_t stream_tick_ns[STREAM_CLOCK_COUNT]; /* ns a tick, STREAM_TICK_BITS of fraction */
+extern const uint32_t
+    stream_tick_ns[STREAM_CLOCK_COUNT]; /* ns a tick, STREAM_TICK_BITS of fraction */
 extern const uint32_t stream_clock_values[STREAM_CLOCK_COUNT];
 
 uint8_t stream_clock_of(uint8_t payload_type); /* of a static type; STREAM_CLOCK_NONE otherwise */
@@ -270,36 +279,39 @@ struct stream_tick {
     uint32_t timestamp;
     enum stream_place place;
     bool marker;
-    bool secondary;    /* comfort noise, telephone-event */
+    bool secondary; /* comfort noise, telephone-event */
     bool type_changed; /* other payload type than the packet before */
 };
 
 void stream_jitter_begin(struct stream_parts *parts, const struct stream_tick *tick);
 void stream_jitter_see(struct stream_parts *parts, const struct stream_tick *tick);
 void stream_jitter_start_side(struct stream_parts *parts); /* six clocks, from what is known */
-void stream_jitter_adopt(struct stream_parts *parts, uint8_t clock); /* the side's figures of a clock become hot */
+void stream_jitter_adopt(struct stream_parts *parts,
+                         uint8_t clock); /* the side's figures of a clock become hot */
 uint32_t stream_slope_see(struct stream_parts *parts);
 void stream_jitter_tell(const struct stream_parts *parts, struct stream_sighting *sighting);
 void stream_jitter_interval(struct stream_parts *parts); /* a new interval begins */
 
-/* |D| of RFC 3550 A.8 in 1/256 ns. Differences beyond 19 hours are held there: they are no jitter. */
+/* |D| of RFC 3550 A.8 in 1/256 ns. Differences beyond 19 hours are held there: they are no jitter.
+ */
 #define STREAM_GAP_MAX (INT64_C(1) << 46)
 static inline int64_t stream_distance(int64_t gap_ns, int32_t ts_step, uint32_t tick_ns)
 {
     int64_t media = (int64_t)ts_step * (int64_t)tick_ns;
-    int64_t distance = gap_ns * (1 << STREAM_JITTER_BITS) -
-                       (media >> (STREAM_TICK_BITS - STREAM_JITTER_BITS));
+    int64_t distance =
+        gap_ns * (1 << STREAM_JITTER_BITS) - (media >> (STREAM_TICK_BITS - STREAM_JITTER_BITS));
     return distance < 0 ? -distance : distance;
 }
 
-/* J += (|D| - J) / 16; the shift rounds down: 1/16 ns at most. The sum may wrap only after 2^18 values of 19 hours. */
+/* J += (|D| - J) / 16; the shift rounds down: 1/16 ns at most. The sum may wrap only after 2^18
+ * values of 19 hours. */
 static inline void stream_recursion_step(int64_t *value, uint64_t *sum, uint32_t *max,
                                          int64_t distance)
 {
     int64_t now = *value + ((distance - *value) >> 4);
     uint64_t units = (uint64_t)now >> (STREAM_JITTER_BITS + STREAM_JITTER_MAX_BITS);
     *value = now;
-    *sum += (uint64_t)now >> STREAM_JITTER_BITS;
+    *sum += ((uint64_t)now + (1 << (STREAM_JITTER_BITS - 1))) >> STREAM_JITTER_BITS;
     units = units > UINT32_MAX ? UINT32_MAX : units;
     *max = units > *max ? (uint32_t)units : *max;
 }
@@ -319,7 +331,8 @@ static inline void stream_six_step(struct stream_six *six, int64_t gap_ns, int32
 }
 
 /* --- stream_type.c --- */
-/* The first packet, and every one that is not plainly of the type before; true: comfort noise or telephone-event. */
+/* The first packet, and every one that is not plainly of the type before; true: comfort noise or
+ * telephone-event. */
 void stream_type_begin(struct stream_parts *parts, const struct rtp_view *view,
                        const struct datagram *datagram);
 bool stream_type_see(struct stream_parts *parts, const struct rtp_view *view,

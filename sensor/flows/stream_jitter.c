@@ -1,23 +1,28 @@
-/* stream_jitter.c - RFC 3550 A.8 in integers, for one known clock or six possible ones side by side.
+/* stream_jitter.c - RFC 3550 A.8 in integers, for one known clock or six possible ones side by
+ * side.
  *
- *   D = (arrival - arrival before) - (time stamp - time stamp before) / clock      J += (|D| - J) / 16
+ *   D = (arrival - arrival before) - (time stamp - time stamp before) / clock      J += (|D| - J) /
+ * 16
  *
- * J is kept in 1/256 ns: a whole-nanosecond J would stand still below 16 ns. A tick of a clock is a constant with 14
- * bits of fraction, so there is no division; 44,100, 48,000 and 90,000 Hz err by 3 ns a second. Time stamps are
- * differences of signed 32 bits, arrivals of signed 64 bits: packets may come from before.
+ * J is kept in 1/256 ns: a whole-nanosecond J would stand still below 16 ns. A tick of a clock is a
+ * constant with 14 bits of fraction, so there is no division; 44,100, 48,000 and 90,000 Hz err by 3
+ * ns a second. Time stamps are differences of signed 32 bits, arrivals of signed 64 bits: packets
+ * may come from before.
  *
  * Two figures come from the same recursion (protocols by RFC 3550 section 6.4.1 and A.8):
  *   jitter      takes every packet in order of arrival; comparable with other tools
- *   variation   leaves out what says nothing about the network: packets that share a time stamp (all but the first),
- *               the first after a marker or a pause of the sender, reordered ones, changes of payload type, comfort
- *               noise, telephone-events, restarts, clocks that step back by more than a second
- * As long as nothing has been left out both are equal, and only one is kept; the first packet that is left out splits
- * them (STREAM_FLAG_SPLIT), and from then on variation has its own values in the cold part.
+ *   variation   leaves out what says nothing about the network: packets that share a time stamp
+ * (all but the first), the first after a marker or a pause of the sender, reordered ones, changes
+ * of payload type, comfort noise, telephone-events, restarts, clocks that step back by more than a
+ * second As long as nothing has been left out both are equal, and only one is kept; the first
+ * packet that is left out splits them (STREAM_FLAG_SPLIT), and from then on variation has its own
+ * values in the cold part.
  *
- * A type without a static clock runs six recursions in the side cell, from its first packet; the analyst, who knows
- * the SDP, picks one. Telephone-events, comfort noise and single packets of other types are measured with the clock of
- * the stream's main type. Where the main type turns out to have a static clock after all (events came first), its
- * recursion is taken over from the side cell. */
+ * A type without a static clock runs six recursions in the side cell, from its first packet; the
+ * analyst, who knows the SDP, picks one. Telephone-events, comfort noise and single packets of
+ * other types are measured with the clock of the stream's main type. Where the main type turns out
+ * to have a static clock after all (events came first), its recursion is taken over from the side
+ * cell. */
 #include "sensor/flows/stream_cell.h"
 
 const uint32_t stream_clock_rates[STREAM_CLOCKS] = {8000, 16000, 32000, 44100, 48000, 90000};
@@ -138,7 +143,8 @@ void stream_jitter_begin(struct stream_parts *parts, const struct stream_tick *t
     parts->cold->slope_ns = tick->time_ns;
 }
 
-/* What the sender's steps usually are, so that a pause can be told: the smallest, or a larger one that repeats. */
+/* What the sender's steps usually are, so that a pause can be told: the smallest, or a larger one
+ * that repeats. */
 static void learn_step(struct stream_parts *parts, const struct stream_tick *tick, int32_t ts_step)
 {
     struct stream_hot *hot = parts->hot;
@@ -185,8 +191,8 @@ static void see_variation(struct stream_parts *parts, const struct stream_tick *
             stream_six_step(&parts->side->variation, gap_ns, ts_step);
         }
     }
-    bool leads = tick->place == STREAM_NEXT || tick->place == STREAM_GAP ||
-                 tick->place == STREAM_RESTART;
+    bool leads =
+        tick->place == STREAM_NEXT || tick->place == STREAM_GAP || tick->place == STREAM_RESTART;
     if (leads && !tick->secondary && ts_step != 0) {
         cold->reference_ns = tick->time_ns;
         cold->reference_ts = tick->timestamp;
@@ -234,13 +240,18 @@ void stream_jitter_see(struct stream_parts *parts, const struct stream_tick *tic
     learn_step(parts, tick, ts_step);
 }
 
-/* The nearest clock to what the time stamps did, by ratio: the borders are geometric means of neighbours. */
+/* The nearest clock to what the time stamps did, by ratio: the borders are geometric means of
+ * neighbours. */
 uint32_t stream_slope_see(struct stream_parts *parts)
 {
     static const uint32_t borders[STREAM_CLOCKS - 1] = {11314, 22627, 37566, 46009, 65727};
     struct stream_cold *cold = parts->cold;
-    uint64_t span_ns = time_since(parts->hot->last_ns, cold->slope_ns);
-    uint64_t ticks = (uint32_t)(parts->hot->last_ts - cold->slope_ts);
+    /* Its newest packet in order; the last to arrive may be a late one. */
+    bool is_split = (parts->hot->flags & STREAM_FLAG_SPLIT) != 0;
+    uint64_t newest_ns = is_split ? cold->reference_ns : parts->hot->last_ns;
+    uint32_t newest_ts = is_split ? cold->reference_ts : parts->hot->last_ts;
+    uint64_t span_ns = time_since(newest_ns, cold->slope_ns);
+    uint64_t ticks = (uint32_t)(newest_ts - cold->slope_ts);
     if (stream_packets_of(parts) < SLOPE_PACKETS || span_ns < NS_PER_S || ticks > INT32_MAX ||
         ticks == 0 || span_ns > SLOPE_NS_MAX) {
         return cold->slope_rate;
@@ -261,7 +272,7 @@ static uint64_t max_ns(uint32_t units)
 
 static struct stream_jitter tell_one(uint64_t sum, uint64_t count, uint64_t max, int64_t value)
 {
-    return (struct stream_jitter){.mean_ns = count == 0 ? 0 : sum / count,
+    return (struct stream_jitter){.mean_ns = count == 0 ? 0 : (sum + count / 2) / count,
                                   .max_ns = max,
                                   .last_ns = (uint64_t)value >> STREAM_JITTER_BITS};
 }

@@ -1,20 +1,17 @@
 /* stream_probation.c - is it RTP? Four packets in a row decide, by content, on any port.
  *
- * RTP has no magic: a version of two bits, and numbers that must behave like a sender's. What is asked of each packet
- * against the one before it:
- *   same SSRC (that is the key) other than 0 and 1, same payload type or a signal between (comfort noise, events)
- *   sequence 1 to 50 ahead, time stamp not back, some payload
- * and of four such packets in a row:
- *   5 to 500 packets a second
- *   time stamps that ran as fast as the arrivals for one known clock, within 20 %; also static types are allowed any
- *   (devices stamp G.722 with 16 kHz)
- * A burst or a late packet among the four spoils the last test for good streams that arrive in clumps, so a longer run
- * may pass it as a whole too. A packet that fails begins a new run, but the stream's figures go on: they count from
- * its first packet.
+ * RTP has no magic: a version of two bits, and numbers that must behave like a sender's. What is
+ * asked of each packet against the one before it: same SSRC (that is the key) other than 0 and 1,
+ * same payload type or a signal between (comfort noise, events) sequence 1 to 50 ahead, time stamp
+ * not back, some payload and of four such packets in a row: 5 to 500 packets a second time stamps
+ * that ran as fast as the arrivals for one known clock, within 20 %; also static types are allowed
+ * any (devices stamp G.722 with 16 kHz) A burst or a late packet among the four spoils the last
+ * test for good streams that arrive in clumps, so a longer run may pass it as a whole too. A packet
+ * that fails begins a new run, but the stream's figures go on: they count from its first packet.
  *
- * What looked like RTP elsewhere and must not pass: DNS, TFTP, NFS, games and meters with a first byte of 0x80 (their
- * fields at the places of sequence and time stamp do not run), so on the ports of such protocols nothing passes at
- * all; there an SDP must name the stream. */
+ * What looked like RTP elsewhere and must not pass: DNS, TFTP, NFS, games and meters with a first
+ * byte of 0x80 (their fields at the places of sequence and time stamp do not run), so on the ports
+ * of such protocols nothing passes at all; there an SDP must name the stream. */
 #include "sensor/flows/stream_cell.h"
 
 enum { SEQUENCE_STEP_MAX = 50, RATE_MIN = 5, RATE_MAX = 500 };
@@ -22,14 +19,14 @@ enum { SEQUENCE_STEP_MAX = 50, RATE_MIN = 5, RATE_MAX = 500 };
 bool stream_port_excluded(uint16_t port)
 {
     switch (port) {
-    case 53:   /* DNS */
-    case 67:   /* DHCP */
-    case 69:   /* TFTP */
-    case 123:  /* NTP */
-    case 137:  /* NetBIOS names */
-    case 161:  /* SNMP */
-    case 443:  /* QUIC */
-    case 500:  /* IKE */
+    case 53: /* DNS */
+    case 67: /* DHCP */
+    case 69: /* TFTP */
+    case 123: /* NTP */
+    case 137: /* NetBIOS names */
+    case 161: /* SNMP */
+    case 443: /* QUIC */
+    case 500: /* IKE */
     case 1900: /* SSDP */
     case 3478: /* STUN and TURN */
         return true;
@@ -48,7 +45,7 @@ static bool fits_clock(uint64_t ticks, uint64_t span_ns, uint8_t clock)
 
 /* `steps` packets after the one at (from_ns, from_ts). */
 static bool runs_like_media(const struct stream_tick *tick, uint64_t from_ns, uint32_t from_ts,
-                            uint32_t steps)
+                            uint32_t steps, uint8_t own_clock)
 {
     uint64_t span_ns = time_since(tick->time_ns, from_ns);
     uint64_t ticks = tick->timestamp - from_ts;
@@ -56,7 +53,10 @@ static bool runs_like_media(const struct stream_tick *tick, uint64_t from_ns, ui
         span_ns < steps * (NS_PER_S / RATE_MAX)) {
         return false;
     }
-    for (uint8_t clock = 0; clock < STREAM_CLOCK_COUNT; clock++) {
+    if (own_clock != STREAM_CLOCK_NONE && fits_clock(ticks, span_ns, own_clock)) {
+        return true;
+    }
+    for (uint8_t clock = 0; clock < STREAM_CLOCKS; clock++) {
         if (fits_clock(ticks, span_ns, clock)) {
             return true;
         }
@@ -65,8 +65,7 @@ static bool runs_like_media(const struct stream_tick *tick, uint64_t from_ns, ui
 }
 
 bool stream_probation_see(struct stream_parts *parts, const struct rtp_view *view,
-                          const struct stream_tick *tick, int32_t sequence_step,
-                          bool was_secondary)
+                          const struct stream_tick *tick, int32_t sequence_step, bool was_secondary)
 {
     struct stream_hot *hot = parts->hot;
     struct stream_cold *cold = parts->cold;
@@ -87,7 +86,8 @@ bool stream_probation_see(struct stream_parts *parts, const struct rtp_view *vie
         return false;
     }
     uint32_t oldest = (place + 1) % STREAM_PROBATION;
-    return runs_like_media(tick, cold->run.ns[oldest], cold->run.ts[oldest],
-                           STREAM_PROBATION - 1) ||
-           runs_like_media(tick, cold->run.from_ns, cold->run.from_ts, cold->run.length - 1);
+    return runs_like_media(tick, cold->run.ns[oldest], cold->run.ts[oldest], STREAM_PROBATION - 1,
+                           hot->clock) ||
+           runs_like_media(tick, cold->run.from_ns, cold->run.from_ts, cold->run.length - 1,
+                           hot->clock);
 }

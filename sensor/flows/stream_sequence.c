@@ -1,18 +1,21 @@
-/* stream_sequence.c - sequence numbers: extended, missing, repeated, late, restarted (RFC 3550 A.1, RFC 4737).
+/* stream_sequence.c - sequence numbers: extended, missing, repeated, late, restarted (RFC 3550 A.1,
+ * RFC 4737).
  *
  *   base_ext                     judged_ext              run_from              max_ext
  *      |------- judged -------------|-- window of 512 ------|==== all there =======|
  *
- * Numbers are extended to 32 bits; the first one gets 65,536 on top, so that packets before it have a place. Most
- * packets are the next one, and for them only max_ext moves: that everything from run_from on has been received is
- * known without a bit each. The bitmap holds the 512 numbers below run_from; it is written when a run ends at a gap.
- * A number is judged (a loss run counted) when it leaves the window, so a packet that comes late within 512 numbers is
- * reordered, not lost; what is asked for before that is judged as it stands now, on the side.
+ * Numbers are extended to 32 bits; the first one gets 65,536 on top, so that packets before it have
+ * a place. Most packets are the next one, and for them only max_ext moves: that everything from
+ * run_from on has been received is known without a bit each. The bitmap holds the 512 numbers below
+ * run_from; it is written when a run ends at a gap. A number is judged (a loss run counted) when it
+ * leaves the window, so a packet that comes late within 512 numbers is reordered, not lost; what is
+ * asked for before that is judged as it stands now, on the side.
  *
- * A step of more than 3,000 ahead or 100 back is probed: the packet counts, but has no place yet. If the next number
- * follows it, the sender has restarted: a new base, nothing lost. If not, it is placed in the window as duplicate or
- * late, and where it lies outside it stays a stray: received, but neither expected nor lost. RFC 3550 forgets such
- * packets; here packets = distinct + duplicates + strays always holds.
+ * A step of more than 3,000 ahead or 100 back is probed: the packet counts, but has no place yet.
+ * If the next number follows it, the sender has restarted: a new base, nothing lost. If not, it is
+ * placed in the window as duplicate or late, and where it lies outside it stays a stray: received,
+ * but neither expected nor lost. RFC 3550 forgets such packets; here packets = distinct +
+ * duplicates + strays always holds.
  *
  * Limit: after a restart back into the window, repeats of the old numbers are not recognised. */
 #include "sensor/flows/stream_cell.h"

@@ -1,8 +1,9 @@
 /* stream_tell.c - fills the sighting of a stream: whole, and since the interval before.
  *
- * What an interval holds is the difference of two totals, so nothing is counted twice on the packet's way; the total
- * at the last interval stands in the cold part. Lost packets may become fewer (late ones fill the gap): an interval's
- * loss is never negative, and the total is always right. */
+ * What an interval holds is the difference of two totals, so nothing is counted twice on the
+ * packet's way; the total at the last interval stands in the cold part. Lost packets may become
+ * fewer (late ones fill the gap): an interval's loss is never negative, and the total is always
+ * right. */
 #include "sensor/flows/stream_cell.h"
 
 static uint64_t grown(uint64_t now, uint64_t before)

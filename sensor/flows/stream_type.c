@@ -1,12 +1,14 @@
 /* stream_type.c - the payload types of one stream: which is the media, which are signals beside it.
  *
- * A stream may carry telephone-events (RFC 4733) and comfort noise (RFC 3389) between its audio, change its codec, or
- * hold a single packet of something else. None of that splits it (its identity is the SSRC), but the clock and the
- * figures are those of its main type: the most frequent one that is no signal.
+ * A stream may carry telephone-events (RFC 4733) and comfort noise (RFC 3389) between its audio,
+ * change its codec, or hold a single packet of something else. None of that splits it (its identity
+ * is the SSRC), but the clock and the figures are those of its main type: the most frequent one
+ * that is no signal.
  *
- * Signals are told by content, for without SDP a dynamic type has no name: types 13 and 19 are comfort noise; a type
- * above 63 whose first packet has the 4 bytes of an event (or, beside other media, 4 bytes and an SRTP tag) is an event
- * until a packet of more than 16 bytes shows that it is not. Event digits are not read, only their end is counted. */
+ * Signals are told by content, for without SDP a dynamic type has no name: types 13 and 19 are
+ * comfort noise; a type above 63 whose first packet has the 4 bytes of an event (or, beside other
+ * media, 4 bytes and an SRTP tag) is an event until a packet of more than 16 bytes shows that it is
+ * not. Event digits are not read, only their end is counted. */
 #include "sensor/flows/stream_cell.h"
 
 enum { TYPE_COMFORT_NOISE = 13, TYPE_COMFORT_NOISE_OLD = 19, TYPE_DYNAMIC_FIRST = 64 };

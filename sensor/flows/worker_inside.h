@@ -26,11 +26,11 @@ struct worker_state {
     uint64_t first_ns; /* smallest and largest stamp of frames; 0 = none */
     uint64_t last_ns;
     uint64_t packet_number; /* of the datagram under work */
-    uint64_t packet_sub;  /* index of the next sighting of the packet under work */
+    uint64_t packet_sub; /* index of the next sighting of the packet under work */
     uint64_t mark_number; /* frame that a mark stands before; valid while in_mark */
     uint64_t mark_ns; /* 0 at the end of input */
     uint64_t mark_ordinal; /* of the marks before that frame: 0, 1 ... */
-    uint64_t mark_sub;    /* last used of messages that this mark told */
+    uint64_t mark_sub; /* last used of messages that this mark told */
     bool in_mark;
     bool segment_is_sip; /* the TCP segment under work completed a message */
     struct unwrap_counts frames; /* as last added */

@@ -1,12 +1,12 @@
 /* worker_sip.c - from the bytes of a SIP message to its sighting.
  *
- * A message is decoded straight into the ring; nothing of it is copied but the values that state needs. Its bytes stay
- * where they are (a block, or memory of a reassembled datagram) and the sighting points at them. Only a message that
- * was put together from several TCP segments has no such place: its bytes go into the worker's ring of bytes, once,
- * before it is decoded.
+ * A message is decoded straight into the ring; nothing of it is copied but the values that state
+ * needs. Its bytes stay where they are (a block, or memory of a reassembled datagram) and the
+ * sighting points at them. Only a message that was put together from several TCP segments has no
+ * such place: its bytes go into the worker's ring of bytes, once, before it is decoded.
  *
- * What counts as SIP is decided by content. The port, or a flow that has carried SIP, only lets in what has merely the
- * shape of SIP (sip_recognise); such messages are invalid, and counted. */
+ * What counts as SIP is decided by content. The port, or a flow that has carried SIP, only lets in
+ * what has merely the shape of SIP (sip_recognise); such messages are invalid, and counted. */
 #include "sensor/flows/worker_inside.h"
 
 enum { MESSAGE_INDEX_BITS = 8 };
@@ -41,8 +41,8 @@ static size_t read_sdp(struct sip_sighting *sighting)
     }
     struct slice body = slice_of(message->raw + message->body_at, message->body_bytes);
     bool multipart_malformed = false;
-    struct slice text = sdp_in_body(sip_part(message, message->content_type), body,
-                                    &multipart_malformed);
+    struct slice text =
+        sdp_in_body(sip_part(message, message->content_type), body, &multipart_malformed);
     if (multipart_malformed) {
         sip_anomaly(message, ANOMALY_MULTIPART_MALFORMED);
     }
@@ -69,31 +69,12 @@ struct found {
     uint64_t first_byte_ns;
 };
 
-/* A SIP start line with none of the headers that every message has: other protocols are disguised like that to fool
- * inspection. Where nothing else speaks for SIP it is none. */
-static bool is_only_a_line(const struct sip_message *message)
-{
-    static const enum anomaly missing[] = {ANOMALY_MISSING_CALL_ID, ANOMALY_MISSING_CSEQ,
-                                           ANOMALY_MISSING_FROM, ANOMALY_MISSING_TO,
-                                           ANOMALY_MISSING_VIA};
-    for (size_t index = 0; index < sizeof missing / sizeof missing[0]; index++) {
-        if (!sip_has_anomaly(message, missing[index])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool tell_message(struct worker_state *state, const struct datagram *datagram,
                          const struct found *found)
 {
-    struct sip_sighting *sighting =
-        worker_reserve(state, sizeof *sighting + sizeof(struct sdp));
+    struct sip_sighting *sighting = worker_reserve(state, sizeof *sighting + sizeof(struct sdp));
     enum reason reason = sip_decode(found->at, found->bytes, found->wire_bytes, found->transport,
                                     found->known, &sighting->message);
-    if (reason == REASON_NONE && !found->known && is_only_a_line(&sighting->message)) {
-        reason = REASON_SIP_NOT;
-    }
     if (reason != REASON_NONE) {
         worker_count_reason(state, reason);
         return false;
@@ -101,8 +82,8 @@ static bool tell_message(struct worker_state *state, const struct datagram *data
     worker_head(state, datagram, SIGHTING_SIP, &sighting->head);
     sighting->head.transport = (uint8_t)found->transport;
     if (state->in_mark) {
-        /* Its TCP stream was given up at the mark: it falls there, not at an earlier packet. The number is that of
-         * the stream's first packet, and they come in its order. */
+        /* Its TCP stream was given up at the mark: it falls there, not at an earlier packet. The
+         * number is that of the stream's first packet, and they come in its order. */
         uint64_t sub = SUB_MESSAGES | datagram->number << MESSAGE_INDEX_BITS;
         state->mark_sub = sub > state->mark_sub ? sub : state->mark_sub + 1;
         sighting->head.key = state->mark_number << 1;

@@ -1,19 +1,20 @@
 /* worker_state.c - a datagram's way through one worker.
  *
  *   UDP, first byte      0-3      STUN, if the magic cookie is there
- *   (RFC 7983, 5761)     128-191  RTCP, if the second byte is 192-223 and the lengths say so; else RTP
- *                        9-127    SIP, if it has a start line (a media port may carry SIP, so no port decides)
- *                        else     none of ours: a flow
- *   TCP                  bytestream.c puts it in order and finds messages; always a flow too
+ *   (RFC 7983, 5761)     128-191  RTCP, if the second byte is 192-223 and the lengths say so; else
+ * RTP 9-127    SIP, if it has a start line (a media port may carry SIP, so no port decides) else
+ * none of ours: a flow TCP                  bytestream.c puts it in order and finds messages;
+ * always a flow too
  *
- * Nine packets in ten are RTP of a confirmed stream. They go through four passes over a batch (read the header and
- * prefetch the index; prefetch the stream; prefetch its rest; count), and touch nothing else: no flow, no counter. A candidate's packets
- * count as a flow as well until it is confirmed, because it may turn out to be something else.
+ * Nine packets in ten are RTP of a confirmed stream. They go through four passes over a batch (read
+ * the header and prefetch the index; prefetch the stream; prefetch its rest; count), and touch
+ * nothing else: no flow, no counter. A candidate's packets count as a flow as well until it is
+ * confirmed, because it may turn out to be something else.
  *
- * RTCP between hosts has a port of its own, which no stream here can vouch for (the media's flow may belong to another
- * worker). So a whole compound that begins with a report is believed by its shape, and anything weaker (reduced size,
- * damage behind the first packet) only where its sender is a confirmed stream of the same five-tuple, or both ports are
- * odd as RTCP's are by convention.
+ * RTCP between hosts has a port of its own, which no stream here can vouch for (the media's flow
+ * may belong to another worker). So a whole compound that begins with a report is believed by its
+ * shape, and anything weaker (reduced size, damage behind the first packet) only where its sender
+ * is a confirmed stream of the same five-tuple, or both ports are odd as RTCP's are by convention.
  *
  * Limit: TURN channel data (first byte 64-79) is not opened; its media is a flow. */
 #include "sensor/flows/worker_inside.h"
@@ -35,9 +36,8 @@ size_t worker_state_bytes_max(const struct worker_limits *limits)
            flow_bytes_max(&flows) + bytestream_bytes_max(&bytestreams);
 }
 
-enum status worker_state_open(const struct worker_limits *limits,
-                              const struct worker_hooks *hooks, struct worker_state **out_state,
-                              struct error *error)
+enum status worker_state_open(const struct worker_limits *limits, const struct worker_hooks *hooks,
+                              struct worker_state **out_state, struct error *error)
 {
     struct worker_state *state = calloc(1, sizeof *state);
     if (state == NULL) {
@@ -110,7 +110,7 @@ uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t
     }
 }
 
-/* --- UDP ---------------------------------------------------------------------------------------------------- */
+/* --- UDP --- */
 
 /* What the first pass over a batch found out about a datagram. */
 struct lane {
@@ -130,8 +130,8 @@ static bool has_rtp_version(const struct datagram *datagram)
 static void lane_read(struct worker_state *state, const struct datagram *datagram,
                       struct lane *lane)
 {
-    enum reason reason = rtp_decode(datagram->payload, datagram->payload_bytes,
-                                    datagram->payload_wire, &lane->view);
+    enum reason reason =
+        rtp_decode(datagram->payload, datagram->payload_bytes, datagram->payload_wire, &lane->view);
     lane->is_rtp = reason == REASON_NONE;
     lane->hint = UINT32_MAX;
     if (lane->is_rtp) {
@@ -202,7 +202,8 @@ static bool see_stun(struct worker_state *state, const struct datagram *datagram
     if (!worker_knows_sip(state, datagram)) {
         return true;
     }
-    /* RFC 5626 section 4.4.2: a keep-alive of a phone. Its answer shows that the asked address hears us. */
+    /* RFC 5626 section 4.4.2: a keep-alive of a phone. Its answer shows that the asked address
+     * hears us. */
     worker_count_reason(state, REASON_KEEPALIVE);
     if (view.is_request || view.is_response) {
         struct proof_sighting *proof = worker_reserve(state, sizeof *proof);
@@ -223,8 +224,8 @@ static bool see_text(struct worker_state *state, const struct datagram *datagram
         return true;
     }
     if (known) {
-        worker_count_reason(state, worker_is_keepalive(datagram) ? REASON_KEEPALIVE
-                                                                 : REASON_SIP_NOT);
+        worker_count_reason(state,
+                            worker_is_keepalive(datagram) ? REASON_KEEPALIVE : REASON_SIP_NOT);
     }
     return false;
 }
@@ -240,8 +241,7 @@ static bool see_rtp(struct worker_state *state, const struct datagram *datagram,
     return seen == STREAM_SEEN_CONFIRMED;
 }
 
-static void see_udp(struct worker_state *state, const struct datagram *datagram,
-                    struct lane *lane)
+static void see_udp(struct worker_state *state, const struct datagram *datagram, struct lane *lane)
 {
     enum flow_application application = FLOW_UNKNOWN;
     uint8_t first = datagram->payload_bytes > 0 ? datagram->payload[0] : UINT8_MAX;
@@ -269,7 +269,7 @@ static void see_udp(struct worker_state *state, const struct datagram *datagram,
     (void)flow_see(state->flows, datagram, application);
 }
 
-/* --- TCP ---------------------------------------------------------------------------------------------------- */
+/* --- TCP --- */
 
 static void see_tcp(struct worker_state *state, const struct datagram *segment)
 {
@@ -290,7 +290,7 @@ static void see_tcp(struct worker_state *state, const struct datagram *segment)
     }
 }
 
-/* --- batches, marks, end ------------------------------------------------------------------------------------ */
+/* --- batches, marks, end --- */
 
 void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count)
 {

@@ -1,11 +1,12 @@
 /* worker_tell.c - sightings into the ring, in ascending order of (key, sub).
  *
- * Order within one packet: its own sightings by index, streams and flows that it pushed out, what it proves about TCP.
- * Within a mark: streams, messages of TCP streams that the mark cut off, flows, COUNTS, MARK. Each table tells its part in order of first
- * packets, so the whole ascends without sorting.
+ * Order within one packet: its own sightings by index, streams and flows that it pushed out, what
+ * it proves about TCP. Within a mark: streams, messages of TCP streams that the mark cut off,
+ * flows, COUNTS, MARK. Each table tells its part in order of first packets, so the whole ascends
+ * without sorting.
  *
- * Counters travel as differences, at marks divisible by 10 s and at the end; what does not fit into one sighting goes
- * into the next with the same key. */
+ * Counters travel as differences, at marks divisible by 10 s and at the end; what does not fit into
+ * one sighting goes into the next with the same key. */
 #include "sensor/flows/worker_inside.h"
 
 enum { COUNTS_EVERY_S = 10, DELTAS_MAX = 512 };
@@ -33,6 +34,7 @@ void worker_commit(struct worker_state *state, void *sighting, size_t bytes)
 {
     struct sighting *head = sighting;
     head->bytes = (uint32_t)aligned(bytes);
+    memset((uint8_t *)sighting + bytes, 0, head->bytes - bytes);
     ring_commit(state->hooks.sightings, head->bytes);
 }
 
@@ -108,8 +110,8 @@ void worker_tell_counts(struct worker_state *state, uint64_t number)
         counts->head = head_at(state, SIGHTING_COUNTS, number, SUB_COUNTS);
         counts->first_ns = state->first_ns;
         counts->last_ns = state->last_ns;
-        size_t delta_count = counter_deltas(state->counts, state->told, COUNT_TOTAL,
-                                            counts->deltas, DELTAS_MAX);
+        size_t delta_count =
+            counter_deltas(state->counts, state->told, COUNT_TOTAL, counts->deltas, DELTAS_MAX);
         counts->delta_count = (uint32_t)delta_count;
         counts->reserved = 0;
         if (delta_count > 0) {

@@ -19,6 +19,9 @@ struct dispatch {
     uint64_t first_ns;
     uint64_t last_ns;
     uint64_t notes[REASON_COUNT]; /* of the timeline */
+    /* Kept here because locals of their size would be cleared for every frame. */
+    struct timeline_step step;
+    struct datagram made;
     struct unwrap_counts told; /* the unwrapper's counts and the timeline's together */
     struct pending *pending; /* [lane_count] */
 };
@@ -92,32 +95,38 @@ static void mark(struct dispatch *dispatch, uint64_t second, uint64_t shift_ns)
     }
 }
 
-static void see_frame(struct dispatch *dispatch, const struct frame *frame)
+/* Marks, notes and bounds of time that a frame brings. */
+static void see_time(struct dispatch *dispatch, const struct frame *frame)
 {
-    struct timeline_step step;
-    timeline_see(&dispatch->timeline, frame->time_ns, &step);
-    for (uint32_t i = 0; i < step.mark_count; i++) {
-        mark(dispatch, step.marks[i], i == 0 ? step.shift_ns : 0);
+    struct timeline_step *step = &dispatch->step;
+    timeline_see(&dispatch->timeline, frame->time_ns, step);
+    for (uint32_t i = 0; i < step->mark_count; i++) {
+        mark(dispatch, step->marks[i], i == 0 ? step->shift_ns : 0);
     }
-    dispatch->notes[step.note] += step.note != REASON_NONE;
+    dispatch->notes[step->note] += step->note != REASON_NONE;
     if (dispatch->first_ns == 0 || frame->time_ns < dispatch->first_ns) {
         dispatch->first_ns = frame->time_ns;
     }
     if (frame->time_ns > dispatch->last_ns) {
         dispatch->last_ns = frame->time_ns;
     }
-    struct datagram datagram;
-    if (unwrap_see(dispatch->unwrap, frame->link_type, frame->interface, frame->number,
-                   frame->time_ns, step.now_ns, frame->at, frame->captured, frame->wire_bytes,
-                   &datagram)) {
-        uint32_t index = dispatch->options.lane_count == 1
-                             ? 0
-                             : datagram_shard(&datagram) % dispatch->options.lane_count;
-        struct pending *pending = &dispatch->pending[index];
-        pending->batch[pending->count++] = datagram;
-        if (pending->count == DISPATCH_BATCH) {
-            hand_on(dispatch, index);
-        }
+}
+
+static void see_frame(struct dispatch *dispatch, const struct frame *frame)
+{
+    see_time(dispatch, frame);
+    struct datagram *made = &dispatch->made;
+    if (!unwrap_see(dispatch->unwrap, frame->link_type, frame->interface, frame->number,
+                    frame->time_ns, dispatch->step.now_ns, frame->at, frame->captured,
+                    frame->wire_bytes, made)) {
+        return;
+    }
+    uint32_t lanes = dispatch->options.lane_count;
+    uint32_t index = lanes == 1 ? 0 : datagram_shard(made) % lanes;
+    struct pending *pending = &dispatch->pending[index];
+    pending->batch[pending->count++] = *made;
+    if (pending->count == DISPATCH_BATCH) {
+        hand_on(dispatch, index);
     }
 }
 

@@ -10,13 +10,26 @@
 
 enum { USER_BYTES_MAX = 128, PRINTED_BYTES_MAX = 4 * USER_BYTES_MAX };
 
+/* Prints as it stands: no escape, no control, nothing beyond ASCII. The usual user, so the loop is
+ * one that compilers take in wide steps. */
+static bool is_plain(struct slice user)
+{
+    unsigned odd = 0;
+
+    for (size_t i = 0; i < user.bytes; i++) {
+        uint8_t byte = (uint8_t)user.at[i];
+        odd |= (unsigned)(byte < 0x20) | (unsigned)(byte > 0x7e) | (unsigned)(byte == '%');
+    }
+    return odd == 0;
+}
+
 uint64_t account_hash(struct hash_key key, struct slice user, struct slice host)
 {
     if (user.bytes == 0 && host.bytes == 0) {
         return 0;
     }
     uint64_t hash;
-    if (user.bytes != 0 && memchr(user.at, '%', user.bytes) != NULL) {
+    if (!is_plain(user)) {
         char buffer[PRINTED_BYTES_MAX];
         struct text printed = text_into(buffer, sizeof buffer);
         sip_user_print(&printed, slice_part(user, 0, USER_BYTES_MAX));
@@ -30,13 +43,29 @@ uint64_t account_hash(struct hash_key key, struct slice user, struct slice host)
     return hash_mix(hash, hash_slice_nocase(key, host));
 }
 
+static void put_folded(struct text *text, struct slice host)
+{
+    if (host.bytes > text->capacity - text->bytes) {
+        text->overflow = true; /* left out whole */
+        return;
+    }
+    char *to = text->at + text->bytes;
+    for (size_t i = 0; i < host.bytes; i++) {
+        char byte = host.at[i];
+        to[i] = byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+    }
+    text->bytes += host.bytes;
+}
+
 void account_print(struct text *text, struct slice user, struct slice host)
 {
-    sip_user_print(text, user);
+    if (is_plain(user)) {
+        text_slice_put(text, user);
+    } else {
+        sip_user_print(text, user);
+    }
     if (user.bytes != 0 && host.bytes != 0) {
         text_byte(text, '@');
     }
-    for (size_t i = 0; i < host.bytes; i++) {
-        text_byte(text, slice_lower(host.at[i]));
-    }
+    put_folded(text, host);
 }

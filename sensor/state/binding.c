@@ -159,7 +159,7 @@ enum status binding_open(uint32_t bindings_max, struct hash_key key,
     if (status != STATUS_OK) {
         goto no_wide;
     }
-    status = names_open(&table->names, bindings_max, key, error);
+    status = names_open(&table->names, 2 * bindings_max, key, error);
     if (status != STATUS_OK) {
         goto no_names;
     }
@@ -191,7 +191,7 @@ size_t binding_bytes_max(uint32_t bindings_max)
 
     return sizeof(struct binding_table) + table_bytes_max(&options) +
            (size_t)bindings_max * (sizeof(struct wide) + sizeof(uint32_t)) +
-           names_bytes_max(bindings_max);
+           names_bytes_max(2 * bindings_max);
 }
 
 /* --- cells --- */

@@ -74,6 +74,9 @@ void call_queue_move(struct call_table *table, uint32_t index, enum call_queue_k
     struct call_cell *cell = call_cell_at(table, index);
     struct call_queue *queue = &table->queues[kind];
 
+    if ((cell->flags & CELL_TOLD) != 0 && kind < QUEUE_STREAMS) {
+        return; /* a told call waits for nothing but its streams */
+    }
     queue_leave(table, cell);
     cell->queue = (uint8_t)kind;
     cell->due_s = due_of(table->now_ns, kind);
@@ -116,13 +119,14 @@ void call_over(struct call_table *table, uint32_t index, enum call_ended_by by,
 {
     struct call_cell *cell = call_cell_at(table, index);
 
+    if ((cell->flags & CELL_TOLD) != 0) {
+        return;
+    }
     cell->flags |= CELL_OVER;
     cell->ended_ns = ended_ns;
     cell->ended_by = (uint8_t)by;
     cell->end_reason = (uint8_t)reason;
-    if ((cell->flags & CELL_TOLD) == 0) {
-        call_queue_move(table, index, kind);
-    }
+    call_queue_move(table, index, kind);
 }
 
 /* --- the end of a cell --- */
@@ -173,19 +177,19 @@ static void on_evict(void *owner, uint32_t index, void *at)
     let_go(table, index);
 }
 
-static void tell_end(struct call_table *table, uint32_t index)
+static void tell_end(struct call_table *table, uint32_t index, bool forced)
 {
     struct call_cell *cell = call_cell_at(table, index);
 
     if (is_untold(cell)) {
-        call_tell(table, index, CHANGE_CALL_ENDED, false);
+        call_tell(table, index, CHANGE_CALL_ENDED, forced);
     }
     cell->flags |= CELL_TOLD;
     if (cell->streams_open > 0) {
         call_queue_move(table, index, QUEUE_STREAMS);
-        return;
+    } else {
+        call_linger(table, index);
     }
-    call_linger(table, index);
 }
 
 void call_linger(struct call_table *table, uint32_t index)
@@ -235,8 +239,8 @@ static uint32_t create(struct call_table *table, const struct sip_sighting *sip,
     cell->interface = sip->head.interface;
     cell->queue_before = TABLE_NONE;
     cell->queue_after = TABLE_NONE;
-    cell->text_first = SLAB_NONE;
-    cell->text_last = SLAB_NONE;
+    cell->text_first = CALL_TEXT_NONE;
+    cell->text_last = CALL_TEXT_NONE;
     cell->endpoints = TABLE_NONE;
     cell->streams_head = TABLE_NONE;
     return index;
@@ -252,6 +256,9 @@ static bool is_new_instance(const struct call_table *table, uint32_t index,
 
     if ((cell->flags & CELL_TOLD) == 0 || !dialog_is_first_invite(message)) {
         return false;
+    }
+    if ((cell->flags & CELL_PARTIAL) != 0) {
+        return true;
     }
     bool copy = transaction->is_retransmission ||
                 (message->cseq == cell->cseq &&
@@ -377,7 +384,7 @@ static void look_at(struct call_table *table, uint32_t index)
             call_over(table, index, cancelled ? CALL_ENDED_BY_CALLER : CALL_ENDED_BY_SENSOR,
                       cancelled ? CALL_END_OWN : CALL_END_INFERRED, cell->last_ns, QUEUE_SOON);
         }
-        tell_end(table, index);
+        tell_end(table, index, false);
         break;
     case QUEUE_LINGER:
         release(table, index);
@@ -486,7 +493,7 @@ void call_end(struct call_table *table)
             cell->ended_ns = last_sign_of(cell);
             cell->end_reason = CALL_END_CAPTURE;
         }
-        call_tell(table, order[i], CHANGE_CALL_ENDED, open);
+        tell_end(table, order[i], open);
     }
 }
 
@@ -532,7 +539,7 @@ enum status call_open(const struct call_limits *limits, struct change_sink sink,
     if (status != STATUS_OK) {
         goto free_table;
     }
-    status = slab_open(&table->texts, chunks_of(limits), TEXT_CHUNK_BYTES, error);
+    status = call_text_open(&table->texts, chunks_of(limits), error);
     if (status != STATUS_OK) {
         goto close_cells;
     }
@@ -544,7 +551,7 @@ enum status call_open(const struct call_limits *limits, struct change_sink sink,
     return STATUS_OK;
 
 close_texts:
-    slab_close(&table->texts);
+    call_text_close(&table->texts);
 close_cells:
     table_close(&table->cells);
 free_table:
@@ -558,7 +565,7 @@ void call_close(struct call_table *table)
         return;
     }
     region_close(&table->order);
-    slab_close(&table->texts);
+    call_text_close(&table->texts);
     table_close(&table->cells);
     free(table);
 }
@@ -568,8 +575,7 @@ size_t call_bytes_max(const struct call_limits *limits)
     struct table_options options = cells_of(limits, NULL);
 
     return sizeof(struct call_table) + table_bytes_max(&options) +
-           (size_t)chunks_of(limits) * (TEXT_CHUNK_BYTES + sizeof(uint32_t)) +
-           (size_t)limits->calls_max * sizeof(uint32_t);
+           call_text_bytes_max(chunks_of(limits)) + (size_t)limits->calls_max * sizeof(uint32_t);
 }
 
 struct call *call_at(struct call_table *table, uint32_t cell)

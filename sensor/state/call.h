@@ -3,14 +3,18 @@
  * Owns      every open and lately ended call, its dialogs and texts.
  * Borrows   sightings during the call.
  * Time      state time, an argument; time-outs fall at marks.
- * Bounds    calls_max; when full the longest idle ends as forgotten (counted); answered calls are strong.
+ * Bounds    calls_max; when full the longest idle ends as forgotten (counted); answered calls are
+ *           strong.
  * Errors    open only.
  * Thread    the analyst's.
  *
- * protocols.md section 4 and the definitions of the corpus: a call is a Call-ID with an INVITE without To tag; hops, forks
- * and authentication rounds are inside it. outcome, status, from, to as there. A call in which only in-dialog messages
- * were seen is partial and makes no record. BYE lost: end_inferred. A call stays until its streams are closed, at least
- * 5 s after its end. */
+ * protocols.md section 4 and the definitions of the corpus: a call is a Call-ID with an INVITE
+ * without To tag; hops, forks and authentication rounds are inside it. outcome, status, from, to as
+ * there. A call in which only in-dialog messages were seen is partial and makes no record: none of
+ * its changes is put. BYE lost: end_inferred. CALL_ENDED is put 5 s after the end (the last
+ * intervals of its streams, forks), 32 s after a final that invites another INVITE, 180 s after a
+ * challenge. A call stays until its streams are closed, and lingers for streams that are told late.
+ * */
 #ifndef SENSOR_STATE_CALL_H
 #define SENSOR_STATE_CALL_H
 
@@ -18,30 +22,35 @@
 #include "sensor/state/transaction.h"
 
 enum call_outcome { CALL_ATTEMPTED, CALL_RINGING, CALL_ANSWERED, CALL_CANCELLED, CALL_FAILED };
-enum call_ended_by { CALL_ENDED_BY_NOBODY, CALL_ENDED_BY_CALLER, CALL_ENDED_BY_CALLEE, CALL_ENDED_BY_NETWORK,
-                     CALL_ENDED_BY_SENSOR };
+enum call_ended_by {
+    CALL_ENDED_BY_NOBODY,
+    CALL_ENDED_BY_CALLER,
+    CALL_ENDED_BY_CALLEE,
+    CALL_ENDED_BY_NETWORK,
+    CALL_ENDED_BY_SENSOR
+};
 enum call_end_reason { CALL_END_OWN, CALL_END_INFERRED, CALL_END_EVICTED, CALL_END_CAPTURE };
 
 struct call {
     uint64_t call_id_hash;
-    uint64_t number;       /* its identity: packet of the first INVITE */
+    uint64_t number; /* its identity: packet of the first INVITE */
     uint64_t started_ns;
-    uint64_t ringing_ns;   /* first 18x; 0 = none */
-    uint64_t answered_ns;  /* first 2xx to INVITE */
-    uint64_t ended_ns;     /* BYE, final failure, CANCEL's 487 ... */
+    uint64_t ringing_ns; /* first 18x; 0 = none */
+    uint64_t answered_ns; /* first 2xx to INVITE */
+    uint64_t ended_ns; /* BYE, final failure, CANCEL's 487 ... */
     uint64_t last_ns;
     uint64_t media_last_ns; /* last RTP or RTCP of it; 0 = none */
-    uint8_t outcome;       /* enum call_outcome */
+    uint8_t outcome; /* enum call_outcome */
     uint8_t ended_by;
     uint8_t end_reason;
     uint8_t transport;
-    uint16_t status;       /* final status to INVITE by the corpus' rule; 0 = none */
-    uint16_t q850;         /* 0 = none */
+    uint16_t status; /* final status to INVITE by the corpus' rule; 0 = none */
+    uint16_t q850; /* 0 = none */
     uint16_t challenges;
     uint16_t reinvites;
     uint16_t holds;
-    uint16_t forks;        /* To tags in 1xx/2xx beyond the first */
-    uint16_t hops;         /* different Via counts of the initial INVITE */
+    uint16_t forks; /* To tags in 1xx/2xx beyond the first */
+    uint16_t hops; /* different Via counts of the initial INVITE */
     uint16_t transfers;
     uint32_t retransmits;
     bool seen_invite;
@@ -49,32 +58,32 @@ struct call {
     bool seen_ack;
     bool seen_bye;
     bool ended;
-    bool partial;          /* only in-dialog messages: no INVITE without To tag */
+    bool partial; /* only in-dialog messages: no INVITE without To tag */
     bool has_credentials;
     bool accepted_invalid; /* the INVITE was invalid and accepted all the same */
-    bool invalid_only;     /* invalid and never accepted: attempted */
+    bool invalid_only; /* invalid and never accepted: attempted */
     bool held;
-    bool one_way;          /* only requests or only responses were seen */
+    bool one_way; /* only requests or only responses were seen */
     uint16_t interface;
     uint16_t vlan_outer;
     struct endpoint caller;
     struct endpoint callee;
     uint32_t cseq;
-    struct slice call_id;  /* whole up to 256 bytes; the key hashes all */
+    struct slice call_id; /* whole up to 256 bytes; the key hashes all */
     struct slice from_user;
     struct slice from_host;
     struct slice from_tag;
     struct slice to_user;
     struct slice to_host;
-    struct slice to_tag;   /* of the winning fork */
-    struct slice uri;      /* request URI of the first INVITE */
+    struct slice to_tag; /* of the winning fork */
+    struct slice uri; /* request URI of the first INVITE */
     struct slice auth_user;
     struct slice user_agent;
-    struct slice reason;   /* status phrase */
+    struct slice reason; /* status phrase */
     struct slice session_id;
     struct slice replaces;
     /* filled by media as its streams tell: see media.h */
-    uint32_t streams;      /* ever joined */
+    uint32_t streams; /* ever joined */
     uint32_t streams_open;
     uint32_t mos_min_milli; /* 0 = none */
     uint32_t mos_sum_milli; /* over streams with a MOS */
@@ -82,10 +91,10 @@ struct call {
     uint32_t loss_ppm_max;
     uint64_t jitter_max_ns;
     uint64_t first_rtp_ns;
-    uint8_t codecs[4];     /* payload types by first use */
+    uint8_t codecs[4]; /* payload types by first use */
     char codec_names[4][16];
     uint8_t codec_count;
-    uint8_t security;      /* enum sdp_security, strongest seen */
+    uint8_t security; /* enum sdp_security, strongest seen */
     bool t38;
     bool media_both_ways;
     uint32_t dtmf_events;
@@ -106,6 +115,8 @@ size_t call_bytes_max(const struct call_limits *limits);
 /* Any message with a Call-ID; returns the cell of its call, TABLE_NONE where there is none. */
 uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
                   const struct transaction_view *transaction);
+/* struct call is a view of a compact cell (call_cell.h), valid until three more views have been
+ * made, by changes or by this. For reading: what is written into it is lost. */
 struct call *call_at(struct call_table *table, uint32_t cell);
 uint32_t call_find(struct call_table *table, uint64_t call_id_hash);
 /* Generation of a cell: a remembered (cell, generation) is checked with it. */

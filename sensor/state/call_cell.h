@@ -1,36 +1,36 @@
-/* call_cell.h - what a call really occupies; for call.c, call_text.c, dialog.c, media.c and endpoint.c alone.
+/* call_cell.h - what a call really occupies; for call.c, call_text.c, dialog.c, media.c and
+ * endpoint.c alone.
  *
  * Owns      nothing: cells belong to the call table.
  * Borrows   nothing.
  * Time      state time, ns.
- * Bounds    a cell is 256 bytes; its texts stand in chunks of TEXT_CHUNK_BYTES, at most CALL_TEXT_BYTES of them.
+ * Bounds    a cell is 256 bytes; its texts stand in chunks of 32, at most CALL_TEXT_BYTES of them.
  * Errors    none.
  * Thread    the analyst's.
  *
- *   cell     256 + 32 (table) + 16 (index)        text     chunk -> chunk -> ...   [next 4 | 28 bytes]
- *            first 64 bytes: all that an                   fields [id 1 | bytes 2 | text], or, where the text
- *            in-dialog message touches                     is that of another field, [id | 80h | its id 2]
+ *   cell     256 + 32 (table) + 16 (index); an in-dialog message touches its first 64 bytes
+ *   text     chunk -> chunk -> ...: call_text.c
  *
- * struct call (call.h) is a view that is put together from both when a change is told: readers get slices and words,
- * memory stays below 512 bytes a call. */
+ * struct call (call.h) is a view that is put together from both when a change is told: readers get
+ * slices and words, memory stays below 512 bytes a call. */
 #ifndef SENSOR_STATE_CALL_CELL_H
 #define SENSOR_STATE_CALL_CELL_H
 
-#include "base/slab.h"
+#include "base/region.h"
 #include "base/table.h"
 #include "sensor/state/call.h"
 #include "sensor/state/codec.h"
 
 enum {
-    TEXT_CHUNK_BYTES = 32,
-    TEXT_OF_CHUNK = 28,
     TEXT_FIELD_MAX = 256,
     CALL_TEXT_BYTES = 2048, /* of one call, heads of fields included */
-    CALL_VIEWS = 4,         /* views that stay valid while others are made */
-    CALL_FORK_TAGS = 4,
+    CALL_TEXT_SLACK = 28,
+    CALL_VIEWS = 4, /* views that stay valid while others are made */
+    CALL_FORK_TAGS = 3,
     CALL_CODECS = 4,
     CALL_LINGER_MAX = 16384, /* told calls kept for streams that are told late */
 };
+#define CALL_TEXT_NONE UINT32_MAX
 #define CALL_LATE_NS (5 * NS_PER_S) /* media after the end still belongs to the call */
 
 enum cell_flag {
@@ -50,25 +50,25 @@ enum cell_flag {
     CELL_RESPONSE = 1 << 13,
     CELL_HELD_CALLER = 1 << 14, /* its last description holds */
     CELL_HELD_CALLEE = 1 << 15,
-    CELL_SDP = 1 << 16,
-    CELL_T38 = 1 << 17,
-    CELL_FROM_CALLER = 1 << 18, /* media seen */
-    CELL_FROM_CALLEE = 1 << 19,
-    CELL_PROVISIONAL = 1 << 20, /* above 100 */
-    CELL_PHRASE = 1 << 21,      /* the phrase of the status stands in the texts */
-    CELL_STARTED = 1 << 22,     /* CALL_STARTED was put */
-    CELL_TO_TAG = 1 << 23,      /* to_tag is set */
+    CELL_T38 = 1 << 16,
+    CELL_FROM_CALLER = 1 << 17, /* media seen */
+    CELL_FROM_CALLEE = 1 << 18,
+    CELL_PROVISIONAL = 1 << 19, /* above 100 */
+    CELL_PHRASE = 1 << 20, /* the phrase of the status stands in the texts */
+    CELL_STARTED = 1 << 21, /* CALL_STARTED was put */
+    CELL_TO_TAG = 1 << 22, /* to_tag is set */
 };
 
 enum call_queue_kind {
     QUEUE_NONE,
-    QUEUE_SETUP,   /* no final answer: looked at every 30 s */
-    QUEUE_UP,      /* answered: every 10 s */
-    QUEUE_SOON,    /* ended, told 5 s later */
-    QUEUE_RETRY,   /* ended so that another INVITE may follow (or a CANCEL waits for its 487): 32 s later */
+    QUEUE_SETUP, /* no final answer: looked at every 30 s */
+    QUEUE_UP, /* answered: every 10 s */
+    QUEUE_SOON, /* ended, told 5 s later */
+    /* ended so that another INVITE may follow (or a CANCEL waits for its 487): 32 s later */
+    QUEUE_RETRY,
     QUEUE_CHALLENGE, /* challenged: somebody may be typing a password: 180 s later */
     QUEUE_STREAMS, /* told, streams are open */
-    QUEUE_LINGER,  /* told */
+    QUEUE_LINGER, /* told */
     QUEUE_COUNT
 };
 
@@ -78,11 +78,11 @@ struct call_cell {
     uint64_t started_ns;
     uint64_t answered_ns;
     uint32_t flags; /* enum cell_flag */
-    uint32_t cseq;  /* of the newest initial INVITE */
+    uint32_t cseq; /* of the newest initial INVITE */
     uint32_t from_tag; /* hashes */
-    uint32_t to_tag;   /* of the winning fork, else of the first */
-    uint32_t mark;     /* CSeq and side of the last counted re-INVITE or REFER */
-    uint16_t status;   /* last final but 401/407, or the 2xx */
+    uint32_t to_tag; /* of the winning fork, else of the first */
+    uint32_t mark; /* CSeq and side of the last counted re-INVITE or REFER */
+    uint16_t status; /* last final but 401/407, or the 2xx */
     uint16_t challenge; /* 401 or 407 that no INVITE with credentials has followed */
     uint32_t due_s;
     uint8_t queue; /* enum call_queue_kind */
@@ -94,20 +94,21 @@ struct call_cell {
     uint64_t ended_ns;
     uint32_t queue_before;
     uint32_t queue_after;
-    uint32_t text_first; /* chunks; SLAB_NONE = no text */
+    uint32_t text_first; /* chunks; CALL_TEXT_NONE = no text */
     uint32_t text_last;
-    uint32_t endpoints;  /* head of the list in endpoint.c; TABLE_NONE = none */
+    uint32_t endpoints; /* head of the list in endpoint.c; TABLE_NONE = none */
     uint32_t streams_head; /* open ones, in media.c; TABLE_NONE = none */
     uint32_t fork_tags[CALL_FORK_TAGS];
-    uint32_t retransmits;
     uint32_t credentials_cseq;
+    uint16_t retransmits; /* saturating, like all counts here */
     uint16_t text_bytes;
     uint16_t q850;
     uint16_t challenges;
     uint16_t reinvites;
     uint16_t holds;
     uint16_t transfers;
-    uint16_t hop_bits; /* a bit for each Via count of the initial INVITE, the last for 16 and more */
+    uint16_t
+        hop_bits; /* a bit for each Via count of the initial INVITE, the last for 16 and more */
     uint16_t session_s; /* Session-Expires; 0 = none */
     uint16_t interface;
     uint16_t vlan_outer;
@@ -118,20 +119,21 @@ struct call_cell {
     uint8_t security;
     uint8_t codec_count;
     /* media of streams that are closed, and what only grows */
-    uint64_t jitter_max_ns;
     uint64_t first_rtp_ns;
-    uint32_t mos_min_milli;
+    uint32_t jitter_max_ns; /* saturating at 4.2 s */
     uint32_t mos_sum_milli;
-    uint32_t mos_count;
     uint32_t loss_ppm_max;
     uint32_t dtmf_events;
-    uint32_t streams;
     uint32_t streams_open;
+    uint16_t mos_min_milli;
+    uint16_t mos_count;
+    uint16_t streams;
     uint8_t codec_types[CALL_CODECS];
     uint8_t codec_numbers[CALL_CODECS];
 };
-static_assert(offsetof(struct call_cell, number) == 64, "the first line is what each message touches");
-static_assert(sizeof(struct call_cell) <= 272, "goal D1: 512 bytes a call with its texts");
+static_assert(offsetof(struct call_cell, number) == 64,
+              "the first line is what each message touches");
+static_assert(sizeof(struct call_cell) <= 256, "goal D1: 512 bytes a call with its texts");
 
 enum call_text {
     TEXT_END,
@@ -151,9 +153,23 @@ enum call_text {
     TEXT_COUNT
 };
 
+struct call_text_item {
+    enum call_text field;
+    enum call_text same_as; /* TEXT_END: no reference */
+    struct slice text;
+};
+
+struct call_text_pool {
+    struct region region;
+    uint32_t chunks_max;
+    uint32_t high_water;
+    uint32_t used;
+    uint32_t free_head;
+};
+
 struct call_view {
     struct call call;
-    char text[CALL_TEXT_BYTES];
+    char text[CALL_TEXT_BYTES + CALL_TEXT_SLACK];
     char uri[2 * TEXT_FIELD_MAX + 8];
 };
 
@@ -165,7 +181,7 @@ struct call_queue {
 
 struct call_table {
     struct table cells;
-    struct slab texts;
+    struct call_text_pool texts;
     struct region order; /* cells in the order of first packets, at the end */
     struct call_limits limits;
     struct change_sink sink;
@@ -176,6 +192,7 @@ struct call_table {
     const struct sip_sighting *sip; /* of the message that is being seen */
     uint32_t linger_max;
     unsigned view_next;
+    char text_scratch[CALL_TEXT_BYTES];
     struct call_view views[CALL_VIEWS];
     /* media.c fills a cell's figures before it is told, and lets go of a cell that goes */
     void (*on_figures)(void *media, uint32_t cell);
@@ -189,13 +206,15 @@ static inline struct call_cell *call_cell_at(const struct call_table *table, uin
 }
 
 /* --- call_text.c --- */
-void call_text_put(struct call_table *table, struct call_cell *cell, enum call_text field,
-                   struct slice text); /* empty: nothing; cut at TEXT_FIELD_MAX */
-/* The field's text is that of another one that was put before. */
-void call_text_same(struct call_table *table, struct call_cell *cell, enum call_text field,
-                    enum call_text as);
+MUST_USE enum status call_text_open(struct call_text_pool *pool, uint32_t chunks_max,
+                                    struct error *error);
+void call_text_close(struct call_text_pool *pool);
+size_t call_text_bytes_max(uint32_t chunks_max);
+/* Adds fields: empty ones are nothing, long ones are cut at TEXT_FIELD_MAX; all of them or none. */
+void call_text_put(struct call_table *table, struct call_cell *cell,
+                   const struct call_text_item *items, size_t count);
 void call_text_give(struct call_table *table, struct call_cell *cell);
-/* The newest text of each field into `out_view->text`. */
+/* The newest text of each field, pointing into `out_view`. */
 void call_text_get(const struct call_table *table, const struct call_cell *cell,
                    struct call_view *out_view, struct slice out_fields[TEXT_COUNT]);
 
@@ -230,5 +249,12 @@ uint32_t dialog_tag_of(const struct call_table *table, struct slice tag); /* 0 =
 /* Did the caller's side send this message? */
 bool dialog_from_caller(const struct call_table *table, const struct call_cell *cell,
                         const struct sip_message *message);
+
+/* --- dialog_text.c: what of a message a call keeps as text --- */
+void dialog_text_keep(struct dialog_step *step); /* all of the message that begins it */
+void dialog_text_credentials(struct dialog_step *step); /* the digest user */
+void dialog_text_to_tag(struct dialog_step *step); /* of the fork that answers */
+void dialog_text_phrase(struct dialog_step *step); /* of a final status */
+void dialog_text_q850(struct dialog_step *step); /* the cause in a Reason header */
 
 #endif

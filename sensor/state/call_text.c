@@ -3,23 +3,90 @@
  * A call keeps about a dozen strings, most of them short and most of them written when it begins.
  * Fixed fields would cost kilobytes, one block of one size would cut some and waste much; a chain
  * of 32-byte chunks costs what the text costs. A view copies it together, a few times in a call's
- * life. Fields that repeat another one (the To host that is the From host, the request URI that is
- * the To) are written as a reference.
+ * life: whole chunks, so that each copy is a few moves. Fields that repeat another one (the To host
+ * that is the From host, the request URI that is the To) are written as a reference.
  *
- * Limits: CALL_TEXT_BYTES of a call and the slab's chunks; a text that does not fit is left out. */
+ *   chunk  [next 4 | 28 bytes]     field  [id 1 | bytes 1, 0 = 256 | text]  or  [id | 80h | its id]
+ *
+ * Limits: CALL_TEXT_BYTES of a call and the chunks of the pool; a text that does not fit is left
+ * out. */
 #include "sensor/state/call_cell.h"
 
-enum { FIELD_HEAD = 3, FIELD_SAME = 0x80 };
+enum { FIELD_HEAD = 2, FIELD_SAME = 0x80, TEXT_OF_CHUNK = 28, TEXT_CHUNK_BYTES = 32 };
+static_assert((int)CALL_TEXT_SLACK >= (int)TEXT_OF_CHUNK,
+              "whole chunks are copied behind the last text");
+static_assert(TEXT_FIELD_MAX == 256, "a length of 256 is written as 0");
 
-struct chunk {
-    uint32_t next; /* SLAB_NONE = last */
+struct text_chunk {
+    uint32_t next; /* CALL_TEXT_NONE = last; of a free one: the next free one */
     char bytes[TEXT_OF_CHUNK];
 };
-static_assert(sizeof(struct chunk) == TEXT_CHUNK_BYTES, "chunks lie in cells of that size");
+static_assert(sizeof(struct text_chunk) == TEXT_CHUNK_BYTES, "two to a line");
 
-static struct chunk *chunk_at(const struct call_table *table, uint32_t chunk)
+/* --- the pool: a slab without generations, for four bytes in thirty-two --- */
+
+enum status call_text_open(struct call_text_pool *pool, uint32_t chunks_max, struct error *error)
 {
-    return slab_at(&table->texts, chunk);
+    pool->chunks_max = chunks_max;
+    pool->high_water = 0;
+    pool->used = 0;
+    pool->free_head = CALL_TEXT_NONE;
+    return region_open(call_text_bytes_max(chunks_max), &pool->region, error);
+}
+
+void call_text_close(struct call_text_pool *pool)
+{
+    region_close(&pool->region);
+}
+
+size_t call_text_bytes_max(uint32_t chunks_max)
+{
+    return (size_t)chunks_max * TEXT_CHUNK_BYTES;
+}
+
+static struct text_chunk *chunk_at(const struct call_text_pool *pool, uint32_t chunk)
+{
+    assert_hot(chunk < pool->high_water);
+    return (struct text_chunk *)pool->region.at + chunk;
+}
+
+static uint32_t chunk_take(struct call_text_pool *pool)
+{
+    uint32_t chunk = pool->free_head;
+
+    assert(pool->used < pool->chunks_max);
+    pool->used++;
+    if (chunk == CALL_TEXT_NONE) {
+        chunk = pool->high_water++;
+    } else {
+        pool->free_head = chunk_at(pool, chunk)->next;
+    }
+    chunk_at(pool, chunk)->next = CALL_TEXT_NONE;
+    return chunk;
+}
+
+void call_text_give(struct call_table *table, struct call_cell *cell)
+{
+    struct call_text_pool *pool = &table->texts;
+
+    for (uint32_t chunk = cell->text_first; chunk != CALL_TEXT_NONE;) {
+        uint32_t next = chunk_at(pool, chunk)->next;
+        chunk_at(pool, chunk)->next = pool->free_head;
+        pool->free_head = chunk;
+        pool->used--;
+        chunk = next;
+    }
+    cell->text_first = CALL_TEXT_NONE;
+    cell->text_last = CALL_TEXT_NONE;
+    cell->text_bytes = 0;
+}
+
+/* --- writing --- */
+
+static bool has_room(const struct call_text_pool *pool, const struct call_cell *cell, size_t bytes)
+{
+    return cell->text_bytes + bytes <= CALL_TEXT_BYTES &&
+           bytes / TEXT_OF_CHUNK + 1 <= pool->chunks_max - pool->used;
 }
 
 /* Bytes in the last chunk; a full one counts as full, not as empty. */
@@ -28,84 +95,78 @@ static uint32_t used_of_last(const struct call_cell *cell)
     return cell->text_bytes == 0 ? TEXT_OF_CHUNK : (cell->text_bytes - 1U) % TEXT_OF_CHUNK + 1;
 }
 
-static bool has_room(const struct call_table *table, const struct call_cell *cell, size_t bytes)
+static void append(struct call_text_pool *pool, struct call_cell *cell, const char *at,
+                   size_t bytes)
 {
-    size_t free_chunks = table->texts.cells_max - table->texts.cells_out;
+    uint32_t used = used_of_last(cell);
 
-    return cell->text_bytes + bytes <= CALL_TEXT_BYTES && bytes / TEXT_OF_CHUNK + 1 <= free_chunks;
-}
-
-static void append(struct call_table *table, struct call_cell *cell, const char *at, size_t bytes)
-{
     while (bytes > 0) {
-        uint32_t used = used_of_last(cell);
         if (used == TEXT_OF_CHUNK) {
-            uint32_t chunk = slab_take(&table->texts);
-            assert(chunk != SLAB_NONE);
-            chunk_at(table, chunk)->next = SLAB_NONE;
-            if (cell->text_first == SLAB_NONE) {
+            uint32_t chunk = chunk_take(pool);
+            if (cell->text_first == CALL_TEXT_NONE) {
                 cell->text_first = chunk;
             } else {
-                chunk_at(table, cell->text_last)->next = chunk;
+                chunk_at(pool, cell->text_last)->next = chunk;
             }
             cell->text_last = chunk;
             used = 0;
         }
         size_t part = TEXT_OF_CHUNK - used < bytes ? TEXT_OF_CHUNK - used : bytes;
-        memcpy(chunk_at(table, cell->text_last)->bytes + used, at, part);
+        memcpy(chunk_at(pool, cell->text_last)->bytes + used, at, part);
         cell->text_bytes = (uint16_t)(cell->text_bytes + part);
+        used += (uint32_t)part;
         at += part;
         bytes -= part;
     }
 }
 
-void call_text_put(struct call_table *table, struct call_cell *cell, enum call_text field,
-                   struct slice text)
+/* One field into `out`; how many bytes it took. */
+static size_t write_field(char *out, const struct call_text_item *item)
 {
-    struct slice kept = slice_part(text, 0, TEXT_FIELD_MAX);
-    const char head[FIELD_HEAD] = {(char)field, (char)(kept.bytes & 0xff), (char)(kept.bytes >> 8)};
+    size_t bytes = item->text.bytes < TEXT_FIELD_MAX ? item->text.bytes : TEXT_FIELD_MAX;
 
-    if (slice_is_empty(kept) || !has_room(table, cell, FIELD_HEAD + kept.bytes)) {
-        return;
+    if (item->same_as != TEXT_END) {
+        out[0] = (char)(item->field | FIELD_SAME);
+        out[1] = (char)item->same_as;
+        return FIELD_HEAD;
     }
-    append(table, cell, head, FIELD_HEAD);
-    append(table, cell, kept.at, kept.bytes);
+    if (bytes == 0) {
+        return 0;
+    }
+    out[0] = (char)item->field;
+    out[1] = (char)(bytes & 0xff);
+    memcpy(out + FIELD_HEAD, item->text.at, bytes);
+    return FIELD_HEAD + bytes;
 }
 
-void call_text_same(struct call_table *table, struct call_cell *cell, enum call_text field,
-                    enum call_text as)
+void call_text_put(struct call_table *table, struct call_cell *cell,
+                   const struct call_text_item *items, size_t count)
 {
-    const char head[FIELD_HEAD] = {(char)(field | FIELD_SAME), (char)as, 0};
+    char *scratch = table->text_scratch;
+    size_t bytes = 0;
 
-    if (has_room(table, cell, FIELD_HEAD)) {
-        append(table, cell, head, FIELD_HEAD);
+    for (size_t i = 0; i < count; i++) {
+        if (bytes + FIELD_HEAD + TEXT_FIELD_MAX > CALL_TEXT_BYTES) {
+            break;
+        }
+        bytes += write_field(scratch + bytes, &items[i]);
+    }
+    if (has_room(&table->texts, cell, bytes)) {
+        append(&table->texts, cell, scratch, bytes);
     }
 }
 
-void call_text_give(struct call_table *table, struct call_cell *cell)
-{
-    for (uint32_t chunk = cell->text_first; chunk != SLAB_NONE;) {
-        uint32_t next = chunk_at(table, chunk)->next;
-        slab_give(&table->texts, chunk);
-        chunk = next;
-    }
-    cell->text_first = SLAB_NONE;
-    cell->text_last = SLAB_NONE;
-    cell->text_bytes = 0;
-}
+/* --- reading --- */
 
-static size_t gather(const struct call_table *table, const struct call_cell *cell, char *out)
+static size_t gather(const struct call_text_pool *pool, const struct call_cell *cell, char *out)
 {
-    size_t done = 0;
-
-    for (uint32_t chunk = cell->text_first; chunk != SLAB_NONE;
-         chunk = chunk_at(table, chunk)->next) {
-        size_t left = cell->text_bytes - done;
-        size_t part = left < TEXT_OF_CHUNK ? left : TEXT_OF_CHUNK;
-        memcpy(out + done, chunk_at(table, chunk)->bytes, part);
-        done += part;
+    for (uint32_t chunk = cell->text_first; chunk != CALL_TEXT_NONE;) {
+        const struct text_chunk *from = chunk_at(pool, chunk);
+        memcpy(out, from->bytes, TEXT_OF_CHUNK);
+        out += TEXT_OF_CHUNK;
+        chunk = from->next;
     }
-    return done;
+    return cell->text_bytes;
 }
 
 static struct slice uri_of_to(struct call_view *view, const struct slice *fields)
@@ -122,23 +183,22 @@ static struct slice uri_of_to(struct call_view *view, const struct slice *fields
 void call_text_get(const struct call_table *table, const struct call_cell *cell,
                    struct call_view *out_view, struct slice out_fields[TEXT_COUNT])
 {
-    size_t bytes = gather(table, cell, out_view->text);
+    size_t bytes = gather(&table->texts, cell, out_view->text);
 
-    for (unsigned i = 0; i < TEXT_COUNT; i++) {
-        out_fields[i] = SLICE_NONE;
-    }
+    memset(out_fields, 0, TEXT_COUNT * sizeof out_fields[0]);
     for (size_t at = 0; at + FIELD_HEAD <= bytes;) {
-        const uint8_t *head = (const uint8_t *)out_view->text + at;
-        unsigned field = head[0] & ~(unsigned)FIELD_SAME;
+        unsigned field = (uint8_t)out_view->text[at] & ~(unsigned)FIELD_SAME;
+        bool same = ((uint8_t)out_view->text[at] & FIELD_SAME) != 0;
+        unsigned value = (uint8_t)out_view->text[at + 1];
         at += FIELD_HEAD;
-        assert(field < TEXT_COUNT && head[1] + 256U * head[2] <= TEXT_FIELD_MAX);
-        if ((head[0] & FIELD_SAME) != 0) {
-            assert(head[1] < TEXT_COUNT);
+        assert(field < TEXT_COUNT);
+        if (same) {
+            assert(value < TEXT_COUNT);
             out_fields[field] =
-                field == TEXT_URI ? uri_of_to(out_view, out_fields) : out_fields[head[1]];
+                field == TEXT_URI ? uri_of_to(out_view, out_fields) : out_fields[value];
             continue;
         }
-        size_t length = head[1] + 256U * head[2];
+        size_t length = value == 0 ? TEXT_FIELD_MAX : value;
         out_fields[field] = slice_of(out_view->text + at, length);
         at += length;
     }

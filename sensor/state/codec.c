@@ -43,7 +43,7 @@ uint8_t codec_number(struct codec_table *table, const char *name, uint32_t clock
     }
     for (uint32_t i = 1; i < table->count; i++) {
         const struct codec *codec = &table->codecs[i];
-        if (codec->clock_rate == clock_rate &&
+        if (codec->clock_rate == clock_rate && ((codec->name[0] ^ name[0]) & 0x1f) == 0 &&
             slice_equal_nocase(slice_of_string(codec->name), wanted)) {
             return (uint8_t)i;
         }
@@ -60,11 +60,14 @@ uint8_t codec_number(struct codec_table *table, const char *name, uint32_t clock
 
 bool codec_is_secondary(const char *name)
 {
-    static const char *const names[] = {"telephone-event", "CN",      "RED",        "RTX", "ULPFEC",
-                                        "PARITYFEC",       "FLEXFEC", "FLEXFEC-03", "tone"};
+    static const struct slice names[] = {
+        {"telephone-event", 15}, {"CN", 2},      {"RED", 3},         {"RTX", 3},  {"ULPFEC", 6},
+        {"PARITYFEC", 9},        {"FLEXFEC", 7}, {"FLEXFEC-03", 10}, {"tone", 4},
+    };
+    struct slice wanted = slice_of_string(name);
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (slice_equal_nocase(slice_of_string(names[i]), slice_of_string(name))) {
+        if (names[i].bytes == wanted.bytes && slice_equal_nocase(names[i], wanted)) {
             return true;
         }
     }

@@ -3,8 +3,8 @@
  * Owns      the names.
  * Borrows   text during the call.
  * Time      none.
- * Bounds    CODEC_MAX pairs of name and clock rate; the common ones stand in it from the start, so that
- *           names invented by an attacker cannot push them out. Beyond: CODEC_NONE.
+ * Bounds    CODEC_MAX pairs of name and clock rate; the common ones stand in it from the start, so
+ *           that names invented by an attacker cannot push them out. Beyond: CODEC_NONE.
  * Errors    none.
  * Thread    the analyst's. */
 #ifndef SENSOR_STATE_CODEC_H
@@ -25,7 +25,8 @@ struct codec_table {
 };
 
 void codec_open(struct codec_table *table);
-/* The number of (name without case, rate); CODEC_NONE for an empty name or when there is no room. */
+/* The number of (name without case, rate); CODEC_NONE for an empty name or when there is no room.
+ * */
 uint8_t codec_number(struct codec_table *table, const char *name, uint32_t clock_rate);
 static inline const struct codec *codec_at(const struct codec_table *table, uint8_t number)
 {

@@ -80,94 +80,6 @@ enum call_outcome dialog_outcome(const struct call_cell *cell, uint16_t *out_sta
     return (cell->flags & CELL_PROVISIONAL) != 0 ? CALL_RINGING : CALL_ATTEMPTED;
 }
 
-/* --- texts --- */
-
-static struct slice text_of(const struct dialog_step *step, struct part part)
-{
-    return sip_part(step->message, part);
-}
-
-static bool uri_is_of_to(const struct dialog_step *step)
-{
-    const struct sip_message *message = step->message;
-    struct slice uri = text_of(step, message->uri.whole);
-    struct slice user = text_of(step, message->to.user);
-    struct slice host = text_of(step, message->to.host);
-
-    return slice_starts_with(uri, SLICE("sip:")) && uri.bytes == 5 + user.bytes + host.bytes &&
-           user.bytes <= TEXT_FIELD_MAX && host.bytes <= TEXT_FIELD_MAX && user.bytes > 0 &&
-           slice_equal(slice_part(uri, 4, 4 + user.bytes), user) && uri.at[4 + user.bytes] == '@' &&
-           slice_equal(slice_from(uri, 5 + user.bytes), host);
-}
-
-/* `as` when the text is that of a field that stands already. */
-static void put(struct dialog_step *step, enum call_text field, struct part part, enum call_text as,
-                struct part as_part)
-{
-    struct slice text = text_of(step, part);
-
-    if (as != TEXT_END && text.bytes > 2 && slice_equal(text, text_of(step, as_part))) {
-        call_text_same(step->table, step->at, field, as);
-    } else {
-        call_text_put(step->table, step->at, field, text);
-    }
-}
-
-static void keep_texts(struct dialog_step *step)
-{
-    const struct sip_message *message = step->message;
-    const struct part none = {0, 0};
-
-    call_text_give(step->table, step->at);
-    put(step, TEXT_CALL_ID, message->call_id, TEXT_END, none);
-    put(step, TEXT_FROM_USER, message->from.user, TEXT_END, none);
-    put(step, TEXT_FROM_HOST, message->from.host, TEXT_END, none);
-    put(step, TEXT_FROM_TAG, message->from_tag, TEXT_END, none);
-    put(step, TEXT_TO_USER, message->to.user, TEXT_FROM_USER, message->from.user);
-    put(step, TEXT_TO_HOST, message->to.host, TEXT_FROM_HOST, message->from.host);
-    if (sip_is_response(message)) {
-        return;
-    }
-    if (uri_is_of_to(step)) {
-        call_text_same(step->table, step->at, TEXT_URI, TEXT_TO_USER);
-    } else {
-        put(step, TEXT_URI, message->uri.whole, TEXT_END, none);
-    }
-    put(step, TEXT_USER_AGENT, message->user_agent, TEXT_END, none);
-    put(step, TEXT_SESSION_ID, message->session_id, TEXT_END, none);
-    put(step, TEXT_REPLACES, message->replaces, TEXT_END, none);
-}
-
-/* The phrase is kept only where it is not the RFC's own. */
-static void keep_phrase(struct dialog_step *step)
-{
-    struct slice phrase = text_of(step, step->message->reason);
-
-    step->at->flags &= ~(uint32_t)CELL_PHRASE;
-    if (!slice_is_empty(phrase) &&
-        !slice_equal(phrase, slice_of_string(call_view_phrase(step->message->status)))) {
-        call_text_put(step->table, step->at, TEXT_PHRASE, phrase);
-        step->at->flags |= CELL_PHRASE;
-    }
-}
-
-static void keep_q850(struct dialog_step *step)
-{
-    struct slice rest = text_of(step, step->message->reason_header);
-
-    while (!slice_is_empty(rest)) {
-        struct slice value = slice_trim(slice_split(&rest, ','));
-        struct slice cause;
-        uint32_t number;
-        if (slice_starts_with_nocase(value, SLICE("Q.850")) &&
-            sip_parameter(value, SLICE("cause"), &cause) && slice_u32(cause, &number) &&
-            number > 0 && number < 128) {
-            step->at->q850 = (uint16_t)number;
-            return;
-        }
-    }
-}
-
 /* --- requests --- */
 
 static uint16_t hop_bit(uint16_t vias)
@@ -194,6 +106,9 @@ static void tell_progress(struct dialog_step *step)
 {
     struct call_cell *cell = step->at;
 
+    if ((cell->flags & CELL_TOLD) != 0) {
+        return;
+    }
     cell->flags |= CELL_STARTED;
     call_tell(step->table, step->cell, CHANGE_CALL_STARTED, false);
     if (cell->ringing_ns != 0) {
@@ -211,7 +126,7 @@ static void begin(struct dialog_step *step)
     bool invalid = step->message->verdict == SIP_INVALID;
     bool answered = (cell->flags & CELL_RESPONSE) != 0;
 
-    keep_texts(step);
+    dialog_text_keep(step);
     cell->flags &= ~(uint32_t)CELL_PARTIAL;
     cell->flags |= CELL_INVITE;
     cell->number = sighting_number(head);
@@ -247,8 +162,7 @@ static void keep_credentials(struct dialog_step *step)
     struct call_cell *cell = step->at;
 
     if ((cell->flags & CELL_CREDENTIALS) == 0) {
-        put(step, TEXT_AUTH_USER, step->message->auth_username, TEXT_FROM_USER,
-            step->message->from.user);
+        dialog_text_credentials(step);
     }
     cell->flags |= CELL_CREDENTIALS;
     cell->credentials_cseq = step->message->cseq;
@@ -330,7 +244,7 @@ static void see_bye(struct dialog_step *step, bool by_caller)
         return;
     }
     step->at->flags |= CELL_BYE;
-    keep_q850(step);
+    dialog_text_q850(step);
     if ((step->at->flags & CELL_OVER) == 0 || step->at->answered_ns == 0) {
         call_over(step->table, step->cell, by_caller ? CALL_ENDED_BY_CALLER : CALL_ENDED_BY_CALLEE,
                   CALL_END_OWN, step->table->now_ns, QUEUE_SOON);
@@ -342,7 +256,7 @@ static void see_cancel(struct dialog_step *step)
     struct call_cell *cell = step->at;
 
     cell->flags |= CELL_CANCEL;
-    keep_q850(step);
+    dialog_text_q850(step);
     if (cell->answered_ns == 0 && (cell->flags & (CELL_OVER | CELL_TOLD)) == 0) {
         call_queue_move(step->table, step->cell, QUEUE_RETRY);
     }
@@ -444,14 +358,35 @@ static void win(struct dialog_step *step)
         }
     }
     cell->to_tag = tag;
-    call_text_put(step->table, cell, TEXT_TO_TAG, text_of(step, step->message->to_tag));
+    dialog_text_to_tag(step);
+}
+
+/* Most answers have no Session-Expires, and a walk over the header lines costs more than all else
+ * here: a look at the beginnings of lines first. */
+static bool may_have_session(const struct sip_message *message)
+{
+    struct slice rest = slice_of(message->raw, message->header_bytes);
+
+    while (!slice_is_empty(rest)) {
+        char first = rest.at[0];
+        if (first == 'x' || first == 'X' ||
+            ((first == 's' || first == 'S') &&
+             slice_starts_with_nocase(rest, SLICE("session-e")))) {
+            return true;
+        }
+        rest = slice_from(rest, slice_find(rest, '\n') + 1);
+    }
+    return false;
 }
 
 static void keep_session(struct dialog_step *step)
 {
-    struct slice rest = sip_value(step->message, SIP_HEADER_SESSION_EXPIRES);
     uint32_t seconds;
 
+    if (!may_have_session(step->message)) {
+        return;
+    }
+    struct slice rest = sip_value(step->message, SIP_HEADER_SESSION_EXPIRES);
     if (slice_u32(slice_trim(slice_split(&rest, ';')), &seconds)) {
         step->at->session_s = seconds > UINT16_MAX ? UINT16_MAX : (uint16_t)seconds;
     }
@@ -473,7 +408,7 @@ static void see_answer(struct dialog_step *step)
     cell->status = step->message->status;
     cell->challenge = 0;
     cell->flags |= CELL_FINAL;
-    keep_phrase(step);
+    dialog_text_phrase(step);
     table_strengthen(&step->table->cells, step->cell);
     if ((cell->flags & (CELL_BYE | CELL_TOLD)) == 0) {
         reopen(step);
@@ -548,8 +483,8 @@ static void see_refusal(struct dialog_step *step)
         cell->challenge = 0;
     }
     cell->flags |= CELL_FINAL;
-    keep_phrase(step);
-    keep_q850(step);
+    dialog_text_phrase(step);
+    dialog_text_q850(step);
     if (!old && (cell->flags & (CELL_TOLD | CELL_BYE)) == 0 &&
         (cell->invites_open == 0 || step->transaction->transaction == NULL)) {
         call_over(step->table, step->cell, refused_by(cell), CALL_END_OWN, step->table->now_ns,
@@ -647,7 +582,7 @@ void dialog_see(struct dialog_step *step)
     if (step->fresh && !dialog_is_first_invite(step->message)) {
         cell->flags |= CELL_PARTIAL;
         cell->from_tag = from_tag_of(step);
-        keep_texts(step);
+        dialog_text_keep(step);
         call_queue_move(step->table, step->cell, QUEUE_SETUP);
     }
     if (response) {
@@ -658,6 +593,6 @@ void dialog_see(struct dialog_step *step)
     cell->flags |= response ? CELL_RESPONSE : CELL_REQUEST;
     cell->last_ns = step->table->now_ns;
     if (step->transaction->is_retransmission) {
-        cell->retransmits++;
+        count_up(&cell->retransmits);
     }
 }

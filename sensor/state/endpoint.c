@@ -51,16 +51,15 @@ static void on_evict(void *owner, uint32_t index, void *at)
     unlink_claim(owner, index);
 }
 
-static uint64_t hash_of(const struct endpoint_table *table, const struct endpoint *endpoint,
-                        unsigned place)
+static uint64_t place_hash(uint64_t endpoint_hash, unsigned place)
 {
-    return hash_mix(hash_endpoint(table->key, endpoint), place + 1);
+    return hash_mix(endpoint_hash, place + 1);
 }
 
 /* The place of this call's claim, else a free one, else that of the call which is over or began
  * first. */
-static unsigned place_of(const struct endpoint_table *table, const struct endpoint *endpoint,
-                         uint32_t call, uint32_t *out_claim)
+static unsigned place_of(const struct endpoint_table *table, uint64_t endpoint_hash, uint32_t call,
+                         uint32_t *out_claim)
 {
     unsigned chosen = 0;
     bool chosen_over = false;
@@ -68,7 +67,7 @@ static unsigned place_of(const struct endpoint_table *table, const struct endpoi
     bool has_free = false;
 
     for (unsigned place = 0; place < ENDPOINT_CLAIMS; place++) {
-        uint32_t index = table_find(&table->claims, hash_of(table, endpoint, place));
+        uint32_t index = table_find(&table->claims, place_hash(endpoint_hash, place));
         if (index == TABLE_NONE) {
             chosen = has_free ? chosen : place;
             has_free = true;
@@ -110,12 +109,13 @@ static void drop_oldest_of(struct endpoint_table *table, uint32_t call)
 bool endpoint_claim(struct endpoint_table *table, const struct endpoint *endpoint, uint32_t call,
                     const struct endpoint_claim *line, uint64_t now_ns)
 {
+    uint64_t endpoint_hash = hash_endpoint(table->key, endpoint);
     uint32_t index;
-    unsigned place = place_of(table, endpoint, call, &index);
+    unsigned place = place_of(table, endpoint_hash, call, &index);
     bool known = index != TABLE_NONE;
 
     if (!known) {
-        uint64_t hash = hash_of(table, endpoint, place);
+        uint64_t hash = place_hash(endpoint_hash, place);
         uint32_t other = table_find(&table->claims, hash);
         if (other != TABLE_NONE) {
             unlink_claim(table, other);
@@ -161,14 +161,13 @@ static void keep_formats(struct endpoint_table *table, const struct sdp_media *m
 }
 
 void endpoint_of_media(struct endpoint_table *table, const struct sdp_media *media,
-                       enum endpoint_side side, uint8_t line, struct endpoint_claim *out_line)
+                       enum endpoint_side side, struct endpoint_claim *out_line)
 {
     *out_line = (struct endpoint_claim){
-        .side = (uint8_t)side,
-        .line = line,
+        .side = side & 1U,
         .kind = media->kind,
-        .direction = media->hold ? SDP_INACTIVE : media->direction,
-        .security = media->security,
+        .direction = (media->hold ? (unsigned)SDP_INACTIVE : (unsigned)media->direction) & 3U,
+        .security = media->security & 3U,
         .ptime_ms = media->ptime_ms > UINT8_MAX ? UINT8_MAX : (uint8_t)media->ptime_ms,
     };
     keep_formats(table, media, out_line);
@@ -177,10 +176,11 @@ void endpoint_of_media(struct endpoint_table *table, const struct sdp_media *med
 void endpoint_find(const struct endpoint_table *table, const struct endpoint *endpoint,
                    struct endpoint_found *out_found)
 {
+    uint64_t endpoint_hash = hash_endpoint(table->key, endpoint);
     uint32_t count = 0;
 
     for (unsigned place = 0; place < ENDPOINT_CLAIMS; place++) {
-        uint32_t index = table_find(&table->claims, hash_of(table, endpoint, place));
+        uint32_t index = table_find(&table->claims, place_hash(endpoint_hash, place));
         if (index == TABLE_NONE || !is_alive(table, claim_at(table, index))) {
             continue;
         }

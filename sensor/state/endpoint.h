@@ -3,13 +3,14 @@
  * Owns      the claims.
  * Borrows   media lines during the call.
  * Time      state time, an argument.
- * Bounds    endpoints_max claims, ENDPOINT_CLAIMS of one address and port, ENDPOINT_OF_CALL of one call; the oldest
- *           goes.
+ * Bounds    endpoints_max claims, ENDPOINT_CLAIMS of one address and port, ENDPOINT_OF_CALL of one
+ *           call; the oldest goes.
  * Errors    open only.
  * Thread    the analyst's.
  *
- * An address and port may be claimed by several calls: a port that is used again, both legs of a back-to-back agent, a
- * media server. All claims stay until their call goes; who asks gets them all and chooses (media.c). */
+ * An address and port may be claimed by several calls: a port that is used again, both legs of a
+ * back-to-back agent, a media server. All claims stay until their call goes; who asks gets them all
+ * and chooses (media.c). */
 #ifndef SENSOR_STATE_ENDPOINT_H
 #define SENSOR_STATE_ENDPOINT_H
 
@@ -17,11 +18,11 @@
 #include "decoders/sdp.h"
 #include "sensor/state/call_cell.h"
 
-enum { ENDPOINT_CLAIMS = 4, ENDPOINT_FORMATS = 14, ENDPOINT_OF_CALL = 32 };
+enum { ENDPOINT_CLAIMS = 4, ENDPOINT_FORMATS = 8, ENDPOINT_OF_CALL = 32 };
 
 enum endpoint_side { ENDPOINT_CALLER, ENDPOINT_CALLEE };
 enum endpoint_flag {
-    ENDPOINT_RTCP = 1,  /* a=rtcp named it: no media */
+    ENDPOINT_RTCP = 1, /* a=rtcp named it: no media */
     ENDPOINT_ALIAS = 2, /* the signalling address with the media port (NAT) */
 };
 
@@ -29,12 +30,11 @@ struct endpoint_claim {
     uint32_t call;
     uint32_t generation;
     uint32_t next; /* claim of the same call */
-    uint8_t side;  /* who receives here */
-    uint8_t flags;
-    uint8_t line; /* index of the media line */
+    uint8_t side : 1; /* who receives here */
+    uint8_t flags : 2; /* enum endpoint_flag */
+    uint8_t direction : 2;
+    uint8_t security : 2;
     uint8_t kind; /* enum sdp_kind */
-    uint8_t direction;
-    uint8_t security;
     uint8_t ptime_ms;
     uint8_t format_count;
     struct {
@@ -42,6 +42,8 @@ struct endpoint_claim {
         uint8_t codec;
     } formats[ENDPOINT_FORMATS]; /* what is not in the static table, secondary types left out */
 };
+
+static_assert(sizeof(struct endpoint_claim) <= 32, "with the table's head one line");
 
 struct endpoint_table {
     struct table claims;
@@ -55,20 +57,23 @@ struct endpoint_found {
     const struct endpoint_claim *claims[ENDPOINT_CLAIMS];
 };
 
-MUST_USE enum status endpoint_open(uint32_t endpoints_max, struct hash_key key, struct call_table *calls,
-                                   struct endpoint_table *table, struct error *error);
+MUST_USE enum status endpoint_open(uint32_t endpoints_max, struct hash_key key,
+                                   struct call_table *calls, struct endpoint_table *table,
+                                   struct error *error);
 void endpoint_close(struct endpoint_table *table);
 size_t endpoint_bytes_max(uint32_t endpoints_max);
 
-/* The call's side says that it receives this media line at `endpoint`. True: it had not said so before. */
+/* The call's side says that it receives this media line at `endpoint`. True: it had not said so
+ * before. */
 bool endpoint_claim(struct endpoint_table *table, const struct endpoint *endpoint, uint32_t call,
                     const struct endpoint_claim *line, uint64_t now_ns);
 /* Kind, direction, ptime and formats of a media line. */
-void endpoint_of_media(struct endpoint_table *table, const struct sdp_media *media, enum endpoint_side side,
-                       uint8_t line, struct endpoint_claim *out_line);
+void endpoint_of_media(struct endpoint_table *table, const struct sdp_media *media,
+                       enum endpoint_side side, struct endpoint_claim *out_line);
 void endpoint_find(const struct endpoint_table *table, const struct endpoint *endpoint,
                    struct endpoint_found *out_found);
-/* Codec number of a dynamic payload type towards `side` of the call: as its media lines name it. CODEC_NONE: none. */
+/* Codec number of a dynamic payload type towards `side` of the call: as its media lines name it.
+ * CODEC_NONE: none. */
 uint8_t endpoint_codec(const struct endpoint_table *table, uint32_t call, enum endpoint_side side,
                        uint8_t payload_type);
 uint8_t endpoint_claim_codec(const struct endpoint_claim *claim, uint8_t payload_type);

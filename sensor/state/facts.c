@@ -36,22 +36,29 @@ SAME(MESSAGE);
 SAME(UPDATE);
 SAME(COUNT);
 
-static void put_party(const struct facts_view *view, const struct endpoint *endpoint,
-                      uint64_t now_ns, enum fact_side side, struct fact_party *out)
+static void put_party(struct facts_view *view, const struct endpoint *endpoint, uint64_t now_ns,
+                      enum fact_side side, struct fact_party *out)
 {
-    struct proof_view known;
+    struct facts_party *party = &view->parties[side == FACT_OWN];
+    uint64_t changes = proof_changes(view->proof);
 
-    proof_ask(view->proof, &endpoint->addr, now_ns, &known);
+    if (party->changes != changes || party->time_ns != now_ns ||
+        !addr_equal(&party->addr, &endpoint->addr)) {
+        proof_ask(view->proof, &endpoint->addr, now_ns, &party->known);
+        party->addr = endpoint->addr;
+        party->time_ns = now_ns;
+        party->changes = changes;
+    }
     out->endpoint = *endpoint;
-    out->proven = known.proven;
-    out->is_server = known.is_server;
+    out->proven = party->known.proven;
+    out->is_server = party->known.is_server;
     out->side = (uint8_t)side;
     out->zone = 0;
-    out->good_accounts = known.good_accounts;
-    out->site_good_accounts = known.site_good_accounts;
+    out->good_accounts = party->known.good_accounts;
+    out->site_good_accounts = party->known.site_good_accounts;
 }
 
-static void put_parties(const struct facts_view *view, const struct change *change,
+static void put_parties(struct facts_view *view, const struct change *change,
                         const struct endpoint *client, const struct endpoint *server,
                         struct fact_party *out_client, struct fact_party *out_server)
 {

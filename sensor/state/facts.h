@@ -14,13 +14,22 @@
 #include "sensor/state/proof.h"
 #include "sensor/state/registration.h"
 
+/* The parties of the last facts: one message makes several facts about the same two. */
+struct facts_party {
+    struct addr addr;
+    uint64_t time_ns;
+    uint64_t changes; /* proof_changes() when it was asked; 0 = nothing asked */
+    struct proof_view known;
+};
+
 struct facts_view {
     const struct proof_table *proof;
     const struct device_table *devices;
     const struct registration_table *registrations;
     struct hash_key key;
     bool one_way_capture; /* so far only one direction of SIP was seen */
-    uint64_t now_ns;      /* state time: no fact is told behind it */
+    uint64_t now_ns; /* state time: no fact is told behind it */
+    struct facts_party parties[2];
     /* scratch for texts that a fact needs put together (account ...) */
     char scratch[1024];
 };

@@ -40,6 +40,14 @@ static void list_enter(struct media_table *table, uint32_t index)
     }
     cell->streams_head = index;
     cell->streams_open++;
+    if (cell->queue == QUEUE_LINGER) {
+        call_queue_move(table->calls, stream->call, QUEUE_STREAMS);
+    }
+}
+
+static void count_up(uint16_t *count)
+{
+    *count = *count == UINT16_MAX ? UINT16_MAX : (uint16_t)(*count + 1);
 }
 
 static void add_figures(struct call_cell *cell, const struct open_stream *stream)
@@ -49,7 +57,7 @@ static void add_figures(struct call_cell *cell, const struct open_stream *stream
     }
     if (stream->mos_milli != 0) {
         cell->mos_sum_milli += stream->mos_milli;
-        cell->mos_count++;
+        count_up(&cell->mos_count);
     }
     if (stream->loss_ppm > cell->loss_ppm_max) {
         cell->loss_ppm_max = stream->loss_ppm;
@@ -57,15 +65,17 @@ static void add_figures(struct call_cell *cell, const struct open_stream *stream
     cell->dtmf_events += stream->dtmf_events;
 }
 
-static void list_leave(struct media_table *table, uint32_t index)
+/* Out of the list of its call; the call that lost it, or TABLE_NONE. */
+static uint32_t list_leave(struct media_table *table, uint32_t index)
 {
     struct open_stream *stream = stream_at(table, index);
+    uint32_t call = stream->call;
 
-    if (!media_has_call(table, stream)) {
-        stream->call = TABLE_NONE;
-        return;
+    stream->call = TABLE_NONE;
+    if (call == TABLE_NONE) {
+        return TABLE_NONE;
     }
-    struct call_cell *cell = call_cell_at(table->calls, stream->call);
+    struct call_cell *cell = call_cell_at(table->calls, call);
     if (stream->before == TABLE_NONE) {
         cell->streams_head = stream->after;
     } else {
@@ -76,16 +86,26 @@ static void list_leave(struct media_table *table, uint32_t index)
     }
     cell->streams_open--;
     add_figures(cell, stream);
-    if (cell->streams_open == 0 && cell->queue == QUEUE_STREAMS) {
-        call_linger(table->calls, stream->call);
+    return call;
+}
+
+/* A told call that lost its last stream may go; others may go with it, so nothing of a call is held
+ * meanwhile. */
+static void let_linger(struct media_table *table, uint32_t call)
+{
+    if (call == TABLE_NONE) {
+        return;
     }
-    stream->call = TABLE_NONE;
+    const struct call_cell *cell = call_cell_at(table->calls, call);
+    if (cell->streams_open == 0 && cell->queue == QUEUE_STREAMS) {
+        call_linger(table->calls, call);
+    }
 }
 
 static void on_stream_evict(void *owner, uint32_t index, void *at)
 {
     (void)at;
-    list_leave(owner, index);
+    let_linger(owner, list_leave(owner, index));
 }
 
 /* Hooks of the call table. */
@@ -311,11 +331,12 @@ static void note_in_call(struct media_table *table, const struct stream_sighting
     }
     uint32_t mos_min = media->mos_min_milli;
     if (mos_min != 0 && (cell->mos_min_milli == 0 || mos_min < cell->mos_min_milli)) {
-        cell->mos_min_milli = mos_min;
+        cell->mos_min_milli = (uint16_t)mos_min;
     }
-    if (media->clock_index < STREAM_CLOCKS &&
-        sighting->jitter[media->clock_index].max_ns > cell->jitter_max_ns) {
-        cell->jitter_max_ns = sighting->jitter[media->clock_index].max_ns;
+    uint64_t jitter_ns =
+        media->clock_index < STREAM_CLOCKS ? sighting->jitter[media->clock_index].max_ns : 0;
+    if (jitter_ns > cell->jitter_max_ns) {
+        cell->jitter_max_ns = jitter_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)jitter_ns;
     }
     cell->flags |= media->from_caller ? CELL_FROM_CALLER : CELL_FROM_CALLEE;
     note_codec(table, cell, sighting, media);
@@ -324,12 +345,25 @@ static void note_in_call(struct media_table *table, const struct stream_sighting
 
 /* --- sightings --- */
 
+/* Its receiver said that it only sends, or its sender that it only receives. */
+static bool is_unexpected(const struct media_table *table, const struct stream_sighting *sighting,
+                          const struct open_stream *stream)
+{
+    const struct endpoint_claim *to = media_claim(table, sighting, stream, true);
+    const struct endpoint_claim *from = media_claim(table, sighting, stream, false);
+
+    return (to != NULL && (to->direction == SDP_SENDONLY || to->direction == SDP_INACTIVE)) ||
+           (from != NULL && (from->direction == SDP_RECVONLY || from->direction == SDP_INACTIVE));
+}
+
 static void fill(struct media_table *table, const struct stream_sighting *sighting,
                  struct open_stream *stream, struct media_stream *out)
 {
     const struct sighting *head = &sighting->head;
+    const struct endpoint_claim *to = media_claim(table, sighting, stream, true);
     bool joined = media_has_call(table, stream);
 
+    stream->security = to != NULL ? to->security : stream->security;
     *out = (struct media_stream){
         .stream_number = sighting->stream_number,
         .source = {head->source, head->source_port},
@@ -349,12 +383,9 @@ static void fill(struct media_table *table, const struct stream_sighting *sighti
     read_rtcp(table, sighting, out);
     out->ptime_ms = ptime_of(table, sighting, stream);
     if (joined) {
-        const struct endpoint_claim *claim = media_claim(table, sighting, stream, true);
         uint32_t flags = call_cell_at(table->calls, stream->call)->flags;
-        bool unwanted =
-            claim != NULL && (claim->direction == SDP_SENDONLY || claim->direction == SDP_INACTIVE);
-        out->held = unwanted || (flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
-        out->security = claim != NULL ? claim->security : stream->security;
+        out->held = is_unexpected(table, sighting, stream) ||
+                    (flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
     }
     score(sighting, out, &sighting->interval, sighting->interval_variation, &out->interval);
     score(sighting, out, &sighting->total, sighting->variation, &out->total);
@@ -426,16 +457,15 @@ static void join(struct media_table *table, const struct stream_sighting *sighti
     if (!media_join(table, sighting, &found)) {
         return;
     }
-    if (index != TABLE_NONE) {
-        list_leave(table, index);
-    }
+    uint32_t left = index == TABLE_NONE ? TABLE_NONE : list_leave(table, index);
     stream->call = found.call;
     stream->generation = found.generation;
     stream->security = found.security;
     stream->flags = found.flags;
-    call_cell_at(table->calls, stream->call)->streams++;
+    count_up(&call_cell_at(table->calls, stream->call)->streams);
     if (index != TABLE_NONE) {
         list_enter(table, index);
+        let_linger(table, left);
     }
 }
 
@@ -470,7 +500,7 @@ void media_see_stream(struct media_table *table, const struct stream_sighting *s
         return;
     }
     if (index != TABLE_NONE) {
-        list_leave(table, index);
+        let_linger(table, list_leave(table, index));
         table_give(&table->streams, index);
     } else if (media_has_call(table, stream)) {
         add_figures(call_cell_at(table->calls, stream->call), stream);

@@ -47,10 +47,14 @@ struct open_stream {
 };
 
 /* --- media_join.c --- */
-/* Finds the call of a stream that has none, or whose call is long over; true: it has one now that it had not. */
-bool media_join(struct media_table *table, const struct stream_sighting *sighting, struct open_stream *stream);
-/* The claim at the stream's destination (or, towards = false, at its source) that belongs to its call; NULL: none. */
-const struct endpoint_claim *media_claim(const struct media_table *table, const struct stream_sighting *sighting,
+/* Finds the call of a stream that has none, or whose call is long over; true: it has one now that
+ * it had not. */
+bool media_join(struct media_table *table, const struct stream_sighting *sighting,
+                struct open_stream *stream);
+/* The claim at the stream's destination (or, towards = false, at its source) that belongs to its
+ * call; NULL: none. */
+const struct endpoint_claim *media_claim(const struct media_table *table,
+                                         const struct stream_sighting *sighting,
                                          const struct open_stream *stream, bool towards);
 /* The call that RTCP between these two belongs to, or TABLE_NONE. */
 uint32_t media_call_of_rtcp(const struct media_table *table, const struct sighting *head);

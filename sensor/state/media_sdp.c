@@ -39,13 +39,13 @@ static void claim_alias(struct media_table *table, const struct sip_sighting *si
 
     if (first_hop && hidden) {
         struct endpoint seen = {head->source, media->rtp.port};
-        line->flags |= ENDPOINT_ALIAS;
+        line->flags = ENDPOINT_ALIAS;
         endpoint_claim(&table->endpoints, &seen, call, line, head->state_ns);
     }
 }
 
 static void claim_line(struct media_table *table, const struct sip_sighting *sip,
-                       const struct sdp_media *media, uint32_t call, uint8_t side, uint8_t index)
+                       const struct sdp_media *media, uint32_t call, uint8_t side)
 {
     struct endpoint_claim line;
     uint64_t now_ns = sip->head.state_ns;
@@ -54,14 +54,14 @@ static void claim_line(struct media_table *table, const struct sip_sighting *sip
     if (!media->is_rtp || media->rtp.port == 0) {
         return;
     }
-    endpoint_of_media(&table->endpoints, media, side, index, &line);
+    endpoint_of_media(&table->endpoints, media, side, &line);
     if (media->has_address && !addr_is_unspecified(&media->rtp.addr)) {
         fresh = endpoint_claim(&table->endpoints, &media->rtp, call, &line, now_ns);
         struct endpoint next = {media->rtp.addr, (uint16_t)(media->rtp.port + 1)};
         if (media->rtcp.port != 0 && !endpoint_equal(&media->rtcp, &media->rtp) &&
             !endpoint_equal(&media->rtcp, &next)) {
             struct endpoint_claim control = line;
-            control.flags |= ENDPOINT_RTCP;
+            control.flags = ENDPOINT_RTCP;
             endpoint_claim(&table->endpoints, &media->rtcp, call, &control, now_ns);
         }
     }
@@ -83,6 +83,17 @@ static bool is_t38(const struct sdp_media *media)
     return false;
 }
 
+/* Is it about a dialog that stands, or does it set one up? A call that begins one-sided is not on
+ * hold. */
+static bool is_in_dialog(const struct call_cell *cell, const struct sip_message *message)
+{
+    uint8_t method = sip_is_response(message) ? message->cseq_method : message->method;
+    bool asks = !sip_is_response(message) && method != SIP_METHOD_ACK;
+
+    return cell->answered_ns != 0 && message->to_tag.bytes > 0 &&
+           (asks || method == SIP_METHOD_UPDATE || cell->mark != 0);
+}
+
 /* The first audio line says whether its sender holds. An offer also takes back what the other side
  * said: its answer says it anew. */
 static void note_hold(struct call_cell *cell, const struct sdp_media *media, uint8_t side,
@@ -96,8 +107,7 @@ static void note_hold(struct call_cell *cell, const struct sdp_media *media, uin
     if (media->hold || media->direction != SDP_SENDRECV) {
         cell->flags |= own;
     }
-    if (!was_held && (cell->flags & both) != 0 && cell->answered_ns != 0 &&
-        cell->holds < UINT16_MAX) {
+    if (!was_held && (cell->flags & both) != 0 && cell->holds < UINT16_MAX) {
         cell->holds++;
     }
 }
@@ -112,13 +122,14 @@ void media_see_sdp(struct media_table *table, const struct sip_sighting *sip, ui
     uint8_t side =
         dialog_from_caller(table->calls, cell, &sip->message) ? ENDPOINT_CALLER : ENDPOINT_CALLEE;
     bool has_audio = false;
-    cell->flags |= CELL_SDP;
     for (uint8_t i = 0; i < sdp->media_count && i < SDP_MEDIA_MAX; i++) {
         const struct sdp_media *media = &sdp->media[i];
-        claim_line(table, sip, media, call, side, i);
+        claim_line(table, sip, media, call, side);
         if (media->kind == SDP_AUDIO && media->rtp.port != 0 && !has_audio) {
             has_audio = true;
-            note_hold(cell, media, side, !sip_is_response(&sip->message));
+            if (is_in_dialog(cell, &sip->message)) {
+                note_hold(cell, media, side, !sip_is_response(&sip->message));
+            }
         }
         if (media->rtp.port != 0 &&
             security_rank(media->security) > security_rank(cell->security)) {

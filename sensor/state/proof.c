@@ -52,6 +52,7 @@ struct proof_table {
     struct table segments;
     struct table reports;
     struct hash_key key;
+    uint64_t changes; /* of sources */
 };
 
 enum { TABLES = 5 };
@@ -95,6 +96,7 @@ enum status proof_open(uint32_t sources_max, struct hash_key key, struct proof_t
         return error_system(error, STATUS_FAILED, "memory", "cannot make the table of sources");
     }
     table->key = key;
+    table->changes = 1;
     for (unsigned index = 0; index < TABLES; index++) {
         struct table_options options = options_of(index, sources_max, table);
         enum status status = table_open(table_of(table, index), &options, error);
@@ -146,6 +148,7 @@ static struct source *source_take(struct proof_table *table, uint64_t hash, cons
     uint32_t cell = table_take(&table->sources, hash, site_hash(table->key, addr), now_ns, &is_new);
 
     if (is_new) {
+        table->changes++; /* another may have gone for it */
         table_strengthen(&table->sources, cell);
     } else if (time_since(now_ns, table_touched_ns(&table->sources, cell)) >= NS_PER_S) {
         /* Once a second is enough for an order of idleness. */
@@ -159,6 +162,7 @@ static void prove(struct proof_table *table, const struct addr *addr, uint64_t n
     struct source *source = source_take(table, source_key(table, addr), addr, now_ns);
 
     source->proven_ns = now_ns == 0 ? 1 : now_ns;
+    table->changes++;
 }
 
 /* --- what was sent to whom --- */
@@ -211,7 +215,10 @@ void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip,
 
     struct source *server =
         source_take(table, source_key(table, &sip->head.source), &sip->head.source, now_ns);
-    server->is_server = true;
+    if (!server->is_server) {
+        server->is_server = true;
+        table->changes++;
+    }
     bool makes_dialog =
         message->method == SIP_METHOD_INVITE || message->method == SIP_METHOD_SUBSCRIBE;
     if (makes_dialog && !in_dialog && message->status > 100) {
@@ -326,6 +333,7 @@ static void forget_account(void *owner, uint32_t cell, void *at)
     const struct good *good = at;
     (void)cell;
 
+    table->changes++;
     uint32_t source = table_find(&table->sources, good->source);
     if (source != TABLE_NONE) {
         struct source *counted = table_at(&table->sources, source);
@@ -346,6 +354,7 @@ static void count_account(struct proof_table *table, uint64_t source_hash, const
         table_touch(&table->accounts, cell, now_ns);
         return;
     }
+    table->changes++;
     struct good *good = table_at(&table->accounts, cell);
     good->source = source_hash;
     struct source *source = source_take(table, source_hash, addr, now_ns);
@@ -401,6 +410,12 @@ void proof_shift(struct proof_table *table, uint64_t shift_ns)
         struct source *source = table_at(&table->sources, cell);
         shift_time(&source->proven_ns, shift_ns);
     }
+    table->changes++;
+}
+
+uint64_t proof_changes(const struct proof_table *table)
+{
+    return table->changes;
 }
 
 uint64_t proof_evicted(const struct proof_table *table)

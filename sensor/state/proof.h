@@ -50,6 +50,8 @@ void proof_good_account(struct proof_table *table, const struct addr *addr, uint
 void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_t now_ns,
                struct proof_view *out_view);
 void proof_shift(struct proof_table *table, uint64_t shift_ns); /* a confirmed clock jump */
+/* Grows with every change of what proof_ask() tells but the passing of time; never 0. */
+uint64_t proof_changes(const struct proof_table *table);
 uint64_t proof_evicted(const struct proof_table *table);
 uint32_t proof_used(const struct proof_table *table);
 

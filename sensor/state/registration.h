@@ -7,15 +7,17 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * protocols.md section 5: AOR = To URI (host folded, parameters dropped). A challenge is no failure; stale nonces and
- * renegotiations are none either. The figures attempts, succeeded, failed are the corpus' definition: distinct (Call-ID,
- * CSeq); failed = last final >= 300 except a challenge to a request without credentials, and except an old nonce where
- * the same Call-ID then succeeds.
+ * protocols.md section 5: AOR = To URI (host folded, parameters dropped). A challenge is no
+ * failure; stale nonces and renegotiations are none either. The figures attempts, succeeded, failed
+ * are the corpus' definition: distinct (Call-ID, CSeq); failed = last final >= 300 except a
+ * challenge to a request without credentials, and except an old nonce where the same Call-ID then
+ * succeeds.
  *
- * REGISTERED, MOVED, REFRESHED, UNREGISTERED come with the 200, once for each (Call-ID, CSeq) whatever the number of
- * hops; a 200 to a REGISTER that only asks is REFRESHED and changes no binding. REJECTED comes once a chain: at once for a
- * refusal that invites no other try (403, 404 ...), for wrong credentials when the chain was quiet for 32 s, or
- * once a minute while it goes on. EXPIRED comes at the mark behind the expiry. */
+ * REGISTERED, MOVED, REFRESHED, UNREGISTERED come with the 200, once for each (Call-ID, CSeq)
+ * whatever the number of hops; a 200 to a REGISTER that only asks is REFRESHED and changes no
+ * binding. REJECTED comes once a chain: at once for a refusal that invites no other try (403, 404
+ * ...), for wrong credentials when the chain was quiet for 32 s, or once a minute while it goes on.
+ * EXPIRED comes at the mark behind the expiry. */
 #ifndef SENSOR_STATE_REGISTRATION_H
 #define SENSOR_STATE_REGISTRATION_H
 
@@ -38,20 +40,21 @@ struct registration {
     uint8_t action; /* enum registration_action */
     bool has_credentials;
     bool stale;
-    bool nat;        /* Contact or Via name another address than the packet's */
+    bool nat; /* Contact or Via name another address than the packet's */
     bool account_known; /* before this attempt */
     bool device_known;
-    uint8_t rounds;  /* challenges in this attempt chain */
+    uint8_t rounds; /* challenges in this attempt chain */
     uint16_t status;
     uint16_t interface;
-    uint64_t number;       /* packet that decided */
-    uint64_t started_ns;   /* first REGISTER of the chain */
+    uint64_t number; /* packet that decided */
+    uint64_t started_ns; /* first REGISTER of the chain */
     uint64_t first_failure_ns; /* 0 = none */
     uint64_t account_hash;
     uint64_t device_hash;
-    uint32_t attempts;     /* REGISTERs of the chain (one Call-ID) since its last success, without copies */
-    uint32_t failures;     /* authentication failures of the account since its last success */
-    uint32_t expires_s;    /* granted */
+    uint32_t
+        attempts; /* REGISTERs of the chain (one Call-ID) since its last success, without copies */
+    uint32_t failures; /* authentication failures of the account since its last success */
+    uint32_t expires_s; /* granted */
     uint32_t requested_expires_s; /* UINT32_MAX = not asked for */
     uint32_t refresh_count;
     uint32_t cseq;
@@ -60,8 +63,8 @@ struct registration {
     uint8_t transport;
     uint8_t contact_count;
     struct slice contacts[REGISTRATION_CONTACTS_MAX]; /* of the 200; URIs */
-    struct slice aor;      /* "sip:user@host" */
-    struct slice account;  /* "user@host" */
+    struct slice aor; /* "sip:user@host" */
+    struct slice account; /* "user@host" */
     struct slice user;
     struct slice domain;
     struct slice auth_user;
@@ -90,8 +93,8 @@ struct registration_limits {
     struct hash_key key;
 };
 
-MUST_USE enum status registration_open(const struct registration_limits *limits, struct change_sink sink,
-                                       struct device_table *devices,
+MUST_USE enum status registration_open(const struct registration_limits *limits,
+                                       struct change_sink sink, struct device_table *devices,
                                        struct registration_table **out_table, struct error *error);
 void registration_close(struct registration_table *table);
 size_t registration_bytes_max(const struct registration_limits *limits);
@@ -99,12 +102,14 @@ size_t registration_bytes_max(const struct registration_limits *limits);
 void registration_see(struct registration_table *table, const struct sip_sighting *sip,
                       const struct transaction_view *transaction);
 void registration_mark(struct registration_table *table, uint64_t mark_s, uint64_t shift_ns);
-/* Tells the refusals that are kept, forced, in the order of first packets; now_ns is the time of the last packet. */
+/* Tells the refusals that are kept, forced, in the order of first packets; now_ns is the time of
+ * the last packet. */
 void registration_end(struct registration_table *table, uint64_t now_ns);
 /* Has the account a binding from this address now? */
 bool registration_is_bound(const struct registration_table *table, uint64_t account_hash,
                            const struct addr *addr);
-void registration_counts(const struct registration_table *table, struct registration_counts *out_counts);
+void registration_counts(const struct registration_table *table,
+                         struct registration_counts *out_counts);
 uint64_t registration_evicted(const struct registration_table *table);
 uint32_t registration_used(const struct registration_table *table);
 

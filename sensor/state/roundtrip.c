@@ -127,6 +127,14 @@ void roundtrip_see(struct roundtrip_table *table, const struct rtcp_sighting *si
     }
 }
 
+static void add_half(const struct entry *entry, struct roundtrip_view *view)
+{
+    if (entry->half_count > 0) {
+        view->mean_ns += entry->half_sum_ns / entry->half_count;
+        view->max_ns += entry->half_max_ns;
+    }
+}
+
 void roundtrip_get(const struct roundtrip_table *table, const struct addr *source,
                    const struct addr *destination, uint32_t ssrc, struct roundtrip_view *out_view)
 {
@@ -141,18 +149,10 @@ void roundtrip_get(const struct roundtrip_table *table, const struct addr *sourc
     out_view->lost = (int64_t)entry->lost_last - entry->lost_first;
     out_view->reports = entry->reports;
     out_view->fraction_max = entry->fraction_max;
-    if (entry->half_count == 0) {
-        return;
-    }
-    out_view->mean_ns = entry->half_sum_ns / entry->half_count;
-    out_view->max_ns = entry->half_max_ns;
+    add_half(entry, out_view);
     cell = table_find(&table->entries, hash_of(table, destination, source, entry->receiver));
     if (cell != TABLE_NONE) {
-        const struct entry *other = table_at(&table->entries, cell);
-        if (other->half_count > 0) {
-            out_view->mean_ns += other->half_sum_ns / other->half_count;
-            out_view->max_ns += other->half_max_ns;
-        }
+        add_half(table_at(&table->entries, cell), out_view);
     }
 }
 

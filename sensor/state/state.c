@@ -290,7 +290,7 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
     case SIGHTING_COUNTS:
     case SIGHTING_MARK:
     case SIGHTING_END:
-        assert(!"belongs to the analyst");
+        assert(false); /* these belong to the analyst */
         break;
     }
 }

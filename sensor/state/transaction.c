@@ -23,13 +23,10 @@
  * Limits: answers to an ACK or to a request without Call-ID belong to nothing. */
 #include "sensor/state/transaction_inside.h"
 
-#include "decoders/sip_header.h"
 #include "sensor/state/shift.h"
 #include "sensor/state/site.h"
 
 #define LINGER_NS (TRANSACTION_TIMEOUT_NS - NS_PER_S / 2)
-
-enum { LOWER_HOPS_MAX = 8, SALT_OLD = 7 };
 
 /* --- open and close --- */
 
@@ -136,49 +133,7 @@ size_t transaction_bytes_max(const struct transaction_limits *limits)
            nonce_bytes_max(limits->transactions_max);
 }
 
-/* --- keys --- */
-
-struct key {
-    uint64_t rest; /* Call-ID and CSeq number, without branch and method */
-    uint64_t hop; /* branch and sent-by of the topmost Via */
-    uint64_t call_id_hash;
-};
-
-static uint64_t hop_of(const struct transaction_table *table, struct slice branch,
-                       struct slice sent_by)
-{
-    return hash_mix(hash_slice(table->key, branch), hash_slice_nocase(table->key, sent_by));
-}
-
-static uint64_t hash_of(const struct transaction_table *table, const struct key *key,
-                        const struct sip_message *message, uint8_t method)
-{
-    uint64_t hash = hash_mix(hash_mix(key->hop, key->rest), method);
-
-    if (method == SIP_METHOD_OTHER) {
-        hash = hash_mix(hash, hash_slice(table->key, sip_part(message, message->method_text)));
-    }
-    return hash;
-}
-
-static bool key_of(const struct transaction_table *table, const struct sip_message *message,
-                   struct key *out_key)
-{
-    struct slice call_id = sip_part(message, message->call_id);
-
-    if (call_id.bytes == 0 || message->method == SIP_METHOD_NONE) {
-        return false;
-    }
-    out_key->call_id_hash = hash_slice(table->key, call_id);
-    out_key->rest = hash_mix(out_key->call_id_hash, message->has_cseq ? message->cseq : UINT64_MAX);
-    out_key->hop =
-        hop_of(table, sip_part(message, message->branch), sip_part(message, message->sent_by));
-    if ((message->flags & SIP_FLAG_COOKIE) == 0) {
-        uint64_t tag = hash_slice(table->key, sip_part(message, message->from_tag));
-        out_key->rest = hash_mix(hash_mix(out_key->rest, tag), SALT_OLD);
-    }
-    return true;
-}
+/* --- small things --- */
 
 static void count_up(uint16_t *count)
 {
@@ -195,49 +150,6 @@ static uint32_t tag_of(uint64_t hash)
 static struct transaction_cell *cell_at(const struct transaction_table *table, uint32_t at)
 {
     return table_at(&table->cells, at);
-}
-
-/* --- the hop --- */
-
-/* sent-by of a Via value: what stands between the protocol and the parameters. */
-static struct slice via_sent_by(struct slice via)
-{
-    struct slice head = slice_trim(slice_part(via, 0, slice_find(via, ';')));
-    size_t from = head.bytes;
-
-    while (from > 0 && head.at[from - 1] != ' ' && head.at[from - 1] != '\t' &&
-           head.at[from - 1] != '\n') {
-        from--;
-    }
-    return slice_from(head, from);
-}
-
-/* Was this request seen below, with one of the Vias that stand under its topmost one? */
-static bool was_seen_below(const struct transaction_table *table, const struct key *key,
-                           const struct sip_message *message)
-{
-    struct sip_walk walk = {.at = 0};
-    struct slice via;
-    bool topmost = true;
-
-    for (unsigned hops = 0;
-         hops <= LOWER_HOPS_MAX && sip_value_next(message, SIP_HEADER_VIA, &walk, &via); hops++) {
-        if (topmost) {
-            topmost = false;
-            continue;
-        }
-        struct slice branch;
-        if (!sip_parameter(via, SLICE("branch"), &branch)) {
-            branch = SLICE_NONE;
-        }
-        struct key below = *key;
-        below.hop = hop_of(table, branch, via_sent_by(via));
-        if (table_find(&table->cells, hash_of(table, &below, message, message->method)) !=
-            TABLE_NONE) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* --- ends --- */
@@ -282,7 +194,7 @@ static void begin(struct transaction_table *table, uint64_t now_ns)
 /* --- requests --- */
 
 static void fill_request(struct transaction_table *table, struct transaction_cell *cell,
-                         const struct sip_sighting *sip, const struct key *key)
+                         const struct sip_sighting *sip, const struct transaction_key *key)
 {
     const struct sip_message *message = &sip->message;
     uint16_t flags = TRANSACTION_REQUEST;
@@ -299,7 +211,7 @@ static void fill_request(struct transaction_table *table, struct transaction_cel
     if (message->verdict == SIP_INVALID) {
         flags |= TRANSACTION_INVALID;
     }
-    if (message->vias > 1 && was_seen_below(table, key, message)) {
+    if (message->vias > 1 && transaction_was_seen_below(table, key, message)) {
         flags |= TRANSACTION_UPPER;
     }
     cell->flags |= flags;
@@ -308,10 +220,11 @@ static void fill_request(struct transaction_table *table, struct transaction_cel
     transaction_detail_take(table, cell, sip, key->call_id_hash);
 }
 
-static void see_cancel(struct transaction_table *table, const struct key *key,
+static void see_cancel(struct transaction_table *table, const struct transaction_key *key,
                        const struct sip_message *message)
 {
-    uint32_t at = table_find(&table->cells, hash_of(table, key, message, SIP_METHOD_INVITE));
+    uint32_t at =
+        table_find(&table->cells, transaction_hash_of(table, key, message, SIP_METHOD_INVITE));
 
     if (at != TABLE_NONE) {
         cell_at(table, at)->flags |= TRANSACTION_CANCELLED;
@@ -320,7 +233,7 @@ static void see_cancel(struct transaction_table *table, const struct key *key,
 
 /* The request of an answer that came first. */
 static void join(struct transaction_table *table, uint32_t at, const struct sip_sighting *sip,
-                 const struct key *key)
+                 const struct transaction_key *key)
 {
     struct transaction_cell *cell = cell_at(table, at);
     uint64_t answered_ns = end_of(cell);
@@ -348,12 +261,13 @@ static void join(struct transaction_table *table, uint32_t at, const struct sip_
 }
 
 static void see_request(struct transaction_table *table, const struct sip_sighting *sip,
-                        const struct key *key, struct transaction_view *view)
+                        const struct transaction_key *key, struct transaction_view *view)
 {
     const struct sip_message *message = &sip->message;
     bool is_new;
-    uint32_t at = table_take(&table->cells, hash_of(table, key, message, message->method),
-                             site_hash(table->key, &sip->head.source), table->now_ns, &is_new);
+    uint32_t at =
+        table_take(&table->cells, transaction_hash_of(table, key, message, message->method),
+                   site_hash(table->key, &sip->head.source), table->now_ns, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
 
     view->transaction = &table->shown;
@@ -377,9 +291,10 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
 /* An ACK has no answer and no cell: one to a non-2xx belongs to its INVITE, one to a 2xx to
  * nothing. */
 static void see_ack(struct transaction_table *table, const struct sip_message *message,
-                    const struct key *key, struct transaction_view *view)
+                    const struct transaction_key *key, struct transaction_view *view)
 {
-    uint32_t at = table_find(&table->cells, hash_of(table, key, message, SIP_METHOD_INVITE));
+    uint32_t at =
+        table_find(&table->cells, transaction_hash_of(table, key, message, SIP_METHOD_INVITE));
 
     if (at == TABLE_NONE) {
         return;
@@ -457,7 +372,7 @@ static void see_final(struct transaction_table *table, uint32_t at, const struct
 }
 
 static void see_response(struct transaction_table *table, const struct sip_sighting *sip,
-                         const struct key *key, struct transaction_view *view)
+                         const struct transaction_key *key, struct transaction_view *view)
 {
     const struct sip_message *message = &sip->message;
 
@@ -465,8 +380,9 @@ static void see_response(struct transaction_table *table, const struct sip_sight
         return;
     }
     bool is_new;
-    uint32_t at = table_take(&table->cells, hash_of(table, key, message, message->method),
-                             site_hash(table->key, &sip->head.destination), table->now_ns, &is_new);
+    uint32_t at =
+        table_take(&table->cells, transaction_hash_of(table, key, message, message->method),
+                   site_hash(table->key, &sip->head.destination), table->now_ns, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
     if (is_new) {
         cell->first_ns = table->now_ns;
@@ -494,11 +410,11 @@ void transaction_see(struct transaction_table *table, const struct sip_sighting 
                      struct transaction_view *out_view)
 {
     const struct sip_message *message = &sip->message;
-    struct key key;
+    struct transaction_key key;
 
     *out_view = (struct transaction_view){.transaction = NULL};
     begin(table, sip->head.state_ns);
-    if (!key_of(table, message, &key)) {
+    if (!transaction_key_of(table, message, &key)) {
         return;
     }
     if (sip_is_response(message)) {

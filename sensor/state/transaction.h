@@ -111,7 +111,8 @@ void transaction_see(struct transaction_table *table, const struct sip_sighting 
                      struct transaction_view *out_view);
 /* A CANCEL was seen for this INVITE's branch (the table marks it cancelled itself). */
 void transaction_mark(struct transaction_table *table, uint64_t mark_s, uint64_t shift_ns);
-/* Ends all that is open, forced, in the order of first packets; now_ns is the time of the last packet. */
+/* Ends all that is open, forced, in the order of first packets; now_ns is the time of the last
+ * packet. */
 void transaction_end(struct transaction_table *table, uint64_t now_ns);
 uint64_t transaction_evicted(const struct transaction_table *table);
 uint32_t transaction_used(const struct transaction_table *table);

@@ -7,6 +7,9 @@
  * Words are cut at `word_limits`, and behind the first eight at what is left of the cell. Where
  * Call-ID, sent-by or branch were cut, the id of the record is taken before, from the whole ones.
  *
+ * Limits: +sip.instance on a folded line of the Contact is not found; then the User-Agent stands
+ * for the device.
+ *
  * Judging a 401 to credentials (protocols.md section 5): stale=true, an AKA resync, a challenge
  * that offers neither realm nor algorithm of the credentials, or an old nonce are no failure. All
  * but the first are rationed (nonces.c); a nonce that had success is free. */
@@ -51,6 +54,28 @@ uint32_t transaction_scheme_tag(const struct transaction_table *table, struct sl
 
 /* --- taking --- */
 
+/* +sip.instance of the first Contact (RFC 5626 section 4.1). The decoder has found the Contact, so
+ * its line is not looked for again: most have no such parameter, and one look for a plus sign
+ * tells. */
+static struct slice instance_of(const struct sip_message *message)
+{
+    const struct part *uri = &message->contact.whole;
+    size_t behind = (size_t)uri->at + uri->bytes;
+
+    if (uri->bytes == 0 || behind >= message->header_bytes) {
+        return SLICE_NONE;
+    }
+    struct slice rest = slice_of(message->raw + behind, message->header_bytes - behind);
+    rest = slice_part(rest, 0, slice_find(rest, '\n'));
+    struct slice instance;
+    if (slice_find(rest, '+') == rest.bytes ||
+        !sip_parameter(slice_from(rest, slice_find(rest, ';')), SLICE("+sip.instance"),
+                       &instance)) {
+        return SLICE_NONE;
+    }
+    return instance;
+}
+
 static void put_hashes(struct transaction_table *table, struct transaction_detail *detail,
                        const struct sip_message *message)
 {
@@ -65,12 +90,8 @@ static void put_hashes(struct transaction_table *table, struct transaction_detai
     }
     struct slice device = sip_part(message, message->user_agent);
     if (message->method == SIP_METHOD_REGISTER) {
-        struct slice instance;
-        if (sip_parameter(sip_value(message, SIP_HEADER_CONTACT), SLICE("+sip.instance"),
-                          &instance) &&
-            instance.bytes != 0) {
-            device = instance;
-        }
+        struct slice instance = instance_of(message);
+        device = instance.bytes != 0 ? instance : device;
     }
     detail->device_hash = device.bytes == 0 ? 0 : hash_slice(key, device);
     if ((message->flags & SIP_FLAG_CREDENTIALS) == 0) {

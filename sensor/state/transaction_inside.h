@@ -109,6 +109,24 @@ struct transaction_table {
     struct hash_id id;
 };
 
+struct transaction_key {
+    uint64_t rest; /* Call-ID and CSeq number, without branch and method */
+    uint64_t hop; /* branch and sent-by of the topmost Via */
+    uint64_t call_id_hash;
+};
+
+/* False: no Call-ID or no method, so it belongs to no transaction. */
+bool transaction_key_of(const struct transaction_table *table, const struct sip_message *message,
+                        struct transaction_key *out_key);
+/* Where the transaction of this key and method stands in the table. */
+uint64_t transaction_hash_of(const struct transaction_table *table,
+                             const struct transaction_key *key, const struct sip_message *message,
+                             uint8_t method);
+/* Was this request seen below, with one of the Vias that stand under its topmost one? */
+bool transaction_was_seen_below(const struct transaction_table *table,
+                                const struct transaction_key *key,
+                                const struct sip_message *message);
+
 /* Takes the text and the values of a message that opens a transaction (or joins an answer that came
  * first). */
 void transaction_detail_take(struct transaction_table *table, struct transaction_cell *cell,

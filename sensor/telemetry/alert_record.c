@@ -1,8 +1,8 @@
 /* alert_record.c - earshot.alert: an incident opened, grew or closed.
  *
- * The time of the record is that of the telling: the packet that crossed the threshold, or the mark at which it closed.
- * Source is the attacker. Every record stands for itself: who, whom, how many, in what time, against which threshold,
- * what to do, and where the proof is. */
+ * The time of the record is that of the telling: the packet that crossed the threshold, or the mark
+ * at which it closed. Source is the attacker. Every record stands for itself: who, whom, how many,
+ * in what time, against which threshold, what to do, and where the proof is. */
 #include "sensor/telemetry/envelope.h"
 
 static const struct {
@@ -74,7 +74,8 @@ static void put_threat(struct telemetry *telemetry, const struct detector *rule)
     }
     for (unsigned i = 0; i < count; i++) {
         if (!told_before(rule, i)) {
-            record_string(maker, FIELD_ID_THREAT_TECHNIQUE_NAME, technique_name(technique_of(rule->attack[i])));
+            record_string(maker, FIELD_ID_THREAT_TECHNIQUE_NAME,
+                          technique_name(technique_of(rule->attack[i])));
         }
     }
     for (unsigned i = 0; i < count; i++) {
@@ -144,14 +145,16 @@ static void put_state(struct telemetry *telemetry, const struct incident *incide
 
 static uint32_t accounts_kept(const struct incident *incident)
 {
-    return incident->account_count < INCIDENT_ACCOUNTS_MAX ? incident->account_count : INCIDENT_ACCOUNTS_MAX;
+    return incident->account_count < INCIDENT_ACCOUNTS_MAX ? incident->account_count
+                                                           : INCIDENT_ACCOUNTS_MAX;
 }
 
 static void put_whom(struct telemetry *telemetry, const struct incident *incident)
 {
     struct record_maker *maker = &telemetry->maker;
 
-    record_string(maker, FIELD_ID_EARSHOT_ALERT_ENTITY_TYPE, key_kind_name((enum key_kind)incident->key_kind));
+    record_string(maker, FIELD_ID_EARSHOT_ALERT_ENTITY_TYPE,
+                  key_kind_name((enum key_kind)incident->key_kind));
     record_string(maker, FIELD_ID_EARSHOT_ALERT_ENTITY_VALUE, incident->entity);
     record_string(maker, FIELD_ID_EARSHOT_ALERT_SECONDARY, incident->secondary);
     record_string(maker, FIELD_ID_EARSHOT_ALERT_TARGET, incident->target);
@@ -171,7 +174,8 @@ static void put_figures(struct telemetry *telemetry, const struct incident *inci
     record_date(maker, FIELD_ID_EARSHOT_ALERT_LAST_SEEN, incident->last_ns);
     record_long(maker, FIELD_ID_EARSHOT_ALERT_COUNT, (int64_t)incident->count);
     if (incident->window_ns != 0) {
-        record_decimal(maker, FIELD_ID_EARSHOT_ALERT_WINDOW_S, (int64_t)(incident->window_ns / NS_PER_MS));
+        record_decimal(maker, FIELD_ID_EARSHOT_ALERT_WINDOW_S,
+                       (int64_t)(incident->window_ns / NS_PER_MS));
     }
     record_long(maker, FIELD_ID_EARSHOT_ALERT_OBSERVED, (int64_t)incident->observed);
     record_long(maker, FIELD_ID_EARSHOT_ALERT_THRESHOLD, (int64_t)incident->threshold);
@@ -179,11 +183,13 @@ static void put_figures(struct telemetry *telemetry, const struct incident *inci
     record_string(maker, FIELD_ID_EARSHOT_ALERT_UNIT, incident->unit);
     record_string(maker, FIELD_ID_EARSHOT_ALERT_ADVICE, incident->rule->advice);
     for (uint32_t i = 0; i < incident->evidence_count; i++) {
-        record_string(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_CALL_IDS, incident->evidence[i].call_id);
+        record_string(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_CALL_IDS,
+                      incident->evidence[i].call_id);
     }
     for (uint32_t i = 0; i < incident->evidence_count; i++) {
         if (incident->evidence[i].number != 0) {
-            record_long(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_PACKETS, (int64_t)incident->evidence[i].number);
+            record_long(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_PACKETS,
+                        (int64_t)incident->evidence[i].number);
         }
     }
 }
@@ -198,8 +204,9 @@ void alert_record(struct telemetry *telemetry, const struct incident *incident)
     put_rule(telemetry, incident);
     envelope_source(telemetry, &incident->source);
     envelope_destination(telemetry, &incident->destination);
-    const struct addr *addr = addr_is_unspecified(&incident->source.addr) ? &incident->destination.addr
-                                                                          : &incident->source.addr;
+    const struct addr *addr = addr_is_unspecified(&incident->source.addr)
+                                  ? &incident->destination.addr
+                                  : &incident->source.addr;
     envelope_network(telemetry, incident->transport, addr, NULL);
     struct slice account = slice_of_string(incident->account);
     record_text(&telemetry->maker, FIELD_ID_USER_NAME, envelope_user(telemetry, account));

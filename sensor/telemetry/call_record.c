@@ -1,8 +1,10 @@
-/* call_record.c - earshot.call: one call when it ended, with what was seen of its signalling and its media.
+/* call_record.c - earshot.call: one call when it ended, with what was seen of its signalling and
+ * its media.
  *
- * `outcome` is the report's word; `disposition` refines it by the status. What was not seen stays absent: without BYE
- * there is no talk time, without media no MOS. earshot.caller.user and callee.user are as sent, sip.*.username follows
- * the output rule: who compares with the wire wants the first, who reads wants the second. */
+ * `outcome` is the report's word; `disposition` refines it by the status. What was not seen stays
+ * absent: without BYE there is no talk time, without media no MOS. earshot.caller.user and
+ * callee.user are as sent, sip.*.username follows the output rule: who compares with the wire wants
+ * the first, who reads wants the second. */
 #include "sensor/telemetry/envelope.h"
 
 static const char *const outcomes[] = {
@@ -15,10 +17,12 @@ static const struct {
     uint16_t last;
     const char *word;
 } dispositions[] = {
-    {300, 399, "redirected"}, {401, 401, "auth_failed"}, {403, 403, "forbidden"}, {404, 404, "not_found"},
-    {407, 407, "auth_failed"}, {408, 408, "timeout"},    {410, 410, "not_found"}, {480, 480, "no_answer"},
-    {484, 485, "not_found"},  {486, 486, "busy"},        {487, 487, "no_answer"}, {504, 504, "timeout"},
-    {500, 599, "server_failure"}, {600, 600, "busy"},    {604, 604, "not_found"}, {400, 699, "rejected"},
+    {300, 399, "redirected"},     {401, 401, "auth_failed"}, {403, 403, "forbidden"},
+    {404, 404, "not_found"},      {407, 407, "auth_failed"}, {408, 408, "timeout"},
+    {410, 410, "not_found"},      {480, 480, "no_answer"},   {484, 485, "not_found"},
+    {486, 486, "busy"},           {487, 487, "no_answer"},   {504, 504, "timeout"},
+    {500, 599, "server_failure"}, {600, 600, "busy"},        {604, 604, "not_found"},
+    {400, 699, "rejected"},
 };
 
 /* The first row that holds the status: single codes stand before their class. */
@@ -75,7 +79,8 @@ static void put_sip(struct telemetry *telemetry, const struct call *call)
     record_text(maker, FIELD_ID_SIP_USER_AGENT_ORIGINAL, call->user_agent);
 }
 
-static void put_span(struct telemetry *telemetry, enum field field, uint64_t from_ns, uint64_t to_ns)
+static void put_span(struct telemetry *telemetry, enum field field, uint64_t from_ns,
+                     uint64_t to_ns)
 {
     if (from_ns != 0 && to_ns >= from_ns) {
         envelope_ms(telemetry, field, to_ns - from_ns);
@@ -136,7 +141,8 @@ static void put_media(struct telemetry *telemetry, const struct call *call)
 
     for (unsigned i = 0; i < call->codec_count && i < 4; i++) {
         record_text(maker, FIELD_ID_EARSHOT_CALL_MEDIA_CODECS,
-                    slice_of(call->codec_names[i], strnlen(call->codec_names[i], sizeof call->codec_names[i])));
+                    slice_of(call->codec_names[i],
+                             strnlen(call->codec_names[i], sizeof call->codec_names[i])));
     }
     record_long(maker, FIELD_ID_EARSHOT_CALL_MEDIA_STREAMS, call->streams);
     if (answered && call->streams != 0) {
@@ -153,7 +159,8 @@ static void put_media(struct telemetry *telemetry, const struct call *call)
         record_bool(maker, FIELD_ID_EARSHOT_CALL_MEDIA_T38, true);
     }
     if (call->first_rtp_ns != 0) {
-        put_span(telemetry, FIELD_ID_EARSHOT_CALL_MEDIA_FIRST_RTP_MS, call->started_ns, call->first_rtp_ns);
+        put_span(telemetry, FIELD_ID_EARSHOT_CALL_MEDIA_FIRST_RTP_MS, call->started_ns,
+                 call->first_rtp_ns);
     }
     if (call->mos_count != 0) {
         record_decimal(maker, FIELD_ID_EARSHOT_CALL_MEDIA_MOS_MIN, call->mos_min_milli);
@@ -193,8 +200,8 @@ void call_record(struct telemetry *telemetry, const struct change *change)
     envelope_network(telemetry, envelope_protocol(call->transport), &call->caller.addr, "sip");
     envelope_vlans(telemetry, call->vlan_outer, 0);
     put_sip(telemetry, call);
-    struct slice user =
-        envelope_user(telemetry, slice_is_empty(call->auth_user) ? call->from_user : call->auth_user);
+    struct slice user = envelope_user(telemetry, slice_is_empty(call->auth_user) ? call->from_user
+                                                                                 : call->auth_user);
     record_text(maker, FIELD_ID_USER_NAME, user);
     envelope_relate_user(telemetry, user);
     record_text(maker, FIELD_ID_USER_AGENT_ORIGINAL, call->user_agent);

@@ -1,12 +1,14 @@
 /* envelope.c - the parts that all records share, in the order in which fields.def wants them.
  *
- * Texts that are printed for a record (users by the output rule, lower-cased schemes, numbers as text) live in one scratch
- * that is given back with the next record: no allocation, and nothing outlives its record. */
+ * Texts that are printed for a record (users by the output rule, lower-cased schemes, numbers as
+ * text) live in one scratch that is given back with the next record: no allocation, and nothing
+ * outlives its record. */
 #include "sensor/telemetry/envelope.h"
 
 #include "decoders/sip_address.h"
 
-void envelope_begin(struct telemetry *telemetry, enum dataset dataset, uint64_t time_ns, uint64_t number)
+void envelope_begin(struct telemetry *telemetry, enum dataset dataset, uint64_t time_ns,
+                    uint64_t number)
 {
     record_begin(&telemetry->maker, telemetry->memory, dataset, time_ns, number);
     hash_id_start(&telemetry->id);
@@ -28,7 +30,8 @@ void envelope_end(struct telemetry *telemetry)
 {
     struct record *record = telemetry->maker.record;
 
-    record_end(&telemetry->maker, hash_id_end(&telemetry->id), telemetry->sequences[record->dataset]);
+    record_end(&telemetry->maker, hash_id_end(&telemetry->id),
+               telemetry->sequences[record->dataset]);
     telemetry->sequences[record->dataset]++;
     telemetry->options.on_record(telemetry->options.owner, record);
 }
@@ -42,11 +45,13 @@ void envelope_span(struct telemetry *telemetry, uint64_t start_ns, uint64_t end_
         record_date(&telemetry->maker, FIELD_ID_EVENT_END, end_ns);
     }
     if (start_ns != 0 && end_ns != 0) {
-        record_long(&telemetry->maker, FIELD_ID_EVENT_DURATION, (int64_t)time_since(end_ns, start_ns));
+        record_long(&telemetry->maker, FIELD_ID_EVENT_DURATION,
+                    (int64_t)time_since(end_ns, start_ns));
     }
 }
 
-static void put_end(struct telemetry *telemetry, enum field ip, enum field port, const struct endpoint *endpoint)
+static void put_end(struct telemetry *telemetry, enum field ip, enum field port,
+                    const struct endpoint *endpoint)
 {
     if (!addr_is_unspecified(&endpoint->addr)) {
         record_address(&telemetry->maker, ip, &endpoint->addr);
@@ -67,7 +72,8 @@ void envelope_destination(struct telemetry *telemetry, const struct endpoint *en
     put_end(telemetry, FIELD_ID_DESTINATION_IP, FIELD_ID_DESTINATION_PORT, endpoint);
 }
 
-void envelope_roles(struct telemetry *telemetry, const struct endpoint *client, const struct endpoint *server)
+void envelope_roles(struct telemetry *telemetry, const struct endpoint *client,
+                    const struct endpoint *server)
 {
     put_end(telemetry, FIELD_ID_CLIENT_IP, FIELD_ID_CLIENT_PORT, client);
     put_end(telemetry, FIELD_ID_SERVER_IP, FIELD_ID_SERVER_PORT, server);
@@ -90,8 +96,9 @@ void envelope_network(struct telemetry *telemetry, uint8_t protocol, const struc
         record_string(maker, FIELD_ID_NETWORK_TYPE, addr_is_v4(addr) ? "ipv4" : "ipv6");
     }
     record_string(maker, FIELD_ID_NETWORK_APPLICATION, application);
-    if (application != NULL && (strcmp(application, "sip") == 0 || strcmp(application, "rtp") == 0 ||
-                                strcmp(application, "rtcp") == 0 || strcmp(application, "stun") == 0)) {
+    if (application != NULL &&
+        (strcmp(application, "sip") == 0 || strcmp(application, "rtp") == 0 ||
+         strcmp(application, "rtcp") == 0 || strcmp(application, "stun") == 0)) {
         record_string(maker, FIELD_ID_NETWORK_PROTOCOL, application);
     }
 }
@@ -99,7 +106,8 @@ void envelope_network(struct telemetry *telemetry, uint8_t protocol, const struc
 void envelope_vlans(struct telemetry *telemetry, uint16_t vlan_outer, uint16_t vlan_inner)
 {
     if (vlan_outer != 0) {
-        record_text(&telemetry->maker, FIELD_ID_NETWORK_VLAN_ID, envelope_number(telemetry, vlan_outer - 1U));
+        record_text(&telemetry->maker, FIELD_ID_NETWORK_VLAN_ID,
+                    envelope_number(telemetry, vlan_outer - 1U));
     }
     if (vlan_inner != 0) {
         record_text(&telemetry->maker, FIELD_ID_NETWORK_INNER_VLAN_ID,
@@ -114,7 +122,7 @@ void envelope_vni(struct telemetry *telemetry, uint32_t vni)
     }
 }
 
-/* --- texts -------------------------------------------------------------------------------------------------- */
+/* --- texts --- */
 
 static struct text scratch_begin(struct telemetry *telemetry)
 {
@@ -128,7 +136,8 @@ static struct slice scratch_end(struct telemetry *telemetry, const struct text *
     return text_slice(text);
 }
 
-/* Printable ASCII without a percent sign is what the output rule leaves alone: nearly every user. */
+/* Printable ASCII without a percent sign is what the output rule leaves alone: nearly every user.
+ */
 static bool is_plain(struct slice text)
 {
     for (size_t i = 0; i < text.bytes; i++) {
@@ -172,7 +181,8 @@ static struct slice part_of(const char *base, struct part part)
     return part.at == 0 && part.bytes == 0 ? SLICE_NONE : slice_of(base + part.at, part.bytes);
 }
 
-void envelope_uri(struct telemetry *telemetry, enum field original, const char *base, const struct sip_uri *uri)
+void envelope_uri(struct telemetry *telemetry, enum field original, const char *base,
+                  const struct sip_uri *uri)
 {
     struct record_maker *maker = &telemetry->maker;
     struct slice whole = part_of(base, uri->whole);
@@ -193,7 +203,8 @@ void envelope_uri(struct telemetry *telemetry, enum field original, const char *
     envelope_relate_host(telemetry, host);
 }
 
-void envelope_user_host(struct telemetry *telemetry, enum field username, struct slice user, struct slice host)
+void envelope_user_host(struct telemetry *telemetry, enum field username, struct slice user,
+                        struct slice host)
 {
     user = envelope_user(telemetry, user);
     record_text(&telemetry->maker, username, user);
@@ -202,10 +213,11 @@ void envelope_user_host(struct telemetry *telemetry, enum field username, struct
     envelope_relate_host(telemetry, host);
 }
 
-/* --- related ------------------------------------------------------------------------------------------------ */
+/* --- related --- */
 
 /* The place of a value in a sorted set, or the set's size with *out_found. */
-static uint32_t place_of(const struct slice *set, uint32_t count, struct slice value, bool *out_found)
+static uint32_t place_of(const struct slice *set, uint32_t count, struct slice value,
+                         bool *out_found)
 {
     uint32_t place = 0;
     int order = 1;
@@ -287,7 +299,7 @@ void envelope_put_related(struct telemetry *telemetry)
     }
 }
 
-/* --- figures ------------------------------------------------------------------------------------------------ */
+/* --- figures --- */
 
 void envelope_ms(struct telemetry *telemetry, enum field field, uint64_t span_ns)
 {

@@ -1,4 +1,5 @@
-/* envelope.h - what all records have in common: their making, their ends, their identity. Inside telemetry only.
+/* envelope.h - what all records have in common: their making, their ends, their identity. Inside
+ * telemetry only.
  *
  * Owns      struct telemetry: scratch, sequences.
  * Borrows   what it is told, during the call.
@@ -7,7 +8,8 @@
  * Errors    none: what does not fit is cut and said so in the record.
  * Thread    the analyst's.
  *
- * Fields must be put in the order of fields.def, so the helpers below are called in the order in which they stand here. */
+ * Fields must be put in the order of fields.def, so the helpers below are called in the order in
+ * which they stand here. */
 #ifndef SENSOR_TELEMETRY_ENVELOPE_H
 #define SENSOR_TELEMETRY_ENVELOPE_H
 
@@ -39,7 +41,8 @@ struct telemetry {
 };
 
 /* Begins a record and its identity (observer and dataset stand in it already). */
-void envelope_begin(struct telemetry *telemetry, enum dataset dataset, uint64_t time_ns, uint64_t number);
+void envelope_begin(struct telemetry *telemetry, enum dataset dataset, uint64_t time_ns,
+                    uint64_t number);
 /* Parts of the natural key. */
 void envelope_key_endpoint(struct telemetry *telemetry, const struct endpoint *endpoint);
 /* The record is complete: identity, sequence, on_record. */
@@ -47,10 +50,12 @@ void envelope_end(struct telemetry *telemetry);
 
 /* event.start, end, duration; a start of 0 is not known. */
 void envelope_span(struct telemetry *telemetry, uint64_t start_ns, uint64_t end_ns);
-/* source.ip and port, destination.ip and port; they become related too. An unspecified address is left out. */
+/* source.ip and port, destination.ip and port; they become related too. An unspecified address is
+ * left out. */
 void envelope_source(struct telemetry *telemetry, const struct endpoint *endpoint);
 void envelope_destination(struct telemetry *telemetry, const struct endpoint *endpoint);
-void envelope_roles(struct telemetry *telemetry, const struct endpoint *client, const struct endpoint *server);
+void envelope_roles(struct telemetry *telemetry, const struct endpoint *client,
+                    const struct endpoint *server);
 /* network.transport, type, application, protocol. `protocol` as in the IP header, 0 = not known. */
 void envelope_network(struct telemetry *telemetry, uint8_t protocol, const struct addr *addr,
                       const char *application);
@@ -58,9 +63,11 @@ void envelope_vlans(struct telemetry *telemetry, uint16_t vlan_outer, uint16_t v
 uint8_t envelope_protocol(uint8_t sip_transport); /* enum sip_transport -> 6 or 17 */
 
 /* A URI: five fields in a row, original first. `base`: what its parts are offsets of. */
-void envelope_uri(struct telemetry *telemetry, enum field original, const char *base, const struct sip_uri *uri);
+void envelope_uri(struct telemetry *telemetry, enum field original, const char *base,
+                  const struct sip_uri *uri);
 /* User and host where the whole URI was not kept. */
-void envelope_user_host(struct telemetry *telemetry, enum field username, struct slice user, struct slice host);
+void envelope_user_host(struct telemetry *telemetry, enum field username, struct slice user,
+                        struct slice host);
 /* The user by the output rule (protocols.md section 3.10), in scratch until the next record. */
 struct slice envelope_user(struct telemetry *telemetry, struct slice user);
 struct slice envelope_lower(struct telemetry *telemetry, struct slice text);

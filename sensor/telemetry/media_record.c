@@ -1,19 +1,24 @@
-/* media_record.c - earshot.media and earshot.media_interval: one RTP stream, whole or five seconds of it.
+/* media_record.c - earshot.media and earshot.media_interval: one RTP stream, whole or five seconds
+ * of it.
  *
- * Packets, loss and delay come from the worker's sighting, what the stream is (call, codec, clock, score) from state. A
- * figure that needs the clock is absent where the clock is not known: no default ever stands for it. */
+ * Packets, loss and delay come from the worker's sighting, what the stream is (call, codec, clock,
+ * score) from state. A figure that needs the clock is absent where the clock is not known: no
+ * default ever stands for it. */
 #include "sensor/telemetry/envelope.h"
 
 const char *media_security_name(uint8_t security)
 {
-    static const char *const names[] = {
-        [SDP_CLEAR] = "none", [SDP_SDES] = "sdes", [SDP_DTLS] = "dtls", [SDP_BEST_EFFORT] = "unknown"};
+    static const char *const names[] = {[SDP_CLEAR] = "none",
+                                        [SDP_SDES] = "sdes",
+                                        [SDP_DTLS] = "dtls",
+                                        [SDP_BEST_EFFORT] = "unknown"};
 
     return security < sizeof names / sizeof names[0] ? names[security] : NULL;
 }
 
-static void begin(struct telemetry *telemetry, enum dataset dataset, const struct media_stream *stream,
-                  const struct stream_sighting *sighting, uint64_t time_ns)
+static void begin(struct telemetry *telemetry, enum dataset dataset,
+                  const struct media_stream *stream, const struct stream_sighting *sighting,
+                  uint64_t time_ns)
 {
     const struct sighting *head = &sighting->head;
 
@@ -62,7 +67,8 @@ static void put_what(struct telemetry *telemetry, const struct media_stream *str
     text_hex(&text, stream->ssrc, 8);
     record_text(maker, FIELD_ID_RTP_SSRC, text_slice(&text));
     record_long(maker, FIELD_ID_RTP_PAYLOAD_TYPE, sighting->payload_type);
-    record_text(maker, FIELD_ID_RTP_CODEC, slice_of(stream->codec, strnlen(stream->codec, sizeof stream->codec)));
+    record_text(maker, FIELD_ID_RTP_CODEC,
+                slice_of(stream->codec, strnlen(stream->codec, sizeof stream->codec)));
     if (stream->clock_rate != 0) {
         record_long(maker, FIELD_ID_RTP_CLOCK_RATE, stream->clock_rate);
     }
@@ -111,7 +117,8 @@ static void put_delays(struct telemetry *telemetry, const struct media_stream *s
     }
 }
 
-static void put_score(struct telemetry *telemetry, const struct quality_score *score, uint32_t mos_min_milli)
+static void put_score(struct telemetry *telemetry, const struct quality_score *score,
+                      uint32_t mos_min_milli)
 {
     struct record_maker *maker = &telemetry->maker;
 
@@ -123,7 +130,8 @@ static void put_score(struct telemetry *telemetry, const struct quality_score *s
     if (mos_min_milli != 0) {
         record_decimal(maker, FIELD_ID_RTP_MOS_MIN, mos_min_milli);
     }
-    record_text(maker, FIELD_ID_RTP_MOS_BASIS, slice_of(score->basis, strnlen(score->basis, sizeof score->basis)));
+    record_text(maker, FIELD_ID_RTP_MOS_BASIS,
+                slice_of(score->basis, strnlen(score->basis, sizeof score->basis)));
 }
 
 static void put_rtcp(struct telemetry *telemetry, const struct media_stream *stream)
@@ -135,7 +143,8 @@ static void put_rtcp(struct telemetry *telemetry, const struct media_stream *str
     }
     record_long(maker, FIELD_ID_RTP_RTCP_REPORTS, stream->rtcp_reports);
     record_long(maker, FIELD_ID_RTP_RTCP_LOST, stream->rtcp_lost);
-    envelope_percent(telemetry, FIELD_ID_RTP_RTCP_FRACTION_LOST_MAX, stream->rtcp_fraction_max, 256);
+    envelope_percent(telemetry, FIELD_ID_RTP_RTCP_FRACTION_LOST_MAX, stream->rtcp_fraction_max,
+                     256);
     if (stream->rtcp_jitter_max_ns != 0) {
         envelope_ms(telemetry, FIELD_ID_RTP_RTCP_JITTER_MS_MAX, stream->rtcp_jitter_max_ns);
     }
@@ -151,7 +160,8 @@ static void put_own(struct telemetry *telemetry, const struct media_stream *stre
     struct record_maker *maker = &telemetry->maker;
 
     if (stream->call != NULL) {
-        record_string(maker, FIELD_ID_EARSHOT_MEDIA_DIRECTION, stream->from_caller ? "caller" : "callee");
+        record_string(maker, FIELD_ID_EARSHOT_MEDIA_DIRECTION,
+                      stream->from_caller ? "caller" : "callee");
     }
     record_bool(maker, FIELD_ID_EARSHOT_MEDIA_EXPECTED_BY_SDP, stream->expected_by_sdp);
     if (stream->call != NULL) {
@@ -203,13 +213,15 @@ void interval_record(struct telemetry *telemetry, const struct change *change)
     put_ends(telemetry, stream, sighting, &sighting->interval);
     put_what(telemetry, stream, sighting);
     put_counts(telemetry, &sighting->interval);
-    record_decimal(maker, FIELD_ID_RTP_INTERVAL_S,
-                   (int64_t)(time_since(sighting->interval_to_ns, sighting->interval_from_ns) / NS_PER_MS));
+    record_decimal(
+        maker, FIELD_ID_RTP_INTERVAL_S,
+        (int64_t)(time_since(sighting->interval_to_ns, sighting->interval_from_ns) / NS_PER_MS));
     record_long(maker, FIELD_ID_RTP_INDEX, sighting->index);
     record_long(maker, FIELD_ID_RTP_SECOND_PACKETS_MAX, sighting->second_packets_max);
     record_long(maker, FIELD_ID_RTP_CUMULATIVE_PACKETS, (int64_t)sighting->total.packets);
     record_long(maker, FIELD_ID_RTP_CUMULATIVE_LOST, (int64_t)sighting->total.lost);
-    put_delays(telemetry, stream, sighting->interval_jitter, sighting->interval_variation, &sighting->interval);
+    put_delays(telemetry, stream, sighting->interval_jitter, sighting->interval_variation,
+               &sighting->interval);
     put_score(telemetry, &stream->interval, 0);
     envelope_put_related(telemetry);
     envelope_vni(telemetry, sighting->head.vni);

@@ -1,13 +1,58 @@
-/* message_record.c - earshot.sip: one SIP message, with what its headers say, in the names of Packetbeat.
+/* message_record.c - earshot.sip: one SIP message, with what its headers say, in the names of
+ * Packetbeat.
  *
- * The hot values stand in struct sip_message; lists (Via, Allow, Supported, Diversion, Route) and what only records want
- * are read again from the message's bytes, here and only when such a record is wanted. Nonces, responses and keys of
- * crypto lines are never written. Lists are cut at LIST_MAX values; how many there were stands beside them. */
+ * The hot values stand in struct sip_message; lists (Via, Allow, Supported, Diversion, Route) and
+ * what only records want are read again from the message's bytes, here and only when such a record
+ * is wanted. Nonces, responses and keys of crypto lines are never written. Lists are cut at
+ * LIST_MAX values; how many there were stands beside them. */
 #include "decoders/sip_address.h"
 #include "decoders/sip_header.h"
 #include "sensor/telemetry/envelope.h"
 
 enum { LIST_MAX = 16 };
+
+/* Where the lines of each header begin (a walk may start there) and where the last one is over;
+ * after == 0: none. */
+struct lines {
+    const struct sip_message *message;
+    uint32_t first[SIP_HEADER_COUNT];
+    uint32_t after[SIP_HEADER_COUNT];
+};
+
+static void find_lines(struct lines *lines, const struct sip_message *message)
+{
+    struct sip_line line;
+    uint32_t at = 0;
+
+    memset(lines, 0, sizeof *lines);
+    lines->message = message;
+    for (uint32_t from = 0; sip_line_next(message, &at, &line); from = at) {
+        if (lines->after[line.header] == 0) {
+            lines->first[line.header] = from;
+        }
+        lines->after[line.header] = at;
+    }
+}
+
+static bool next_value(const struct lines *lines, enum sip_header header, struct sip_walk *walk,
+                       struct slice *out_value)
+{
+    if (walk->at < lines->first[header]) {
+        walk->at = lines->first[header];
+    }
+    if (slice_is_empty(walk->rest) && walk->at >= lines->after[header]) {
+        return false;
+    }
+    return sip_value_next(lines->message, header, walk, out_value);
+}
+
+static struct slice first_value(const struct lines *lines, enum sip_header header)
+{
+    struct sip_walk walk = {0};
+    struct slice value;
+
+    return next_value(lines, header, &walk, &value) ? value : SLICE_NONE;
+}
 
 struct side {
     struct endpoint source;
@@ -16,11 +61,13 @@ struct side {
 
 static struct side side_of(const struct sighting *head)
 {
-    return (struct side){.source = {.addr = head->source, .port = head->source_port},
-                         .destination = {.addr = head->destination, .port = head->destination_port}};
+    return (struct side){
+        .source = {.addr = head->source, .port = head->source_port},
+        .destination = {.addr = head->destination, .port = head->destination_port}};
 }
 
-static void put_key(struct telemetry *telemetry, const struct sighting *head, const struct side *side)
+static void put_key(struct telemetry *telemetry, const struct sighting *head,
+                    const struct side *side)
 {
     envelope_key_endpoint(telemetry, &side->source);
     envelope_key_endpoint(telemetry, &side->destination);
@@ -44,31 +91,35 @@ static void put_event(struct telemetry *telemetry, const struct sip_message *mes
     text_string(&text, method == SIP_METHOD_NONE ? "unknown" : sip_method_name(method));
     record_text(maker, FIELD_ID_EVENT_ACTION, envelope_lower(telemetry, text_slice(&text)));
     record_string(maker, FIELD_ID_EVENT_OUTCOME,
-                  message->status >= 400                           ? "failure"
+                  message->status >= 400                            ? "failure"
                   : message->status >= 200 && message->status < 300 ? "success"
                                                                     : "unknown");
     record_text(maker, FIELD_ID_EVENT_REASON, sip_part(message, message->reason));
 }
 
 /* The method of CSeq as sent: of an unknown one only the bytes know it. */
-static struct slice cseq_method(const struct sip_message *message)
+static struct slice cseq_method(const struct lines *lines)
 {
+    const struct sip_message *message = lines->message;
+
     if (message->cseq_method == SIP_METHOD_NONE) {
         return SLICE_NONE;
     }
     if (message->cseq_method != SIP_METHOD_OTHER) {
         return slice_of_string(sip_method_name((enum sip_method)message->cseq_method));
     }
-    struct slice value = sip_value(message, SIP_HEADER_CSEQ);
+    struct slice value = first_value(lines, SIP_HEADER_CSEQ);
     size_t at = 0;
-    while (at < value.bytes && ((value.at[at] >= '0' && value.at[at] <= '9') || value.at[at] <= ' ')) {
+    while (at < value.bytes &&
+           ((value.at[at] >= '0' && value.at[at] <= '9') || value.at[at] <= ' ')) {
         at++;
     }
     return slice_trim(slice_from(value, at));
 }
 
-static void put_start(struct telemetry *telemetry, const struct sip_message *message)
+static void put_start(struct telemetry *telemetry, const struct lines *lines)
 {
+    const struct sip_message *message = lines->message;
     struct record_maker *maker = &telemetry->maker;
     struct slice version = sip_part(message, message->version);
 
@@ -93,7 +144,7 @@ static void put_start(struct telemetry *telemetry, const struct sip_message *mes
     if (message->has_cseq) {
         record_text(maker, FIELD_ID_SIP_CSEQ_CODE, envelope_number(telemetry, message->cseq));
     }
-    record_text(maker, FIELD_ID_SIP_CSEQ_METHOD, cseq_method(message));
+    record_text(maker, FIELD_ID_SIP_CSEQ_METHOD, cseq_method(lines));
     record_text(maker, FIELD_ID_SIP_FROM_DISPLAY_INFO, sip_part(message, message->from_display));
     envelope_uri(telemetry, FIELD_ID_SIP_FROM_URI_ORIGINAL, message->raw, &message->from);
     record_text(maker, FIELD_ID_SIP_FROM_TAG, sip_part(message, message->from_tag));
@@ -102,8 +153,9 @@ static void put_start(struct telemetry *telemetry, const struct sip_message *mes
     record_text(maker, FIELD_ID_SIP_TO_TAG, sip_part(message, message->to_tag));
 }
 
-static void put_contact(struct telemetry *telemetry, const struct sip_message *message)
+static void put_contact(struct telemetry *telemetry, const struct lines *lines)
 {
+    const struct sip_message *message = lines->message;
     struct record_maker *maker = &telemetry->maker;
     struct sip_walk walk = {0};
     struct sip_name_addr contact = {0};
@@ -111,7 +163,7 @@ static void put_contact(struct telemetry *telemetry, const struct sip_message *m
     struct slice value;
     struct slice parameter;
 
-    if (!sip_value_next(message, SIP_HEADER_CONTACT, &walk, &value)) {
+    if (!next_value(lines, SIP_HEADER_CONTACT, &walk, &value)) {
         return;
     }
     if ((message->flags & SIP_FLAG_CONTACT_STAR) != 0) {
@@ -126,38 +178,40 @@ static void put_contact(struct telemetry *telemetry, const struct sip_message *m
         record_text(maker, FIELD_ID_SIP_CONTACT_TRANSPORT, envelope_lower(telemetry, parameter));
     }
     if (message->contact_expires != UINT32_MAX) {
-        record_text(maker, FIELD_ID_SIP_CONTACT_EXPIRES, envelope_number(telemetry, message->contact_expires));
+        record_text(maker, FIELD_ID_SIP_CONTACT_EXPIRES,
+                    envelope_number(telemetry, message->contact_expires));
     }
     if (sip_parameter(value, SLICE("q"), &parameter)) {
         record_text(maker, FIELD_ID_SIP_CONTACT_Q, parameter);
     }
 }
 
-static void put_list(struct telemetry *telemetry, enum field field, const struct sip_message *message,
+static void put_list(struct telemetry *telemetry, enum field field, const struct lines *lines,
                      enum sip_header header)
 {
     struct sip_walk walk = {0};
     struct slice value;
 
-    for (unsigned i = 0; i < LIST_MAX && sip_value_next(message, header, &walk, &value); i++) {
+    for (unsigned i = 0; i < LIST_MAX && next_value(lines, header, &walk, &value); i++) {
         record_text(&telemetry->maker, field, value);
     }
 }
 
-static uint32_t count_values(const struct sip_message *message, enum sip_header header)
+static uint32_t count_values(const struct lines *lines, enum sip_header header)
 {
     struct sip_walk walk = {0};
     struct slice value;
     uint32_t count = 0;
 
-    while (sip_value_next(message, header, &walk, &value)) {
+    while (next_value(lines, header, &walk, &value)) {
         count++;
     }
     return count;
 }
 
-static void put_via(struct telemetry *telemetry, const struct sip_message *message)
+static void put_via(struct telemetry *telemetry, const struct lines *lines)
 {
+    const struct sip_message *message = lines->message;
     struct record_maker *maker = &telemetry->maker;
     struct slice sent_by = sip_part(message, message->sent_by);
     size_t host_end = slice_find_last(sent_by, ':');
@@ -168,7 +222,7 @@ static void put_via(struct telemetry *telemetry, const struct sip_message *messa
         port = slice_trim(slice_from(sent_by, host_end + 1));
         sent_by = slice_trim(slice_part(sent_by, 0, host_end));
     }
-    put_list(telemetry, FIELD_ID_SIP_VIA_ORIGINAL, message, SIP_HEADER_VIA);
+    put_list(telemetry, FIELD_ID_SIP_VIA_ORIGINAL, lines, SIP_HEADER_VIA);
     record_text(maker, FIELD_ID_SIP_VIA_TRANSPORT,
                 envelope_lower(telemetry, sip_part(message, message->via_transport)));
     record_text(maker, FIELD_ID_SIP_VIA_SENT_BY_ADDRESS, sent_by);
@@ -179,36 +233,42 @@ static void put_via(struct telemetry *telemetry, const struct sip_message *messa
     envelope_relate_host(telemetry, sip_part(message, message->via_received));
 }
 
-static void put_auth(struct telemetry *telemetry, const struct sip_message *message)
+static void put_auth(struct telemetry *telemetry, const struct lines *lines)
 {
-    static const enum sip_header headers[] = {SIP_HEADER_AUTHORIZATION, SIP_HEADER_PROXY_AUTHORIZATION,
-                                              SIP_HEADER_WWW_AUTHENTICATE, SIP_HEADER_PROXY_AUTHENTICATE};
+    const struct sip_message *message = lines->message;
+    static const enum sip_header headers[] = {
+        SIP_HEADER_AUTHORIZATION, SIP_HEADER_PROXY_AUTHORIZATION, SIP_HEADER_WWW_AUTHENTICATE,
+        SIP_HEADER_PROXY_AUTHENTICATE};
     struct slice value = SLICE_NONE;
 
     for (size_t i = 0; i < sizeof headers / sizeof headers[0] && slice_is_empty(value); i++) {
-        value = sip_value(message, headers[i]);
+        value = first_value(lines, headers[i]);
     }
-    record_text(&telemetry->maker, FIELD_ID_SIP_AUTH_SCHEME, slice_part(value, 0, slice_find(value, ' ')));
+    record_text(&telemetry->maker, FIELD_ID_SIP_AUTH_SCHEME,
+                slice_part(value, 0, slice_find(value, ' ')));
     record_text(&telemetry->maker, FIELD_ID_SIP_AUTH_REALM, sip_part(message, message->auth_realm));
-    record_text(&telemetry->maker, FIELD_ID_SIP_AUTH_URI_ORIGINAL, sip_part(message, message->auth_uri));
+    record_text(&telemetry->maker, FIELD_ID_SIP_AUTH_URI_ORIGINAL,
+                sip_part(message, message->auth_uri));
 }
 
 /* The first address of a header of addresses (P-Associated-URI, P-Asserted-Identity). */
-static void put_first_uri(struct telemetry *telemetry, enum field original, const struct sip_message *message,
-                          enum sip_header header)
+static void put_first_uri(struct telemetry *telemetry, enum field original,
+                          const struct lines *lines, enum sip_header header)
 {
+    const struct sip_message *message = lines->message;
     struct sip_walk walk = {0};
     struct sip_name_addr address = {0};
     struct sip_findings findings = {0};
     struct slice value;
 
-    if (sip_value_next(message, header, &walk, &value) &&
+    if (next_value(lines, header, &walk, &value) &&
         sip_name_addr_decode(message->raw, value, &address, &findings)) {
         envelope_uri(telemetry, original, message->raw, &address.uri);
     }
 }
 
-static void put_rest_of_sip(struct telemetry *telemetry, const struct sip_sighting *sip)
+static void put_rest_of_sip(struct telemetry *telemetry, const struct lines *lines,
+                            const struct sip_sighting *sip)
 {
     const struct sip_message *message = &sip->message;
     struct record_maker *maker = &telemetry->maker;
@@ -216,15 +276,15 @@ static void put_rest_of_sip(struct telemetry *telemetry, const struct sip_sighti
 
     record_text(maker, FIELD_ID_SIP_USER_AGENT_ORIGINAL, sip_part(message, message->user_agent));
     record_text(maker, FIELD_ID_SIP_CONTENT_TYPE, sip_part(message, message->content_type));
-    if (slice_u64(sip_value(message, SIP_HEADER_CONTENT_LENGTH), &length) && length <= UINT32_MAX) {
+    if (slice_u64(first_value(lines, SIP_HEADER_CONTENT_LENGTH), &length) && length <= UINT32_MAX) {
         record_long(maker, FIELD_ID_SIP_CONTENT_LENGTH, (int64_t)length);
     }
     if (message->max_forwards != UINT32_MAX) {
         record_long(maker, FIELD_ID_SIP_MAX_FORWARDS, message->max_forwards);
     }
-    put_list(telemetry, FIELD_ID_SIP_ALLOW, message, SIP_HEADER_ALLOW);
-    put_list(telemetry, FIELD_ID_SIP_SUPPORTED, message, SIP_HEADER_SUPPORTED);
-    put_first_uri(telemetry, FIELD_ID_SIP_PRIVATE_URI_ORIGINAL, message, SIP_HEADER_P_ASSOCIATED_URI);
+    put_list(telemetry, FIELD_ID_SIP_ALLOW, lines, SIP_HEADER_ALLOW);
+    put_list(telemetry, FIELD_ID_SIP_SUPPORTED, lines, SIP_HEADER_SUPPORTED);
+    put_first_uri(telemetry, FIELD_ID_SIP_PRIVATE_URI_ORIGINAL, lines, SIP_HEADER_P_ASSOCIATED_URI);
     for (unsigned i = 0; sip->has_sdp && i < sip->sdp[0].media_count; i++) {
         const struct sdp_media *media = &sip->sdp[0].media[i];
         envelope_relate_ip(telemetry, &media->rtp.addr);
@@ -247,33 +307,36 @@ static void put_user(struct telemetry *telemetry, const struct sip_message *mess
     user = envelope_user(telemetry, user);
     record_text(&telemetry->maker, FIELD_ID_USER_NAME, user);
     envelope_relate_user(telemetry, user);
-    record_text(&telemetry->maker, FIELD_ID_USER_AGENT_ORIGINAL, sip_part(message, message->user_agent));
+    record_text(&telemetry->maker, FIELD_ID_USER_AGENT_ORIGINAL,
+                sip_part(message, message->user_agent));
 }
 
-static void put_own(struct telemetry *telemetry, const struct sip_sighting *sip)
+static void put_own(struct telemetry *telemetry, const struct lines *lines,
+                    const struct sip_sighting *sip)
 {
     static const char *const verdicts[] = {
         [SIP_VALID] = "valid", [SIP_LENIENT] = "lenient", [SIP_INVALID] = "invalid"};
     const struct sip_message *message = &sip->message;
     struct record_maker *maker = &telemetry->maker;
-    uint32_t routes = count_values(message, SIP_HEADER_ROUTE);
+    uint32_t routes = count_values(lines, SIP_HEADER_ROUTE);
 
     if (routes != 0) {
         record_long(maker, FIELD_ID_EARSHOT_SIP_ROUTE_COUNT, routes);
     }
-    put_list(telemetry, FIELD_ID_EARSHOT_SIP_DIVERSION, message, SIP_HEADER_DIVERSION);
+    put_list(telemetry, FIELD_ID_EARSHOT_SIP_DIVERSION, lines, SIP_HEADER_DIVERSION);
     record_text(maker, FIELD_ID_EARSHOT_SIP_REPLACES, sip_part(message, message->replaces));
     record_text(maker, FIELD_ID_EARSHOT_SIP_REASON, sip_part(message, message->reason_header));
     record_text(maker, FIELD_ID_EARSHOT_SIP_SESSION_ID, sip_part(message, message->session_id));
     record_text(maker, FIELD_ID_EARSHOT_SIP_REFER_TO, sip_part(message, message->refer_to));
-    if (!slice_is_empty(sip_value(message, SIP_HEADER_IDENTITY))) {
+    if (!slice_is_empty(first_value(lines, SIP_HEADER_IDENTITY))) {
         record_bool(maker, FIELD_ID_EARSHOT_SIP_IDENTITY, true);
     }
-    put_first_uri(telemetry, FIELD_ID_EARSHOT_SIP_ASSERTED_URI_ORIGINAL, message,
+    put_first_uri(telemetry, FIELD_ID_EARSHOT_SIP_ASSERTED_URI_ORIGINAL, lines,
                   SIP_HEADER_P_ASSERTED_IDENTITY);
     record_string(maker, FIELD_ID_EARSHOT_SIP_VERDICT, verdicts[message->verdict]);
     for (unsigned i = 0; i < message->anomaly_count; i++) {
-        record_string(maker, FIELD_ID_EARSHOT_SIP_ANOMALIES, anomaly_rows[message->anomalies[i]].slug);
+        record_string(maker, FIELD_ID_EARSHOT_SIP_ANOMALIES,
+                      anomaly_rows[message->anomalies[i]].slug);
     }
     record_long(maker, FIELD_ID_EARSHOT_SIP_VIAS, message->vias);
     record_long(maker, FIELD_ID_EARSHOT_SIP_BODY_BYTES, message->body_bytes);
@@ -283,30 +346,7 @@ static void put_own(struct telemetry *telemetry, const struct sip_sighting *sip)
     }
 }
 
-/* A message that came before: a request after its first copy, a final answer after the first one. Of provisional answers
- * and ACKs nobody keeps copies apart. */
-static void put_retransmission(struct telemetry *telemetry, const struct change *change)
-{
-    const struct transaction *transaction = change->transaction;
-    const struct sip_message *message = &change->sip->message;
-    uint64_t time_ns = change->sip->head.time_ns;
-    uint64_t first_ns;
-
-    if (transaction == NULL || message->method == SIP_METHOD_ACK) {
-        return;
-    }
-    if (!sip_is_response(message)) {
-        first_ns = transaction->started_ns;
-    } else if (message->status >= 200) {
-        first_ns = transaction->final_ns;
-    } else {
-        return;
-    }
-    record_bool(&telemetry->maker, FIELD_ID_EARSHOT_SIP_RETRANSMISSION,
-                first_ns != 0 && first_ns < time_ns && change->number != transaction->number);
-}
-
-/* --- session description -------------------------------------------------------------------------------------- */
+/* --- session description --- */
 
 /* The next m= line behind *rest: its four words; false at the end. */
 static bool next_media_line(struct slice *rest, struct slice out_words[4])
@@ -325,7 +365,8 @@ static bool next_media_line(struct slice *rest, struct slice out_words[4])
     return false;
 }
 
-/* Type, port, protocol and formats as the line has them; direction and protection as the decoder understood them. */
+/* Type, port, protocol and formats as the line has them; direction and protection as the decoder
+ * understood them. */
 static void put_media(struct telemetry *telemetry, const struct sip_sighting *sip)
 {
     static const char *const directions[] = {[SDP_SENDRECV] = "sendrecv",
@@ -348,7 +389,9 @@ static void put_media(struct telemetry *telemetry, const struct sip_sighting *si
             {.name = "port", .type = MEMBER_NUMBER, .number = media->rtp.port},
             {.name = "proto", .type = MEMBER_TEXT, .text = words[2]},
             {.name = "payloads", .type = MEMBER_WORDS, .text = words[3]},
-            {.name = "direction", .type = MEMBER_TEXT, .text = slice_of_string(directions[media->direction])},
+            {.name = "direction",
+             .type = MEMBER_TEXT,
+             .text = slice_of_string(directions[media->direction])},
             {.name = "crypto",
              .type = MEMBER_TEXT,
              .text = slice_of_string(media_security_name(media->security))},
@@ -364,7 +407,9 @@ void message_record(struct telemetry *telemetry, const struct change *change)
     const struct sip_message *message = &sip->message;
     struct side side = side_of(&sip->head);
     bool answer = sip_is_response(message);
+    struct lines lines;
 
+    find_lines(&lines, message);
     envelope_begin(telemetry, DATASET_SIP, sip->head.time_ns, sighting_number(&sip->head));
     put_key(telemetry, &sip->head, &side);
     put_event(telemetry, message);
@@ -374,19 +419,19 @@ void message_record(struct telemetry *telemetry, const struct change *change)
                    answer ? &side.source : &side.destination);
     envelope_network(telemetry, envelope_protocol(sip->head.transport), &side.source.addr, "sip");
     envelope_vlans(telemetry, sip->head.vlan_outer, sip->head.vlan_inner);
-    put_start(telemetry, message);
-    put_contact(telemetry, message);
-    put_via(telemetry, message);
-    put_auth(telemetry, message);
-    put_rest_of_sip(telemetry, sip);
+    put_start(telemetry, &lines);
+    put_contact(telemetry, &lines);
+    put_via(telemetry, &lines);
+    put_auth(telemetry, &lines);
+    put_rest_of_sip(telemetry, &lines, sip);
     put_user(telemetry, message);
     envelope_put_related(telemetry);
     envelope_vni(telemetry, sip->head.vni);
     if (sip_has_anomaly(message, ANOMALY_CAPTURE_TRUNCATED)) {
         record_bool(&telemetry->maker, FIELD_ID_EARSHOT_CAPTURE_QUALITY_TRUNCATED, true);
     }
-    put_own(telemetry, sip);
-    put_retransmission(telemetry, change);
+    put_own(telemetry, &lines, sip);
+    record_bool(&telemetry->maker, FIELD_ID_EARSHOT_SIP_RETRANSMISSION, change->is_retransmission);
     put_media(telemetry, sip);
     if (change->transaction != NULL) {
         record_hash(&telemetry->maker, FIELD_ID_EARSHOT_TRANSACTION_ID, change->transaction->id);

@@ -1,15 +1,20 @@
-/* registration_record.c - earshot.registration: a binding changed, or an attempt to bind was refused.
+/* registration_record.c - earshot.registration: a binding changed, or an attempt to bind was
+ * refused.
  *
- * One record for each chain of attempts, not for each REGISTER; refreshes are only counted unless they were asked for. */
+ * One record for each chain of attempts, not for each REGISTER; refreshes are only counted unless
+ * they were asked for. */
 #include "sensor/telemetry/envelope.h"
 
 static const struct {
     const char *action;
     const char *type; /* event.type */
 } actions[] = {
-    [REGISTRATION_REGISTERED] = {"registered", "start"}, [REGISTRATION_REFRESHED] = {"refreshed", "info"},
-    [REGISTRATION_UNREGISTERED] = {"unregistered", "end"}, [REGISTRATION_EXPIRED] = {"expired", "end"},
-    [REGISTRATION_REJECTED] = {"rejected", "info"},       [REGISTRATION_MOVED] = {"moved", "start"},
+    [REGISTRATION_REGISTERED] = {"registered", "start"},
+    [REGISTRATION_REFRESHED] = {"refreshed", "info"},
+    [REGISTRATION_UNREGISTERED] = {"unregistered", "end"},
+    [REGISTRATION_EXPIRED] = {"expired", "end"},
+    [REGISTRATION_REJECTED] = {"rejected", "info"},
+    [REGISTRATION_MOVED] = {"moved", "start"},
 };
 
 /* The address that the first contact names, where it names one. */
@@ -43,7 +48,8 @@ static void put_figures(struct telemetry *telemetry, const struct registration *
     record_long(maker, FIELD_ID_EARSHOT_REGISTRATION_CHALLENGES, registration->rounds);
     record_long(maker, FIELD_ID_EARSHOT_REGISTRATION_FAILURES, registration->failures);
     if (registration->first_failure_ns != 0) {
-        record_date(maker, FIELD_ID_EARSHOT_REGISTRATION_FIRST_FAILURE, registration->first_failure_ns);
+        record_date(maker, FIELD_ID_EARSHOT_REGISTRATION_FIRST_FAILURE,
+                    registration->first_failure_ns);
     }
     if (registration->status != 0) {
         record_long(maker, FIELD_ID_EARSHOT_REGISTRATION_LAST_CODE, registration->status);
@@ -69,7 +75,8 @@ static void put_own(struct telemetry *telemetry, const struct registration *regi
     record_text(maker, FIELD_ID_EARSHOT_REGISTRATION_CALL_ID, registration->call_id);
     put_figures(telemetry, registration);
     if (!addr_is_unspecified(&registration->previous.addr)) {
-        record_address(maker, FIELD_ID_EARSHOT_REGISTRATION_PREVIOUS_IP, &registration->previous.addr);
+        record_address(maker, FIELD_ID_EARSHOT_REGISTRATION_PREVIOUS_IP,
+                       &registration->previous.addr);
         record_text(maker, FIELD_ID_EARSHOT_REGISTRATION_PREVIOUS_USER_AGENT,
                     registration->previous_user_agent);
     }
@@ -103,9 +110,9 @@ void registration_record(struct telemetry *telemetry, const struct change *chang
     record_string(maker, FIELD_ID_EVENT_TYPE, actions[registration->action].type);
     record_string(maker, FIELD_ID_EVENT_ACTION, actions[registration->action].action);
     record_string(maker, FIELD_ID_EVENT_OUTCOME,
-                  !rejected                                      ? "success"
+                  !rejected                                          ? "success"
                   : registration->stale || registration->status == 0 ? "unknown"
-                                                                 : "failure");
+                                                                     : "failure");
     record_text(maker, FIELD_ID_EVENT_REASON, registration->reason);
     envelope_span(telemetry, registration->started_ns, time_ns);
     envelope_source(telemetry, &registration->client);
@@ -116,8 +123,10 @@ void registration_record(struct telemetry *telemetry, const struct change *chang
     }
     envelope_destination(telemetry, &registration->server);
     envelope_roles(telemetry, &registration->client, &registration->server);
-    envelope_network(telemetry, envelope_protocol(registration->transport), &registration->client.addr, "sip");
-    struct slice user = slice_is_empty(registration->auth_user) ? registration->user : registration->auth_user;
+    envelope_network(telemetry, envelope_protocol(registration->transport),
+                     &registration->client.addr, "sip");
+    struct slice user =
+        slice_is_empty(registration->auth_user) ? registration->user : registration->auth_user;
     user = envelope_user(telemetry, user);
     record_text(maker, FIELD_ID_USER_NAME, user);
     record_text(maker, FIELD_ID_USER_DOMAIN,

@@ -1,8 +1,10 @@
-/* sensor_record.c - earshot.sensor: what the sensor itself saw and missed, cumulative, every 10 s of packet time.
+/* sensor_record.c - earshot.sensor: what the sensor itself saw and missed, cumulative, every 10 s
+ * of packet time.
  *
- * capture.packets = decoded + ignored + malformed: the identity is made here by adding up, never by counting twice, and
- * the tests of the whole sensor hold the frames against it. Maps name only what has happened; their order is that of the
- * lists they come from, so equal input gives equal bytes. */
+ * capture.packets = decoded + ignored + malformed: the identity is made here by adding up, never by
+ * counting twice, and the tests of the whole sensor hold the frames against it. Maps name only what
+ * has happened; their order is that of the lists they come from, so equal input gives equal bytes.
+ */
 #include "sensor/telemetry/envelope.h"
 
 enum { INTERVAL_S = 10, RESPONSES = 601 };
@@ -22,7 +24,8 @@ static void put_anomalies(struct telemetry *telemetry, enum field field, const u
 {
     for (unsigned i = 0; i < ANOMALY_COUNT; i++) {
         if (counts[i] != 0) {
-            record_count(&telemetry->maker, field, slice_of_string(anomaly_rows[i].slug), counts[i]);
+            record_count(&telemetry->maker, field, slice_of_string(anomaly_rows[i].slug),
+                         counts[i]);
         }
     }
 }
@@ -52,11 +55,13 @@ static void put_packets(struct telemetry *telemetry, const uint64_t *counts)
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_DECODED, (int64_t)counts[COUNT_DECODED]);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_IGNORED, (int64_t)counts[COUNT_IGNORED]);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_MALFORMED, (int64_t)counts[COUNT_MALFORMED]);
-    record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_DUPLICATES, (int64_t)counts[COUNT_DUPLICATES]);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_DUPLICATES,
+                (int64_t)counts[COUNT_DUPLICATES]);
     put_reasons(telemetry, FIELD_ID_EARSHOT_SENSOR_PACKETS_IGNORED_BY, counts, FRAME_IGNORED);
     put_reasons(telemetry, FIELD_ID_EARSHOT_SENSOR_PACKETS_MALFORMED_BY, counts, FRAME_MALFORMED);
     put_reasons(telemetry, FIELD_ID_EARSHOT_SENSOR_PACKETS_NOTES, counts, FRAME_NOTED);
-    put_anomalies(telemetry, FIELD_ID_EARSHOT_SENSOR_PACKETS_ANOMALIES, counts + COUNT_FRAME_ANOMALY_FIRST);
+    put_anomalies(telemetry, FIELD_ID_EARSHOT_SENSOR_PACKETS_ANOMALIES,
+                  counts + COUNT_FRAME_ANOMALY_FIRST);
 }
 
 static void put_sip(struct telemetry *telemetry, const uint64_t *counts)
@@ -69,7 +74,8 @@ static void put_sip(struct telemetry *telemetry, const uint64_t *counts)
     for (unsigned i = SIP_METHOD_OTHER; i < SIP_METHOD_COUNT; i++) {
         if (counts[COUNT_REQUEST_FIRST + i] != 0) {
             record_count(maker, FIELD_ID_EARSHOT_SENSOR_SIP_REQUESTS,
-                         slice_of_string(sip_method_name((enum sip_method)i)), counts[COUNT_REQUEST_FIRST + i]);
+                         slice_of_string(sip_method_name((enum sip_method)i)),
+                         counts[COUNT_REQUEST_FIRST + i]);
         }
     }
     for (unsigned i = 0; i < RESPONSES; i++) {
@@ -84,7 +90,8 @@ static void put_sip(struct telemetry *telemetry, const uint64_t *counts)
                          counts[COUNT_RESPONSE_FIRST + i]);
         }
     }
-    put_anomalies(telemetry, FIELD_ID_EARSHOT_SENSOR_SIP_ANOMALIES, counts + COUNT_SIP_ANOMALY_FIRST);
+    put_anomalies(telemetry, FIELD_ID_EARSHOT_SENSOR_SIP_ANOMALIES,
+                  counts + COUNT_SIP_ANOMALY_FIRST);
 }
 
 static void put_tables(struct telemetry *telemetry, const struct telemetry_sensor *sensor)
@@ -92,14 +99,19 @@ static void put_tables(struct telemetry *telemetry, const struct telemetry_senso
     const struct state_counts *state = &sensor->state;
     struct record_maker *maker = &telemetry->maker;
 
-    record_long(maker, FIELD_ID_EARSHOT_SENSOR_REGISTRATIONS_ATTEMPTS, (int64_t)state->registrations.attempts);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_REGISTRATIONS_ATTEMPTS,
+                (int64_t)state->registrations.attempts);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_REGISTRATIONS_SUCCEEDED,
                 (int64_t)state->registrations.succeeded);
-    record_long(maker, FIELD_ID_EARSHOT_SENSOR_REGISTRATIONS_FAILED, (int64_t)state->registrations.failed);
-    record_long(maker, FIELD_ID_EARSHOT_SENSOR_REGISTRATIONS_REFRESHED, (int64_t)telemetry->refreshed);
-    record_long(maker, FIELD_ID_EARSHOT_SENSOR_RTP_PACKETS, (int64_t)sensor->counts[COUNT_RTP_PACKETS]);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_REGISTRATIONS_FAILED,
+                (int64_t)state->registrations.failed);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_REGISTRATIONS_REFRESHED,
+                (int64_t)telemetry->refreshed);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_RTP_PACKETS,
+                (int64_t)sensor->counts[COUNT_RTP_PACKETS]);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_RTP_STREAMS, (int64_t)sensor->counts[COUNT_STREAMS]);
-    record_long(maker, FIELD_ID_EARSHOT_SENSOR_RTCP_PACKETS, (int64_t)sensor->counts[COUNT_RTCP_PACKETS]);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_RTCP_PACKETS,
+                (int64_t)sensor->counts[COUNT_RTCP_PACKETS]);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_TABLES_CALLS, state->calls);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_TABLES_REGISTRATIONS, state->bindings);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_TABLES_TRANSACTIONS, state->transactions);
@@ -108,7 +120,8 @@ static void put_tables(struct telemetry *telemetry, const struct telemetry_senso
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_TABLES_EVICTED,
                 (int64_t)(state->evicted + sensor->detectors.evicted));
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_ALERTS, (int64_t)sensor->detectors.alerts);
-    record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_SUPPRESSED, (int64_t)sensor->detectors.suppressed);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_SUPPRESSED,
+                (int64_t)sensor->detectors.suppressed);
     if (sensor->detectors.facts_lost != 0) {
         record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_FACTS_LOST,
                     (int64_t)sensor->detectors.facts_lost);
@@ -121,7 +134,8 @@ void sensor_record(struct telemetry *telemetry, const struct telemetry_sensor *s
 
     envelope_begin(telemetry, DATASET_SENSOR, sensor->time_ns, 0);
     hash_id_u64(&telemetry->id, sensor->time_ns);
-    hash_id_u64(&telemetry->id, sensor->last); /* the last one may fall on a mark that was told already */
+    hash_id_u64(&telemetry->id,
+                sensor->last); /* the last one may fall on a mark that was told already */
     record_string(maker, FIELD_ID_EVENT_ACTION, "sensor-interval");
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_INTERVAL_S, INTERVAL_S);
     record_bool(maker, FIELD_ID_EARSHOT_SENSOR_FINAL, sensor->last);

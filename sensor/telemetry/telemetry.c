@@ -1,12 +1,12 @@
 /* telemetry.c - which change makes which record, and which records the configuration leaves out.
  *
- * Records are made from the entries of state at the moment of the change, one at a time, in one scratch; nothing here
- * remembers a call or a stream. Numbers in sequence are given after the choice, so that a gap at the consumer is always
- * a loss and never an option. */
+ * Records are made from the entries of state at the moment of the change, one at a time, in one
+ * scratch; nothing here remembers a call or a stream. Numbers in sequence are given after the
+ * choice, so that a gap at the consumer is always a loss and never an option. */
 #include "sensor/telemetry/envelope.h"
 
-enum status telemetry_open(const struct telemetry_options *options, struct telemetry **out_telemetry,
-                           struct error *error)
+enum status telemetry_open(const struct telemetry_options *options,
+                           struct telemetry **out_telemetry, struct error *error)
 {
     struct telemetry *telemetry = calloc(1, sizeof *telemetry);
 

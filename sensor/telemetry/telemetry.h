@@ -7,8 +7,8 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * Call, media, registration, alert and sensor records are always made (the report lives on them); the others as `sip`,
- * `media_interval`, `flow` and `refreshes` say. */
+ * Call, media, registration, alert and sensor records are always made (the report lives on them);
+ * the others as `sip`, `media_interval`, `flow` and `refreshes` say. */
 #ifndef SENSOR_TELEMETRY_TELEMETRY_H
 #define SENSOR_TELEMETRY_TELEMETRY_H
 
@@ -16,7 +16,12 @@
 #include "outputs/record.h"
 #include "sensor/state/state.h"
 
-enum telemetry_sip { TELEMETRY_SIP_OFF, TELEMETRY_SIP_FAILURES, TELEMETRY_SIP_TRANSACTIONS, TELEMETRY_SIP_MESSAGES };
+enum telemetry_sip {
+    TELEMETRY_SIP_OFF,
+    TELEMETRY_SIP_FAILURES,
+    TELEMETRY_SIP_TRANSACTIONS,
+    TELEMETRY_SIP_MESSAGES
+};
 
 struct telemetry_options {
     const char *observer_name; /* "offline" with -r unless configured */
@@ -30,8 +35,8 @@ struct telemetry_options {
 
 struct telemetry;
 
-MUST_USE enum status telemetry_open(const struct telemetry_options *options, struct telemetry **out_telemetry,
-                                    struct error *error);
+MUST_USE enum status telemetry_open(const struct telemetry_options *options,
+                                    struct telemetry **out_telemetry, struct error *error);
 void telemetry_close(struct telemetry *telemetry);
 
 void telemetry_change(struct telemetry *telemetry, const struct change *change);
@@ -39,12 +44,12 @@ void telemetry_incident(struct telemetry *telemetry, const struct incident *inci
 
 /* What the sensor itself saw and missed, cumulative. */
 struct telemetry_sensor {
-    uint64_t time_ns;        /* the mark; at the end the last packet's time */
-    uint64_t first_ns;       /* smallest and largest stamp of a frame; 0 = no frame */
+    uint64_t time_ns; /* the mark; at the end the last packet's time */
+    uint64_t first_ns; /* smallest and largest stamp of a frame; 0 = no frame */
     uint64_t last_ns;
-    bool last;               /* the one at the end */
-    bool truncated;          /* known at the end only */
-    const uint64_t *counts;  /* [COUNT_TOTAL], enum count_id */
+    bool last; /* the one at the end */
+    bool truncated; /* known at the end only */
+    const uint64_t *counts; /* [COUNT_TOTAL], enum count_id */
     struct state_counts state;
     struct frame_counts detectors;
     const char *const *faults; /* bad files, one text each; with `last` only */

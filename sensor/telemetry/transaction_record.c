@@ -1,7 +1,8 @@
 /* transaction_record.c - earshot.transaction: a request and its final answer, or that none came.
  *
- * A challenge to a request without credentials is no failure, nor is an old nonce: their outcome is unknown, as that of
- * a transaction that the end of the input closed. Texts come from the transaction, so no bytes are read again. */
+ * A challenge to a request without credentials is no failure, nor is an old nonce: their outcome is
+ * unknown, as that of a transaction that the end of the input closed. Texts come from the
+ * transaction, so no bytes are read again. */
 #include "decoders/sip_address.h"
 #include "sensor/telemetry/envelope.h"
 
@@ -41,7 +42,8 @@ static void put_sip(struct telemetry *telemetry, const struct transaction *trans
     record_text(maker, FIELD_ID_SIP_CSEQ_METHOD, method);
     envelope_user_host(telemetry, FIELD_ID_SIP_FROM_URI_USERNAME, transaction->from_user,
                        transaction->from_host);
-    envelope_user_host(telemetry, FIELD_ID_SIP_TO_URI_USERNAME, transaction->to_user, transaction->to_host);
+    envelope_user_host(telemetry, FIELD_ID_SIP_TO_URI_USERNAME, transaction->to_user,
+                       transaction->to_host);
     record_text(maker, FIELD_ID_SIP_AUTH_REALM, transaction->realm);
     record_text(maker, FIELD_ID_SIP_USER_AGENT_ORIGINAL, transaction->user_agent);
 }
@@ -55,8 +57,10 @@ static void put_own(struct telemetry *telemetry, const struct transaction *trans
     for (unsigned i = 0; i < transaction->provisional_count; i++) {
         record_long(maker, FIELD_ID_EARSHOT_TRANSACTION_PROVISIONAL, transaction->provisional[i]);
     }
-    record_long(maker, FIELD_ID_EARSHOT_TRANSACTION_RETRANSMITS_REQUEST, transaction->retransmits_request);
-    record_long(maker, FIELD_ID_EARSHOT_TRANSACTION_RETRANSMITS_RESPONSE, transaction->retransmits_response);
+    record_long(maker, FIELD_ID_EARSHOT_TRANSACTION_RETRANSMITS_REQUEST,
+                transaction->retransmits_request);
+    record_long(maker, FIELD_ID_EARSHOT_TRANSACTION_RETRANSMITS_RESPONSE,
+                transaction->retransmits_response);
     if (transaction->started_ns != 0 && transaction->final_ns != 0) {
         envelope_ms(telemetry, FIELD_ID_EARSHOT_TRANSACTION_RESPONSE_MS,
                     time_since(transaction->final_ns, transaction->started_ns));
@@ -95,7 +99,8 @@ void transaction_record(struct telemetry *telemetry, const struct change *change
     envelope_source(telemetry, &transaction->client);
     envelope_destination(telemetry, &transaction->server);
     envelope_roles(telemetry, &transaction->client, &transaction->server);
-    envelope_network(telemetry, envelope_protocol(transaction->transport), &transaction->client.addr, "sip");
+    envelope_network(telemetry, envelope_protocol(transaction->transport),
+                     &transaction->client.addr, "sip");
     envelope_vlans(telemetry, transaction->vlan_outer, 0);
     put_sip(telemetry, transaction);
     struct slice user =

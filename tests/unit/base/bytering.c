@@ -100,12 +100,30 @@ static void more_takings_than_marks(void **state)
     bytering_close(&ring);
 }
 
+/* A taking with an older key stays until the newer one in front of it is free. */
+static void a_late_key_stays_longer(void **state)
+{
+    (void)state;
+    static struct bytering ring;
+    struct error error;
+    assert_int_equal(bytering_open(&ring, RING_BYTES, &error), STATUS_OK);
+    size_t half = ring.region.bytes / 2;
+    assert_non_null(bytering_take(&ring, half, 9));
+    assert_non_null(bytering_take(&ring, half, 5));
+    bytering_release(&ring, 8);
+    assert_null(bytering_take(&ring, 1, 10));
+    bytering_release(&ring, 9);
+    assert_non_null(bytering_take(&ring, half, 10));
+    bytering_close(&ring);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takings_stay_until_they_are_released),
         cmocka_unit_test(sizes_at_the_limits),
         cmocka_unit_test(more_takings_than_marks),
+        cmocka_unit_test(a_late_key_stays_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@
 
 #include "decoders/decoder.h"
 
-enum { FRAME_ROOM = 4096 };
+enum { FRAME_ROOM = 2048 };
 
 struct frame {
     uint8_t room[FRAME_ROOM];
@@ -193,12 +193,12 @@ static inline bool frame_view_fits(struct frame *frame, const struct layers *lay
     bool payload = layers->payload == NULL ||
                    (layers->payload >= begin && layers->payload + layers->payload_bytes <= end);
     bool ip = layers->ip == NULL || (layers->ip >= begin && layers->ip + layers->ip_bytes <= end);
-    bool fragment = layers->fragment_at == NULL ||
-                    (layers->fragment_at >= begin &&
-                     layers->fragment_at + layers->fragment_bytes <= end);
+    bool fragment =
+        layers->fragment_at == NULL ||
+        (layers->fragment_at >= begin && layers->fragment_at + layers->fragment_bytes <= end);
     return payload && ip && fragment && layers->payload_bytes <= layers->payload_wire &&
-           layers->ip_bytes <= layers->ip_wire &&
-           layers->fragment_bytes <= layers->fragment_wire && layers->depth <= LAYERS_MAX;
+           layers->ip_bytes <= layers->ip_wire && layers->fragment_bytes <= layers->fragment_wire &&
+           layers->depth <= LAYERS_MAX;
 }
 
 static inline bool frame_noted(const struct layers *layers, enum reason reason)

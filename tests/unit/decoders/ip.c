@@ -85,8 +85,8 @@ static void headers_of_ip4_are_checked(void **state)
         frame_at(&frame)[0] = rows[index].first;
         frame_at(&frame)[2] = (uint8_t)(rows[index].total >> 8);
         frame_at(&frame)[3] = (uint8_t)rows[index].total;
-        enum reason reason = frame_decode_cut(&frame, LINK_RAW, rows[index].captured,
-                                              rows[index].captured, &layers);
+        enum reason reason =
+            frame_decode_cut(&frame, LINK_RAW, rows[index].captured, rows[index].captured, &layers);
         if (reason != rows[index].reason ||
             frame_noted(&layers, REASON_IP_TRIMMED) != rows[index].trimmed) {
             fail_msg("%s: %s", rows[index].name, reason_rows[reason].slug);
@@ -119,10 +119,10 @@ static void packet6_extended(struct frame *frame)
 {
     packet6(frame);
     PUT(frame, "\x11\x04\0\0\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0"); /* AH, 24 bytes */
-    PUT(frame, "\x33\0\0\0\0\0\0\0");                                   /* destination options */
-    PUT(frame, "\x3c\0\0\0\0\0\0\7");                                   /* atomic fragment */
-    PUT(frame, "\x2c\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0");                   /* routing, 16 bytes */
-    PUT(frame, "\x2b\0\1\4\0\0\0\0");                                   /* hop by hop */
+    PUT(frame, "\x33\0\0\0\0\0\0\0"); /* destination options */
+    PUT(frame, "\x3c\0\0\0\0\0\0\7"); /* atomic fragment */
+    PUT(frame, "\x2c\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0"); /* routing, 16 bytes */
+    PUT(frame, "\x2b\0\1\4\0\0\0\0"); /* hop by hop */
     frame_ip6(frame, 0);
 }
 
@@ -182,8 +182,8 @@ struct protocol_row {
 static void protocols_that_are_not_read_are_named(void **state)
 {
     static const struct protocol_row rows[] = {
-        {1, REASON_ICMP},         {58, REASON_ICMP}, {2, REASON_IGMP},
-        {132, REASON_SCTP},       {50, REASON_ESP},  {89, REASON_IP_PROTOCOL},
+        {1, REASON_ICMP},          {58, REASON_ICMP},         {2, REASON_IGMP},
+        {132, REASON_SCTP},        {50, REASON_ESP},          {89, REASON_IP_PROTOCOL},
         {103, REASON_IP_PROTOCOL}, {253, REASON_IP_PROTOCOL},
     };
     (void)state;
@@ -198,9 +198,8 @@ static void protocols_that_are_not_read_are_named(void **state)
         assert_int_equal(layers.protocol, PROTOCOL_NONE);
         /* neither whole nor as a fragment: it would only fill the table */
         frame_at(&frame)[6] = 0x20;
-        assert_int_equal(frame_decode(&frame, LINK_RAW, &layers), rows[index].protocol == 50
-                                                                      ? REASON_FRAGMENT_SHORT
-                                                                      : rows[index].reason);
+        assert_int_equal(frame_decode(&frame, LINK_RAW, &layers),
+                         rows[index].protocol == 50 ? REASON_FRAGMENT_SHORT : rows[index].reason);
         assert_false(layers.fragment);
     }
 }
@@ -236,6 +235,13 @@ static void fragments_are_shown(void **state)
     assert_int_equal(layers.fragment_id, 0xdeadbeef);
     assert_int_equal(layers.fragment_protocol, PROTOCOL_UDP);
     assert_int_equal(layers.fragment_bytes, 8);
+    frame_at(&frame)[40 + 8 + 2] = 0; /* the first, and the last one */
+    frame_at(&frame)[40 + 8 + 3] = 1;
+    assert_int_equal(frame_decode(&frame, LINK_RAW, &layers), REASON_NONE);
+    assert_true(layers.fragment && layers.more_fragments && layers.fragment_offset == 0);
+    frame_at(&frame)[40 + 8 + 3] = 8;
+    assert_int_equal(frame_decode(&frame, LINK_RAW, &layers), REASON_NONE);
+    assert_true(layers.fragment && !layers.more_fragments && layers.fragment_offset == 8);
 }
 
 struct fragment_row {
@@ -250,6 +256,7 @@ static void fragments_are_checked(void **state)
     static const struct fragment_row rows[] = {
         {"first", 0x2000, 8, REASON_NONE},
         {"not a multiple of 8", 0x2000, 9, REASON_FRAGMENT_SHORT},
+        {"a multiple of 4 only", 0x2000, 12, REASON_FRAGMENT_SHORT},
         {"the last need not be", 0x0001, 9, REASON_NONE},
         {"empty, with more", 0x2000, 0, REASON_NONE},
         {"to the last byte", 8191, 7, REASON_NONE},

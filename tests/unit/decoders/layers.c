@@ -21,8 +21,8 @@ static uint32_t random_below(uint64_t *seed, uint32_t limit)
     return (uint32_t)(next_random(seed) >> 33) % limit;
 }
 
-/* Frames near the short cut's shape: right, then with one or two bytes of the headers changed, and with
- * lengths, tunnels' ports, trailers and cuts. */
+/* Frames near the short cut's shape: right, then with one or two bytes of the headers changed, and
+ * with lengths, tunnels' ports, trailers and cuts. */
 static void near_common(uint64_t *seed, struct frame *frame, uint32_t *out_captured,
                         uint32_t *out_wire)
 {
@@ -63,11 +63,9 @@ static void the_short_cut_gives_the_same_view(void **state)
         struct layers general;
         memset(&quick, 0xa5, sizeof quick);
         memset(&general, 0, sizeof general);
-        enum reason reason =
-            layers_decode(LINK_ETHERNET, frame_at(&frame), captured, wire, &quick);
-        enum reason expected =
-            link_decode(LINK_ETHERNET, cursor_over(frame_at(&frame), captured),
-                        wire < captured ? captured : wire, &general);
+        enum reason reason = layers_decode(LINK_ETHERNET, frame_at(&frame), captured, wire, &quick);
+        enum reason expected = link_decode(LINK_ETHERNET, cursor_over(frame_at(&frame), captured),
+                                           wire < captured ? captured : wire, &general);
         assert_int_equal(reason, expected);
         assert_memory_equal(&quick, &general, sizeof quick);
         reached += reason == REASON_NONE ? 1 : 0;

@@ -16,6 +16,7 @@ struct row {
     uint32_t payload;
 };
 
+/* clang-format off */
 static const struct row rows[] = {
     {"nothing", {0}, 0, 0, REASON_RTP_SHORT, 0, 0},
     {"one byte", {0x80}, 1, 1, REASON_RTP_SHORT, 0, 0},
@@ -47,6 +48,7 @@ static const struct row rows[] = {
     {"padding not captured", {FIXED(0xa0, 0), 9}, 13, 172, REASON_NONE, 12, 160},
     {"all of it", {FIXED(0xb1, 0), 1, 1, 1, 1, 0, 0, 0, 1, 5, 5, 5, 5, 8, 2}, 26, 26, REASON_NONE, 24, 0},
 };
+/* clang-format on */
 
 static void headers_are_measured(void **state)
 {
@@ -57,7 +59,8 @@ static void headers_are_measured(void **state)
         memset(&view, 0xee, sizeof view);
         enum reason reason = rtp_decode(row->bytes, row->captured, row->wire, &view);
         if (reason != row->reason) {
-            fail_msg("%s: %s", row->name, reason == REASON_NONE ? "taken" : reason_rows[reason].slug);
+            fail_msg("%s: %s", row->name,
+                     reason == REASON_NONE ? "taken" : reason_rows[reason].slug);
         }
         if (reason != REASON_NONE) {
             assert_int_equal(view.sequence, 0xeeee); /* written only on success */

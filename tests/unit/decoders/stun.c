@@ -4,8 +4,8 @@
 
 /* type, length, cookie and transaction 01..0c */
 #define HEADER(type, length)                                                                       \
-    (type) >> 8, (type)&0xff, (length) >> 8, (length)&0xff, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, \
-        6, 7, 8, 9, 10, 11, 12
+    (uint8_t)((type) >> 8), (uint8_t)(type), (uint8_t)((length) >> 8), (uint8_t)(length), 0x21,    \
+        0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 
 static void kinds_are_told_by_class_bits(void **state)
 {

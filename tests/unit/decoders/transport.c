@@ -82,8 +82,7 @@ static void a_jumbogram_has_no_length(void **state)
     packet[41] = 1;
     packet[43] = 2;
     struct layers layers;
-    assert_int_equal(layers_decode(LINK_RAW, packet, 40 + BYTES, 40 + BYTES, &layers),
-                     REASON_NONE);
+    assert_int_equal(layers_decode(LINK_RAW, packet, 40 + BYTES, 40 + BYTES, &layers), REASON_NONE);
     assert_int_equal(layers.payload_bytes, BYTES - 8);
     free(packet);
 }

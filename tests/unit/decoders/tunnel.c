@@ -1,5 +1,5 @@
-/* GRE, ERSPAN and the tunnels in UDP: each opened, cut at every byte, and left plain when it does not
- * check out. */
+/* GRE, ERSPAN and the tunnels in UDP: each opened, cut at every byte, and left plain when it does
+ * not check out. */
 #include "tests/unit/decoders/frame.h"
 
 #include <setjmp.h>
@@ -30,11 +30,11 @@ static void gre(struct frame *frame)
 
 static void gre_all_fields(struct frame *frame)
 {
-    frame_zeros(frame, 4);             /* the end of the routing */
+    frame_zeros(frame, 4); /* the end of the routing */
     PUT(frame, "\x08\x00\x00\x04wxyz"); /* one routing entry */
-    frame_be32(frame, 9);              /* sequence */
-    frame_be32(frame, 76);             /* key */
-    frame_be32(frame, 0x12340000);     /* checksum, offset */
+    frame_be32(frame, 9); /* sequence */
+    frame_be32(frame, 76); /* key */
+    frame_be32(frame, 0x12340000); /* checksum, offset */
     gre_with(frame, 0xf000, 0x0800);
 }
 
@@ -181,8 +181,8 @@ static void gtp(struct frame *frame)
 static void gtp_extended(struct frame *frame)
 {
     PUT(frame, "\x02\0\0\0\0\0\0\0"); /* two words, none behind */
-    PUT(frame, "\x01\x10\x20\x85");   /* one word, another behind */
-    PUT(frame, "\x00\x09\x00\x85");   /* sequence, N-PDU, an extension */
+    PUT(frame, "\x01\x10\x20\x85"); /* one word, another behind */
+    PUT(frame, "\x00\x09\x00\x85"); /* sequence, N-PDU, an extension */
     gtp_head(frame, 0x37, 255);
     in_udp(frame, 2152);
 }
@@ -204,7 +204,7 @@ static void l2tp(struct frame *frame)
 static void l2tp_all_fields(struct frame *frame)
 {
     PUT(frame, "\x21");
-    PUT(frame, "\x00\x03\xee\xee\xee");             /* offset */
+    PUT(frame, "\x00\x03\xee\xee\xee"); /* offset */
     PUT(frame, "\x00\x00\x00\x4c\x00\x01\x00\x02"); /* ids, sequence */
     frame_be16(frame, frame_bytes(frame) + 4);
     PUT(frame, "\x4a\x02");
@@ -229,7 +229,7 @@ static void capwap_wifi(struct frame *frame)
 {
     wifi(frame, "\x08\x01");
     frame_at(frame)[22] = 0; /* fragment number 0, sequence 6 */
-    frame_zeros(frame, 8);   /* wireless information */
+    frame_zeros(frame, 8); /* wireless information */
     PUT(frame, "\x00\x20\x03\x20\0\0\0\0");
     in_udp(frame, 5247);
 }
@@ -369,7 +369,9 @@ struct plain_row {
 };
 
 #define BYTES(literal) literal, sizeof literal - 1
-#define RTP "\x80\x00\x12\x34\0\0\0\xa0\xde\xad\xbe\xef" "voicevoicevoicevoicevoicevoice"
+#define RTP                                                                                        \
+    "\x80\x00\x12\x34\0\0\0\xa0\xde\xad\xbe\xef"                                                   \
+    "voicevoicevoicevoicevoicevoice"
 
 /* clang-format off */
 static const struct plain_row plain_rows[] = {
@@ -437,7 +439,8 @@ static void teredo_is_opened(void **state)
         if ((kind & 1) != 0) {
             PUT(&frame, "\0\0\x12\x34\xc0\0\2\1"); /* origin */
         }
-        if ((kind & 2) != 0) { /* authentication: client of one byte, value of two, nonce, confirmation */
+        if ((kind & 2) !=
+            0) { /* authentication: client of one byte, value of two, nonce, confirmation */
             PUT(&frame, "\0\1\1\2cvv\1\2\3\4\5\6\7\x08\0");
         }
         frame_udp(&frame, 50000, 3544);
@@ -447,6 +450,17 @@ static void teredo_is_opened(void **state)
         assert_int_equal(layers.source_port, 5060);
         assert_int_equal(layers.tunnels, 1);
     }
+    struct frame frame;
+    struct layers layers;
+    frame_start(&frame, FRAME_PAYLOAD, FRAME_PAYLOAD_BYTES);
+    frame_udp(&frame, 5060, 5062);
+    frame_ip6(&frame, PROTOCOL_UDP);
+    frame_pad(&frame, 1); /* Teredo has nothing behind the packet */
+    frame_udp(&frame, 50000, 3544);
+    frame_ip4_outer(&frame, PROTOCOL_UDP);
+    assert_int_equal(frame_decode(&frame, LINK_RAW, &layers), REASON_NONE);
+    assert_int_equal(layers.destination_port, 3544);
+    assert_true(frame_noted(&layers, REASON_TUNNEL_OTHER));
 }
 
 static void a_tunnel_of_something_else_is_ignored(void **state)

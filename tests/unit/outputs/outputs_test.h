@@ -1,4 +1,5 @@
-/* outputs_test.h - what the tests of this room share: a maker, a record in memory, a program on a pipe. */
+/* outputs_test.h - what the tests of this room share: a maker, a record in memory, a program on a
+ * pipe. */
 #ifndef TESTS_UNIT_OUTPUTS_TEST_H
 #define TESTS_UNIT_OUTPUTS_TEST_H
 
@@ -27,7 +28,8 @@ static inline struct record_maker *bench_begin(struct bench *bench, enum dataset
 
 static inline const struct record *bench_end(struct bench *bench)
 {
-    record_end(&bench->maker, (struct hash128){.high = 0x0123456789abcdefU, .low = 0xfedcba9876543210U}, 42);
+    record_end(&bench->maker,
+               (struct hash128){.high = 0x0123456789abcdefU, .low = 0xfedcba9876543210U}, 42);
     return bench->maker.record;
 }
 

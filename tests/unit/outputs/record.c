@@ -1,4 +1,5 @@
-/* Records: what is put comes back, in order, bounded; what is put out of order is a bug and stops us. */
+/* Records: what is put comes back, in order, bounded; what is put out of order is a bug and stops
+ * us. */
 #include "outputs_test.h"
 
 static void gives_back_every_type(void **state)
@@ -27,11 +28,14 @@ static void gives_back_every_type(void **state)
     assert_true(record_next(record, &at, &value) && slice_equal(value.text, SLICE("hello")));
     assert_true(record_next(record, &at, &value) && addr_equal(&value.address, &addr));
     assert_true(record_next(record, &at, &value) && value.number == -5);
-    assert_true(record_next(record, &at, &value) && value.type == FIELD_DECIMAL && value.number == 4123);
+    assert_true(record_next(record, &at, &value) && value.type == FIELD_DECIMAL &&
+                value.number == 4123);
     assert_true(record_next(record, &at, &value) && value.hash.high == 1 && value.hash.low == 2);
     assert_true(record_next(record, &at, &value) && value.type == FIELD_BOOL && value.number == 1);
-    assert_true(record_next(record, &at, &value) && slice_equal(value.text, SLICE("ACK")) && value.number == 3);
-    assert_true(record_next(record, &at, &value) && slice_equal(value.text, SLICE("BYE")) && value.number == 4);
+    assert_true(record_next(record, &at, &value) && slice_equal(value.text, SLICE("ACK")) &&
+                value.number == 3);
+    assert_true(record_next(record, &at, &value) && slice_equal(value.text, SLICE("BYE")) &&
+                value.number == 4);
     assert_false(record_next(record, &at, &value));
     assert_int_equal(at, record->bytes);
     assert_int_equal(record->sequence, 42);
@@ -59,7 +63,8 @@ static void gives_back_objects(void **state)
 
     record_object(maker, FIELD_ID_EARSHOT_SDP_MEDIA, members, 4);
     assert_true(record_get(bench_end(&bench), FIELD_ID_EARSHOT_SDP_MEDIA, &value));
-    assert_true(record_object_next(value.text, &at, &member) && slice_equal(member.name, SLICE("type")));
+    assert_true(record_object_next(value.text, &at, &member) &&
+                slice_equal(member.name, SLICE("type")));
     assert_true(slice_equal(member.text, SLICE("audio")));
     assert_true(record_object_next(value.text, &at, &member) && member.number == -1);
     assert_true(record_object_next(value.text, &at, &member) && member.type == MEMBER_WORDS);
@@ -124,9 +129,9 @@ static void cuts_long_text_at_a_character(void **state)
         {"x", RECORD_TEXT_MAX - 1, RECORD_TEXT_MAX - 1, false},
         {"x", RECORD_TEXT_MAX, RECORD_TEXT_MAX, false},
         {"x", RECORD_TEXT_MAX + 1, RECORD_TEXT_MAX, true},
-        {"\xe2\x82\xac", 300, 255, true},     /* 256 is inside the 86th euro sign */
+        {"\xe2\x82\xac", 300, 255, true}, /* 256 is inside the 86th euro sign */
         {"\xf0\x9f\x98\x80", 400, 256, true}, /* 256 is between two */
-        {"\x80", 300, 256, true},             /* no text at all: cut where it must be */
+        {"\x80", 300, 256, true}, /* no text at all: cut where it must be */
     };
     char text[512];
     struct record_value value;
@@ -189,8 +194,8 @@ static void says_so_when_all_is_cut(void **state)
 
     memset(text, 0xff, sizeof text);
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        if (field_rows[i].type == FIELD_KEYWORD && !field_rows[i].head && i != FIELD_ID_EARSHOT_TRUNCATED &&
-            i != FIELD_ID_TAGS) {
+        if (field_rows[i].type == FIELD_KEYWORD && !field_rows[i].head &&
+            i != FIELD_ID_EARSHOT_TRUNCATED && i != FIELD_ID_TAGS) {
             record_text(maker, (enum field)i, slice_of(text, sizeof text));
         }
     }
@@ -199,7 +204,8 @@ static void says_so_when_all_is_cut(void **state)
         named += value.field == FIELD_ID_EARSHOT_TRUNCATED;
     }
     assert_int_equal(named, RECORD_TRUNCATED_MAX);
-    assert_true(record_get(record, FIELD_ID_TAGS, &value) && slice_equal(value.text, SLICE("invalid_utf8")));
+    assert_true(record_get(record, FIELD_ID_TAGS, &value) &&
+                slice_equal(value.text, SLICE("invalid_utf8")));
 }
 
 static void does_not_put_what_is_empty(void **state)

@@ -1,5 +1,6 @@
-/* The report, from made-up records: exact keys, joined entries, order of first packets, bounded memory, and a page that reads
- * as it was once read and liked (report.expect; EARSHOT_BLESS=1 writes it anew). */
+/* The report, from made-up records: exact keys, joined entries, order of first packets, bounded
+ * memory, and a page that reads as it was once read and liked (report.expect; EARSHOT_BLESS=1
+ * writes it anew). */
 #include "outputs_test.h"
 
 #include "outputs/report.h"
@@ -79,7 +80,7 @@ struct made_stream {
     int64_t lost;
     int64_t duplicates;
     int64_t jitter_mean; /* -1 = not known */
-    int64_t mos;         /* 0 = none */
+    int64_t mos; /* 0 = none */
 };
 
 static void see_stream(struct report *report, const struct made_stream *stream)
@@ -88,7 +89,8 @@ static void see_stream(struct report *report, const struct made_stream *stream)
     struct addr source = addr_of(stream->source);
     struct addr destination = addr_of(stream->destination);
 
-    record_begin(maker, bench.memory, DATASET_MEDIA, (DAY_S + stream->last_s) * NS_PER_S, stream->number);
+    record_begin(maker, bench.memory, DATASET_MEDIA, (DAY_S + stream->last_s) * NS_PER_S,
+                 stream->number);
     record_date(maker, FIELD_ID_EVENT_START, (DAY_S + stream->first_s) * NS_PER_S);
     record_date(maker, FIELD_ID_EVENT_END, (DAY_S + stream->last_s) * NS_PER_S);
     record_address(maker, FIELD_ID_SOURCE_IP, &source);
@@ -152,8 +154,9 @@ static void see_alert(struct report *report, const struct made_alert *alert)
     record_date(maker, FIELD_ID_EARSHOT_ALERT_LAST_SEEN, (DAY_S + 47) * NS_PER_S);
     record_long(maker, FIELD_ID_EARSHOT_ALERT_COUNT, alert->count);
     record_string(maker, FIELD_ID_EARSHOT_ALERT_UNIT, "failures");
-    record_string(maker, FIELD_ID_EARSHOT_ALERT_ADVICE,
-                  "Block the address at the edge and change the password of every account that it got into.");
+    record_string(
+        maker, FIELD_ID_EARSHOT_ALERT_ADVICE,
+        "Block the address at the edge and change the password of every account that it got into.");
     record_long(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_PACKETS, 12);
     record_long(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_PACKETS, 1017);
     report_see(report, end_record());
@@ -161,7 +164,8 @@ static void see_alert(struct report *report, const struct made_alert *alert)
 
 static void see_registrations(struct report *report)
 {
-    static const char *const actions[] = {"registered", "registered", "rejected", "moved", "expired"};
+    static const char *const actions[] = {"registered", "registered", "rejected", "moved",
+                                          "expired"};
 
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         struct record_maker *maker = bench_begin(&bench, DATASET_REGISTRATION);
@@ -180,7 +184,8 @@ static void see_sensor(struct report *report, int64_t scale)
     record_date(maker, FIELD_ID_EARSHOT_SENSOR_CAPTURE_START, DAY_S * NS_PER_S + 678901234);
     record_date(maker, FIELD_ID_EARSHOT_SENSOR_CAPTURE_END, (DAY_S + 604) * NS_PER_S + 678901235);
     record_bool(maker, FIELD_ID_EARSHOT_SENSOR_CAPTURE_TRUNCATED, true);
-    record_string(maker, FIELD_ID_EARSHOT_SENSOR_CAPTURE_FAULTS, "b.pcap: no capture file \x1b[31m");
+    record_string(maker, FIELD_ID_EARSHOT_SENSOR_CAPTURE_FAULTS,
+                  "b.pcap: no capture file \x1b[31m");
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_DECODED, 118201 * scale);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_IGNORED, 2129 * scale);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_PACKETS_MALFORMED, 1 * scale);
@@ -208,38 +213,46 @@ static void fill(struct report *report)
         {40, "c3@pbx", "2003", "%2B12025550142", "answered", "200", 30, 541, 4100, false},
         {10, "c1@pbx", "2001", "2002", "answered", "200", 2, 61, 3210, true},
         {20, "c2@pbx", "2001", "0012025550142", "failed", "486", 9, 4, 0, false},
-        {50, "c4@pbx", "attacker\x1b]0;x\x07 \xe2\x80\xae", "a-very-long-user-name-that-does-not-fit", "cancelled",
-         "487", 40, 1, 0, false},
+        {50, "c4@pbx", "attacker\x1b]0;x\x07 \xe2\x80\xae",
+         "a-very-long-user-name-that-does-not-fit", "cancelled", "487", 40, 1, 0, false},
         {60, "c5@pbx", "2004", "2005", "ringing", NULL, 50, 12, 0, false},
-        {20, "c2@pbx", "2001", "0012025550142", "attempted", NULL, 300, 4, 0, false}, /* its Call-ID again */
+        {65, "c2@pbx", "2001", "0012025550142", "attempted", NULL, 300, 4, 0,
+         false}, /* its Call-ID again */
         {70, "c6\"\\\n", NULL, NULL, "attempted", NULL, 55, 0, 0, false},
     };
     static const struct made_stream streams[] = {
-        {44, "198.51.100.20", 16384, "192.0.2.20", 30002, "0x9f3a11c2", "PCMA", "c3@pbx", 31, 570, 27498, 27510, 12, 0,
-         1900, 4300},
-        {12, "2001:db8::20", 16384, "2001:db8::10", 30004, "0x00000001", "opus", NULL, 3, 60, 2900, 3000, 100, 0, -1,
-         3210},
-        {13, "192.0.2.20", 30002, "198.51.100.20", 16384, "0x00000002", NULL, "c3@pbx", 31, 570, 100, 100, 0, 0, -1, 0},
+        {44, "198.51.100.20", 16384, "192.0.2.20", 30002, "0x9f3a11c2", "PCMA", "c3@pbx", 31, 570,
+         27498, 27510, 12, 0, 1900, 4300},
+        {12, "2001:db8::20", 16384, "2001:db8::10", 30004, "0x00000001", "opus", NULL, 3, 60, 2900,
+         3000, 100, 0, -1, 3210},
+        {13, "192.0.2.20", 30002, "198.51.100.20", 16384, "0x00000002", NULL, "c3@pbx", 31, 570,
+         100, 100, 0, 0, -1, 0},
         /* the same stream on two VLANs at once: copies of each other */
-        {14, "192.0.2.20", 4000, "198.51.100.20", 5000, "0x00000003", "PCMU", "c1@pbx", 3, 60, 998, 1000, 2, 0, 1000,
-         4000},
-        {15, "192.0.2.20", 4000, "198.51.100.20", 5000, "0x00000003", "PCMU", "c1@pbx", 3, 60, 999, 1000, 1, 0, 3000,
-         4100},
+        {14, "192.0.2.20", 4000, "198.51.100.20", 5000, "0x00000003", "PCMU", "c1@pbx", 3, 60, 998,
+         1000, 2, 0, 1000, 4000},
+        {15, "192.0.2.20", 4000, "198.51.100.20", 5000, "0x00000003", "PCMU", "c1@pbx", 3, 60, 999,
+         1000, 1, 0, 3000, 4100},
         /* and one that went on after silence: parts of one */
-        {16, "192.0.2.20", 4002, "198.51.100.20", 5002, "0x00000004", "PCMU", NULL, 3, 60, 100, 110, 10, 0, 1000, 0},
-        {17, "192.0.2.20", 4002, "198.51.100.20", 5002, "0x00000004", "PCMU", NULL, 400, 460, 300, 300, 0, 1, 2000, 0},
+        {16, "192.0.2.20", 4002, "198.51.100.20", 5002, "0x00000004", "PCMU", NULL, 3, 60, 100, 110,
+         10, 0, 1000, 0},
+        {17, "192.0.2.20", 4002, "198.51.100.20", 5002, "0x00000004", "PCMU", NULL, 400, 460, 300,
+         300, 0, 1, 2000, 0},
     };
     static const struct made_alert alerts[] = {
-        {7, "media-quality", "Calls from 198.51.100.20 sound bad: MOS 3.21, 3.3 % of the packets lost", NULL, NULL, NULL, 2,
-         60, 3},
+        {7, "media-quality",
+         "Calls from 198.51.100.20 sound bad: MOS 3.21, 3.3 % of the packets lost", NULL, NULL,
+         NULL, 2, 60, 3},
         {3, "registration-bruteforce",
-         "203.0.113.66 failed 10 REGISTER attempts on account 2001 in 7.1 s (limit 10 in 60 s)", "203.0.113.66",
-         "2001@pbx.example", NULL, 3, 75, 10},
+         "203.0.113.66 failed 10 REGISTER attempts on account 2001 in 7.1 s (limit 10 in 60 s)",
+         "203.0.113.66", "2001@pbx.example", NULL, 3, 75, 10},
         {3, "registration-bruteforce",
-         "203.0.113.66 failed 214 REGISTER attempts on account 2001 in 37 s (limit 10 in 60 s)", "203.0.113.66",
-         "2001@pbx.example", "succeeded", 4, 90, 214},
-        {9, "scan", "203.0.113.99 claims to be the sender of OPTIONS to 12 hosts", "203.0.113.99", NULL, "stopped", 1, 40,
-         12},
+         "203.0.113.66 failed 214 REGISTER attempts on account 2001 in 37 s (limit 10 in 60 s)",
+         "203.0.113.66", "2001@pbx.example", "succeeded", 4, 90, 214},
+        {9, "scan", "203.0.113.99 claims to be the sender of OPTIONS to 12 hosts", "203.0.113.99",
+         NULL, "stopped", 1, 40, 12},
+        {7, "media-quality",
+         "Calls from 198.51.100.20 sound bad: MOS 3.21, 3.3 % of the packets lost", NULL, NULL,
+         NULL, 2, 60, 4}, /* after another one: joined all the same */
     };
 
     see_sensor(report, 0);
@@ -258,14 +271,16 @@ static void fill(struct report *report)
 
 static const char *meaning(struct slice slug)
 {
-    return slice_equal(slug, SLICE("arp"))                    ? "address resolution (RFC 826)"
-           : slice_equal(slug, SLICE("missing-max-forwards")) ? "request without Max-Forwards (RFC 3261 section "
-                                                                "8.1.1.6), a sentence that is too long for one line"
-                                                              : NULL;
+    return slice_equal(slug, SLICE("arp")) ? "address resolution (RFC 826)"
+           : slice_equal(slug, SLICE("missing-max-forwards"))
+               ? "request without Max-Forwards (RFC 3261 section "
+                 "8.1.1.6), a sentence that is too long for one line"
+               : NULL;
 }
 
 /* The printed report; the caller frees it. */
-static char *printed(enum report_form form, bool colour, unsigned width, void (*filler)(struct report *report))
+static char *printed(enum report_form form, bool colour, unsigned width,
+                     void (*filler)(struct report *report))
 {
     struct report *report;
     struct error error;
@@ -297,8 +312,10 @@ static void assert_python(const char *json, const char *expressions)
     assert_non_null(file);
     (void)fputs(json, file);
     (void)fclose(file);
-    int bytes = snprintf(command, sizeof command, "python3 - %s <<'END'\nimport json, sys\n"
-                         "r = json.load(open(sys.argv[1], encoding='utf-8'))\n%s\nEND\n", path, expressions);
+    int bytes = snprintf(command, sizeof command,
+                         "python3 - %s <<'END'\nimport json, sys\n"
+                         "r = json.load(open(sys.argv[1], encoding='utf-8'))\n%s\nEND\n",
+                         path, expressions);
     assert_in_range(bytes, 1, sizeof command - 1);
     int status = shell(command);
     (void)unlink(path);
@@ -310,25 +327,30 @@ static void json_has_the_promised_keys(void **state)
     char *json = printed(REPORT_JSON, false, 0, fill);
     (void)state;
 
-    assert_python(json,
-        "assert list(r) == ['capture', 'packets', 'sip', 'calls', 'registrations', 'streams', 'rtcp', 'alerts'], list(r)\n"
-        "def has(o, keys):\n    assert list(o)[:len(keys.split())] == keys.split(), (list(o), keys)\n"
-        "has(r['capture'], 'packets bytes start end seconds truncated')\n"
-        "has(r['packets'], 'decoded ignored malformed')\n"
-        "assert r['packets']['anomalies'] == {'ip-frag-overlap': 2}\n"
-        "has(r['sip'], 'messages requests responses malformed anomalies')\n"
-        "for c in r['calls']: has(c, 'id from to outcome status start seconds')\n"
-        "has(r['registrations'], 'attempts succeeded failed')\n"
-        "for s in r['streams']: has(s, 'source destination ssrc payload_type codec packets expected lost duplicates '\n"
-        "    'reordered jitter_ms max_delta_ms mos call'); has(s['jitter_ms'], 'mean max')\n"
-        "for a in r['alerts']: has(a, 'rule severity source target start count')\n"
-        "assert r['capture']['packets'] == 120331 == sum(r['packets'][k] for k in ('decoded', 'ignored', 'malformed'))\n"
-        "assert r['capture']['start'] == '2026-01-02T03:04:05.678901234Z', r['capture']\n"
-        "assert r['capture']['seconds'] == 604.000000001, r['capture']\n"
-        "assert r['capture']['truncated'] is True\n"
-        "assert r['capture']['faults'] == ['b.pcap: no capture file \\x1b[31m']\n"
-        "assert r['sip']['requests'] == {'other': 2, 'INVITE': 120} and r['rtcp'] == {'packets': 17}\n"
-        "assert r['registrations'] == {'attempts': 40, 'succeeded': 39, 'failed': 1}\n");
+    assert_python(
+        json, "assert list(r) == ['capture', 'packets', 'sip', 'calls', 'registrations', "
+              "'streams', 'rtcp', 'alerts'], list(r)\n"
+              "def has(o, keys):\n    assert list(o)[:len(keys.split())] == keys.split(), "
+              "(list(o), keys)\n"
+              "has(r['capture'], 'packets bytes start end seconds truncated')\n"
+              "has(r['packets'], 'decoded ignored malformed')\n"
+              "assert r['packets']['anomalies'] == {'ip-frag-overlap': 2}\n"
+              "has(r['sip'], 'messages requests responses malformed anomalies')\n"
+              "for c in r['calls']: has(c, 'id from to outcome status start seconds')\n"
+              "has(r['registrations'], 'attempts succeeded failed')\n"
+              "for s in r['streams']: has(s, 'source destination ssrc payload_type codec packets "
+              "expected lost duplicates '\n"
+              "    'reordered jitter_ms max_delta_ms mos call'); has(s['jitter_ms'], 'mean max')\n"
+              "for a in r['alerts']: has(a, 'rule severity source target start count')\n"
+              "assert r['capture']['packets'] == 120331 == sum(r['packets'][k] for k in "
+              "('decoded', 'ignored', 'malformed'))\n"
+              "assert r['capture']['start'] == '2026-01-02T03:04:05.678901234Z', r['capture']\n"
+              "assert r['capture']['seconds'] == 604.000000001, r['capture']\n"
+              "assert r['capture']['truncated'] is True\n"
+              "assert r['capture']['faults'] == ['b.pcap: no capture file \\x1b[31m']\n"
+              "assert r['sip']['requests'] == {'other': 2, 'INVITE': 120} and r['rtcp'] == "
+              "{'packets': 17}\n"
+              "assert r['registrations'] == {'attempts': 40, 'succeeded': 39, 'failed': 1}\n");
     free(json);
 }
 
@@ -337,29 +359,38 @@ static void json_joins_and_orders(void **state)
     char *json = printed(REPORT_JSON, false, 0, fill);
     (void)state;
 
-    assert_python(json,
+    assert_python(
+        json,
         "c = r['calls']\n"
-        "assert [x['id'] for x in c] == ['c1@pbx', 'c2@pbx', 'c3@pbx', 'c4@pbx', 'c5@pbx', 'c6\"\\\\\\n'], c\n"
-        "assert c[1]['outcome'] == 'failed' and c[1]['status'] == 486 and c[1]['seconds'] == 295.25, c[1]\n"
+        "assert [x['id'] for x in c] == ['c1@pbx', 'c2@pbx', 'c3@pbx', 'c4@pbx', 'c5@pbx', "
+        "'c6\"\\\\\\n'], c\n"
+        "assert c[1]['outcome'] == 'failed' and c[1]['status'] == 486 and c[1]['seconds'] == "
+        "295.25, c[1]\n"
         "assert c[2]['to'] == '%2B12025550142'\n"
         "assert c[5]['from'] is None and c[5]['to'] is None and c[5]['status'] is None\n"
         "assert c[3]['from'] == 'attacker\\x1b]0;x\\x07 \\u202e'\n"
         "s = r['streams']\n"
-        "assert [x['ssrc'] for x in s] == ['0x00000001', '0x00000002', '0x00000003', '0x00000004', '0x9f3a11c2'], s\n"
-        "assert s[0]['source'] == '[2001:db8::20]:16384' and s[0]['jitter_ms'] == {'mean': None, 'max': None}\n"
+        "assert [x['ssrc'] for x in s] == ['0x00000001', '0x00000002', '0x00000003', '0x00000004', "
+        "'0x9f3a11c2'], s\n"
+        "assert s[0]['source'] == '[2001:db8::20]:16384' and s[0]['jitter_ms'] == {'mean': None, "
+        "'max': None}\n"
         "assert s[0]['call'] is None and s[1]['codec'] is None and s[1]['mos'] is None\n"
         "assert s[1]['payload_type'] == 96\n"
         "t = s[2]\n"
-        "assert (t['packets'], t['expected'], t['lost'], t['duplicates']) == (1997, 1000, 1, 998), t\n"
-        "assert 1.9 < t['jitter_ms']['mean'] < 2.1 and t['jitter_ms']['max'] == 9.0 and t['mos'] == 4.0, t\n"
+        "assert (t['packets'], t['expected'], t['lost'], t['duplicates']) == (1997, 1000, 1, 998), "
+        "t\n"
+        "assert 1.9 < t['jitter_ms']['mean'] < 2.1 and t['jitter_ms']['max'] == 9.0 and t['mos'] "
+        "== 4.0, t\n"
         "t = s[3]\n"
         "assert (t['packets'], t['expected'], t['lost'], t['duplicates']) == (400, 410, 10, 1), t\n"
         "assert s[4]['max_delta_ms'] == 61.2 and s[4]['jitter_ms'] == {'mean': 1.9, 'max': 5.7}\n"
         "a = r['alerts']\n"
-        "assert [(x['rule'], x['severity'], x['count']) for x in a] == [('media-quality', 2, 3),\n"
+        "assert [(x['rule'], x['severity'], x['count']) for x in a] == [('media-quality', 2, 4),\n"
         "    ('registration-bruteforce', 4, 214), ('scan', 1, 12)], a\n"
-        "assert a[0]['source'] is None and a[0]['target'] == '192.0.2.10' and a[1]['target'] == '2001@pbx.example'\n"
-        "assert a[1]['source'] == '203.0.113.66' and a[1]['start'] == '2026-01-02T03:04:15.000000000Z'\n");
+        "assert a[0]['source'] is None and a[0]['target'] == '192.0.2.10' and a[1]['target'] == "
+        "'2001@pbx.example'\n"
+        "assert a[1]['source'] == '203.0.113.66' and a[1]['start'] == "
+        "'2026-01-02T03:04:15.000000000Z'\n");
     free(json);
 }
 
@@ -368,8 +399,10 @@ static void json_of_nothing_is_whole(void **state)
     char *json = printed(REPORT_JSON, false, 0, nothing);
     (void)state;
 
-    assert_python(json,
-        "assert r['capture']['packets'] == 0 and r['capture']['start'] is None and r['capture']['truncated'] is False\n"
+    assert_python(
+        json,
+        "assert r['capture']['packets'] == 0 and r['capture']['start'] is None and "
+        "r['capture']['truncated'] is False\n"
         "assert r['calls'] == r['streams'] == r['alerts'] == [] and r['sip']['requests'] == {}\n");
     free(json);
 }
@@ -433,7 +466,8 @@ static uint64_t shuffled(uint64_t i)
 static void many_calls(struct report *report)
 {
     char id[64];
-    struct made_call call = {.id = id, .from = "2001", .to = "2002", .status = "200", .seconds = 10};
+    struct made_call call = {
+        .id = id, .from = "2001", .to = "2002", .status = "200", .seconds = 10};
 
     for (uint64_t i = 0; i < 100000; i++) {
         call.number = shuffled(i);

@@ -1,10 +1,12 @@
-/* Calls: outcome and status by the definitions of the corpus, what is told when, ends that nobody saw, bounds. */
+/* Calls: outcome and status by the definitions of the corpus, what is told when, ends that nobody
+ * saw, bounds. */
 #include "tests/unit/state/scene.h"
 
 enum { STEPS_MAX = 12 };
 #define INVITE_1 SAID(0, "INVITE", 1, "a", NULL)
 #define CREDENTIALS                                                                                \
-    "Authorization: Digest username=\"alice\", realm=\"r\", nonce=\"n\", uri=\"sip:b\", response=\"0f\"\r\n"
+    "Authorization: Digest username=\"alice\", realm=\"r\", nonce=\"n\", uri=\"sip:b\", "          \
+    "response=\"0f\"\r\n"
 #define TOO_LONG "Content-Length: 4000\r\n"
 
 struct outcome_row {
@@ -129,7 +131,8 @@ static void each_change_once(void **state)
         SAID_WITH(9.1, "INVITE", 2, "a", "b", .vias = 2),
         SAID(9.2, "200 INVITE", 2, "a", "b"),
         SAID(10, "REFER", 3, "a", "b"),
-        SAID_WITH(12, "BYE", 4, "a", "b", .headers = "Reason: SIP;cause=200, Q.850;cause=16;text=\"x\"\r\n"),
+        SAID_WITH(12, "BYE", 4, "a", "b",
+                  .headers = "Reason: SIP;cause=200, Q.850;cause=16;text=\"x\"\r\n"),
         SAID_WITH(12.1, "BYE", 4, "a", "b", .vias = 2),
         SAID(12.2, "200 BYE", 4, "a", "b"),
     };
@@ -193,22 +196,24 @@ static void open_branches_keep_a_call_open(void **state)
     static struct scene scene;
     scene_open(&scene);
     scene_say(&scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .has_transaction = true));
-    scene_say(&scene, &(struct said)SAID_WITH(.1, "INVITE", 1, "a", NULL, .has_transaction = true, .vias = 2));
-    scene_say(&scene, &(struct said)SAID_WITH(.2, "486 INVITE", 1, "a", "b", .has_transaction = true,
-                                     .first_final = true));
+    scene_say(&scene, &(struct said)SAID_WITH(.1, "INVITE", 1, "a", NULL, .has_transaction = true,
+                                              .vias = 2));
+    scene_say(&scene, &(struct said)SAID_WITH(.2, "486 INVITE", 1, "a", "b",
+                                              .has_transaction = true, .first_final = true));
     scene_wait(&scene, 1, 20);
     assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 0);
-    scene_say(&scene, &(struct said)SAID_WITH(20, "200 INVITE", 1, "a", "c", .has_transaction = true,
-                                     .first_final = true));
+    scene_say(&scene, &(struct said)SAID_WITH(20, "200 INVITE", 1, "a", "c",
+                                              .has_transaction = true, .first_final = true));
     assert_int_equal(scene_last(&scene, CHANGE_CALL_ANSWERED)->call.outcome, CALL_ANSWERED);
     scene_close(&scene);
 
     /* The last answer never came: 32 s after the last message it is over all the same. */
     scene_open(&scene);
     scene_say(&scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .has_transaction = true));
-    scene_say(&scene, &(struct said)SAID_WITH(.1, "INVITE", 1, "a", NULL, .has_transaction = true, .vias = 2));
+    scene_say(&scene, &(struct said)SAID_WITH(.1, "INVITE", 1, "a", NULL, .has_transaction = true,
+                                              .vias = 2));
     scene_say(&scene, &(struct said)SAID_WITH(2, "486 INVITE", 1, "a", "b", .has_transaction = true,
-                                     .first_final = true));
+                                              .first_final = true));
     scene_wait(&scene, 3, 70);
     const struct told *told = scene_last(&scene, CHANGE_CALL_ENDED);
     assert_int_equal(told->call.status, 486);
@@ -222,7 +227,7 @@ static void retries_wait_longer_than_refusals(void **state)
     static const struct {
         const char *what;
         unsigned told_s;
-    } rows[] = {{"404 INVITE", 5}, {"603 INVITE", 5},  {"401 INVITE", 180},
+    } rows[] = {{"404 INVITE", 5},  {"603 INVITE", 5},  {"401 INVITE", 180},
                 {"302 INVITE", 32}, {"503 INVITE", 32}, {"487 INVITE", 5}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         static struct scene scene;
@@ -263,7 +268,8 @@ static void session_and_age_run_out(void **state)
     static struct scene scene;
     scene_open(&scene);
     scene_say(&scene, &(struct said)INVITE_1);
-    scene_say(&scene, &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .headers = "Session-Expires: 90;refresher=uac\r\n"));
+    scene_say(&scene, &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b",
+                                              .headers = "Session-Expires: 90;refresher=uac\r\n"));
     scene_say(&scene, &(struct said)SAID(61, "UPDATE", 2, "a", "b"));
     scene_wait(&scene, 62, 140);
     assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 0);
@@ -323,7 +329,8 @@ static void in_dialog_only_is_partial(void **state)
     static struct scene scene;
     scene_open(&scene);
     assert_int_equal(scene_say(&scene, &(struct said)SAID(0, "BYE", 9, "a", "b")), TABLE_NONE);
-    assert_int_equal(scene_say(&scene, &(struct said)SAID(0, "200 REGISTER", 9, "a", "b")), TABLE_NONE);
+    assert_int_equal(scene_say(&scene, &(struct said)SAID(0, "200 REGISTER", 9, "a", "b")),
+                     TABLE_NONE);
     assert_int_equal(scene_say(&scene, &(struct said)SAID(0, "ACK", 9, "a", "b")), TABLE_NONE);
     uint32_t cell = scene_say(&scene, &(struct said)SAID(1, "INVITE", 10, "a", "b"));
     assert_int_not_equal(cell, TABLE_NONE);
@@ -353,6 +360,43 @@ static void told_calls_go(void **state)
     assert_int_equal(call_used(scene.calls), 0);
     assert_int_equal(scene_say(&scene, &(struct said)SAID(331, "INVITE", 1, "a", NULL)), cell);
     assert_int_not_equal(call_generation(scene.calls, cell), generation);
+    scene_close(&scene);
+}
+
+/* What comes behind the telling changes no record and leaves nothing behind. */
+static void answers_after_the_telling(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    scene_open(&scene);
+    scene_say(&scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .headers = TOO_LONG));
+    scene_wait(&scene, 1, 40);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 1);
+    scene_say(&scene, &(struct said)SAID(41, "200 INVITE", 1, "a", "b"));
+    scene_say(&scene, &(struct said)SAID(42, "BYE", 2, "a", "b"));
+    scene_wait(&scene, 43, 400);
+    assert_int_equal(scene.told_count, 1);
+    assert_int_equal(call_used(scene.calls), 0);
+    scene_close(&scene);
+}
+
+static void few_told_calls_linger(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    char call_id[32];
+    scene_open_with(&scene, 16, 8); /* a quarter and one of them */
+    for (unsigned i = 0; i < 12; i++) {
+        struct text text = text_into(call_id, sizeof call_id);
+        text_format(&text, "call-%u", i);
+        scene.call_id = text_terminate(&text);
+        scene_say(&scene, &(struct said)SAID(0, "INVITE", 1, "a", NULL));
+        scene_say(&scene, &(struct said)SAID(1, "486 INVITE", 1, "a", "b"));
+    }
+    scene_wait(&scene, 2, 20);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 12);
+    assert_int_equal(call_used(scene.calls), 5);
+    assert_int_equal(call_evicted(scene.calls), 0);
     scene_close(&scene);
 }
 
@@ -463,6 +507,8 @@ int main(void)
         cmocka_unit_test(call_id_used_again),
         cmocka_unit_test(in_dialog_only_is_partial),
         cmocka_unit_test(told_calls_go),
+        cmocka_unit_test(answers_after_the_telling),
+        cmocka_unit_test(few_told_calls_linger),
         cmocka_unit_test(full_table_tells_whom_it_forgets),
         cmocka_unit_test(the_end_comes_in_order_of_first_packets),
         cmocka_unit_test(a_jump_of_the_clock_ages_nothing),

@@ -1,4 +1,5 @@
-/* Streams joined to calls: whose, which way, which clock and codec, how good; what a call sums up of them. */
+/* Streams joined to calls: whose, which way, which clock and codec, how good; what a call sums up
+ * of them. */
 #include "tests/unit/state/scene.h"
 
 #define ALICE_SDP "192.0.2.1 4000 sendrecv"
@@ -74,8 +75,8 @@ static void hear(struct scene *scene, const struct heard *heard)
 static void talk(struct scene *scene)
 {
     scene_say(scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = ALICE_SDP));
-    scene_say(scene, &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
-                                             .sdp = BOB_SDP));
+    scene_say(scene, &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b",
+                                             .source = "192.0.2.2:5060", .sdp = BOB_SDP));
     scene_say(scene, &(struct said)SAID(1.1, "ACK", 1, "a", "b"));
 }
 
@@ -96,7 +97,8 @@ static void both_directions_join(void **state)
     assert_int_equal(scene.stream.interval.mos_milli, 4380);
     assert_int_equal(scene.stream.ptime_ms, 20);
     assert_false(call_at(scene.calls, scene.cell)->media_both_ways);
-    hear(&scene, &(struct heard)HEARD_WITH(BOB, ALICE, 1, 5, .stream_number = 11, .lost = 10, .payload_type = 8));
+    hear(&scene, &(struct heard)HEARD_WITH(BOB, ALICE, 1, 5, .stream_number = 11, .lost = 10,
+                                           .payload_type = 8));
     assert_false(scene.stream.from_caller);
     assert_true(scene.stream.interval.mos_milli < 4380);
     const struct call *call = call_at(scene.calls, scene.cell);
@@ -119,16 +121,19 @@ static void the_call_sums_up(void **state)
     scene_open(&scene);
     talk(&scene);
     hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 5, .stream_number = 10, .dtmf = 3));
-    hear(&scene, &(struct heard)HEARD_WITH(BOB, ALICE, 1, 5, .stream_number = 11, .lost = 250, .dtmf = 1));
-    hear(&scene, &(struct heard)HEARD_WITH(BOB, ALICE, 1, 10, .stream_number = 11, .lost = 10, .dtmf = 1,
-                                 .packets = 990));
-    hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 10, .event = STREAM_ENDED, .stream_number = 10, .dtmf = 4));
+    hear(&scene,
+         &(struct heard)HEARD_WITH(BOB, ALICE, 1, 5, .stream_number = 11, .lost = 250, .dtmf = 1));
+    hear(&scene, &(struct heard)HEARD_WITH(BOB, ALICE, 1, 10, .stream_number = 11, .lost = 10,
+                                           .dtmf = 1, .packets = 990));
+    hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 10, .event = STREAM_ENDED,
+                                           .stream_number = 10, .dtmf = 4));
     scene_say(&scene, &(struct said)SAID(10, "BYE", 2, "a", "b"));
     scene_wait(&scene, 11, 15);
     const struct call *call = &scene_last(&scene, CHANGE_CALL_ENDED)->call;
     assert_int_equal(call->streams, 2);
     assert_int_equal(call->streams_open, 1);
-    assert_int_equal(call->loss_ppm_max, 10000); /* of the whole stream, not of its worst interval */
+    assert_int_equal(call->loss_ppm_max,
+                     10000); /* of the whole stream, not of its worst interval */
     assert_int_equal(call->dtmf_events, 5);
     assert_int_equal(call->mos_count, 2);
     assert_true(call->mos_min_milli < 2200 && call->mos_min_milli >= 1000);
@@ -136,7 +141,8 @@ static void the_call_sums_up(void **state)
     assert_int_equal(call->jitter_max_ns, NS_PER_MS);
     /* The stream's own end comes long after, and still names the call. */
     scene_wait(&scene, 16, 310);
-    hear(&scene, &(struct heard)HEARD_WITH(BOB, ALICE, 1, 10, .event = STREAM_ENDED, .stream_number = 11));
+    hear(&scene,
+         &(struct heard)HEARD_WITH(BOB, ALICE, 1, 10, .event = STREAM_ENDED, .stream_number = 11));
     assert_int_equal(scene.stream_kind, CHANGE_STREAM_ENDED);
     assert_string_equal(scene.stream_call, "call-1@192.0.2.1");
     assert_int_equal(media_used(scene.media), 0);
@@ -172,7 +178,8 @@ static void joined_in_other_ways(void **state)
         const char *destination;
         bool joined, expected, learned, nat, from_caller;
     } rows[] = {
-        {"destination, source unknown (NAT)", "203.0.113.9:1024", BOB, true, true, false, true, true},
+        {"destination, source unknown (NAT)", "203.0.113.9:1024", BOB, true, true, false, true,
+         true},
         {"source only: symmetric", ALICE, "203.0.113.9:1024", true, false, true, false, true},
         {"source only, the other way", BOB, "203.0.113.9:1024", true, false, true, false, false},
         {"nobody's", "203.0.113.9:1", "203.0.113.9:2", false, false, false, false, false},
@@ -200,16 +207,18 @@ static void behind_a_nat(void **state)
     (void)state;
     static struct scene scene;
     scene_open(&scene);
-    scene_say(&scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .source = "203.0.113.5:6060",
-                                              .sdp = "10.0.0.5 4000"));
+    scene_say(&scene,
+              &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .source = "203.0.113.5:6060",
+                                      .sdp = "10.0.0.5 4000"));
     hear(&scene, &(struct heard)HEARD("198.51.100.1:9000", "203.0.113.5:4000", 1, 5));
     assert_string_equal(scene.stream_call, "call-1@192.0.2.1");
     assert_true(scene.stream.learned && !scene.stream.expected_by_sdp && !scene.stream.from_caller);
     scene_close(&scene);
     /* The same message behind a proxy says nothing about where the party is. */
     scene_open(&scene);
-    scene_say(&scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .source = "203.0.113.5:6060",
-                                              .sdp = "10.0.0.5 4000", .vias = 2));
+    scene_say(&scene,
+              &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .source = "203.0.113.5:6060",
+                                      .sdp = "10.0.0.5 4000", .vias = 2));
     hear(&scene, &(struct heard)HEARD("198.51.100.1:9000", "203.0.113.5:4000", 1, 5));
     assert_string_equal(scene.stream_call, "");
     scene_close(&scene);
@@ -235,12 +244,13 @@ static void refusals_and_other_bodies_claim_nothing(void **state)
     }
 }
 
-static void second_call(struct scene *scene, double at_s, const char *caller_sdp, const char *callee_sdp)
+static void second_call(struct scene *scene, double at_s, const char *caller_sdp,
+                        const char *callee_sdp)
 {
     scene->call_id = "call-2@192.0.2.1";
     scene_say(scene, &(struct said)SAID_WITH(at_s, "INVITE", 1, "c", NULL, .sdp = caller_sdp));
-    scene_say(scene, &(struct said)SAID_WITH(at_s, "200 INVITE", 1, "c", "d", .source = "192.0.2.2:5060",
-                                             .sdp = callee_sdp));
+    scene_say(scene, &(struct said)SAID_WITH(at_s, "200 INVITE", 1, "c", "d",
+                                             .source = "192.0.2.2:5060", .sdp = callee_sdp));
 }
 
 static void a_port_used_again(void **state)
@@ -259,8 +269,8 @@ static void a_port_used_again(void **state)
     hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 7.5, 10, .stream_number = 20, .ssrc = 5));
     assert_string_equal(scene.stream_call, "call-2@192.0.2.1");
     /* One that was over before the second call began was the first one's. */
-    hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 2, 4, .event = STREAM_CANDIDATE, .packets = 3,
-                                 .stream_number = 9, .ssrc = 6));
+    hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 2, 4, .event = STREAM_CANDIDATE,
+                                           .packets = 3, .stream_number = 9, .ssrc = 6));
     assert_string_equal(scene.stream_call, "call-1@192.0.2.1");
     /* And packets 5 s after the end of a call are not its. */
     hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 20, .stream_number = 10));
@@ -298,8 +308,9 @@ static void candidates_need_an_sdp(void **state)
         talk(&scene);
         scene_say(&scene, &(struct said)SAID(3, "BYE", 2, "a", "b"));
         scene_wait(&scene, 4, 303); /* a candidate is told when it was silent for 300 s */
-        hear(&scene, &(struct heard)HEARD_WITH("203.0.113.7:9", rows[i].destination, 1, 2, .event = STREAM_CANDIDATE,
-                                     .packets = rows[i].packets));
+        hear(&scene,
+             &(struct heard)HEARD_WITH("203.0.113.7:9", rows[i].destination, 1, 2,
+                                       .event = STREAM_CANDIDATE, .packets = rows[i].packets));
         assert_int_equal(scene.stream_count, rows[i].told ? 1 : 0);
         if (rows[i].told) {
             assert_int_equal(scene.stream_kind, CHANGE_STREAM_ENDED);
@@ -323,27 +334,33 @@ static void clocks_and_codecs(void **state)
         const char *codec;
     } rows[] = {
         {"the receiver's table", "192.0.2.1 4000 sendrecv|96|a=rtpmap:96 iLBC/8000",
-         "192.0.2.2 5000 sendrecv|96|a=rtpmap:96 opus/48000/2", 96, 0, MEDIA_CLOCK_SDP, 48000, 4, "opus"},
-        {"else the sender's", "192.0.2.1 4000 sendrecv|97|a=rtpmap:97 AMR-WB/16000", BOB_SDP, 97, 8000,
-         MEDIA_CLOCK_SDP, 16000, 1, "AMR-WB"},
-        {"no description: the slope", ALICE_SDP, BOB_SDP, 98, 90000, MEDIA_CLOCK_SLOPE, 90000, 5, ""},
+         "192.0.2.2 5000 sendrecv|96|a=rtpmap:96 opus/48000/2", 96, 0, MEDIA_CLOCK_SDP, 48000, 4,
+         "opus"},
+        {"else the sender's", "192.0.2.1 4000 sendrecv|97|a=rtpmap:97 AMR-WB/16000", BOB_SDP, 97,
+         8000, MEDIA_CLOCK_SDP, 16000, 1, "AMR-WB"},
+        {"no description: the slope", ALICE_SDP, BOB_SDP, 98, 90000, MEDIA_CLOCK_SLOPE, 90000, 5,
+         ""},
         {"nothing at all", ALICE_SDP, BOB_SDP, 98, 0, MEDIA_CLOCK_UNKNOWN, 0, STREAM_CLOCKS, ""},
-        {"a rate beyond the six", ALICE_SDP, "192.0.2.2 5000 sendrecv|99|a=rtpmap:99 DVI4/11025", 99, 8000,
-         MEDIA_CLOCK_UNSUPPORTED, 11025, STREAM_CLOCKS, "DVI4"},
+        {"a rate beyond the six", ALICE_SDP, "192.0.2.2 5000 sendrecv|99|a=rtpmap:99 DVI4/11025",
+         99, 8000, MEDIA_CLOCK_UNSUPPORTED, 11025, STREAM_CLOCKS, "DVI4"},
         {"telephone-event names nothing", ALICE_SDP,
-         "192.0.2.2 5000 sendrecv|101|a=rtpmap:101 telephone-event/8000", 101, 8000, MEDIA_CLOCK_SLOPE, 8000,
-         0, ""},
+         "192.0.2.2 5000 sendrecv|101|a=rtpmap:101 telephone-event/8000", 101, 8000,
+         MEDIA_CLOCK_SLOPE, 8000, 0, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         static struct scene scene;
         scene_open(&scene);
-        scene_say(&scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = rows[i].caller));
-        scene_say(&scene, &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
-                                                  .sdp = rows[i].callee));
-        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 5, .dynamic = true, .payload_type = rows[i].payload_type,
-                                     .slope_rate = rows[i].slope));
+        scene_say(&scene,
+                  &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = rows[i].caller));
+        scene_say(&scene,
+                  &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                          .sdp = rows[i].callee));
+        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 5, .dynamic = true,
+                                               .payload_type = rows[i].payload_type,
+                                               .slope_rate = rows[i].slope));
         if (scene.stream.clock_basis != rows[i].basis || scene.stream.clock_rate != rows[i].rate ||
-            scene.stream.clock_index != rows[i].index || strcmp(scene.stream.codec, rows[i].codec) != 0) {
+            scene.stream.clock_index != rows[i].index ||
+            strcmp(scene.stream.codec, rows[i].codec) != 0) {
             print_error("%s: %u %u %u %s\n", rows[i].label, scene.stream.clock_basis,
                         scene.stream.clock_rate, scene.stream.clock_index, scene.stream.codec);
             fail();
@@ -360,9 +377,11 @@ static void hold_and_resume(void **state)
     talk(&scene);
     hear(&scene, &(struct heard)HEARD(ALICE, BOB, 1, 5));
     assert_false(scene.stream.held);
-    scene_say(&scene, &(struct said)SAID_WITH(6, "INVITE", 2, "a", "b", .sdp = "192.0.2.1 4000 sendonly"));
-    scene_say(&scene, &(struct said)SAID_WITH(6.1, "200 INVITE", 2, "a", "b", .source = "192.0.2.2:5060",
-                                              .sdp = "192.0.2.2 5000 recvonly"));
+    scene_say(&scene,
+              &(struct said)SAID_WITH(6, "INVITE", 2, "a", "b", .sdp = "192.0.2.1 4000 sendonly"));
+    scene_say(&scene,
+              &(struct said)SAID_WITH(6.1, "200 INVITE", 2, "a", "b", .source = "192.0.2.2:5060",
+                                      .sdp = "192.0.2.2 5000 recvonly"));
     hear(&scene, &(struct heard)HEARD(ALICE, BOB, 1, 10));
     assert_true(scene.stream.held);
     assert_int_equal(call_at(scene.calls, scene.cell)->holds, 1);
@@ -370,12 +389,32 @@ static void hold_and_resume(void **state)
     scene_wait(&scene, 11, 200);
     assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 0);
     scene_say(&scene, &(struct said)SAID_WITH(201, "INVITE", 3, "a", "b", .sdp = ALICE_SDP));
-    scene_say(&scene, &(struct said)SAID_WITH(201.1, "200 INVITE", 3, "a", "b", .source = "192.0.2.2:5060",
-                                              .sdp = BOB_SDP));
+    scene_say(&scene, &(struct said)SAID_WITH(201.1, "200 INVITE", 3, "a", "b",
+                                              .source = "192.0.2.2:5060", .sdp = BOB_SDP));
     assert_false(call_at(scene.calls, scene.cell)->held);
     scene_say(&scene, &(struct said)SAID_WITH(210, "INVITE", 4, "a", "b", .sdp = "0.0.0.0 4000"));
     assert_true(call_at(scene.calls, scene.cell)->held);
     assert_int_equal(call_at(scene.calls, scene.cell)->holds, 2);
+    scene_close(&scene);
+}
+
+/* One-sided from the beginning: what is agreed on is no hold, what is not is unexpected. */
+static void one_sided_is_no_hold(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    scene_open(&scene);
+    scene_say(&scene,
+              &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = "192.0.2.1 4000 sendonly"));
+    scene_say(&scene,
+              &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                      .sdp = "192.0.2.2 5000 recvonly"));
+    scene_say(&scene, &(struct said)SAID(1.1, "ACK", 1, "a", "b"));
+    hear(&scene, &(struct heard)HEARD(ALICE, BOB, 1, 5));
+    assert_false(scene.stream.held);
+    assert_int_equal(call_at(scene.calls, scene.cell)->holds, 0);
+    hear(&scene, &(struct heard)HEARD_WITH(BOB, ALICE, 1, 5, .stream_number = 5));
+    assert_true(scene.stream.held);
     scene_close(&scene);
 }
 
@@ -424,10 +463,12 @@ static void report(struct scene *scene, double at_s, const char *source, const c
 
 static struct rtcp_view sender_report(uint32_t ssrc, uint32_t quotation)
 {
-    return (struct rtcp_view){.sender = ssrc, .has_sender_info = true, .ntp = (uint64_t)quotation << 16};
+    return (struct rtcp_view){
+        .sender = ssrc, .has_sender_info = true, .ntp = (uint64_t)quotation << 16};
 }
 
-static struct rtcp_view receiver_report(uint32_t sender, uint32_t about, uint32_t quotation, uint32_t held)
+static struct rtcp_view receiver_report(uint32_t sender, uint32_t about, uint32_t quotation,
+                                        uint32_t held)
 {
     struct rtcp_view view = {.sender = sender, .report_count = 1};
     view.reports[0] = (struct rtcp_report){.ssrc = about,
@@ -477,11 +518,11 @@ static void quotations_that_do_not_count(void **state)
         uint32_t quotation, held;
         double at_s;
     } rows[] = {
-        {0, 0x8000, 2.6},      /* none */
-        {0x1111, 0, 2.6},      /* none */
+        {0, 0x8000, 2.6}, /* none */
+        {0x1111, 0, 2.6}, /* none */
         {0x3333, 0x8000, 2.6}, /* not seen here */
         {0x1111, 0x8000, 2.4}, /* below zero */
-        {0x1111, 1, 12.6},     /* above 10 s */
+        {0x1111, 1, 12.6}, /* above 10 s */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         static struct scene scene;
@@ -526,7 +567,8 @@ static void too_many_streams(void **state)
     scene_open_with(&scene, 8, 4);
     talk(&scene);
     for (unsigned i = 0; i < 10; i++) {
-        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 5 + i, .stream_number = 100 + i, .ssrc = 100 + i));
+        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 5 + i, .stream_number = 100 + i,
+                                               .ssrc = 100 + i));
     }
     assert_int_equal(media_used(scene.media), 4);
     assert_int_equal(media_evicted(scene.media), 6);
@@ -535,8 +577,8 @@ static void too_many_streams(void **state)
     scene_say(&scene, &(struct said)SAID(16, "BYE", 2, "a", "b"));
     scene_wait(&scene, 17, 30);
     for (unsigned i = 0; i < 10; i++) {
-        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 15, .event = STREAM_ENDED, .stream_number = 100 + i,
-                                     .ssrc = 100 + i));
+        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1, 15, .event = STREAM_ENDED,
+                                               .stream_number = 100 + i, .ssrc = 100 + i));
     }
     assert_int_equal(media_used(scene.media), 0);
     scene_wait(&scene, 31, 360);
@@ -554,13 +596,15 @@ static void too_many_endpoints(void **state)
     for (unsigned i = 0; i < 40; i++) {
         struct text text = text_into(sdp, sizeof sdp);
         text_format(&text, "192.0.2.2 %u", 5000 + 2 * i);
-        scene_say(&scene, &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
-                                                  .sdp = text_terminate(&text)));
+        scene_say(&scene,
+                  &(struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                          .sdp = text_terminate(&text)));
     }
     assert_true(media_evicted(scene.media) > 0);
     hear(&scene, &(struct heard)HEARD("203.0.113.1:1", "192.0.2.2:5078", 1, 5));
     assert_string_equal(scene.stream_call, "call-1@192.0.2.1");
-    hear(&scene, &(struct heard)HEARD_WITH("203.0.113.1:1", "192.0.2.2:5000", 1, 5, .stream_number = 5));
+    hear(&scene,
+         &(struct heard)HEARD_WITH("203.0.113.1:1", "192.0.2.2:5000", 1, 5, .stream_number = 5));
     assert_string_equal(scene.stream_call, "");
     scene_close(&scene);
 }
@@ -578,12 +622,14 @@ static void calls_go_first(void **state)
         scene.call_id = text_terminate(&text);
         scene_say(&scene, &(struct said)SAID_WITH(i, "INVITE", 1, "a", NULL, .sdp = ALICE_SDP));
         scene_say(&scene, &(struct said)SAID_WITH(i, "200 INVITE", 1, "a", "b", .sdp = BOB_SDP));
-        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, i, i, .stream_number = 100 + i, .ssrc = 1 + i));
+        hear(&scene,
+             &(struct heard)HEARD_WITH(ALICE, BOB, i, i, .stream_number = 100 + i, .ssrc = 1 + i));
         assert_string_equal(scene.stream_call, call_id);
     }
     assert_int_equal(call_evicted(scene.calls), 36);
     for (unsigned i = 0; i < 40; i++) {
-        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, i, i, .event = STREAM_ENDED, .stream_number = 100 + i));
+        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, i, i, .event = STREAM_ENDED,
+                                               .stream_number = 100 + i));
     }
     assert_int_equal(media_used(scene.media), 0);
     call_end(scene.calls);
@@ -605,6 +651,7 @@ int main(void)
         cmocka_unit_test(candidates_need_an_sdp),
         cmocka_unit_test(clocks_and_codecs),
         cmocka_unit_test(hold_and_resume),
+        cmocka_unit_test(one_sided_is_no_hold),
         cmocka_unit_test(a_lost_bye),
         cmocka_unit_test(round_trip_at_the_tap),
         cmocka_unit_test(quotations_that_do_not_count),

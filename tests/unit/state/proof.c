@@ -273,6 +273,28 @@ static void good_accounts(void **unused)
     proof_close(table);
 }
 
+/* Whoever remembers an answer of proof_ask() learns that it may be another one now. */
+static void changes(void **unused)
+{
+    struct proof_table *table = open_table(64);
+    struct endpoint server = wire_endpoint(WIRE_SERVER);
+    uint64_t before = proof_changes(table);
+    (void)unused;
+
+    assert_int_not_equal(before, 0);
+    proof_good_account(table, &server.addr, 1, WIRE_START_NS);
+    assert_true(proof_changes(table) > before);
+    before = proof_changes(table);
+    answer(table, (struct wire){.what = "200 INVITE"}, false);
+    assert_true(proof_changes(table) > before);
+    before = proof_changes(table);
+    answer(table, (struct wire){.what = "200 INVITE"}, false);
+    assert_int_equal(proof_changes(table), before);
+    request(table, (struct wire){.what = "ACK", .to_tag = "t1"});
+    assert_true(proof_changes(table) > before);
+    proof_close(table);
+}
+
 /* Forged requests in bulk leave nothing behind; a full table goes on. */
 static void flood(void **unused)
 {
@@ -301,7 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_sip),  cmocka_unit_test(expires), cmocka_unit_test(by_tcp),
         cmocka_unit_test(by_stun), cmocka_unit_test(by_rtcp), cmocka_unit_test(good_accounts),
-        cmocka_unit_test(flood),
+        cmocka_unit_test(flood),   cmocka_unit_test(changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

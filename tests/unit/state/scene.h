@@ -1,4 +1,5 @@
-/* A stage for the tests of calls and media: parties speak SIP in shorthand, a log keeps what was told. */
+/* A stage for the tests of calls and media: parties speak SIP in shorthand, a log keeps what was
+ * told. */
 #ifndef TESTS_UNIT_STATE_SCENE_H
 #define TESTS_UNIT_STATE_SCENE_H
 
@@ -19,17 +20,17 @@ struct said {
     const char *what;
     unsigned cseq;
     const char *from_tag;
-    const char *to_tag;   /* NULL = none */
-    const char *source;   /* NULL = A; "192.0.2.9:5060" */
-    const char *headers;  /* more lines, each with its CRLF */
-    const char *sdp;      /* "c-line address port direction", see scene_sdp() */
-    unsigned vias;        /* 0 = 1 */
-    bool copy;            /* a retransmission */
+    const char *to_tag; /* NULL = none */
+    const char *source; /* NULL = A; "192.0.2.9:5060" */
+    const char *headers; /* more lines, each with its CRLF */
+    const char *sdp; /* "c-line address port direction", see scene_sdp() */
+    unsigned vias; /* 0 = 1 */
+    bool copy; /* a retransmission */
     bool first_final;
     bool has_transaction; /* the transaction table knew it */
 };
 
-#define SAID(at, text, number, from, to)                                                            \
+#define SAID(at, text, number, from, to)                                                           \
     {                                                                                              \
         .at_s = at, .what = text, .cseq = number, .from_tag = from, .to_tag = to                   \
     }
@@ -149,7 +150,8 @@ static inline uint64_t scene_ns(double at_s)
     return SCENE_START_NS + (uint64_t)(at_s * 1000) * NS_PER_MS;
 }
 
-/* "192.0.2.1 4000 sendrecv" or with "|" and attribute or m-line text behind: "... sendrecv|0 96|a=rtpmap:96 opus/48000/2" */
+/* "192.0.2.1 4000 sendrecv" or with "|" and attribute or m-line text behind: "... sendrecv|0
+ * 96|a=rtpmap:96 opus/48000/2" */
 static inline void scene_sdp(struct text *text, const char *shorthand)
 {
     struct slice rest = slice_of_string(shorthand);
@@ -173,7 +175,8 @@ static inline void scene_sdp(struct text *text, const char *shorthand)
     }
 }
 
-static inline void scene_write(const struct scene *scene, const struct said *said, struct text *text)
+static inline void scene_write(const struct scene *scene, const struct said *said,
+                               struct text *text)
 {
     struct slice method = slice_of_string(said->what);
     bool response = said->what[0] >= '0' && said->what[0] <= '9';
@@ -192,8 +195,8 @@ static inline void scene_write(const struct scene *scene, const struct said *sai
     text_format(text, "Max-Forwards: 70\r\nContact: <sip:x@192.0.2.1>\r\nCall-ID: %s\r\n",
                 scene->call_id);
     text_format(text, "From: <sip:alice@example.com>;tag=%s\r\n", said->from_tag);
-    text_format(text, "To: <sip:bob@example.com>%s%s\r\n", said->to_tag == NULL ? "" : ";tag=",
-                said->to_tag == NULL ? "" : said->to_tag);
+    text_format(text, "To: <sip:bob@example.com>%s%s\r\n",
+                said->to_tag == NULL ? "" : ";tag=", said->to_tag == NULL ? "" : said->to_tag);
     text_format(text, "CSeq: %u %.*s\r\n%s", said->cseq, (int)method.bytes, method.at,
                 said->headers == NULL ? "" : said->headers);
 }
@@ -226,11 +229,10 @@ static inline uint32_t scene_say(struct scene *scene, const struct said *said)
     text_slice_put(&text, text_slice(&body));
     assert_false(text.overflow);
     struct sip_sighting *sip = &sighting.sip;
-    assert_int_equal(sip_decode((const uint8_t *)text.at, text.bytes, text.bytes, SIP_UDP, true,
-                                &sip->message),
-                     REASON_NONE);
-    struct endpoint source =
-        scene_endpoint(said->source == NULL ? "192.0.2.1:5060" : said->source);
+    assert_int_equal(
+        sip_decode((const uint8_t *)text.at, text.bytes, text.bytes, SIP_UDP, true, &sip->message),
+        REASON_NONE);
+    struct endpoint source = scene_endpoint(said->source == NULL ? "192.0.2.1:5060" : said->source);
     struct endpoint other = scene_endpoint("192.0.2.2:5060");
     sip->head.kind = SIGHTING_SIP;
     sip->head.time_ns = scene_ns(said->at_s);

@@ -363,6 +363,7 @@ static void judged(void **unused)
         {"forbidden without credentials", {{NULL, "403", NULL}}, false, false, false},
         {"said stale", {{NULL, "401", CHALLENGE("n1")}, {CREDENTIALS_OF("n1", "aa"), "401", CHALLENGE_STALE("n2")}}, false, true, false},
         {"older than the last", {{NULL, "401", CHALLENGE("n1")}, {NULL, "401", CHALLENGE("n2")}, {CREDENTIALS_OF("n1", "aa"), "401", CHALLENGE("n3")}}, false, true, false},
+        {"older, and issued again", {{NULL, "401", CHALLENGE("n1")}, {NULL, "401", CHALLENGE("n2")}, {CREDENTIALS_OF("n1", "aa"), "401", CHALLENGE("n1")}}, false, false, true},
         {"had success", {{NULL, "401", CHALLENGE("n1")}, {CREDENTIALS_OF("n1", "aa"), "200", NULL}, {CREDENTIALS_OF("n1", "ab"), "401", CHALLENGE("n2")}}, false, true, false},
         {"from before the capture", {{CREDENTIALS_OF("n0", "aa"), "401", CHALLENGE("n1")}}, false, true, false},
         {"made up", {{NULL, "401", CHALLENGE("n1")}, {CREDENTIALS_OF("n0", "aa"), "401", CHALLENGE("n2")}}, false, false, true},

@@ -1,0 +1,375 @@
+/* enumeration.c - a source asks one server for many user names to learn which exist.
+ *
+ *      cell   users[64]  {hash of user | asked, first asked | Call-ID, CSeq | port | asks | what
+ * became of it}
+ *
+ * A user counts when it has been asked for without credentials, never registered, and neither
+ * logged in nor tried to. Thresholds are exact over the last 64 users: three windows. The rest
+ * keeps honest traffic out (detections.md sections E and I):
+ *
+ *   - a source with accepted credentials, or that is a server itself, is no stranger (H7, H10, H11,
+ * H25);
+ *   - the same user again under the same Call-ID with a rising CSeq is a forgotten phone (H21): it
+ * counts as nothing;
+ *   - a challenge that is followed by credentials is a login (H3, H6), and a call that rang or was
+ * busy is a call;
+ *   - users asked from ports of their own are phones behind one address: such a user counts only
+ * when no phone came back for it in 35 minutes.
+ *
+ * That a server answers for users that exist and for others differently is what makes asking
+ * worthwhile: only when both answers were seen, users are confirmed. A server that challenges every
+ * name tells nothing. */
+#include "detectors/detector.h"
+
+enum { USERS_MAX = 64, FOUND_MAX = 4, FOUND_BYTES = 24, RUN_MARK = 8, ASKS_MAX = 2 };
+enum { EXISTS = 1, MISSING = 2, INNOCENT = 4, SUCCEEDED = 8 };
+#define HOLD_MS (35U * 60U * 1000U) /* phones come back within 30 min (RFC 5626 section 4.5) */
+#define DAY_MS (24U * 3600U * 1000U)
+
+struct conf {
+    uint64_t users;
+    uint64_t window_ns;
+    uint64_t users_hour;
+    uint64_t users_day;
+    uint64_t sources;
+};
+
+/* clang-format off */
+static const struct option options[] = {
+    OPTION("users", COUNT, conf, users, "2", "15", "64", "user names asked for within the window that make an enumeration"),
+    OPTION("window", DURATION_NS, conf, window_ns, "1s", "60s", "1h", "length of the fast window"),
+    OPTION("users-hour", COUNT, conf, users_hour, "2", "25", "64", "user names asked for within an hour"),
+    OPTION("users-day", COUNT, conf, users_day, "2", "50", "64", "user names asked for within a day"),
+    OPTION_TABLE_SIZE("sources", COUNT, conf, sources, "64", "32768", "1M", "pairs of source and server whose questions are remembered"),
+    {.kind = OPTION_END},
+};
+/* clang-format on */
+
+struct lane {
+    uint32_t handle;
+};
+
+struct user {
+    uint32_t hash;
+    uint32_t asked_ms;
+    uint32_t first_ms;
+    uint32_t call_id;
+    uint32_t cseq;
+    uint16_t port;
+    uint8_t asks;
+    uint8_t flags;
+};
+
+struct cell {
+    uint64_t last_ns;
+    uint64_t number; /* the last user name, where it is one */
+    uint32_t used;
+    uint16_t run; /* of numbers that follow each other */
+    uint16_t longest_run;
+    uint32_t found;
+    char names[FOUND_MAX][FOUND_BYTES]; /* of users that exist */
+    uint32_t options_differ; /* this server has said of some user that there is none, to OPTIONS */
+    struct user users[USERS_MAX];
+};
+
+struct tally {
+    uint32_t users;
+    uint32_t exist;
+    uint32_t missing;
+    uint32_t succeeded;
+    uint32_t rarely; /* asked at most twice */
+    uint32_t same_port; /* as this fact */
+    uint32_t oldest_ms;
+};
+
+static bool is_call(uint8_t method)
+{
+    return method == FACT_METHOD_INVITE || method == FACT_METHOD_SUBSCRIBE;
+}
+
+static bool enumeration_heeds(const struct fact *fact)
+{
+    const struct fact_transaction *asked = &fact->is.transaction;
+
+    return !fact->forced && asked->status >= 200 && asked->target_user.bytes > 0 &&
+           (asked->method == FACT_METHOD_REGISTER || asked->method == FACT_METHOD_OPTIONS ||
+            is_call(asked->method)) &&
+           !asked->client.is_server && asked->client.good_accounts == 0;
+}
+
+static struct user *find(struct cell *cell, uint32_t hash)
+{
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (cell->users[i].hash == hash) {
+            return &cell->users[i];
+        }
+    }
+    return NULL;
+}
+
+static struct user *place(struct cell *cell, uint32_t now_ms)
+{
+    struct user *oldest = &cell->users[0];
+
+    if (cell->used < USERS_MAX) {
+        return &cell->users[cell->used++];
+    }
+    for (uint32_t i = 1; i < USERS_MAX; i++) {
+        if (now_ms - cell->users[i].asked_ms > now_ms - oldest->asked_ms) {
+            oldest = &cell->users[i];
+        }
+    }
+    return oldest;
+}
+
+/* One Call-ID for one user: that of a phone. Tools that use one for a whole run share it between
+ * users. */
+static bool owns_call_id(const struct cell *cell, const struct user *user)
+{
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (&cell->users[i] != user && cell->users[i].call_id == user->call_id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The call reached someone, or nobody was at home: nobody asks like this to learn names. */
+static bool is_reached(uint16_t status)
+{
+    return status < 300 || status == 408 || status == 480 || status == 486 || status == 487 ||
+           status == 600 || status == 603;
+}
+
+static uint8_t outcome_of(const struct fact_transaction *asked)
+{
+    if (asked->account_known && asked->method == FACT_METHOD_REGISTER) {
+        return INNOCENT;
+    }
+    if (asked->has_credentials) {
+        return asked->status < 300 ? INNOCENT | SUCCEEDED : INNOCENT;
+    }
+    if (asked->method == FACT_METHOD_REGISTER && asked->status < 300) {
+        return INNOCENT | SUCCEEDED;
+    }
+    if (is_call(asked->method) && is_reached(asked->status)) {
+        return INNOCENT | SUCCEEDED;
+    }
+    if (asked->user_exists) {
+        return EXISTS;
+    }
+    return asked->status == 404 || asked->status == 403 || asked->status == 604 ? MISSING : 0;
+}
+
+static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns,
+                             uint16_t port, bool held)
+{
+    uint64_t window_ms = window_ns / NS_PER_MS;
+    struct tally tally = {0};
+
+    for (uint32_t i = 0; i < cell->used; i++) {
+        const struct user *user = &cell->users[i];
+        uint32_t age_ms = now_ms - user->asked_ms;
+        if (age_ms >= window_ms || age_ms >= DAY_MS) {
+            continue;
+        }
+        tally.succeeded += (user->flags & SUCCEEDED) != 0;
+        if ((user->flags & INNOCENT) != 0 || (held && now_ms - user->first_ms < HOLD_MS)) {
+            continue;
+        }
+        tally.users++;
+        tally.exist += (user->flags & EXISTS) != 0;
+        tally.missing += (user->flags & MISSING) != 0;
+        tally.rarely += user->asks <= ASKS_MAX;
+        tally.same_port += user->port == port;
+        uint32_t first_age_ms = now_ms - user->first_ms;
+        tally.oldest_ms = first_age_ms > tally.oldest_ms ? first_age_ms : tally.oldest_ms;
+    }
+    return tally;
+}
+
+static void note_run(struct cell *cell, struct slice user)
+{
+    uint64_t number;
+
+    if (!slice_u64(user, &number)) {
+        cell->run = 0;
+        return;
+    }
+    cell->run =
+        number == cell->number + 1 && cell->run < UINT16_MAX ? (uint16_t)(cell->run + 1) : 1;
+    cell->number = number;
+    cell->longest_run = cell->run > cell->longest_run ? cell->run : cell->longest_run;
+}
+
+static void note_found(struct cell *cell, struct slice user)
+{
+    if (cell->found < FOUND_MAX) {
+        struct text name = text_into(cell->names[cell->found], FOUND_BYTES - 1);
+        text_printable(&name, slice_part(user, 0, FOUND_BYTES - 1));
+        (void)text_terminate(&name);
+    }
+    cell->found++;
+}
+
+/* True: a user that was not asked for lately, or not known to be one that counts. */
+static bool note(struct detector_context *context, struct cell *cell, const struct fact *fact,
+                 uint64_t window_ns)
+{
+    const struct fact_transaction *asked = &fact->is.transaction;
+    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t call_id = (uint32_t)asked->call_id_hash;
+    uint32_t hash = (uint32_t)hash_slice(detector_hash_key(context), asked->target_user);
+    struct user *user = find(cell, hash);
+    uint8_t outcome = outcome_of(asked);
+    if (asked->method == FACT_METHOD_OPTIONS) {
+        /* Most servers answer OPTIONS whatever the user: 200 tells only where 404 is said too. */
+        cell->options_differ |= (outcome & MISSING) != 0;
+        outcome = cell->options_differ != 0 ? outcome : 0;
+    }
+    bool fresh = user == NULL || now_ms - user->asked_ms >= window_ns / NS_PER_MS;
+
+    if (user == NULL) {
+        user = place(cell, now_ms);
+        *user = (struct user){.hash = hash, .first_ms = now_ms, .call_id = call_id};
+        note_run(cell, asked->target_user);
+    } else if (!asked->has_credentials && user->call_id == call_id && asked->cseq > user->cseq &&
+               owns_call_id(cell, user)) {
+        outcome |= INNOCENT;
+    }
+    if ((outcome & EXISTS) != 0 && (user->flags & EXISTS) == 0) {
+        note_found(cell, asked->target_user);
+    }
+    user->asked_ms = now_ms;
+    user->call_id = call_id;
+    user->cseq = asked->cseq;
+    user->port = asked->client.endpoint.port;
+    user->asks = user->asks < UINT8_MAX ? (uint8_t)(user->asks + 1) : user->asks;
+    user->flags |= outcome;
+    return fresh && (user->flags & INNOCENT) == 0;
+}
+
+static void write_detail(struct text *detail, const struct cell *cell, const struct tally *tally,
+                         const struct fact_transaction *asked)
+{
+    text_string(detail, "asked ");
+    text_addr(detail, &asked->server.endpoint.addr);
+    text_format(detail, " for %" PRIu32 " user names", tally->users);
+    if (tally->exist > 0 && tally->missing > 0) {
+        text_format(detail, " (%" PRIu32 " exist", cell->found);
+        for (uint32_t i = 0; i < cell->found && i < FOUND_MAX; i++) {
+            text_string(detail, i == 0 ? ": " : ", ");
+            text_string(detail, cell->names[i]);
+        }
+        text_string(detail, cell->found > FOUND_MAX ? " ...)" : ")");
+    }
+}
+
+static void say(struct detector_context *context, const struct cell *cell,
+                const struct tally *tally, const struct fact *fact, struct finding *finding)
+{
+    const struct fact_transaction *asked = &fact->is.transaction;
+    char buffer[240];
+    struct text detail = text_into(buffer, sizeof buffer);
+    bool confirmed = tally->exist > 0 && tally->missing > 0;
+
+    confidence_start(&finding->confidence, 40, "condition met");
+    confidence_source(&finding->confidence, &asked->client);
+    if (detector_recent(context, "scanner-fingerprint", fact, NS_PER_DAY)) {
+        confidence_add(&finding->confidence, 15, "bears the marks of a tool");
+    }
+    if (cell->longest_run >= RUN_MARK) {
+        confidence_add(&finding->confidence, 15, "names follow each other");
+    }
+    if (confirmed) {
+        confidence_add(&finding->confidence, 15, "our answers tell users apart");
+    }
+    confidence_margin(&finding->confidence, finding->observed, finding->threshold);
+    write_detail(&detail, cell, tally, asked);
+    finding->severity = confirmed ? 3 : 2;
+    finding->detail = text_slice(&detail);
+    detector_raise(context, finding);
+}
+
+static void judge(struct detector_context *context, const struct cell *cell,
+                  const struct conf *conf, const struct fact *fact)
+{
+    const struct {
+        uint64_t window_ns;
+        uint64_t threshold;
+    } windows[] = {{conf->window_ns, conf->users},
+                   {NS_PER_HOUR, conf->users_hour},
+                   {NS_PER_DAY, conf->users_day}};
+    uint16_t port = fact->is.transaction.client.endpoint.port;
+    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        struct tally tally = tally_of(cell, now_ms, windows[i].window_ns, port, false);
+        if (tally.users >= windows[i].threshold && tally.same_port * 5 <= tally.users) {
+            tally = tally_of(cell, now_ms, windows[i].window_ns, port, true);
+        }
+        if (tally.users < windows[i].threshold || tally.rarely * 10 < tally.users * 7 ||
+            tally.succeeded * 5 > tally.users + tally.succeeded) {
+            continue;
+        }
+        struct finding finding = {.stage = 2,
+                                  .proven_needed = true,
+                                  .count = tally.users,
+                                  .observed = tally.users,
+                                  .threshold = windows[i].threshold,
+                                  .window_ns = windows[i].window_ns,
+                                  .unit = "users",
+                                  .span_ns = tally.oldest_ms * NS_PER_MS};
+        if (finding.span_ns > finding.window_ns) {
+            finding.span_ns = finding.window_ns;
+        }
+        say(context, cell, &tally, fact, &finding);
+        return;
+    }
+}
+
+static void enumeration_on_fact(struct detector_context *context, void *lane, void *memory,
+                                const void *configuration, const struct fact *fact)
+{
+    const struct conf *conf = configuration;
+    struct cell *cell = memory;
+    (void)lane;
+
+    if (cell == NULL) {
+        return;
+    }
+    if (time_since(fact->time_ns, cell->last_ns) > NS_PER_DAY) {
+        *cell = (struct cell){.used = 0}; /* before milliseconds could wrap */
+    }
+    cell->last_ns = fact->time_ns;
+    if (note(context, cell, fact, conf->window_ns)) {
+        judge(context, cell, conf, fact);
+    }
+}
+
+const struct detector detector_enumeration = {
+    .slug = "enumeration",
+    .title = "search for user names",
+    .category = "reconnaissance",
+    .sees = "one source that asks one server for many users it has no login for, by REGISTER, "
+            "OPTIONS, INVITE or SUBSCRIBE",
+    .blind =
+        "asking from many addresses, asking with a stolen login, and servers that answer nothing",
+    .false_alarms =
+        "deleted users' phones behind one address that change their Call-ID with every try",
+    .advice =
+        "Block the address at the edge and let the server answer unknown and known users alike.",
+    .tactic = {"TA0007", "Discovery"},
+    .attack = {"T1087", "T1595.003", "T1589"},
+    .severity = 2,
+    .stage = 2,
+    .key = KEY_SOURCE_SERVER,
+    .wants = FACT_BIT(TRANSACTION),
+    .lane_bytes = sizeof(struct lane),
+    .conf_bytes = sizeof(struct conf),
+    .slab_bytes = sizeof(struct cell),
+    .slab_option = "sources",
+    .options = options,
+    .heeds = enumeration_heeds,
+    .on_fact = enumeration_on_fact,
+};

@@ -1,0 +1,315 @@
+/* password_spray.c - one network tries few passwords on many accounts.
+ *
+ *      cell   tried[64]  {hash of account | tried, first tried | Call-ID, CSeq | endpoint | tries |
+ * phone?} names of the first accounts, for the alert
+ *
+ * An account counts while it was tried at most three times and never had success from this network
+ * (the fact says device_known). A network that is ours does not count at all: successes of its own
+ * must be less than a fifth of its accounts (H3, H22). An account that comes back under its own
+ * Call-ID with a rising CSeq is a phone (H2, H21).
+ *
+ * Accounts that are tried from an address or port each of their own are phones or a spread attack;
+ * nothing tells them apart at the first try. They are told with severity 1 until 35 minutes have
+ * passed: what no phone has come back for by then counts. */
+#include "detectors/detector.h"
+
+enum { ACCOUNTS_MAX = 64, TRIES_MAX = 3, NAMES_MAX = 16, NAME_BYTES = 48 };
+#define WINDOW_DAY_NS NS_PER_DAY
+#define WINDOW_WEEK_NS (7 * NS_PER_DAY)
+#define HOLD_MS (35U * 60U * 1000U) /* phones come back within 30 min (RFC 5626 section 4.5) */
+#define WEEK_MS (7U * 24U * 3600U * 1000U)
+
+struct conf {
+    uint64_t accounts;
+    uint64_t window_ns;
+    uint64_t accounts_day;
+    uint64_t accounts_week;
+    uint64_t networks;
+};
+
+/* clang-format off */
+static const struct option options[] = {
+    OPTION("accounts", COUNT, conf, accounts, "2", "6", "64", "accounts with a failed login within the window"),
+    OPTION("window", DURATION_NS, conf, window_ns, "1s", "10m", "1d", "length of the fast window"),
+    OPTION("accounts-day", COUNT, conf, accounts_day, "2", "10", "64", "accounts with a failed login within a day"),
+    OPTION("accounts-week", COUNT, conf, accounts_week, "2", "20", "64", "accounts with a failed login within a week"),
+    OPTION_TABLE_SIZE("networks", COUNT, conf, networks, "64", "16384", "1M", "networks (/24 or /48) whose failures are remembered"),
+    {.kind = OPTION_END},
+};
+/* clang-format on */
+
+struct lane {
+    uint32_t handle;
+};
+
+struct tried {
+    uint32_t hash;
+    uint32_t tried_ms;
+    uint32_t first_ms;
+    uint32_t call_id;
+    uint32_t cseq;
+    uint32_t endpoint;
+    uint16_t tries;
+    bool phone;
+    uint8_t name; /* + 1 into names; 0 = none */
+};
+
+struct cell {
+    uint64_t last_ns;
+    uint32_t used;
+    uint32_t names_used;
+    struct tried tried[ACCOUNTS_MAX];
+    char names[NAMES_MAX][NAME_BYTES];
+};
+
+struct tally {
+    uint32_t accounts;
+    uint32_t lonely; /* from an endpoint of their own, not long ago */
+    uint32_t oldest_ms;
+};
+
+static bool password_spray_heeds(const struct fact *fact)
+{
+    const struct fact_transaction *try = &fact->is.transaction;
+
+    return try->auth_failure && !fact->forced && !try->device_known && try->account.bytes > 0;
+}
+
+static struct tried *find(struct cell *cell, uint32_t hash)
+{
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (cell->tried[i].hash == hash) {
+            return &cell->tried[i];
+        }
+    }
+    return NULL;
+}
+
+static struct tried *place(struct cell *cell, uint32_t now_ms)
+{
+    struct tried *oldest = &cell->tried[0];
+
+    if (cell->used < ACCOUNTS_MAX) {
+        return &cell->tried[cell->used++];
+    }
+    for (uint32_t i = 1; i < ACCOUNTS_MAX; i++) {
+        if (now_ms - cell->tried[i].tried_ms > now_ms - oldest->tried_ms) {
+            oldest = &cell->tried[i];
+        }
+    }
+    return oldest;
+}
+
+static uint8_t keep_name(struct cell *cell, uint8_t name, struct slice account)
+{
+    if (name == 0) {
+        if (cell->names_used == NAMES_MAX) {
+            return 0;
+        }
+        name = (uint8_t)++cell->names_used;
+    }
+    struct text text = text_into(cell->names[name - 1], NAME_BYTES - 1);
+    text_printable(&text, slice_part(account, 0, NAME_BYTES - 1));
+    (void)text_terminate(&text);
+    return name;
+}
+
+static bool owns_call_id(const struct cell *cell, const struct tried *tried)
+{
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (&cell->tried[i] != tried && cell->tried[i].call_id == tried->call_id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void note(struct detector_context *context, struct cell *cell, const struct fact *fact,
+                 uint64_t window_ns)
+{
+    const struct fact_transaction *try = &fact->is.transaction;
+    struct hash_key key = detector_hash_key(context);
+    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t call_id = (uint32_t)try->call_id_hash;
+    uint32_t hash = (uint32_t)hash_slice(key, try->account);
+    struct tried *tried = find(cell, hash);
+
+    if (tried == NULL) {
+        tried = place(cell, now_ms);
+        uint8_t name = keep_name(cell, tried->name, try->account);
+        *tried = (struct tried){.hash = hash, .first_ms = now_ms, .call_id = call_id, .name = name};
+    } else if (tried->call_id == call_id && try->cseq > tried->cseq && owns_call_id(cell, tried)) {
+        tried->phone = true;
+    } else if (now_ms - tried->tried_ms >= window_ns / NS_PER_MS) {
+        tried->tries = 0; /* three tries a window */
+    }
+    tried->tried_ms = now_ms;
+    tried->call_id = call_id;
+    tried->cseq = try->cseq;
+    tried->endpoint = (uint32_t)hash_endpoint(key, &try->client.endpoint);
+    tried->tries = tried->tries < UINT16_MAX ? (uint16_t)(tried->tries + 1) : tried->tries;
+}
+
+static bool counts(const struct tried *tried, uint32_t now_ms, uint64_t window_ms)
+{
+    uint32_t age_ms = now_ms - tried->tried_ms;
+
+    return age_ms < window_ms && age_ms < WEEK_MS && tried->tries <= TRIES_MAX && !tried->phone;
+}
+
+static bool is_lonely(const struct cell *cell, const struct tried *tried, uint32_t now_ms,
+                      uint64_t window_ms)
+{
+    if (now_ms - tried->first_ms >= HOLD_MS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (&cell->tried[i] != tried && cell->tried[i].endpoint == tried->endpoint &&
+            counts(&cell->tried[i], now_ms, window_ms)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns,
+                             uint64_t threshold)
+{
+    uint64_t window_ms = window_ns / NS_PER_MS;
+    struct tally tally = {0};
+
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (counts(&cell->tried[i], now_ms, window_ms)) {
+            uint32_t age_ms = now_ms - cell->tried[i].first_ms;
+            tally.oldest_ms = age_ms > tally.oldest_ms ? age_ms : tally.oldest_ms;
+            tally.accounts++;
+        }
+    }
+    for (uint32_t i = 0; tally.accounts >= threshold && i < cell->used; i++) {
+        tally.lonely += counts(&cell->tried[i], now_ms, window_ms) &&
+                        is_lonely(cell, &cell->tried[i], now_ms, window_ms);
+    }
+    return tally;
+}
+
+static uint32_t names_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns,
+                         struct slice *names)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < cell->used && count < NAMES_MAX; i++) {
+        if (cell->tried[i].name != 0 && counts(&cell->tried[i], now_ms, window_ns / NS_PER_MS)) {
+            names[count++] = slice_of_string(cell->names[cell->tried[i].name - 1]);
+        }
+    }
+    return count;
+}
+
+static void say(struct detector_context *context, const struct cell *cell,
+                const struct tally *tally, const struct fact *fact, struct finding *finding)
+{
+    const struct fact_transaction *try = &fact->is.transaction;
+    char buffer[160];
+    struct text detail = text_into(buffer, sizeof buffer);
+    struct slice names[NAMES_MAX];
+    bool spread = tally->lonely * 5 >= tally->accounts * 4;
+
+    finding->severity = spread ? 1 : 3;
+    confidence_start(&finding->confidence, 40, "condition met");
+    confidence_source(&finding->confidence, &try->client);
+    if (spread) {
+        confidence_add(&finding->confidence, -20, "an endpoint for each account, as phones have");
+    }
+    if (!try->account_known) {
+        confidence_add(&finding->confidence, 15, "accounts that never had success");
+    }
+    if (detector_recent(context, "enumeration", fact, WINDOW_WEEK_NS)) {
+        confidence_add(&finding->confidence, 15, "asked for names before");
+    }
+    confidence_margin(&finding->confidence, finding->observed, finding->threshold);
+    text_format(&detail, "failed to log in on %" PRIu32 " accounts with few tries each",
+                tally->accounts);
+    finding->detail = text_slice(&detail);
+    finding->account = try->account;
+    finding->account_count =
+        names_of(cell, (uint32_t)(fact->time_ns / NS_PER_MS), finding->window_ns, names);
+    finding->accounts = names;
+    detector_raise(context, finding);
+}
+
+static void judge(struct detector_context *context, const struct cell *cell,
+                  const struct conf *conf, const struct fact *fact)
+{
+    const struct {
+        uint64_t window_ns;
+        uint64_t threshold;
+    } windows[] = {{conf->window_ns, conf->accounts},
+                   {WINDOW_DAY_NS, conf->accounts_day},
+                   {WINDOW_WEEK_NS, conf->accounts_week}};
+    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t good = fact->is.transaction.client.site_good_accounts;
+
+    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
+        struct tally tally = tally_of(cell, now_ms, windows[i].window_ns, windows[i].threshold);
+        if (tally.accounts < windows[i].threshold || good * 5 >= good + tally.accounts) {
+            continue;
+        }
+        struct finding finding = {.stage = 3,
+                                  .proven_needed = true,
+                                  .count = tally.accounts,
+                                  .observed = tally.accounts,
+                                  .threshold = windows[i].threshold,
+                                  .window_ns = windows[i].window_ns,
+                                  .unit = "accounts",
+                                  .span_ns = tally.oldest_ms * NS_PER_MS};
+        if (finding.span_ns > finding.window_ns) {
+            finding.span_ns = finding.window_ns;
+        }
+        say(context, cell, &tally, fact, &finding);
+        return;
+    }
+}
+
+static void password_spray_on_fact(struct detector_context *context, void *lane, void *memory,
+                                   const void *configuration, const struct fact *fact)
+{
+    const struct conf *conf = configuration;
+    struct cell *cell = memory;
+    (void)lane;
+
+    if (cell == NULL) {
+        return;
+    }
+    if (time_since(fact->time_ns, cell->last_ns) > WINDOW_WEEK_NS) {
+        *cell = (struct cell){.used = 0}; /* before milliseconds could wrap */
+    }
+    cell->last_ns = fact->time_ns;
+    note(context, cell, fact, conf->window_ns);
+    judge(context, cell, conf, fact);
+}
+
+const struct detector detector_password_spray = {
+    .slug = "password-spray",
+    .title = "few passwords tried on many accounts",
+    .category = "authentication",
+    .sees = "one address or network that fails to log in on many accounts, with few tries on each",
+    .blind = "an attacker with an address in another network for each account, and networks that "
+             "are mostly ours",
+    .false_alarms = "a new site whose phones were all given wrong passwords, until the first of "
+                    "them has success",
+    .advice =
+        "Block the network at the edge and look for weak passwords among the accounts named here.",
+    .tactic = {"TA0006", "Credential Access"},
+    .attack = {"T1110.003"},
+    .severity = 3,
+    .stage = 3,
+    .key = KEY_SOURCE_PREFIX,
+    .wants = FACT_BIT(TRANSACTION),
+    .lane_bytes = sizeof(struct lane),
+    .conf_bytes = sizeof(struct conf),
+    .slab_bytes = sizeof(struct cell),
+    .slab_option = "networks",
+    .options = options,
+    .heeds = password_spray_heeds,
+    .on_fact = password_spray_on_fact,
+};

@@ -1,0 +1,278 @@
+/* Brute force and the failing device: one stream of failures, told by the one or the other or
+ * neither. */
+#include "facts.h"
+
+static const char *const brute = "registration-bruteforce";
+static const char *const device = "registration-device-failing";
+static const char *const both = "registration-bruteforce,registration-device-failing";
+
+enum looks { GUESSER, PHONE, CRACKER };
+
+/* GUESSER: a new Call-ID each time. PHONE: one Call-ID, CSeq rising. CRACKER: one Call-ID, CSeq 2
+ * for ever. */
+static struct fact failure(enum looks looks, uint32_t attempt)
+{
+    struct fact fact = fact_failure(party("203.0.113.53", 5060), attempt);
+
+    if (looks != GUESSER) {
+        fact.is.transaction.call_id_hash = 1;
+        fact.is.transaction.cseq = looks == PHONE ? 2 * attempt + 2 : 2;
+    }
+    return fact;
+}
+
+struct row {
+    const char *name;
+    enum looks looks;
+    uint32_t failures;
+    uint64_t gap_ns;
+    bool foreign;
+    bool device_known;
+    bool proven;
+    unsigned brute;
+    unsigned device;
+};
+
+static void test_table(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"nine in 45 s", GUESSER, 9, 5 * NS_PER_S, false, false, true, 0, 0},
+        {"ten in 45 s", GUESSER, 10, 5 * NS_PER_S, false, false, true, 3, 0},
+        {"ten, unproven", GUESSER, 10, 5 * NS_PER_S, false, false, false, 2, 0},
+        {"ten from a known device", GUESSER, 10, 5 * NS_PER_S, false, true, true, 2, 0},
+        {"ten, one Call-ID, CSeq 2", CRACKER, 10, 6 * NS_PER_MS, false, false, true, 3, 0},
+        {"19 in 10 min", GUESSER, 19, 30 * NS_PER_S, false, false, true, 0, 0},
+        {"20 in 10 min", GUESSER, 20, 30 * NS_PER_S, false, false, true, 3, 0},
+        {"59 in a day", GUESSER, 59, 20 * NS_PER_MINUTE, false, false, true, 0, 0},
+        {"60 in a day", GUESSER, 60, 20 * NS_PER_MINUTE, false, false, true, 3, 0},
+        {"70 in a day, known device", GUESSER, 70, 20 * NS_PER_MINUTE, false, true, true, 0, 0},
+        {"149 in a week", GUESSER, 149, NS_PER_HOUR, false, false, true, 0, 0},
+        {"150 in a week", GUESSER, 150, NS_PER_HOUR, false, false, true, 3, 0},
+        {"one in five minutes (F)", GUESSER, 60, 5 * NS_PER_MINUTE, false, false, true, 3, 0},
+        /* H1: a phone with a wrong password all day */
+        {"phone, four", PHONE, 4, 30 * NS_PER_S, false, true, true, 0, 0},
+        {"phone, five", PHONE, 5, 30 * NS_PER_S, false, true, true, 0, 1},
+        {"phone all day", PHONE, 2880, 30 * NS_PER_S, false, true, true, 0, 1},
+        {"phone all day, no zones, unknown", PHONE, 2880, 30 * NS_PER_S, false, false, true, 0, 1},
+        {"foreign unknown phone all day", PHONE, 2880, 30 * NS_PER_S, true, false, true, 2, 0},
+        {"foreign known phone all day", PHONE, 2880, 30 * NS_PER_S, true, true, true, 0, 1},
+        {"phone too fast for one", PHONE, 20, 5 * NS_PER_S, false, true, true, 3, 0},
+        {"phone every ten seconds", PHONE, 20, 10 * NS_PER_S, false, true, true, 0, 1},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        bench_open(&bench, both);
+        for (uint32_t attempt = 0; attempt < rows[i].failures; attempt++) {
+            struct fact fact = failure(rows[i].looks, attempt);
+            fact.is.transaction.client.proven = rows[i].proven;
+            fact.is.transaction.client.side = rows[i].foreign ? FACT_FOREIGN : FACT_OWN;
+            fact.is.transaction.device_known = rows[i].device_known;
+            fact.is.transaction.account_known = true;
+            bench_tell(&bench, fact);
+            bench.now_ns += rows[i].gap_ns;
+        }
+        if (bench_severity(&bench, brute) != rows[i].brute ||
+            bench_severity(&bench, device) != rows[i].device) {
+            fail_msg("%s: %u and %u", rows[i].name, bench_severity(&bench, brute),
+                     bench_severity(&bench, device));
+        }
+        bench_close(&bench);
+    }
+}
+
+static void test_sentence(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, brute);
+    for (uint32_t attempt = 0; attempt < 10; attempt++) {
+        bench_tell(&bench, failure(GUESSER, attempt));
+        bench.now_ns += 790 * NS_PER_MS;
+    }
+    const struct incident *told = bench_must(&bench, brute);
+    assert_string_equal(
+        told->message, "203.0.113.53 failed 10 logins on account 1001@example.com in 7.11 s (limit "
+                       "10 failures in 1 min). Block the address at the edge and give the account "
+                       "a new, long password.");
+    assert_string_equal(told->entity, "203.0.113.53");
+    assert_string_equal(told->secondary, "1001@example.com");
+    assert_string_equal(told->account, "1001@example.com");
+    assert_true(told->source_proven);
+    assert_int_equal(told->severity, 3);
+    /* 40 met, 20 proven, 15 the account never had success */
+    assert_int_equal(told->confidence.value, 75);
+    bench_close(&bench);
+}
+
+/* The first challenge, stale nonces, other people's failures and forced ends are none. */
+static void test_what_is_no_failure(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, both);
+    for (uint32_t attempt = 0; attempt < 100; attempt++) {
+        struct fact fact = failure(GUESSER, attempt);
+        fact.is.transaction.auth_failure = false;
+        fact.is.transaction.stale = true;
+        bench_tell(&bench, fact);
+        fact = failure(GUESSER, attempt);
+        fact.forced = true;
+        bench_tell(&bench, fact);
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* Two accounts, or two sources, are two counts. */
+static void test_pairs_apart(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, brute);
+    for (uint32_t attempt = 0; attempt < 27; attempt++) {
+        struct fact fact = failure(GUESSER, attempt);
+        fact.is.transaction.account =
+            attempt % 3 == 0 ? SLICE("1001@example.com") : SLICE("1002@example.com");
+        if (attempt % 3 == 1) {
+            fact.is.transaction.client = party("203.0.113.54", 5060);
+        }
+        bench_tell(&bench, fact);
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* Two passwords for one challenge: from five failures on, at confidence 95, gate or no gate. */
+static void test_proof(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    for (uint32_t failures = 4; failures <= 5; failures++) {
+        for (unsigned same_password = 0; same_password < 2; same_password++) {
+            bench_open(&bench, brute);
+            for (uint32_t attempt = 0; attempt < failures; attempt++) {
+                struct fact fact = failure(PHONE, attempt);
+                if (attempt < 2) {
+                    fact.is.transaction.nonce_hash = 1;
+                    fact.is.transaction.proof_key = 1;
+                    fact.is.transaction.response_hash = same_password == 1 ? 9 : 9 + attempt;
+                }
+                bench_tell(&bench, fact);
+                bench.now_ns += 30 * NS_PER_S;
+            }
+            bool wanted = failures == 5 && same_password == 0;
+            assert_int_equal(bench_severity(&bench, brute), wanted ? 3 : 0);
+            if (wanted) {
+                assert_int_equal(bench_must(&bench, brute)->confidence.value, 95);
+            }
+            bench_close(&bench);
+        }
+    }
+}
+
+/* H1 with reboots: one Call-ID in ten changes. */
+static void test_phone_that_reboots(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, both);
+    for (uint32_t attempt = 0; attempt < 500; attempt++) {
+        struct fact fact = failure(PHONE, attempt);
+        fact.is.transaction.call_id_hash = 1 + attempt / 20;
+        fact.is.transaction.cseq = 2 * (attempt % 20) + 2;
+        bench_tell(&bench, fact);
+        bench.now_ns += 30 * NS_PER_S;
+    }
+    assert_int_equal(bench_severity(&bench, brute), 0);
+    assert_int_equal(bench_severity(&bench, device), 1);
+    assert_int_equal(bench_count(&bench, device, INCIDENT_OPEN), 1);
+    bench_close(&bench);
+}
+
+/* H2: a user mistypes eight times, then gets it right. */
+static void test_mistyped(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, NULL);
+    for (uint32_t attempt = 0; attempt < 8; attempt++) {
+        bench_tell(&bench, failure(GUESSER, attempt));
+        bench.now_ns += 4 * NS_PER_S;
+    }
+    bench_tell(&bench, fact_registration(party("203.0.113.53", 5060)));
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* H13, H18: three devices of one account fail a little each. */
+static void test_devices_apart(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, both);
+    for (uint32_t attempt = 0; attempt < 12; attempt++) {
+        struct fact fact = failure(PHONE, attempt);
+        fact.is.transaction.client = party_number(attempt % 3, 5060);
+        fact.is.transaction.device_hash = 70 + attempt % 3;
+        fact.is.transaction.call_id_hash = 1 + attempt % 3;
+        bench_tell(&bench, fact);
+        bench.now_ns += 10 * NS_PER_S;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* H22: 200 phones fail for two hours after a change of passwords: each is shown, none pages. */
+static void test_rotation(void **state)
+{
+    (void)state;
+    static char accounts[200][24];
+    struct bench bench;
+
+    bench_open(&bench, NULL);
+    for (uint32_t round = 0; round < 120; round++) {
+        for (uint32_t phone = 0; phone < 200; phone++) {
+            struct fact fact = failure(PHONE, round);
+            fact.is.transaction.client = party_number(phone * 7, 5060);
+            fact.is.transaction.client.site_good_accounts = 200;
+            fact.is.transaction.client.good_accounts = 1;
+            fact.is.transaction.account_known = true;
+            fact.is.transaction.device_known = true;
+            fact.is.transaction.call_id_hash = phone;
+            fact.is.transaction.device_hash = 500 + phone;
+            fact.is.transaction.account =
+                text_number(accounts[phone], sizeof accounts[0], "", 2000 + phone, "@example.com");
+            bench_tell(&bench, fact);
+        }
+        bench_wait(&bench, NS_PER_MINUTE);
+    }
+    assert_int_equal(bench_worst(&bench), 1);
+    assert_true(bench_count(&bench, device, INCIDENT_OPEN) <= 21);
+    bench_close(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_what_is_no_failure),
+        cmocka_unit_test(test_pairs_apart),
+        cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_phone_that_reboots),
+        cmocka_unit_test(test_mistyped),
+        cmocka_unit_test(test_devices_apart),
+        cmocka_unit_test(test_rotation),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

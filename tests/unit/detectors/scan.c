@@ -1,0 +1,345 @@
+/* Scan: thresholds to the unit, sliding windows, the random walk, and who only looks like a
+ * scanner. */
+#include "facts.h"
+
+static const char *const slug = "scan";
+
+static void ask(struct bench *bench, struct fact_party client, uint32_t target)
+{
+    bench_tell(bench, fact_request(client, party_number(target, 5060)));
+}
+
+static void answer(struct bench *bench, struct fact_party client, uint32_t target)
+{
+    bench_tell(bench, fact_answer(client, party_number(target, 5060), 200));
+}
+
+static struct fact silence(struct fact_party client, uint32_t target)
+{
+    struct fact fact = fact_transaction(client, 0);
+
+    fact.is.transaction.method = FACT_METHOD_OPTIONS;
+    fact.is.transaction.server = party_number(target, 5060);
+    return fact;
+}
+
+struct row {
+    const char *name;
+    uint32_t targets;
+    uint64_t gap_ns;
+    bool proven;
+    unsigned severity; /* 0 = silent */
+};
+
+static void test_thresholds(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"one", 1, NS_PER_S, true, 0},
+        {"seven in a minute", 7, NS_PER_S, true, 0},
+        {"eight in a minute", 8, NS_PER_S, true, 2},
+        {"eight, unproven", 8, NS_PER_S, false, 1},
+        {"eight, the first a minute ago", 8, 60 * NS_PER_S / 7 + NS_PER_MS, true, 0},
+        {"eleven in an hour", 11, 5 * NS_PER_MINUTE, true, 0},
+        {"twelve in an hour", 12, 5 * NS_PER_MINUTE, true, 2},
+        {"nineteen in a day", 19, NS_PER_HOUR, true, 0},
+        {"twenty in a day", 20, NS_PER_HOUR, true, 2},
+        {"many at once", 200, NS_PER_MS, true, 2},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        struct fact_party client = party("203.0.113.50", 5060);
+        client.proven = rows[i].proven;
+        bench_open(&bench, slug);
+        for (uint32_t target = 0; target < rows[i].targets; target++) {
+            ask(&bench, client, target);
+            bench.now_ns += rows[i].gap_ns;
+        }
+        /* What was asked in one go is judged by the next word of the source. */
+        bench.now_ns += 2 * NS_PER_S;
+        ask(&bench, client, 0);
+        if (bench_severity(&bench, slug) != rows[i].severity) {
+            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
+        }
+        bench_close(&bench);
+    }
+}
+
+static void test_sentence(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t target = 1; target <= 8; target++) {
+        ask(&bench, party("203.0.113.50", 5060), target);
+        bench.now_ns += 2 * NS_PER_S;
+    }
+    const struct incident *told = bench_must(&bench, slug);
+    assert_int_equal(told->observed, 8);
+    assert_int_equal(told->threshold, 8);
+    assert_int_equal(told->count, 8);
+    assert_string_equal(told->entity, "203.0.113.50");
+    assert_string_equal(
+        told->message,
+        "A source that claims to be 203.0.113.50 asked 8 SIP endpoints (0 answered), the last one "
+        "198.18.0.8:5060 in 14 s (limit 8 targets in 1 min). Block the address at the edge and "
+        "check that the endpoints that answered are meant to be reachable.");
+    bench_close(&bench);
+}
+
+/* Copies, requests inside dialogs, ACK and CANCEL, and other people's addresses are no questions.
+ */
+static void test_what_is_no_question(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t target = 0; target < 30; target++) {
+        struct fact fact = fact_request(party("203.0.113.50", 5060), party_number(target, 5060));
+        switch (target % 5) {
+        case 0:
+            fact.is.message.is_retransmission = true;
+            break;
+        case 1:
+            fact.is.message.in_dialog = true;
+            break;
+        case 2:
+            fact.is.message.method = FACT_METHOD_ACK;
+            break;
+        case 3:
+            fact.is.message.method = FACT_METHOD_CANCEL;
+            break;
+        default:
+            fact.is.message.server.side = FACT_FOREIGN;
+            break;
+        }
+        bench_tell(&bench, fact);
+        bench.now_ns += NS_PER_S;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* Ports of one address are endpoints of their own; the same endpoint again is not. */
+static void test_ports(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (unsigned i = 0; i < 100; i++) {
+        bench_tell(&bench, fact_request(party("203.0.113.50", 5060),
+                                        party("192.0.2.10", (uint16_t)(5060 + i % 7))));
+        bench.now_ns += NS_PER_S / 2;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_tell(&bench, fact_request(party("203.0.113.50", 5060), party("192.0.2.10", 5070)));
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 1);
+    bench_close(&bench);
+}
+
+/* Two sources share no targets. */
+static void test_sources_apart(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t target = 0; target < 14; target++) {
+        ask(&bench, party(target % 2 == 0 ? "203.0.113.50" : "203.0.113.51", 5060), target);
+        bench.now_ns += NS_PER_S;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* Four first contacts in vain, an hour apart: no window sees them. */
+static void test_walk(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    for (unsigned failed = 3; failed <= 4; failed++) {
+        for (unsigned one_way = 0; one_way < 2; one_way++) {
+            bench_open(&bench, slug);
+            struct fact_party client = party("203.0.113.50", 5060);
+            client.proven = true;
+            for (uint32_t target = 0; target < failed; target++) {
+                ask(&bench, client, target);
+                bench.now_ns += 32 * NS_PER_S;
+                struct fact fact = silence(client, target);
+                fact.is.transaction.one_way = one_way == 1;
+                bench_tell(&bench, fact);
+                bench_tell(&bench, fact); /* asked again and silent again: no new contact */
+                bench.now_ns += NS_PER_HOUR;
+            }
+            assert_int_equal(bench_severity(&bench, slug), failed == 4 && one_way == 0 ? 2 : 0);
+            bench_close(&bench);
+        }
+    }
+}
+
+/* Answers take back what silence gave. */
+static void test_walk_with_answers(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact_party client = party("203.0.113.50", 5060);
+
+    bench_open(&bench, slug);
+    for (uint32_t target = 0; target < 10; target++) {
+        ask(&bench, client, target);
+        if (target % 2 == 0) {
+            bench_tell(&bench, silence(client, target));
+        } else {
+            answer(&bench, client, target);
+        }
+        bench.now_ns += NS_PER_HOUR;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+static void test_forced_is_no_silence(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact_party client = party("203.0.113.50", 5060);
+
+    bench_open(&bench, slug);
+    for (uint32_t target = 0; target < 7; target++) {
+        ask(&bench, client, target);
+    }
+    for (uint32_t target = 0; target < 7; target++) {
+        struct fact fact = silence(client, target);
+        fact.forced = true;
+        bench_tell(&bench, fact);
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* H4: one keep-alive for weeks to a server that never answers. */
+static void test_keep_alive(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact_party client = party("203.0.113.50", 5060);
+
+    bench_open(&bench, slug);
+    for (unsigned i = 0; i < 5000; i++) {
+        ask(&bench, client, 1);
+        bench_tell(&bench, silence(client, 1));
+        bench.now_ns += 30 * NS_PER_S;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* H9: 60 back ends each 2 s, 6 of them drained; H16: 24 addresses to 6 of ours; H5: a monitor's
+ * round each minute. */
+static void test_probers(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact_party client = party("192.0.2.5", 5060);
+
+    client.proven = true;
+    bench_open(&bench, slug);
+    for (unsigned round = 0; round < 50; round++) {
+        for (uint32_t target = 0; target < 60; target++) {
+            ask(&bench, client, target);
+        }
+        for (uint32_t target = 6; target < 60; target++) {
+            answer(&bench, client, target);
+        }
+        for (uint32_t target = 0; target < 6 && round > 15; target++) {
+            bench_tell(&bench, silence(client, target));
+        }
+        bench.now_ns += 2 * NS_PER_S;
+    }
+    assert_true(bench_severity(&bench, slug) <= 1);
+    for (unsigned round = 0; round < 20; round++) {
+        for (uint16_t port = 0; port < 24; port++) {
+            for (uint32_t target = 0; target < 6; target++) {
+                struct fact_party provider = party("198.51.100.1", 5060);
+                provider.endpoint.addr.octets[15] = (uint8_t)(1 + port);
+                ask(&bench, provider, target);
+                answer(&bench, provider, target);
+            }
+        }
+        bench.now_ns += NS_PER_MINUTE;
+    }
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN),
+                     1); /* the balancer's, at severity 1 */
+    bench_close(&bench);
+}
+
+/* Targets that all answer are a monitor's until the source goes on and never comes back. */
+static void test_wanderer(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact_party client = party("203.0.113.50", 5060);
+
+    client.proven = true;
+    bench_open(&bench, slug);
+    for (uint32_t target = 0; target < 8; target++) {
+        ask(&bench, client, target);
+        answer(&bench, client, target);
+        bench.now_ns += NS_PER_S;
+    }
+    assert_int_equal(bench_severity(&bench, slug), 1);
+    for (uint32_t target = 8; target < 30; target++) {
+        ask(&bench, client, target);
+        answer(&bench, client, target);
+        bench.now_ns += 5 * NS_PER_MINUTE;
+    }
+    assert_int_equal(bench_severity(&bench, slug), 2);
+    bench_close(&bench);
+}
+
+/* A proxy that calls phones (H13), a third of them switched off. */
+static void test_proxy(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact_party proxy = party("192.0.2.10", 5060);
+
+    proxy.is_server = true;
+    bench_open(&bench, slug);
+    for (uint32_t target = 0; target < 300; target++) {
+        ask(&bench, proxy, target);
+        if (target % 3 != 0) {
+            answer(&bench, proxy, target);
+        } else {
+            bench_tell(&bench, silence(proxy, target));
+        }
+        bench.now_ns += NS_PER_S;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_what_is_no_question),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_sources_apart),
+        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_walk_with_answers),
+        cmocka_unit_test(test_forced_is_no_silence),
+        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_probers),
+        cmocka_unit_test(test_wanderer),
+        cmocka_unit_test(test_proxy),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,76 @@
+/* stream_scene.h - a stream table whose sightings are kept, for the tests of streams. */
+#ifndef TESTS_UNIT_FLOWS_STREAM_SCENE_H
+#define TESTS_UNIT_FLOWS_STREAM_SCENE_H
+
+#include "tests/unit/flows/packet.h"
+
+#include "sensor/flows/stream.h"
+
+enum { SCENE_SIGHTINGS = 512 };
+
+struct scene {
+    struct stream_table *table;
+    struct stream_sighting told[SCENE_SIGHTINGS];
+    size_t told_count;
+    uint32_t reasons[REASON_COUNT];
+    uint64_t number;
+};
+
+static inline void scene_on_sighting(void *owner, const struct stream_sighting *sighting)
+{
+    struct scene *scene = owner;
+    assert_true(scene->told_count < SCENE_SIGHTINGS);
+    scene->told[scene->told_count++] = *sighting;
+}
+
+static inline void scene_on_reason(void *owner, enum reason reason)
+{
+    ((struct scene *)owner)->reasons[reason]++;
+}
+
+static inline void scene_open(struct scene *scene, uint32_t streams_max)
+{
+    struct error error;
+    memset(scene, 0, sizeof *scene);
+    struct stream_options options = {.streams_max = streams_max,
+                                     .idle_ns = 300 * NS_PER_S,
+                                     .key = HASH_KEY_FIXED,
+                                     .on_sighting = scene_on_sighting,
+                                     .on_reason = scene_on_reason,
+                                     .owner = scene};
+    assert_int_equal(stream_open(&options, &scene->table, &error), STATUS_OK);
+}
+
+static inline void scene_close(struct scene *scene)
+{
+    stream_close(scene->table);
+}
+
+/* The packet as the next one of the capture. */
+static inline enum stream_seen scene_see(struct scene *scene, struct packet *packet,
+                                         uint64_t time_ns)
+{
+    struct rtp_view view;
+    packet_at(packet, ++scene->number, time_ns);
+    assert_int_equal(rtp_decode(packet->bytes, packet->datagram.payload_bytes,
+                                packet->datagram.payload_wire, &view),
+                     REASON_NONE);
+    uint64_t hash = stream_hash(scene->table, &packet->datagram, view.ssrc);
+    uint32_t hint = stream_prefetch_cell(scene->table, hash);
+    return stream_see(scene->table, &packet->datagram, &view, hash, hint);
+}
+
+static inline void scene_mark(struct scene *scene, uint64_t second, uint64_t shift_ns)
+{
+    stream_mark(scene->table, second, scene->number + 1, shift_ns);
+}
+
+/* Ends everything; the last sighting that was told. */
+static inline const struct stream_sighting *scene_end(struct scene *scene)
+{
+    stream_end(scene->table, scene->number + 1);
+    assert_true(scene->told_count > 0);
+    return &scene->told[scene->told_count - 1];
+}
+
+#endif

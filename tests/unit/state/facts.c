@@ -1,0 +1,364 @@
+/* Facts: what a change tells detectors, and which change tells nothing. */
+#include "wire.h"
+
+#include "sensor/state/facts.h"
+
+struct stage {
+    struct facts_view view;
+    struct proof_table *proof;
+    struct device_table *devices;
+    struct registration_table *registrations;
+    struct fact fact;
+};
+
+static void ignore(void *owner, const struct change *change)
+{
+    (void)owner;
+    (void)change;
+}
+
+static void stage_open(struct stage *stage)
+{
+    struct registration_limits limits = {
+        .attempts_max = 16, .bindings_max = 16, .key = HASH_KEY_FIXED};
+    struct change_sink sink = {.on_change = ignore};
+    struct error error;
+
+    memset(stage, 0, sizeof *stage);
+    assert_int_equal(proof_open(64, HASH_KEY_FIXED, &stage->proof, &error), STATUS_OK);
+    assert_int_equal(device_open(64, HASH_KEY_FIXED, &stage->devices, &error), STATUS_OK);
+    assert_int_equal(
+        registration_open(&limits, sink, stage->devices, &stage->registrations, &error), STATUS_OK);
+    stage->view.proof = stage->proof;
+    stage->view.devices = stage->devices;
+    stage->view.registrations = stage->registrations;
+    stage->view.key = HASH_KEY_FIXED;
+}
+
+static void stage_close(struct stage *stage)
+{
+    registration_close(stage->registrations);
+    device_close(stage->devices);
+    proof_close(stage->proof);
+}
+
+static bool make(struct stage *stage, struct change change)
+{
+    change.time_ns = WIRE_START_NS;
+    change.number = 9;
+    bool made = facts_make(&stage->view, &change, &stage->fact);
+    if (made) {
+        assert_int_equal(stage->fact.time_ns, WIRE_START_NS);
+        assert_int_equal(stage->fact.number, 9);
+    }
+    return made;
+}
+
+static void message(void **unused)
+{
+    static struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    struct wire wire = {.what = "INVITE", .headers = "Expires: 30\r\n"};
+    assert_true(make(&stage, (struct change){.kind = CHANGE_MESSAGE, .sip = wire_sip(&wire, 1)}));
+    const struct fact_message *told = &stage.fact.is.message;
+    assert_int_equal(stage.fact.kind, FACT_MESSAGE);
+    assert_int_equal(told->method, FACT_METHOD_INVITE);
+    struct endpoint client = wire_endpoint(WIRE_CLIENT);
+    assert_true(endpoint_equal(&told->client.endpoint, &client));
+    assert_true(told->starts_dialog && told->has_branch_cookie);
+    assert_false(told->is_response || told->in_dialog || told->invalid || told->has_credentials);
+    assert_int_equal(told->cseq, 1);
+    assert_int_equal(told->max_forwards, 70);
+    assert_int_equal(told->expires, 30);
+    assert_int_equal(told->vias, 1);
+    assert_text(told->from_user, "2001");
+    assert_text(told->uri_host, "pbx.example");
+    assert_text(told->from_tag, "f1");
+    assert_text(told->user_agent, "Phone 1.0");
+    assert_text(told->branch, "z9hG4bK-INVITE-1-0");
+    assert_text(told->via_parameters, ";branch=z9hG4bK-INVITE-1-0");
+
+    /* a copy starts nothing; an answer keeps the roles */
+    struct change copy = {.kind = CHANGE_MESSAGE, .is_retransmission = true};
+    copy.sip = wire_sip(&wire, 2);
+    assert_true(make(&stage, copy));
+    assert_true(told->is_retransmission);
+    assert_false(told->starts_dialog);
+    wire = (struct wire){.what = "200 INVITE"};
+    assert_true(make(&stage, (struct change){.kind = CHANGE_MESSAGE, .sip = wire_sip(&wire, 3)}));
+    assert_true(told->is_response);
+    assert_int_equal(told->status, 200);
+    assert_true(endpoint_equal(&told->client.endpoint, &client));
+    assert_int_equal(told->expires, UINT32_MAX);
+    /* an invalid one says so, with its worst suspicion */
+    wire = (struct wire){.what = "BYE", .to_tag = "t", .invalid = true};
+    assert_true(make(&stage, (struct change){.kind = CHANGE_MESSAGE, .sip = wire_sip(&wire, 4)}));
+    assert_true(told->invalid && told->in_dialog);
+    assert_int_equal(told->suspicion, anomaly_rows[ANOMALY_VERSION_UNSUPPORTED].suspicion);
+    stage_close(&stage);
+}
+
+static struct transaction ended(void)
+{
+    struct endpoint client = wire_endpoint(WIRE_CLIENT);
+    struct endpoint server = wire_endpoint(WIRE_SERVER);
+
+    return (struct transaction){
+        .started_ns = WIRE_START_NS,
+        .final_ns = WIRE_START_NS + 5,
+        .client = client,
+        .server = server,
+        .method = SIP_METHOD_INVITE,
+        .status = 403,
+        .cseq = 4,
+        .has_credentials = true,
+        .auth_failure = true,
+        .account_hash = 77,
+        .device_hash = 5,
+        .from_user = SLICE("2001"),
+        .from_host = SLICE("PBX.example"),
+        .to_user = SLICE("2002"),
+        .to_host = SLICE("pbx.example"),
+        .uri_user = SLICE("2003"),
+        .uri_host = SLICE("192.0.2.1"),
+        .auth_user = SLICE("u"),
+        .call_id = SLICE("c1"),
+    };
+}
+
+static void transaction(void **unused)
+{
+    static struct stage stage;
+    struct transaction what = ended();
+    struct change change = {.kind = CHANGE_TRANSACTION_ENDED, .transaction = &what};
+    (void)unused;
+
+    stage_open(&stage);
+    assert_true(make(&stage, change));
+    const struct fact_transaction *told = &stage.fact.is.transaction;
+    assert_int_equal(stage.fact.kind, FACT_TRANSACTION);
+    assert_text(told->account, "2001@pbx.example");
+    assert_text(told->target_user, "2003");
+    assert_text(told->auth_user, "u");
+    assert_int_equal(told->response_ns, 5);
+    assert_true(told->auth_failure && told->has_credentials);
+    assert_false(told->account_known || told->device_known || told->timeout || told->one_way);
+
+    what.method = SIP_METHOD_REGISTER;
+    device_success(stage.devices, 77, &what.client.addr, 5, WIRE_START_NS);
+    stage.view.one_way_capture = true;
+    assert_true(make(&stage, change));
+    assert_text(told->account, "2002@pbx.example");
+    assert_text(told->target_user, "2002");
+    assert_true(told->account_known && told->device_known && told->one_way);
+    /* with the answer at hand the account is whole */
+    struct wire wire = {.what = "403 REGISTER", .user = "3001"};
+    change.sip = wire_sip(&wire, 1);
+    assert_true(make(&stage, change));
+    assert_text(told->account, "3001@pbx.example");
+    change.sip = NULL;
+    /* no answer counts only where the server is seen to answer others */
+    what.timeout = true;
+    what.status = 0;
+    assert_true(make(&stage, change));
+    assert_false(told->timeout);
+    assert_int_equal(told->response_ns, 0);
+    proof_see_answer(stage.proof, wire_sip(&wire, 1), false);
+    assert_true(make(&stage, change));
+    assert_true(told->timeout && told->server.is_server);
+    /* what tells nothing */
+    what.upper_hop = true;
+    assert_false(make(&stage, change));
+    what.upper_hop = false;
+    what.request_invalid = true;
+    assert_false(make(&stage, change));
+    what.request_invalid = false;
+    what.started_ns = 0;
+    assert_false(make(&stage, change));
+    stage_close(&stage);
+}
+
+static void registration(void **unused)
+{
+    static const struct {
+        enum registration_action action;
+        bool told;
+        bool success;
+        bool removed;
+        bool refreshed;
+    } rows[] = {
+        {REGISTRATION_REGISTERED, true, true, false, false},
+        {REGISTRATION_REFRESHED, true, true, false, true},
+        {REGISTRATION_MOVED, true, true, false, false},
+        {REGISTRATION_UNREGISTERED, true, true, true, false},
+        {REGISTRATION_REJECTED, true, false, false, false},
+        {REGISTRATION_EXPIRED, false, false, false, false},
+    };
+    static struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct registration what = {
+            .action = (uint8_t)rows[i].action,
+            .client = wire_endpoint(WIRE_CLIENT),
+            .account = SLICE("2001@pbx.example"),
+            .contact_count = 1,
+            .contacts = {SLICE("sip:2001@192.0.2.10")},
+            .failures = 3,
+        };
+        struct change change = {
+            .kind = CHANGE_REGISTRATION, .registration = &what, .forced = i % 2 == 0};
+        assert_int_equal(make(&stage, change), rows[i].told);
+        if (!rows[i].told) {
+            continue;
+        }
+        const struct fact_registration *told = &stage.fact.is.registration;
+        assert_int_equal(told->success, rows[i].success);
+        assert_int_equal(told->removed, rows[i].removed);
+        assert_int_equal(told->refreshed, rows[i].refreshed);
+        assert_int_equal(stage.fact.forced, i % 2 == 0);
+        assert_int_equal(told->failures, 3);
+        assert_text(told->contact, "sip:2001@192.0.2.10");
+        what.changed_user_agent = true;
+        assert_true(make(&stage, change));
+        assert_false(told->refreshed);
+    }
+    stage_close(&stage);
+}
+
+static void call(void **unused)
+{
+    static struct stage stage;
+    struct call what = {
+        .caller = wire_endpoint(WIRE_CLIENT),
+        .callee = wire_endpoint(WIRE_SERVER),
+        .status = 200,
+        .number = 12,
+        .answered_ns = WIRE_START_NS,
+        .ended_by = CALL_ENDED_BY_CALLER,
+        .from_user = SLICE("2001"),
+        .from_host = SLICE("pbx.example"),
+    };
+    struct change change = {.kind = CHANGE_CALL_ENDED, .call = &what};
+    (void)unused;
+
+    stage_open(&stage);
+    assert_true(make(&stage, change));
+    const struct fact_call *told = &stage.fact.is.call;
+    assert_int_equal(told->event, FACT_CALL_ENDED);
+    assert_int_equal(told->call_number, 12);
+    assert_true(told->ended_by_caller);
+    assert_false(told->caller_registered);
+    assert_text(told->account, "2001@pbx.example");
+    /* from where the account is bound it is a registered caller */
+    struct wire wire = {.what = "200 REGISTER", .headers = "Contact: <sip:2001@192.0.2.10>\r\n"};
+    struct transaction transaction = ended();
+    struct transaction_view view = {.transaction = &transaction, .is_first_final = true};
+    registration_see(stage.registrations, wire_sip(&wire, 1), &view);
+    change.kind = CHANGE_CALL_STARTED;
+    assert_true(make(&stage, change));
+    assert_int_equal(told->event, FACT_CALL_STARTED);
+    assert_true(told->caller_registered);
+    what.partial = true;
+    assert_false(make(&stage, change));
+    what.partial = false;
+    what.invalid_only = true;
+    assert_false(make(&stage, change));
+    stage_close(&stage);
+}
+
+static void stream(void **unused)
+{
+    static struct stage stage;
+    static struct stream_sighting sighting;
+    struct call up = {.answered_ns = 1,
+                      .number = 12,
+                      .call_id = SLICE("c1"),
+                      .from_user = SLICE("2001"),
+                      .from_host = SLICE("pbx.example"),
+                      .to_user = SLICE("2002"),
+                      .to_host = SLICE("pbx.example")};
+    struct media_stream what = {.source = wire_endpoint(WIRE_CLIENT),
+                                .destination = wire_endpoint(WIRE_SERVER),
+                                .ssrc = 7,
+                                .clock_index = 1,
+                                .codec = "PCMU",
+                                .call = &up,
+                                .interval = {.mos_milli = 4100, .r_milli = 85000}};
+    struct change change = {
+        .kind = CHANGE_STREAM_INTERVAL, .stream = &what, .stream_sighting = &sighting};
+    (void)unused;
+
+    stage_open(&stage);
+    sighting.interval = (struct stream_counts){.packets = 240, .expected = 250, .lost = 10};
+    sighting.interval_variation[1].mean_ns = 1234;
+    assert_true(make(&stage, change));
+    const struct fact_stream *told = &stage.fact.is.stream;
+    assert_int_equal(told->event, FACT_STREAM_INTERVAL);
+    assert_int_equal(told->loss_ppm, 40000);
+    assert_int_equal(told->variation_mean_ns, 1234);
+    assert_int_equal(told->r_factor_milli, 85000);
+    assert_int_equal(told->mos_milli, 4100);
+    assert_true(told->codec_known && told->call_is_up);
+    assert_text(told->device, "2002@pbx.example");
+    what.from_caller = true;
+    what.clock_index = STREAM_CLOCKS;
+    what.interval = (struct quality_score){.mos_milli = 0};
+    up.ended = true;
+    assert_true(make(&stage, change));
+    assert_text(told->device, "2001@pbx.example");
+    assert_int_equal(told->variation_mean_ns, UINT64_MAX);
+    assert_int_equal(told->r_factor_milli, UINT32_MAX);
+    assert_false(told->call_is_up);
+    what.call = NULL;
+    what.interval = (struct quality_score){.mos_milli = 1000, .r_milli = -5};
+    sighting.interval = (struct stream_counts){.packets = 0};
+    change.kind = CHANGE_STREAM_SILENT;
+    assert_true(make(&stage, change));
+    assert_text(told->device, "192.0.2.10");
+    assert_int_equal(told->r_factor_milli, 0);
+    assert_int_equal(told->loss_ppm, 0);
+    assert_int_equal(told->event, FACT_STREAM_SILENT);
+    stage_close(&stage);
+}
+
+static void flow_and_second(void **unused)
+{
+    static struct stage stage;
+    struct flow_sighting what = {.forward_packets = 3, .backward_packets = 0, .ndpi_app = "DNS"};
+    struct change change = {.kind = CHANGE_FLOW_ENDED, .flow = &what};
+    (void)unused;
+
+    stage_open(&stage);
+    assert_true(make(&stage, change));
+    assert_text(stage.fact.is.flow.application, "DNS");
+    assert_false(stage.fact.is.flow.answered);
+    what.ndpi_guessed = true;
+    what.backward_packets = 1;
+    assert_true(make(&stage, change));
+    assert_text(stage.fact.is.flow.application, "");
+    assert_true(stage.fact.is.flow.answered);
+    what.application = FLOW_STUN;
+    assert_true(make(&stage, change));
+    assert_text(stage.fact.is.flow.application, "stun");
+    assert_true(make(&stage, (struct change){.kind = CHANGE_SECOND, .second = 5}));
+    assert_int_equal(stage.fact.is.second.second, 5);
+    /* no fact lies behind state time */
+    stage.view.now_ns = WIRE_START_NS + 77;
+    change.time_ns = WIRE_START_NS;
+    assert_true(facts_make(&stage.view, &change, &stage.fact));
+    assert_int_equal(stage.fact.time_ns, WIRE_START_NS + 77);
+    stage_close(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(message), cmocka_unit_test(transaction), cmocka_unit_test(registration),
+        cmocka_unit_test(call),    cmocka_unit_test(stream),      cmocka_unit_test(flow_and_second),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
