@@ -266,7 +266,6 @@ static bool see_alert_text(struct maker *maker, struct alert_entry *alert,
         {FIELD_ID_EARSHOT_ALERT_CHAIN_TEXT, &alert->chain},
         {FIELD_ID_EARSHOT_ALERT_TARGET, &alert->target},
         {FIELD_ID_EARSHOT_ALERT_UNIT, &alert->unit},
-        {FIELD_ID_EARSHOT_ALERT_ADVICE, &alert->advice},
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {

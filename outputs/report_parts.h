@@ -87,7 +87,6 @@ struct alert_entry {
     struct entry_text rule;
     struct entry_text target;
     struct entry_text message;
-    struct entry_text advice;
     struct entry_text outcome;
     struct entry_text chain;
     struct entry_text unit;

@@ -153,10 +153,10 @@ static void print_proof(struct page *page, const struct alert_entry *alert)
     page_string(page, ", ");
     page_count(page, alert->count);
     page_string(page, " ");
-    page_wire(page,
-              slice_is_empty(entry_text(entry, alert->unit)) ? SLICE("events")
-                                                             : entry_text(entry, alert->unit),
-              40);
+    struct slice unit = entry_text(entry, alert->unit);
+    unit = slice_is_empty(unit) ? SLICE("events") : unit;
+    bool one = alert->count == 1 && unit.at[unit.bytes - 1] == 's';
+    page_wire(page, slice_part(unit, 0, unit.bytes - one), 40);
     page_string(page, " from ");
     page_date(page, alert->first_ns);
     page_string(page, " to ");
@@ -174,26 +174,37 @@ static void print_proof(struct page *page, const struct alert_entry *alert)
     page_end(page);
 }
 
-static void print_alert(struct page *page, const struct alert_entry *alert)
+/* The story of a chain stands once, under its worst alert; `told` holds the hashes of those that
+ * were told. */
+static void print_story(struct page *page, struct slice chain, uint64_t *told, size_t *told_count)
+{
+    uint64_t hash = hash_slice(HASH_KEY_FIXED, chain);
+
+    for (size_t i = 0; i < *told_count; i++) {
+        if (told[i] == hash) {
+            return;
+        }
+    }
+    told[(*told_count)++] = hash;
+    page_begin(page, "            Story:", 19, PAGE_PLAIN);
+    page_wire(page, chain, 1024);
+    page_end(page);
+}
+
+/* The sentence ends with what to do, so nothing repeats it. */
+static void print_alert(struct page *page, const struct alert_entry *alert, uint64_t *told,
+                        size_t *told_count)
 {
     const struct list_entry *entry = &alert->head;
     unsigned level = alert->level < 5 ? alert->level : 4;
     struct slice chain = entry_text(entry, alert->chain);
-    struct slice advice = entry_text(entry, alert->advice);
 
     page_begin(page, levels[level].word, 12, levels[level].ink);
     page_wire(page, entry_text(entry, alert->message), 1024);
     page_end(page);
     print_proof(page, alert);
     if (!slice_is_empty(chain)) {
-        page_begin(page, "            Story:", 19, PAGE_PLAIN);
-        page_wire(page, chain, 1024);
-        page_end(page);
-    }
-    if (!slice_is_empty(advice)) {
-        page_begin(page, "            To do:", 19, PAGE_PLAIN);
-        page_wire(page, advice, 1024);
-        page_end(page);
+        print_story(page, chain, told, told_count);
     }
 }
 
@@ -227,9 +238,12 @@ static void print_alerts(struct page *page, struct report *report, struct best *
         }
     }
     page_end(page);
+    uint64_t told[REPORT_SHOWN];
+    size_t told_count = 0;
     for (size_t i = 0; i < best->count; i++) {
         fputc('\n', page->out);
-        print_alert(page, (const struct alert_entry *)(const void *)best_at(best, i));
+        print_alert(page, (const struct alert_entry *)(const void *)best_at(best, i), told,
+                    &told_count);
     }
     report_text_more(page, all, best->count, "alerts, the worst");
 }

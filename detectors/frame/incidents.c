@@ -261,8 +261,8 @@ static void end_one(struct incidents *incidents, uint32_t cell, enum incident_ou
 {
     struct incident_cell *it = cell_at(incidents, cell);
 
-    it->told.outcome =
-        (uint8_t)(it->succeeded && outcome != INCIDENT_UNKNOWN ? INCIDENT_SUCCEEDED : outcome);
+    bool succeeded = it->succeeded && !incidents->ended;
+    it->told.outcome = (uint8_t)(succeeded ? INCIDENT_SUCCEEDED : outcome);
     incident_tell(incidents, it, INCIDENT_CLOSE, 0, now_ns);
     if (it->told.many) {
         incidents->storms[it->rule].active = false;
@@ -484,6 +484,7 @@ static void raise_many(struct incidents *incidents, const struct incidents_repor
     if (cell == TABLE_NONE) {
         if (!make_room(incidents, report->rule, INCIDENTS_SEVERITIES - 1, report->fact->time_ns)) {
             incidents->suppressed++;
+            storm->active = false;
             return;
         }
         cell = open_cell(incidents, hash, report);

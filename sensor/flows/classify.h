@@ -1,14 +1,15 @@
-/* classify.h - nDPI's opinion about a flow, where our decoders have none. The only file that knows nDPI.
+/* classify.h - nDPI's opinion about a flow, where our decoders have none. The only file that knows
+ * nDPI.
  *
- * Owns      one nDPI module, made at the first flow that needs it, and the flow states it lends out.
- * Borrows   packets during the call.
- * Time      packet time in ms, an argument.
- * Bounds    CLASSIFY_PACKETS_UDP and _TCP packets a flow, CLASSIFY_FLOWS_MAX flows under examination at once.
+ * Owns      one nDPI module, made at the first flow that needs it, and the flow states it lends
+ * out. Borrows   packets during the call. Time      packet time in ms, an argument. Bounds
+ * CLASSIFY_PACKETS_UDP and _TCP packets a flow, CLASSIFY_FLOWS_MAX flows under examination at once.
  * Errors    a module that cannot be made: said once, then no opinions.
  * Thread    one worker.
  *
- * A second opinion, never trusted on a port guess; verdicts from nDPI's caches of earlier flows are not used either,
- * because then an answer would depend on which worker saw what (DESIGN.md law 2). */
+ * A second opinion, never trusted on a port guess; verdicts from nDPI's caches of earlier flows are
+ * not used either, because then an answer would depend on which worker saw what (DESIGN.md law 2).
+ */
 #ifndef SENSOR_FLOWS_CLASSIFY_H
 #define SENSOR_FLOWS_CLASSIFY_H
 

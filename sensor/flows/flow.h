@@ -3,12 +3,12 @@
  * Owns      the flows of one worker, in the tables of its shards.
  * Borrows   the datagram during the call.
  * Time      packet time in ns.
- * Bounds    flows_max over FLOW_SHARDS shards; a full shard forgets the longest idle flow (counted, told as ended).
- * Errors    open only.
- * Thread    one worker.
+ * Bounds    flows_max over FLOW_SHARDS shards; a full shard forgets the longest idle flow (counted,
+ * told as ended). Errors    open only. Thread    one worker.
  *
- * A flow remembers whether it has carried SIP, whether RTCP or STUN was seen, and what nDPI thinks where our decoders
- * have no opinion. Packets of RTP streams do not come here: their stream is their record. */
+ * A flow remembers whether it has carried SIP, whether RTCP or STUN was seen, and what nDPI thinks
+ * where our decoders have no opinion. Packets of RTP streams do not come here: their stream is
+ * their record. */
 #ifndef SENSOR_FLOWS_FLOW_H
 #define SENSOR_FLOWS_FLOW_H
 
@@ -32,8 +32,8 @@ struct flow_options {
 struct flow_view {
     uint8_t application; /* enum flow_application so far */
     bool is_new;
-    bool tells_proof; /* this TCP segment of a SIP flow is one of the first of its direction that send or acknowledge
-                       * data: worth a proof sighting */
+    bool tells_proof; /* this TCP segment of a SIP flow is one of the first of its direction that
+                       * send or acknowledge data: worth a proof sighting */
 };
 
 MUST_USE enum status flow_open(const struct flow_options *options, struct flow_table **out_table,
@@ -42,7 +42,8 @@ void flow_close(struct flow_table *table);
 size_t flow_bytes_max(const struct flow_options *options);
 /* Has this five-tuple carried SIP? (either direction; without counting the packet) */
 bool flow_is_sip(const struct flow_table *table, const struct datagram *datagram);
-/* Counts the packet under its flow, `application` = what our decoders made of it (UNKNOWN: nothing). */
+/* Counts the packet under its flow, `application` = what our decoders made of it (UNKNOWN:
+ * nothing). */
 struct flow_view flow_see(struct flow_table *table, const struct datagram *datagram,
                           enum flow_application application);
 void flow_mark(struct flow_table *table, uint64_t mark_s, uint64_t number, uint64_t shift_ns);

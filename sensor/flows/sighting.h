@@ -1,20 +1,19 @@
 /* sighting.h - DOOR 1: all that a worker tells the analyst.
  *
  * Owns      nothing: sightings are records in a ring.
- * Borrows   a SIP sighting's message points at bytes that live until the analyst has passed its number.
- * Time      time_ns is the packet's own stamp; state_ns what state shall believe.
- * Bounds    a sighting is at most SIGHTING_BYTES_MAX bytes, 16-aligned, contiguous.
- * Errors    none.
- * Thread    written by one producer (worker or dealer), read by the analyst.
+ * Borrows   a SIP sighting's message points at bytes that live until the analyst has passed its
+ * number. Time      time_ns is the packet's own stamp; state_ns what state shall believe. Bounds a
+ * sighting is at most SIGHTING_BYTES_MAX bytes, 16-aligned, contiguous. Errors    none. Thread
+ * written by one producer (worker or dealer), read by the analyst.
  *
- * Order key (DESIGN.md section 2): (number << 1 | 1) for what a packet tells, number << 1 for what falls at a mark before
- * packet `number`; then `sub`. The key is total and free of the number of workers:
- *   packet   sub = index in the frame (messages of one segment), streams that it ended: SUB_ENDED | first number
- *   mark     sub = number of the first packet of the stream, SUB_FLOWS | that of the flow, SUB_MESSAGES | a number of
- *            the TCP stream whose message the mark cut off, COUNTS at SUB_COUNTS, the MARK itself at SUB_MARK, all
- *            with the ordinal of the mark before this frame above bit 56
- * Each producer writes in ascending (key, sub). The analyst acts on the first of N equal marks and drops the others;
- * COUNTS of all producers are added up before it. */
+ * Order key (DESIGN.md section 2): (number << 1 | 1) for what a packet tells, number << 1 for what
+ * falls at a mark before packet `number`; then `sub`. The key is total and free of the number of
+ * workers: packet   sub = index in the frame (messages of one segment), streams that it ended:
+ * SUB_ENDED | first number mark     sub = number of the first packet of the stream, SUB_FLOWS |
+ * that of the flow, SUB_MESSAGES | a number of the TCP stream whose message the mark cut off,
+ * COUNTS at SUB_COUNTS, the MARK itself at SUB_MARK, all with the ordinal of the mark before this
+ * frame above bit 56 Each producer writes in ascending (key, sub). The analyst acts on the first of
+ * N equal marks and drops the others; COUNTS of all producers are added up before it. */
 #ifndef SENSOR_FLOWS_SIGHTING_H
 #define SENSOR_FLOWS_SIGHTING_H
 
@@ -25,19 +24,20 @@
 #include "decoders/sip.h"
 
 enum sighting_kind {
-    SIGHTING_SIP,    /* struct sip_sighting */
+    SIGHTING_SIP, /* struct sip_sighting */
     SIGHTING_STREAM, /* struct stream_sighting: interval, silent, end, candidate */
-    SIGHTING_RTCP,   /* struct rtcp_sighting */
-    SIGHTING_FLOW,   /* struct flow_sighting: a flow ended */
-    SIGHTING_PROOF,  /* struct proof_sighting: TCP or STUN showed that an address hears us */
+    SIGHTING_RTCP, /* struct rtcp_sighting */
+    SIGHTING_FLOW, /* struct flow_sighting: a flow ended */
+    SIGHTING_PROOF, /* struct proof_sighting: TCP or STUN showed that an address hears us */
     SIGHTING_COUNTS, /* struct counts_sighting */
-    SIGHTING_MARK,   /* struct mark_sighting */
-    SIGHTING_END,    /* head only: this producer has nothing more */
+    SIGHTING_MARK, /* struct mark_sighting */
+    SIGHTING_END, /* head only: this producer has nothing more */
 };
 
 enum { SIGHTING_BYTES_MAX = 16 << 10 };
 #define SUB_ENDED (UINT64_C(1) << 62)
-/* At one number or mark: streams come first, then messages of TCP streams that a mark cut, then flows. */
+/* At one number or mark: streams come first, then messages of TCP streams that a mark cut, then
+ * flows. */
 #define SUB_MESSAGES (UINT64_C(1) << 54)
 #define SUB_FLOWS (UINT64_C(1) << 55)
 #define SUB_PROOF (UINT64_C(1) << 63) /* of a packet: behind what it pushed out */
@@ -48,7 +48,7 @@ enum { SIGHTING_BYTES_MAX = 16 << 10 };
 
 struct sighting {
     uint32_t bytes; /* the whole record with its tail, multiple of 16 */
-    uint8_t kind;   /* enum sighting_kind */
+    uint8_t kind; /* enum sighting_kind */
     uint8_t transport; /* enum sip_transport for SIP; enum protocol otherwise */
     uint16_t interface;
     uint64_t key;
@@ -75,8 +75,8 @@ static inline uint64_t sighting_number(const struct sighting *sighting)
 struct sip_sighting {
     struct sighting head;
     uint64_t first_byte_ns; /* TCP: when the message began; else time_ns */
-    uint32_t wire_bytes;    /* IP bytes of the packet(s) that carried it, for records */
-    bool has_sdp;           /* struct sdp follows */
+    uint32_t wire_bytes; /* IP bytes of the packet(s) that carried it, for records */
+    bool has_sdp; /* struct sdp follows */
     uint8_t reserved[3];
     struct sip_message message; /* parts point into message.raw */
     struct sdp sdp[]; /* one, if has_sdp; cut behind its last media line */
@@ -91,16 +91,16 @@ extern const uint32_t stream_clock_rates[STREAM_CLOCKS];
 /* Counts of a stream, whole or of one interval. */
 struct stream_counts {
     uint64_t packets; /* all received, duplicates included */
-    uint64_t bytes;   /* IP bytes */
+    uint64_t bytes; /* IP bytes */
     uint64_t expected; /* highest extended - first + 1 */
-    uint64_t lost;    /* expected - distinct, never negative */
+    uint64_t lost; /* expected - distinct, never negative */
     uint64_t duplicates;
-    uint64_t mirrored;  /* part of duplicates: within 1 ms with the same TTL */
+    uint64_t mirrored; /* part of duplicates: within 1 ms with the same TTL */
     uint64_t reordered; /* RFC 4737 Type-P */
-    uint64_t late;      /* reordered, and more than 200 ms behind their place (static clocks only) */
-    uint32_t resets;    /* restarts of the sequence (probed, not counted as loss) */
+    uint64_t late; /* reordered, and more than 200 ms behind their place (static clocks only) */
+    uint32_t resets; /* restarts of the sequence (probed, not counted as loss) */
     uint32_t longest_loss; /* longest run of missing sequence numbers */
-    uint32_t loss_runs;    /* how many runs: mean run = lost / loss_runs */
+    uint32_t loss_runs; /* how many runs: mean run = lost / loss_runs */
     uint32_t delta_max_us;
 };
 
@@ -114,29 +114,31 @@ struct stream_jitter {
 struct stream_sighting {
     struct sighting head;
     uint64_t stream_number; /* number of its first packet: its identity */
-    uint8_t event;          /* enum stream_event */
-    uint8_t end_reason;     /* enum stream_end, for ENDED */
-    uint8_t payload_type;   /* the most frequent audio or video one */
-    uint8_t payload_types;  /* how many different were seen, saturating */
-    bool clock_is_static;   /* jitter[0] holds the figures of clock_rate; else all six */
-    bool secondary_types;   /* comfort noise or telephone-event packets were seen */
-    uint16_t index;         /* of the interval, from 0 */
+    uint8_t event; /* enum stream_event */
+    uint8_t end_reason; /* enum stream_end, for ENDED */
+    uint8_t payload_type; /* the most frequent audio or video one */
+    uint8_t payload_types; /* how many different were seen, saturating */
+    bool clock_is_static; /* jitter[0] holds the figures of clock_rate; else all six */
+    bool secondary_types; /* comfort noise or telephone-event packets were seen */
+    uint16_t index; /* of the interval, from 0 */
     uint32_t ssrc;
-    uint32_t clock_rate;    /* static types; 0 otherwise */
-    uint32_t slope_rate;    /* nearest clock to the stream's slope, 0 = not known yet (50 packets over 1 s) */
+    uint32_t clock_rate; /* static types; 0 otherwise */
+    uint32_t slope_rate; /* nearest clock to the stream's slope, 0 = not known yet (50 packets over
+                            1 s) */
     uint32_t second_packets_max; /* its worst second */
     uint32_t payload_bytes_typical;
-    uint32_t ptime_us;      /* typical time-stamp step at its clock; 0 = not known */
-    uint64_t first_ns;      /* first and last packet of the stream */
+    uint32_t ptime_us; /* typical time-stamp step at its clock; 0 = not known */
+    uint64_t first_ns; /* first and last packet of the stream */
     uint64_t last_ns;
     uint64_t interval_from_ns; /* INTERVAL: what it covers */
     uint64_t interval_to_ns;
-    uint32_t dtmf_events;      /* RFC 4733 events (end counted once); never their digits */
-    uint32_t comfort_noise;    /* packets */
+    uint32_t dtmf_events; /* RFC 4733 events (end counted once); never their digits */
+    uint32_t comfort_noise; /* packets */
     struct stream_counts total;
-    struct stream_counts interval; /* since the interval before; zero at ENDED if one was just told */
-    struct stream_jitter jitter[STREAM_CLOCKS];          /* all packets, arrival order */
-    struct stream_jitter variation[STREAM_CLOCKS];       /* what protocols section 7 leaves */
+    struct stream_counts
+        interval; /* since the interval before; zero at ENDED if one was just told */
+    struct stream_jitter jitter[STREAM_CLOCKS]; /* all packets, arrival order */
+    struct stream_jitter variation[STREAM_CLOCKS]; /* what protocols section 7 leaves */
     struct stream_jitter interval_variation[STREAM_CLOCKS];
     struct stream_jitter interval_jitter[STREAM_CLOCKS];
 };
@@ -149,11 +151,11 @@ struct rtcp_sighting {
 };
 
 enum flow_application { /* own decoder's word, before nDPI's */
-    FLOW_UNKNOWN,
-    FLOW_SIP,
-    FLOW_RTP,
-    FLOW_RTCP,
-    FLOW_STUN,
+                        FLOW_UNKNOWN,
+                        FLOW_SIP,
+                        FLOW_RTP,
+                        FLOW_RTCP,
+                        FLOW_STUN,
 };
 
 struct flow_sighting {
@@ -166,9 +168,9 @@ struct flow_sighting {
     uint64_t backward_bytes;
     uint64_t backward_packets;
     uint8_t application; /* enum flow_application */
-    uint8_t end_reason;  /* enum stream_end */
-    uint8_t tcp_flags;   /* all seen */
-    bool ndpi_guessed;   /* only a guess: never trusted */
+    uint8_t end_reason; /* enum stream_end */
+    uint8_t tcp_flags; /* all seen */
+    bool ndpi_guessed; /* only a guess: never trusted */
     char ndpi_master[24]; /* "" = none */
     char ndpi_app[24];
 };
@@ -177,15 +179,16 @@ enum proof_kind { PROOF_TCP, PROOF_STUN };
 
 struct proof_sighting {
     struct sighting head; /* source = the address that claims to hear */
-    uint8_t proof;        /* enum proof_kind */
-    bool answer;          /* STUN: a response (else a request); TCP: see sequences */
+    uint8_t proof; /* enum proof_kind */
+    bool answer; /* STUN: a response (else a request); TCP: see sequences */
     uint8_t reserved[6];
     uint8_t transaction[12]; /* STUN */
-    uint32_t sequence_end;   /* TCP: highest sent and acknowledged of this direction so far */
+    uint32_t sequence_end; /* TCP: highest sent and acknowledged of this direction so far */
     uint32_t acknowledged;
 };
 
-/* Ids of counters that travel: frames by reason, SIP by kind. The analyst adds them up for the sensor record. */
+/* Ids of counters that travel: frames by reason, SIP by kind. The analyst adds them up for the
+ * sensor record. */
 enum count_id {
     COUNT_FRAMES,
     COUNT_BYTES,
@@ -200,12 +203,14 @@ enum count_id {
     COUNT_STREAMS,
     COUNT_FLOWS,
     COUNT_REASON_FIRST,
-    COUNT_SIP_ANOMALY_FIRST = COUNT_REASON_FIRST + REASON_COUNT,    /* messages with this kind */
+    COUNT_SIP_ANOMALY_FIRST = COUNT_REASON_FIRST + REASON_COUNT, /* messages with this kind */
     COUNT_FRAME_ANOMALY_FIRST = COUNT_SIP_ANOMALY_FIRST + ANOMALY_COUNT, /* overlaps, below SIP */
     COUNT_REQUEST_FIRST = COUNT_FRAME_ANOMALY_FIRST + ANOMALY_COUNT, /* by enum sip_method */
-    COUNT_RESPONSE_FIRST = COUNT_REQUEST_FIRST + SIP_METHOD_COUNT,   /* by status - 100; 600: out of range */
-    COUNT_LINK_FIRST = COUNT_RESPONSE_FIRST + 601,  /* ignored frames by link type below 512 */
-    COUNT_ETHERTYPE_FIRST = COUNT_LINK_FIRST + 512, /* unknown ethertypes: 16 first met, see names in report */
+    COUNT_RESPONSE_FIRST =
+        COUNT_REQUEST_FIRST + SIP_METHOD_COUNT, /* by status - 100; 600: out of range */
+    COUNT_LINK_FIRST = COUNT_RESPONSE_FIRST + 601, /* ignored frames by link type below 512 */
+    COUNT_ETHERTYPE_FIRST =
+        COUNT_LINK_FIRST + 512, /* unknown ethertypes: 16 first met, see names in report */
     COUNT_TOTAL = COUNT_ETHERTYPE_FIRST + 16
 };
 
@@ -220,7 +225,7 @@ struct counts_sighting {
 
 struct mark_sighting {
     struct sighting head;
-    uint64_t second;   /* packet time */
+    uint64_t second; /* packet time */
     uint64_t shift_ns; /* a confirmed clock jump: remembered times move forward by this; 0 = none */
 };
 

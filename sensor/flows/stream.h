@@ -3,16 +3,15 @@
  * Owns      the streams of one worker, in cells of its shards; hot and cold parts apart.
  * Borrows   the packet during the call.
  * Time      packet time in ns, always an argument.
- * Bounds    streams_max over FLOW_SHARDS shards; a full shard closes the longest idle of its oldest 16 streams
- *           (counted, told as ended). Candidates and streams share the room; candidates go first. A candidate that
- *           ends with fewer than STREAM_CANDIDATE_PACKETS is counted, not told.
- * Errors    open only.
- * Thread    one worker.
+ * Bounds    streams_max over FLOW_SHARDS shards; a full shard closes the longest idle of its oldest
+ * 16 streams (counted, told as ended). Candidates and streams share the room; candidates go first.
+ * A candidate that ends with fewer than STREAM_CANDIDATE_PACKETS is counted, not told. Errors open
+ * only. Thread    one worker.
  *
- * Key: innermost source, destination, ports, VLANs, VNI, SSRC (protocols.md section 7). Acceptance by content, probation,
- * re-basing, the bitmap window of 512, and the figures are defined there and in DESIGN.md section 2; the report's figures
- * by the corpus' definitions:
- *   expected = highest extended - first + 1, lost = expected - distinct, jitter over all packets in arrival order.
+ * Key: innermost source, destination, ports, VLANs, VNI, SSRC (protocols.md section 7). Acceptance
+ * by content, probation, re-basing, the bitmap window of 512, and the figures are defined there and
+ * in DESIGN.md section 2; the report's figures by the corpus' definitions: expected = highest
+ * extended - first + 1, lost = expected - distinct, jitter over all packets in arrival order.
  *
  * Picture and layout of a cell: stream.c. Streams are told in the order of their first packet. */
 #ifndef SENSOR_FLOWS_STREAM_H
@@ -27,24 +26,26 @@ struct stream_table;
 enum { STREAM_CANDIDATE_PACKETS = 3 };
 
 struct stream_options {
-    uint32_t streams_max;     /* over all shards */
-    uint64_t idle_ns;         /* 300 s */
+    uint32_t streams_max; /* over all shards */
+    uint64_t idle_ns; /* 300 s */
     struct hash_key key;
-    /* Called for everything a stream tells. The sighting is complete but for what the ring adds; it is valid during
-     * the call. `key` and `sub` of the head are set. */
+    /* Called for everything a stream tells. The sighting is complete but for what the ring adds; it
+     * is valid during the call. `key` and `sub` of the head are set. */
     void (*on_sighting)(void *owner, const struct stream_sighting *sighting);
     void (*on_reason)(void *owner, enum reason reason);
     void *owner;
 };
 
-MUST_USE enum status stream_open(const struct stream_options *options, struct stream_table **out_table,
-                                 struct error *error);
+MUST_USE enum status stream_open(const struct stream_options *options,
+                                 struct stream_table **out_table, struct error *error);
 void stream_close(struct stream_table *table);
 size_t stream_bytes_max(const struct stream_options *options);
 
-/* Work in batches of packets, in passes over the batch: hash and prefetch the index; prefetch the stream; prefetch what
- * else it will touch; see. The hint that the second pass gives saves the last one a look-up; it need not hold then. */
-uint64_t stream_hash(const struct stream_table *table, const struct datagram *datagram, uint32_t ssrc);
+/* Work in batches of packets, in passes over the batch: hash and prefetch the index; prefetch the
+ * stream; prefetch what else it will touch; see. The hint that the second pass gives saves the last
+ * one a look-up; it need not hold then. */
+uint64_t stream_hash(const struct stream_table *table, const struct datagram *datagram,
+                     uint32_t ssrc);
 void stream_prefetch(const struct stream_table *table, uint64_t hash);
 uint32_t stream_prefetch_cell(const struct stream_table *table, uint64_t hash);
 void stream_prefetch_rest(const struct stream_table *table, uint32_t hint);
@@ -52,18 +53,20 @@ void stream_prefetch_rest(const struct stream_table *table, uint32_t hint);
 bool stream_knows(const struct stream_table *table, uint64_t hash);
 
 enum stream_seen {
-    STREAM_SEEN_NOT,       /* it cannot be RTP (reserved SSRC): somebody else may look at the datagram */
+    STREAM_SEEN_NOT, /* it cannot be RTP (reserved SSRC): somebody else may look at the datagram */
     STREAM_SEEN_CANDIDATE, /* a candidate's; on an excluded port (DNS, NTP, IKE ...) it stays one */
-    STREAM_SEEN_CONFIRMS,  /* the packet with which the stream passes probation */
+    STREAM_SEEN_CONFIRMS, /* the packet with which the stream passes probation */
     STREAM_SEEN_CONFIRMED,
 };
 /* Counts the packet; a stream that is not known is begun. */
 enum stream_seen stream_see(struct stream_table *table, const struct datagram *datagram,
                             const struct rtp_view *view, uint64_t hash, uint32_t hint);
-/* A mark: intervals at seconds divisible by 5, silence of 3 s, ends after idle_ns, in order of first packets. */
+/* A mark: intervals at seconds divisible by 5, silence of 3 s, ends after idle_ns, in order of
+ * first packets. */
 void stream_mark(struct stream_table *table, uint64_t mark_s, uint64_t number, uint64_t shift_ns);
-void stream_end(struct stream_table *table, uint64_t number); /* all that is open is told ENDED (or CANDIDATE) */
+void stream_end(struct stream_table *table,
+                uint64_t number); /* all that is open is told ENDED (or CANDIDATE) */
 uint64_t stream_confirmed(const struct stream_table *table); /* streams ever confirmed */
-uint64_t stream_packets(const struct stream_table *table);   /* packets of confirmed streams */
+uint64_t stream_packets(const struct stream_table *table); /* packets of confirmed streams */
 
 #endif

@@ -1,12 +1,10 @@
 /* worker_state.h - one worker's whole memory, and a datagram's way through it.
  *
- * Owns      streams, flows, TCP streams, the SIP scratch, its counters; the ring of bytes for messages that do not
- *           stand whole in a block.
- * Borrows   datagrams during the call; the sighting ring of its thread.
- * Time      packet time, an argument.
- * Bounds    those of its tables; --list memory prints them.
- * Errors    open only.
- * Thread    one worker. No locks, no word to other workers; nothing here needs both directions.
+ * Owns      streams, flows, TCP streams, the SIP scratch, its counters; the ring of bytes for
+ * messages that do not stand whole in a block. Borrows   datagrams during the call; the sighting
+ * ring of its thread. Time      packet time, an argument. Bounds    those of its tables; --list
+ * memory prints them. Errors    open only. Thread    one worker. No locks, no word to other
+ * workers; nothing here needs both directions.
  *
  *   datagram --> UDP: SIP?  RTP/RTCP?  STUN?  else flow (nDPI)          sightings --> ring
  *            --> TCP: bytestream --> SIP;  flow
@@ -36,9 +34,11 @@ struct worker_state;
 /* What the thread around a worker gives it. */
 struct worker_hooks {
     struct ring *sightings;
-    /* ring_reserve() gave nothing, or there was no room for bytes: returns when there may be some. */
+    /* ring_reserve() gave nothing, or there was no room for bytes: returns when there may be some.
+     */
     void (*wait_for_room)(void *owner);
-    /* Packet number up to which the analyst is done: bytes kept for numbers <= it are free again. */
+    /* Packet number up to which the analyst is done: bytes kept for numbers <= it are free again.
+     */
     uint64_t (*analyst_position)(void *owner);
     void *owner;
 };
@@ -51,16 +51,18 @@ size_t worker_state_bytes_max(const struct worker_limits *limits);
 
 /* Up to WORKER_BATCH datagrams, in order of their numbers. */
 void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count);
-/* A mark before frame `number`: tells what falls at it, then COUNTS (when the second is divisible by 10) and MARK. */
-void worker_state_mark(struct worker_state *state, uint64_t mark_s, uint64_t number, uint64_t shift_ns);
+/* A mark before frame `number`: tells what falls at it, then COUNTS (when the second is divisible
+ * by 10) and MARK. */
+void worker_state_mark(struct worker_state *state, uint64_t mark_s, uint64_t number,
+                       uint64_t shift_ns);
 /* The end of input, after frame number - 1: tells all that is open, COUNTS, END. */
 void worker_state_end(struct worker_state *state, uint64_t number);
-/* Counts of frames belong to who unwraps them: it adds its own here before a mark (single worker), or tells them
- * through its own ring (dealer), with the same function. */
+/* Counts of frames belong to who unwraps them: it adds its own here before a mark (single worker),
+ * or tells them through its own ring (dealer), with the same function. */
 void worker_state_add_frames(struct worker_state *state, const struct unwrap_counts *counts,
                              uint64_t first_ns, uint64_t last_ns);
-/* Memory for a reassembled datagram or message that stays until the analyst's position has passed `number`; waits for
- * room, never NULL. */
+/* Memory for a reassembled datagram or message that stays until the analyst's position has passed
+ * `number`; waits for room, never NULL. */
 uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t bytes);
 
 #endif

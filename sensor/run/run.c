@@ -163,7 +163,8 @@ static void take_blocks(struct run *run)
         bool end = block->end;
         dispatch_block(run->dispatch, block);
         if (run->options->workers > 1 && block->frame_count > 0) {
-            /* The teller is a producer like the workers: without its position nobody may be merged. */
+            /* The teller is a producer like the workers: without its position nobody may be merged.
+             */
             worker_position(&run->teller, block->frames[block->frame_count - 1].number + 1, true);
         }
         if (end) {

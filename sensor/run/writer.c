@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "outputs/encode_json.h"
+#include "sensor/telemetry/telemetry.h"
 
 enum { OUTPUTS_MAX = 64 };
 #define FLUSH_TIMEOUT_NS (30 * NS_PER_S)
@@ -88,6 +89,9 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     enum status status = encode_json_open(&identity, &writer->encoder, error);
     if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
+        if (status == STATUS_OK) {
+            report_words(writer->report, telemetry_meaning);
+        }
     }
     if (status == STATUS_OK && options->records != NULL) {
         status = records_open(writer, error);

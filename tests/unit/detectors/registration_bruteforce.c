@@ -57,7 +57,7 @@ static void test_table(void **state)
         {"phone all day, no zones, unknown", PHONE, 2880, 30 * NS_PER_S, false, false, true, 0, 1},
         {"foreign unknown phone all day", PHONE, 2880, 30 * NS_PER_S, true, false, true, 2, 0},
         {"foreign known phone all day", PHONE, 2880, 30 * NS_PER_S, true, true, true, 0, 1},
-        {"phone too fast for one", PHONE, 20, 5 * NS_PER_S, false, true, true, 3, 0},
+        {"phone too fast for one", PHONE, 20, 5 * NS_PER_S, false, false, true, 3, 0},
         {"phone every ten seconds", PHONE, 20, 10 * NS_PER_S, false, true, true, 0, 1},
     };
 

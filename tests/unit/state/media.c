@@ -278,6 +278,24 @@ static void a_port_used_again(void **state)
     scene_close(&scene);
 }
 
+static void streams_after_the_end(void **state)
+{
+    (void)state;
+    static const struct {
+        double first_s;
+        bool joined;
+    } rows[] = {{3, true}, {8, true}, {8.01, false}, {60, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        static struct scene scene;
+        scene_open(&scene);
+        talk(&scene);
+        scene_say(&scene, &(struct said)SAID(3, "BYE", 2, "a", "b"));
+        hear(&scene, &(struct heard)HEARD(ALICE, BOB, rows[i].first_s, 65));
+        assert_int_equal(scene.stream.call != NULL, rows[i].joined);
+        scene_close(&scene);
+    }
+}
+
 static void both_ends_decide(void **state)
 {
     (void)state;
@@ -647,6 +665,7 @@ int main(void)
         cmocka_unit_test(behind_a_nat),
         cmocka_unit_test(refusals_and_other_bodies_claim_nothing),
         cmocka_unit_test(a_port_used_again),
+        cmocka_unit_test(streams_after_the_end),
         cmocka_unit_test(both_ends_decide),
         cmocka_unit_test(candidates_need_an_sdp),
         cmocka_unit_test(clocks_and_codecs),

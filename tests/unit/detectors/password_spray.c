@@ -1,0 +1,215 @@
+/* Password spray: thresholds to the unit, networks of ours, and phones that fail together. */
+#include "facts.h"
+
+static const char *const slug = "password-spray";
+static char names[128][32];
+
+static struct fact try(struct fact_party client, uint32_t account, uint32_t attempt)
+{
+    struct fact fact = fact_failure(client, attempt);
+
+    fact.is.transaction.account =
+        text_number(names[account % 128], sizeof names[0], "", 1000 + account, "@example.com");
+    return fact;
+}
+
+struct row {
+    const char *name;
+    uint32_t accounts;
+    uint32_t tries; /* of each */
+    uint64_t gap_ns; /* between accounts */
+    uint16_t good; /* accounts with success in the network */
+    bool proven;
+    unsigned severity;
+};
+
+static void test_thresholds(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"five", 5, 1, 20 * NS_PER_S, 0, true, 0},
+        {"six", 6, 1, 20 * NS_PER_S, 0, true, 3},
+        {"six, unproven", 6, 1, 20 * NS_PER_S, 0, false, 2},
+        {"six, three tries each", 6, 3, 20 * NS_PER_S, 0, true, 3},
+        {"six, the first ten minutes ago", 6, 1, 120 * NS_PER_S + NS_PER_MS, 0, true, 0},
+        {"nine in a day", 9, 1, 2 * NS_PER_HOUR, 0, true, 0},
+        {"ten in a day", 10, 1, 2 * NS_PER_HOUR, 0, true, 3},
+        {"nineteen in a week", 19, 1, 8 * NS_PER_HOUR, 0, true, 0},
+        {"twenty in a week", 20, 1, 8 * NS_PER_HOUR, 0, true, 3},
+        {"one good account among seven", 6, 1, 20 * NS_PER_S, 1, true, 3},
+        {"two good accounts among eight (ours)", 6, 1, 20 * NS_PER_S, 2, true, 0},
+        {"more than are remembered", 120, 1, NS_PER_S, 0, true, 3},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        struct fact_party client = party("203.0.113.52", 5060);
+        uint32_t attempt = 0;
+        client.site_good_accounts = rows[i].good;
+        bench_open(&bench, slug);
+        for (uint32_t account = 0; account < rows[i].accounts; account++) {
+            for (uint32_t j = 0; j < rows[i].tries; j++) {
+                struct fact fact = try(client, account, attempt++);
+                fact.is.transaction.client.proven = rows[i].proven;
+                bench_tell(&bench, fact);
+            }
+            bench.now_ns += rows[i].gap_ns;
+        }
+        if (bench_severity(&bench, slug) != rows[i].severity) {
+            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
+        }
+        bench_close(&bench);
+    }
+}
+
+/* A fourth try makes it another attack's account. */
+static void test_many_tries_each(void **state)
+{
+    (void)state;
+    struct bench bench;
+    uint32_t attempt = 0;
+
+    bench_open(&bench, slug);
+    for (uint32_t account = 0; account < 5; account++) {
+        for (uint32_t j = 0; j < 4; j++) {
+            bench_tell(&bench, try(party("203.0.113.52", 5060), account, attempt++));
+        }
+    }
+    for (uint32_t account = 5; account < 10; account++) {
+        bench_tell(&bench, try(party("203.0.113.52", 5060), account, attempt++));
+    }
+    assert_int_equal(bench.count, 0);
+    bench_tell(&bench, try(party("203.0.113.52", 5060), 10, attempt++));
+    assert_int_equal(bench_severity(&bench, slug), 3);
+    bench_close(&bench);
+}
+
+/* Four addresses of one /24 work together; the alert names no single one, but all accounts. */
+static void test_network(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t account = 0; account < 8; account++) {
+        struct fact_party client = party("203.0.113.52", 5060);
+        client.endpoint.addr.octets[15] = (uint8_t)(52 + account % 4);
+        bench_tell(&bench, try(client, account, account));
+        bench.now_ns += NS_PER_S;
+    }
+    const struct incident *told = bench_must(&bench, slug);
+    assert_int_equal(bench_severity(&bench, slug), 3);
+    assert_string_equal(told->entity, "203.0.113.0/24");
+    assert_int_equal(told->account_count, 6); /* when it was told */
+    assert_string_equal(told->accounts[0], "1000@example.com");
+    assert_string_equal(told->accounts[5], "1005@example.com");
+    assert_string_equal(told->account, "");
+    frame_end(bench.frame, bench.now_ns);
+    told = bench_must(&bench, slug);
+    assert_int_equal(told->account_count, 8);
+    assert_true(addr_is_unspecified(&told->source.addr));
+    bench_close(&bench);
+}
+
+/* Known devices never count (H3, H22). */
+static void test_known_devices(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t account = 0; account < 40; account++) {
+        struct fact fact = try(party("203.0.113.52", 5060), account, account);
+        fact.is.transaction.device_known = true;
+        bench_tell(&bench, fact);
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* H21 on a sensor that has just started: phones of deleted users, each from its own port, coming
+ * back every minute. */
+static void test_phones(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t round = 0; round < 100; round++) {
+        for (uint32_t phone = 0; phone < 40; phone++) {
+            struct fact fact = try(party("203.0.113.52", (uint16_t)(20000 + phone)), phone, phone);
+            fact.is.transaction.cseq = 2 * round + 2;
+            bench_tell(&bench, fact);
+            bench.now_ns += NS_PER_S;
+        }
+        bench_wait(&bench, 20 * NS_PER_S);
+    }
+    assert_true(bench_worst(&bench) <= 1);
+    bench_close(&bench);
+}
+
+/* An address for each account, each tried once: low at first, in full when no phone came back. */
+static void test_spread(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t account = 0; account < 12; account++) {
+        struct fact_party client = party("203.0.113.52", 5060);
+        client.endpoint.addr.octets[15] = (uint8_t)(52 + account);
+        bench_tell(&bench, try(client, account, account));
+        bench.now_ns += NS_PER_S;
+    }
+    assert_int_equal(bench_severity(&bench, slug), 1);
+    bench.now_ns += 36 * NS_PER_MINUTE;
+    bench_tell(&bench, try(party("203.0.113.80", 5060), 20, 20));
+    assert_int_equal(bench_severity(&bench, slug), 3);
+    bench_close(&bench);
+}
+
+/* H2: one user, one account, eight typing mistakes. H17: three of them from fourteen networks. */
+static void test_users(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t attempt = 0; attempt < 8; attempt++) {
+        bench_tell(&bench, try(party("203.0.113.52", 5060), 1, attempt));
+    }
+    for (uint32_t network = 0; network < 14; network++) {
+        struct fact_party client = party("198.51.100.7", 5060);
+        client.endpoint.addr.octets[14] = (uint8_t)network;
+        bench_tell(&bench, try(client, 2, network));
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+static void test_forced(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t account = 0; account < 20; account++) {
+        struct fact fact = try(party("203.0.113.52", 5060), account, account);
+        fact.forced = true;
+        bench_tell(&bench, fact);
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_thresholds), cmocka_unit_test(test_many_tries_each),
+        cmocka_unit_test(test_network),    cmocka_unit_test(test_known_devices),
+        cmocka_unit_test(test_phones),     cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_users),      cmocka_unit_test(test_forced),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
