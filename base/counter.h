@@ -1,7 +1,11 @@
 /* counter.h - named counters: declared once, counted in place, told as differences.
  *
  * Owns      nothing: a set is an array of uint64_t of its thread, named by a table that its owner
- * declares. Borrows   the names. Time      none. Bounds    the number of names. Errors    none.
+ *           declares.
+ * Borrows   the names.
+ * Time      none.
+ * Bounds    the number of names.
+ * Errors    none.
  * Thread    each set has one owner; differences travel through rings, so no counter is shared. */
 #ifndef BASE_COUNTER_H
 #define BASE_COUNTER_H

@@ -4,8 +4,9 @@
  * Borrows   the arguments during the call.
  * Time      none in the line: journald or the terminal adds it.
  * Bounds    one line of at most LOG_LINE_BYTES, printable only; each call site is limited to 5
- * lines, then says its 10th, 100th, 1,000th ... and counts what it did not say, told with the next
- * one that is said (log_flush at the end). Errors    none: what cannot be written is dropped.
+ *           lines, then says its 10th, 100th, 1,000th ... and counts what it did not say, told with
+ *           the next one that is said (log_flush at the end).
+ * Errors    none: what cannot be written is dropped.
  * Thread    any.
  *
  * error: act. warn: degraded. info: start, stop, reload. debug: for us. Nothing per packet, no

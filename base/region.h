@@ -4,8 +4,10 @@
  * Borrows   nothing.
  * Time      none.
  * Bounds    `bytes` fixed at open: the ceiling of a table is known at start, its pages come with
- * use. Errors    open can fail (address space); after that a page that the kernel refuses ends the
- * process. Thread    open and close: one. The memory itself has the owner's rules. */
+ *           use.
+ * Errors    open can fail (address space); after that a page that the kernel refuses ends the
+ *           process.
+ * Thread    open and close: one. The memory itself has the owner's rules. */
 #ifndef BASE_REGION_H
 #define BASE_REGION_H
 

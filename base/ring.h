@@ -1,9 +1,12 @@
 /* ring.h - a bounded queue of bytes between one producer and one consumer thread.
  *
  * Owns      the memory (mapped twice in a row, so that every record is contiguous) and its
- * doorbells. Borrows   nothing. Time      none. Bounds    `bytes`, a power of two; a record takes
- * at most a quarter of it. Errors    open only. Thread    one producer, one consumer; each function
- * says whose it is.
+ *           doorbells.
+ * Borrows   nothing.
+ * Time      none.
+ * Bounds    `bytes`, a power of two; a record takes at most a quarter of it.
+ * Errors    open only.
+ * Thread    one producer, one consumer; each function says whose it is.
  *
  * Records are 16-byte aligned and stay valid until the consumer takes the next step of
  * ring_release(). Publishing is lazy: the producer publishes at 1/4 full, when told to, or before

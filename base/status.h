@@ -6,7 +6,8 @@
  * Bounds    `where` and `message` are cut at their sizes.
  * Errors    this is them: the outside world (files, configuration, system calls) fails with an enum
  *           status and fills a struct error. Bytes of the wire are refused with an enum reason
- * instead. Thread    any. */
+ *           instead.
+ * Thread    any. */
 #ifndef BASE_STATUS_H
 #define BASE_STATUS_H
 

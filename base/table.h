@@ -1,9 +1,12 @@
 /* table.h - a hash table of equal cells: hard capacity, evicts the longest idle, fair per group.
  *
  * Owns      cells and index, in reserved regions; both are touched only as the table fills (the
- * index doubles up to its ceiling). Borrows   nothing. Keys are 64-bit keyed hashes; a table hashes
- * nothing itself. Time      packet time in ns, always an argument. Bounds    `cells_max`. Full is a
- * normal case: take() evicts and counts. Errors    open only. Thread    one owner.
+ *           index doubles up to its ceiling).
+ * Borrows   nothing. Keys are 64-bit keyed hashes; a table hashes nothing itself.
+ * Time      packet time in ns, always an argument.
+ * Bounds    `cells_max`. Full is a normal case: take() evicts and counts.
+ * Errors    open only.
+ * Thread    one owner.
  *
  *   index   [tag 32 | cell+1 32]  linear probing, load <= 1/2, deletion by backward shift
  *   cells   [head 32 | the user's bytes]  dense, linked in two idle queues (weak, strong)

@@ -1,10 +1,14 @@
 /* window.h - sliding counts and decayed rates in fixed memory.
  *
  * Owns      nothing: the structs are plain, zeroed memory is a valid start, they may be copied and
- * saved. Borrows   nothing. Time      packet time in ns; a step back counts into the newest bucket.
+ *           saved.
+ * Borrows   nothing.
+ * Time      packet time in ns; a step back counts into the newest bucket.
  * Bounds    a sliding count errs by at most one bucket (1/12 of its length) and never under-counts
- * what is inside, which takes one bucket more than 12; counts saturate at 65,535 a bucket. Errors
- * none. Thread    one owner. */
+ *           what is inside, which takes one bucket more than 12; counts saturate at 65,535 a
+ *           bucket.
+ * Errors    none.
+ * Thread    one owner. */
 #ifndef BASE_WINDOW_H
 #define BASE_WINDOW_H
 

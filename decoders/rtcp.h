@@ -1,9 +1,13 @@
 /* rtcp.h - compound RTCP (RFC 3550 section 6, RFC 5506, RFC 5761): reports, CNAMEs, goodbyes.
  *
- * Owns nothing. Borrows the bytes; CNAMEs are slices into them. Time none.
+ * Owns      nothing.
+ * Borrows   the bytes; CNAMEs are slices into them.
+ * Time      none.
  * Bounds    RTCP_REPORTS_MAX report blocks and RTCP_SOURCES_MAX sources of one datagram; more are
- * counted in `beyond`. Errors    enum reason; a compound that is damaged behind a good first packet
- * gives what was read and `damaged`. Thread    any. */
+ *           counted in `beyond`.
+ * Errors    enum reason; a compound that is damaged behind a good first packet gives what was read
+ *           and `damaged`.
+ * Thread    any. */
 #ifndef DECODERS_RTCP_H
 #define DECODERS_RTCP_H
 

@@ -1,6 +1,8 @@
 /* rtp.h - the RTP header (RFC 3550 section 5.1).
  *
- * Owns nothing. Borrows the bytes during the call. Time none.
+ * Owns      nothing.
+ * Borrows   the bytes during the call.
+ * Time      none.
  * Bounds    reads at most the fixed header, CSRCs, the extension's length and the last byte.
  * Errors    enum reason.
  * Thread    any. */

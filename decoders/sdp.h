@@ -4,8 +4,9 @@
  * Borrows   the text during the call.
  * Time      none.
  * Bounds    SDP_MEDIA_MAX media lines, SDP_FORMATS_MAX payload types with a map each; more are
- * counted in media_beyond and formats_beyond, attributes above 512 end the reading. Errors
- * REASON_SDP_NOT where there is no v= or m= line at all; oddities set `malformed`. Thread    any.
+ *           counted in media_beyond and formats_beyond, attributes above 512 end the reading.
+ * Errors    REASON_SDP_NOT where there is no v= or m= line at all; oddities set `malformed`.
+ * Thread    any.
  *
  * Inline keys of a=crypto are never kept. */
 #ifndef DECODERS_SDP_H

@@ -2,11 +2,14 @@
  *
  * Owns      nothing.
  * Borrows   the message's bytes: every part is an offset into `raw`, so the struct may be copied as
- * long as the bytes stay. Time      none. Bounds    SIP_HEADERS_MAX header lines are looked at,
- * values above SIP_VALUE_BYTES are cut for display, never in keys: then message-capped. One pass
- * over the header, no input costs more than 50 us per KiB. Errors    REASON_SIP_NOT where the bytes
- * are no SIP, REASON_SIP_PARTIAL where a stream must bring more; anything else is a message,
- * however bad: its verdict says so. Thread    any.
+ *           long as the bytes stay.
+ * Time      none.
+ * Bounds    SIP_HEADERS_MAX header lines are looked at, values above SIP_VALUE_BYTES are cut for
+ *           display, never in keys: then message-capped. One pass over the header, no input costs
+ *           more than 50 us per KiB.
+ * Errors    REASON_SIP_NOT where the bytes are no SIP, REASON_SIP_PARTIAL where a stream must bring
+ *           more; anything else is a message, however bad: its verdict says so.
+ * Thread    any.
  *
  * Leniency and anomaly kinds: RFC 3261, 4475, 5118 and the table that reasons.def repeats. Lines
  * may end with CRLF, LF or CR; names are matched without case, in compact form too; folding is

@@ -5,7 +5,9 @@
  * Borrows   the message's bytes during the decoding.
  * Time      none.
  * Bounds    SIP_LINES_BATCH lines at a time; every scan moves forward and stops at the end that it
- * was given. Errors    oddities are anomalies of the message; what can be read is read. Thread any.
+ *           was given.
+ * Errors    oddities are anomalies of the message; what can be read is read.
+ * Thread    any.
  *
  * Not for other rooms: they include sip.h, sip_header.h and sip_address.h. */
 #ifndef DECODERS_SIP_INSIDE_H
@@ -90,14 +92,25 @@ static inline char sip_lower(char byte)
     return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
 }
 
-/* `word` is in lower case. */
-static inline bool sip_same(const char *at, size_t bytes, const char *word, size_t word_bytes)
+/* `word` is in lower case. Of literals up to 8 bytes this leaves a load, an or and a comparison. */
+static inline __attribute__((always_inline)) bool sip_same(const char *at, size_t bytes,
+                                                           const char *word, size_t word_bytes)
 {
     if (bytes != word_bytes) {
         return false;
     }
-    if (memcmp(at, word, word_bytes) == 0) {
-        return true;
+    if (__builtin_constant_p(word_bytes) && word_bytes <= 8) {
+#define SIP_FOLD(i) (i < word_bytes && word[i] >= 'a' && word[i] <= 'z' ? 0x20 : 0)
+        const uint8_t folds[8] = {SIP_FOLD(0), SIP_FOLD(1), SIP_FOLD(2), SIP_FOLD(3),
+                                  SIP_FOLD(4), SIP_FOLD(5), SIP_FOLD(6), SIP_FOLD(7)};
+#undef SIP_FOLD
+        uint64_t have = 0;
+        uint64_t want = 0;
+        uint64_t fold = 0;
+        memcpy(&have, at, word_bytes);
+        memcpy(&want, word, word_bytes);
+        memcpy(&fold, folds, sizeof folds);
+        return (have | fold) == want;
     }
     for (size_t i = 0; i < bytes; i++) {
         if (sip_lower(at[i]) != word[i]) {

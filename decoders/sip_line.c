@@ -403,7 +403,7 @@ static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
         }
         uint32_t place = block + (uint32_t)__builtin_ctzll(mask);
         mask &= mask - 1;
-        if (place < resume) { /* the LF of a CRLF */
+        if (place < resume) { /* a LF whose CR stood in the block before */
             continue;
         }
         uint32_t next = place + 2;
@@ -413,6 +413,8 @@ static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
                 continue;
             }
             next = place + end_bytes;
+        } else if (next - block < 65) {
+            mask &= mask - 1; /* its LF */
         }
         bool folded = resume > line; /* else is_blank() could look at the same bytes again */
         resume = next;

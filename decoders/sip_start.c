@@ -122,7 +122,8 @@ static const char *trim_line(const char *from, const char *to)
     return to;
 }
 
-static bool starts(const char *at, const char *to, const char *word, size_t word_bytes)
+static inline __attribute__((always_inline)) bool starts(const char *at, const char *to,
+                                                         const char *word, size_t word_bytes)
 {
     return (size_t)(to - at) >= word_bytes && sip_same(at, word_bytes, word, word_bytes);
 }

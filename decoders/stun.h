@@ -1,7 +1,9 @@
 /* stun.h - STUN and TURN by content (RFC 8489, 8656): kind, transaction, the attributes that others
  * need.
  *
- * Owns nothing. Borrows the bytes. Time none.
+ * Owns      nothing.
+ * Borrows   the bytes.
+ * Time      none.
  * Bounds    64 attributes.
  * Errors    enum reason.
  * Thread    any. */

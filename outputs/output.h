@@ -4,8 +4,8 @@
  * Borrows   the bytes of a record during send: an output that must keep them copies them.
  * Time      none; flush has a deadline of the wall clock, given by the writer.
  * Bounds    each says its own; a slow output never holds another.
- * Errors    open: STATUS_USAGE for options, STATUS_FAILED for the world. send: OUTPUT_FULL
- *           (again later), OUTPUT_LOST (counted by the writer).
+ * Errors    open: STATUS_USAGE for options, STATUS_FAILED for the world. send: OUTPUT_FULL (again
+ *           later), OUTPUT_LOST (counted by the writer).
  * Thread    the writer's.
  *
  * Acceptance (send took it) and acknowledgement (the far end has it) are told apart: poll() reports

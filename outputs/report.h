@@ -3,8 +3,8 @@
  * Owns      its lists: unlinked temporary files, so memory does not grow with the capture.
  * Borrows   records during the call.
  * Time      the records'.
- * Bounds    memory: less than 1 MiB while it gathers, 8 MiB while it sorts; the text form shows
- *           20 of each list.
+ * Bounds    memory: less than 1 MiB while it gathers, 8 MiB while it sorts; the text form shows 20
+ *           of each list.
  * Errors    open and print: STATUS_FAILED (temporary files, the output).
  * Thread    the writer's.
  *

@@ -3,8 +3,8 @@
  * Owns      one line.
  * Borrows   the stream.
  * Time      none.
- * Bounds    a paragraph holds PAGE_LINE_BYTES; what does not fit is left out. Lines are wrapped
- *           at `columns`, counted in characters.
+ * Bounds    a paragraph holds PAGE_LINE_BYTES; what does not fit is left out. Lines are wrapped at
+ *           `columns`, counted in characters.
  * Errors    those of the stream: ask ferror() of it.
  * Thread    one.
  *

@@ -23,12 +23,22 @@ struct queued {
     char target[QUEUE_TEXT_BYTES];
 };
 
+/* The key of the fact that is being delivered, where fact_number says so. Not on the stack: it
+ * would be zeroed for every fact. */
+struct frame_key {
+    uint64_t fact_number;
+    uint64_t hash;
+    uint8_t *entry;
+};
+
 struct detectors_frame {
     struct slots slots;
     struct incidents incidents;
     struct hash_key key;
     uint32_t *wanting[FACT_COUNT]; /* rules that want the kind, in order */
     uint32_t wanting_count[FACT_COUNT];
+    uint64_t fact_number; /* delivered so far */
+    struct frame_key keys[KEY_COUNT];
     uint64_t shift_ns;
     uint64_t alerts;
     uint64_t facts_lost;
@@ -231,39 +241,46 @@ static bool is_strong(enum key_kind kind, const struct fact *fact)
            (source != NULL && (source->proven || source->good_accounts > 0));
 }
 
+/* The entry of that kind of key, looked up once a fact; NULL where the fact has none. */
+static uint8_t *entry_of(struct detectors_frame *frame, enum key_kind kind, const struct fact *fact)
+{
+    struct frame_key *key = &frame->keys[kind];
+
+    if (key->fact_number != frame->fact_number) {
+        key->fact_number = frame->fact_number;
+        key->entry = NULL;
+        if (key_of(kind, fact, frame->key, &key->hash)) {
+            key->entry = slots_take(&frame->slots, kind, key->hash, fact, is_strong(kind, fact));
+        }
+    }
+    return key->entry;
+}
+
 static void deliver(struct detectors_frame *frame, const struct fact *fact)
 {
     struct detector_context context = {.frame = frame, .fact = fact};
-    uint8_t state[KEY_COUNT] = {0}; /* 0 not asked, 1 none, 2 there */
-    struct key keys[KEY_COUNT];
-    uint8_t *entries[KEY_COUNT];
+    const uint32_t *wanting = frame->wanting[fact->kind];
 
+    frame->fact_number++;
     for (uint32_t i = 0; i < frame->wanting_count[fact->kind]; i++) {
-        struct slots_rule *rule = &frame->slots.rules[frame->wanting[fact->kind][i]];
+        struct slots_rule *rule = &frame->slots.rules[wanting[i]];
         const struct detector *detector = rule->detector;
-        enum key_kind kind = detector->key;
         if (detector->heeds != NULL && !detector->heeds(fact)) {
             continue;
         }
-        if (state[kind] == 0) {
-            state[kind] = key_of(kind, fact, frame->key, &keys[kind]) ? 2 : 1;
-            if (state[kind] == 2) {
-                entries[kind] = slots_take(&frame->slots, kind, &keys[kind], fact->time_ns,
-                                           is_strong(kind, fact));
-            }
-        }
-        if (state[kind] != 2) {
+        uint8_t *entry = entry_of(frame, detector->key, fact);
+        if (entry == NULL) {
             continue;
         }
-        void *lane = entries[kind] + rule->lane_offset;
+        void *lane = entry + rule->lane_offset;
         void *cell = detector->slab_bytes == 0 ? NULL : slots_cell(&frame->slots, rule, lane);
-        context.rule = frame->wanting[fact->kind][i];
-        context.key_hash = keys[kind].hash;
+        context.rule = wanting[i];
+        context.key_hash = frame->keys[detector->key].hash;
         detector->on_fact(&context, lane, cell, rule->conf, fact);
     }
 }
 
-static void drain(struct detectors_frame *frame)
+static void drain_queue(struct detectors_frame *frame)
 {
     while (frame->queue_count > 0) {
         struct queued entry = frame->queue[frame->queue_first];
@@ -272,6 +289,13 @@ static void drain(struct detectors_frame *frame)
         entry.fact.is.incident.account.at = entry.account;
         entry.fact.is.incident.target.at = entry.target;
         deliver(frame, &entry.fact);
+    }
+}
+
+static void drain(struct detectors_frame *frame)
+{
+    if (frame->queue_count > 0) {
+        drain_queue(frame);
     }
 }
 
@@ -303,21 +327,31 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     return moved;
 }
 
-void frame_fact(struct detectors_frame *frame, const struct fact *fact)
+static void take_fact(struct detectors_frame *frame, const struct fact *fact)
 {
-    struct fact moved;
-
-    assert(fact->kind < FACT_COUNT);
-    if (frame->shift_ns != 0) {
-        moved = unshifted(fact, frame->shift_ns);
-        fact = &moved;
-    }
     deliver(frame, fact);
     drain(frame);
     if (fact->kind == FACT_SECOND) {
         while (incidents_expire(&frame->incidents, fact->time_ns)) {
             drain(frame);
         }
+    }
+}
+
+static void take_shifted(struct detectors_frame *frame, const struct fact *fact)
+{
+    struct fact moved = unshifted(fact, frame->shift_ns);
+
+    take_fact(frame, &moved);
+}
+
+void frame_fact(struct detectors_frame *frame, const struct fact *fact)
+{
+    assert(fact->kind < FACT_COUNT);
+    if (frame->shift_ns != 0) {
+        take_shifted(frame, fact);
+    } else {
+        take_fact(frame, fact);
     }
 }
 

@@ -3,8 +3,8 @@
  * Owns      a table for each kind of key, slabs, open incidents, chains.
  * Borrows   facts during the call; configurations for its life.
  * Time      of the facts.
- * Bounds    entries of each kind, cells of each slab, incidents: frame_limits; frame_bytes_max()
- *           is their sum.
+ * Bounds    entries of each kind, cells of each slab, incidents: frame_limits; frame_bytes_max() is
+ *           their sum.
  * Errors    open only.
  * Thread    the analyst's.
  *

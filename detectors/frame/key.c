@@ -135,66 +135,76 @@ uint64_t key_hash_site(struct hash_key hash_key, const struct addr *addr)
     return hash_addr(hash_key, &prefix.addr);
 }
 
-static bool key_of_pair(const struct fact_party *source, uint64_t second, struct hash_key hash_key,
-                        struct key *out_key)
+static uint64_t pair(const struct fact_party *source, uint64_t second, struct hash_key hash_key)
 {
-    out_key->hash = hash_mix(hash_addr(hash_key, &source->endpoint.addr), second);
-    out_key->group = key_hash_site(hash_key, &source->endpoint.addr);
-    return true;
+    return hash_mix(hash_addr(hash_key, &source->endpoint.addr), second);
 }
 
 bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_key,
-            struct key *out_key)
+            uint64_t *out_hash)
 {
     const struct fact_party *source = key_source(fact);
     const struct fact_party *server;
     struct slice account;
+    bool there = source != NULL;
 
-    out_key->group = 0;
     switch (kind) {
     case KEY_SOURCE:
-        if (source == NULL) {
-            return false;
-        }
-        out_key->hash = hash_addr(hash_key, &source->endpoint.addr);
-        out_key->group = key_hash_site(hash_key, &source->endpoint.addr);
-        return true;
+        *out_hash = there ? hash_addr(hash_key, &source->endpoint.addr) : 0;
+        return there;
     case KEY_SOURCE_PREFIX:
-        if (source == NULL) {
-            return false;
-        }
-        out_key->hash = key_hash_site(hash_key, &source->endpoint.addr);
-        out_key->group = out_key->hash;
-        return true;
+        *out_hash = there ? key_hash_site(hash_key, &source->endpoint.addr) : 0;
+        return there;
     case KEY_ACCOUNT:
         account = key_account(fact);
-        out_key->hash = hash_slice(hash_key, account);
+        *out_hash = hash_slice(hash_key, account);
         return account.bytes > 0;
     case KEY_SOURCE_ACCOUNT:
         account = key_account(fact);
-        return source != NULL && account.bytes > 0 &&
-               key_of_pair(source, hash_slice(hash_key, account), hash_key, out_key);
+        there = there && account.bytes > 0;
+        *out_hash = there ? pair(source, hash_slice(hash_key, account), hash_key) : 0;
+        return there;
     case KEY_SOURCE_SERVER:
         server = key_destination(fact);
-        return source != NULL && server != NULL &&
-               key_of_pair(source, hash_addr(hash_key, &server->endpoint.addr), hash_key, out_key);
+        there = there && server != NULL;
+        *out_hash = there ? pair(source, hash_addr(hash_key, &server->endpoint.addr), hash_key) : 0;
+        return there;
     case KEY_ACCOUNT_DEVICE:
         account = key_account(fact);
-        out_key->hash = hash_mix(hash_slice(hash_key, account), key_device(fact));
+        *out_hash = hash_mix(hash_slice(hash_key, account), key_device(fact));
         return account.bytes > 0 && key_device(fact) != 0;
     case KEY_STREAM:
-        out_key->hash = fact->kind != FACT_STREAM
-                            ? 0
-                            : hash_bytes(hash_key, &fact->is.stream.stream_number,
-                                         sizeof fact->is.stream.stream_number);
+        *out_hash = fact->kind != FACT_STREAM ? 0
+                                              : hash_bytes(hash_key, &fact->is.stream.stream_number,
+                                                           sizeof fact->is.stream.stream_number);
         return fact->kind == FACT_STREAM;
     case KEY_SITE:
-        out_key->hash = SITE_HASH;
+        *out_hash = SITE_HASH;
         return true;
     case KEY_COUNT:
         break;
     }
     return false;
+}
+
+uint64_t key_group(enum key_kind kind, const struct fact *fact, struct hash_key hash_key)
+{
+    const struct fact_party *source = key_source(fact);
+
+    switch (kind) {
+    case KEY_SOURCE:
+    case KEY_SOURCE_PREFIX:
+    case KEY_SOURCE_ACCOUNT:
+    case KEY_SOURCE_SERVER:
+        return source == NULL ? 0 : key_hash_site(hash_key, &source->endpoint.addr);
+    case KEY_ACCOUNT:
+    case KEY_ACCOUNT_DEVICE:
+    case KEY_STREAM:
+    case KEY_SITE:
+    case KEY_COUNT:
+        break;
+    }
+    return 0;
 }
 
 /* --- texts --- */

@@ -21,14 +21,11 @@ struct slice key_call_id(const struct fact *fact);
 uint64_t key_device(const struct fact *fact); /* 0 = none */
 bool key_account_known(const struct fact *fact);
 
-/* `group` is what fairness is counted by: the source's site for kinds that begin with a source,
- * else 0. */
-struct key {
-    uint64_t hash;
-    uint64_t group;
-};
 MUST_USE bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_key,
-                     struct key *out_key);
+                     uint64_t *out_hash);
+/* What fairness is counted by: the source's site for kinds that begin with a source, else 0. Asked
+ * for when an entry is made, not at every fact. */
+uint64_t key_group(enum key_kind kind, const struct fact *fact, struct hash_key hash_key);
 /* The site prefix of an address, hashed; what /24 and /48 entities are remembered under. */
 uint64_t key_hash_site(struct hash_key hash_key, const struct addr *addr);
 

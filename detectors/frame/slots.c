@@ -135,7 +135,7 @@ static enum status open_rule(struct slots *slots, uint32_t index, const struct f
 enum status slots_open(struct slots *slots, const struct frame_limits *limits,
                        const struct frame_conf *confs, struct error *error)
 {
-    *slots = (struct slots){.rule_count = (uint32_t)detector_count()};
+    *slots = (struct slots){.rule_count = (uint32_t)detector_count(), .key = limits->key};
     slots->rules = calloc(detector_count() + 1, sizeof *slots->rules);
     if (slots->rules == NULL) {
         return error_system(error, STATUS_FAILED, "memory", "cannot list the detectors");
@@ -193,15 +193,17 @@ size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_con
     return bytes;
 }
 
-void *slots_take(struct slots *slots, enum key_kind kind, const struct key *key, uint64_t now_ns,
+void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const struct fact *fact,
                  bool strong)
 {
     struct table *table = &slots->kinds[kind].table;
-    bool is_new;
-    uint32_t cell = table_take(table, key->hash, key->group, now_ns, &is_new);
+    uint32_t cell = table_find(table, hash);
 
-    if (!is_new) {
-        table_touch(table, cell, now_ns);
+    if (cell == TABLE_NONE) {
+        bool is_new;
+        cell = table_take(table, hash, key_group(kind, fact, slots->key), fact->time_ns, &is_new);
+    } else {
+        table_touch(table, cell, fact->time_ns);
     }
     if (strong) {
         table_strengthen(table, cell);

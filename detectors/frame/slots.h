@@ -34,6 +34,7 @@ struct slots {
     struct slots_kind kinds[KEY_COUNT];
     struct slots_rule *rules; /* in the order of detectors[] */
     uint32_t rule_count;
+    struct hash_key key;
     uint64_t cells_missed; /* slabs used up */
 };
 
@@ -42,8 +43,9 @@ MUST_USE enum status slots_open(struct slots *slots, const struct frame_limits *
 void slots_close(struct slots *slots);
 size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
 
-/* The entry of the key, found or made, as its lanes; touched, and strengthened where `strong`. */
-void *slots_take(struct slots *slots, enum key_kind kind, const struct key *key, uint64_t now_ns,
+/* The entry of that key of the fact, found or made, as its lanes; touched, and strengthened where
+ * `strong`. */
+void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const struct fact *fact,
                  bool strong);
 /* The rule's slab cell of that entry: taken if it has none yet, NULL when used up. */
 void *slots_cell(struct slots *slots, struct slots_rule *rule, void *lane);

@@ -5,7 +5,8 @@
  * Time      the frames' stamps.
  * Bounds    a window never needs more than BLOCK_CAPACITY.
  * Errors    open: STATUS_INPUT and a message without the name (it is in error->where). frames: only
- * when reading fails; damage and an early end are `truncated`. Thread    one at a time. */
+ *           when reading fails; damage and an early end are `truncated`.
+ * Thread    one at a time. */
 #ifndef SENSOR_CAPTURE_CAPTURE_FILE_H
 #define SENSOR_CAPTURE_CAPTURE_FILE_H
 

@@ -4,8 +4,9 @@
  * Borrows   the path during open.
  * Time      none.
  * Bounds    SOURCE_FILES_MAX captures; more is an error, for to leave some out would falsify the
- * answer. Errors    STATUS_INPUT: cannot be listed, holds no capture, holds too many. Thread    one
- * at a time. */
+ *           answer.
+ * Errors    STATUS_INPUT: cannot be listed, holds no capture, holds too many.
+ * Thread    one at a time. */
 #ifndef SENSOR_CAPTURE_FOLDER_H
 #define SENSOR_CAPTURE_FOLDER_H
 

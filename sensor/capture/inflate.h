@@ -4,8 +4,10 @@
  * Borrows   the path during open.
  * Time      none.
  * Bounds    zstd windows up to 128 MiB; output is only what the caller asks for, so bombs cost
- * time, not memory. Errors    open and read fail with STATUS_INPUT; damaged compressed data ends
- * the file as truncated. Thread    one at a time. */
+ *           time, not memory.
+ * Errors    open and read fail with STATUS_INPUT; damaged compressed data ends the file as
+ *           truncated.
+ * Thread    one at a time. */
 #ifndef SENSOR_CAPTURE_INFLATE_H
 #define SENSOR_CAPTURE_INFLATE_H
 

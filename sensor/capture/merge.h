@@ -3,9 +3,11 @@
  * Owns      a window and a few parsed frames for each file.
  * Borrows   the open files; they must outlive the merge.
  * Time      the frames' stamps. A file is never reordered within itself: where its stamps step
- * back, its frames follow each other as they stand there. Bounds    SOURCE_FILES_MAX files; about
- * MERGE_BYTES of windows in all, more only for large records. Errors    open: memory. next: when
- * reading fails. Thread    one at a time. */
+ *           back, its frames follow each other as they stand there.
+ * Bounds    SOURCE_FILES_MAX files; about MERGE_BYTES of windows in all, more only for large
+ *           records.
+ * Errors    open: memory. next: when reading fails.
+ * Thread    one at a time. */
 #ifndef SENSOR_CAPTURE_MERGE_H
 #define SENSOR_CAPTURE_MERGE_H
 

@@ -3,10 +3,11 @@
  * Owns      the table of a section's interfaces; pcapng_file_close() frees it.
  * Borrows   bytes during the call; frames point into them.
  * Time      ticks of each interface (10^-n or 2^-n s, with an offset in seconds) to ns; saturates
- * at PCAPNG_TIME_MAX, and what lies before 1970 is 1970. A simple packet block has no time: it gets
- * that of the frame before it in the file (0 for the first). Bounds    PCAPNG_INTERFACES_MAX
- * interfaces a section, 32 bytes each; grown as they come. Errors    open says what is wrong with
- * the first block; later damage ends the walk. Thread    one at a time. */
+ *           at PCAPNG_TIME_MAX, and what lies before 1970 is 1970. A simple packet block has no
+ *           time: it gets that of the frame before it in the file (0 for the first).
+ * Bounds    PCAPNG_INTERFACES_MAX interfaces a section, 32 bytes each; grown as they come.
+ * Errors    open says what is wrong with the first block; later damage ends the walk.
+ * Thread    one at a time. */
 #ifndef SENSOR_CAPTURE_PCAPNG_FILE_H
 #define SENSOR_CAPTURE_PCAPNG_FILE_H
 

@@ -4,10 +4,11 @@
  * Borrows   paths during open. A block's bytes belong to the block's owner (the dealer's pool).
  * Time      the frame's stamp, ns since the epoch; no clock is read here.
  * Bounds    a block holds at most BLOCK_FRAMES_MAX frames and BLOCK_BYTES of their bytes; a frame
- * is at most FRAME_BYTES_MAX captured bytes (a longer one is cut and counted). Errors    open fails
- * with STATUS_INPUT and one clear line. A capture that ends inside a record is no error:
- * `truncated` says so. Damage inside a file ends that file and is told the same way. Thread    one
- * at a time (the reader).
+ *           is at most FRAME_BYTES_MAX captured bytes (a longer one is cut and counted).
+ * Errors    open fails with STATUS_INPUT and one clear line. A capture that ends inside a record is
+ *           no error: `truncated` says so. Damage inside a file ends that file and is told the same
+ *           way.
+ * Thread    one at a time (the reader).
  *
  * One source is what one run reads: a file, several merged by (time, file, number), or standard
  * input. One file is read in file order, without look-ahead. Nothing here looks past the capture

@@ -4,9 +4,11 @@
  * Borrows   segments during the call.
  * Time      packet time in ns, always an argument.
  * Bounds    streams_max directions and bytes_max held bytes, both cut by FLOW_SHARDS; one direction
- * holds at most SIP_MESSAGE_BYTES_MAX plus one segment. A stream that is not SIP in its first 4 KiB
- * is dropped and remembered as such. When full, the longest idle goes and is counted. Errors open
- * only. Thread    one worker.
+ *           holds at most SIP_MESSAGE_BYTES_MAX plus one segment. A stream that is not SIP in its
+ *           first 4 KiB is dropped and remembered as such. When full, the longest idle goes and is
+ *           counted.
+ * Errors    open only.
+ * Thread    one worker.
  *
  * Each direction stands for itself: nothing here needs both. Bytes that came first win; a
  * retransmission with other bytes is tcp-overlap-conflict. Streams may begin in the middle; a gap

@@ -2,8 +2,11 @@
  * nDPI.
  *
  * Owns      one nDPI module, made at the first flow that needs it, and the flow states it lends
- * out. Borrows   packets during the call. Time      packet time in ms, an argument. Bounds
- * CLASSIFY_PACKETS_UDP and _TCP packets a flow, CLASSIFY_FLOWS_MAX flows under examination at once.
+ *           out.
+ * Borrows   packets during the call.
+ * Time      packet time in ms, an argument.
+ * Bounds    CLASSIFY_PACKETS_UDP and _TCP packets a flow, CLASSIFY_FLOWS_MAX flows under
+ *           examination at once.
  * Errors    a module that cannot be made: said once, then no opinions.
  * Thread    one worker.
  *

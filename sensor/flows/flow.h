@@ -4,7 +4,9 @@
  * Borrows   the datagram during the call.
  * Time      packet time in ns.
  * Bounds    flows_max over FLOW_SHARDS shards; a full shard forgets the longest idle flow (counted,
- * told as ended). Errors    open only. Thread    one worker.
+ *           told as ended).
+ * Errors    open only.
+ * Thread    one worker.
  *
  * A flow remembers whether it has carried SIP, whether RTCP or STUN was seen, and what nDPI thinks
  * where our decoders have no opinion. Packets of RTP streams do not come here: their stream is

@@ -2,18 +2,26 @@
  *
  * Owns      nothing: sightings are records in a ring.
  * Borrows   a SIP sighting's message points at bytes that live until the analyst has passed its
- * number. Time      time_ns is the packet's own stamp; state_ns what state shall believe. Bounds a
- * sighting is at most SIGHTING_BYTES_MAX bytes, 16-aligned, contiguous. Errors    none. Thread
- * written by one producer (worker or dealer), read by the analyst.
+ *           number.
+ * Time      time_ns is the packet's own stamp; state_ns what state shall believe.
+ * Bounds    a sighting is at most SIGHTING_BYTES_MAX bytes, 16-aligned, contiguous.
+ * Errors    none.
+ * Thread    written by one producer (worker or dealer), read by the analyst.
  *
  * Order key (DESIGN.md section 2): (number << 1 | 1) for what a packet tells, number << 1 for what
  * falls at a mark before packet `number`; then `sub`. The key is total and free of the number of
- * workers: packet   sub = index in the frame (messages of one segment), streams that it ended:
- * SUB_ENDED | first number mark     sub = number of the first packet of the stream, SUB_FLOWS |
- * that of the flow, SUB_MESSAGES | a number of the TCP stream whose message the mark cut off,
- * COUNTS at SUB_COUNTS, the MARK itself at SUB_MARK, all with the ordinal of the mark before this
- * frame above bit 56 Each producer writes in ascending (key, sub). The analyst acts on the first of
- * N equal marks and drops the others; COUNTS of all producers are added up before it. */
+ * workers:
+ *
+ *   packet  index in the frame (messages of one segment)
+ *           SUB_ENDED | first number, of streams that it pushed out; SUB_PROOF
+ *   mark    first number of the stream
+ *           SUB_MESSAGES | a number of the TCP stream whose message the mark cut off
+ *           SUB_FLOWS | first number of the flow
+ *           SUB_COUNTS, SUB_MARK
+ *           all with the ordinal of the mark before this frame above SUB_MARK_SHIFT
+ *
+ * Each producer writes in ascending (key, sub). The analyst acts on the first of N equal marks and
+ * drops the others; COUNTS of all producers are added up before it. */
 #ifndef SENSOR_FLOWS_SIGHTING_H
 #define SENSOR_FLOWS_SIGHTING_H
 

@@ -4,9 +4,11 @@
  * Borrows   the packet during the call.
  * Time      packet time in ns, always an argument.
  * Bounds    streams_max over FLOW_SHARDS shards; a full shard closes the longest idle of its oldest
- * 16 streams (counted, told as ended). Candidates and streams share the room; candidates go first.
- * A candidate that ends with fewer than STREAM_CANDIDATE_PACKETS is counted, not told. Errors open
- * only. Thread    one worker.
+ *           16 streams (counted, told as ended). Candidates and streams share the room; candidates
+ *           go first. A candidate that ends with fewer than STREAM_CANDIDATE_PACKETS is counted,
+ *           not told.
+ * Errors    open only.
+ * Thread    one worker.
  *
  * Key: innermost source, destination, ports, VLANs, VNI, SSRC (protocols.md section 7). Acceptance
  * by content, probation, re-basing, the bitmap window of 512, and the figures are defined there and

@@ -1,10 +1,12 @@
 /* worker_state.h - one worker's whole memory, and a datagram's way through it.
  *
  * Owns      streams, flows, TCP streams, the SIP scratch, its counters; the ring of bytes for
- * messages that do not stand whole in a block. Borrows   datagrams during the call; the sighting
- * ring of its thread. Time      packet time, an argument. Bounds    those of its tables; --list
- * memory prints them. Errors    open only. Thread    one worker. No locks, no word to other
- * workers; nothing here needs both directions.
+ *           messages that do not stand whole in a block.
+ * Borrows   datagrams during the call; the sighting ring of its thread.
+ * Time      packet time, an argument.
+ * Bounds    those of its tables; --list memory prints them.
+ * Errors    open only.
+ * Thread    one worker. No locks, no word to other workers; nothing here needs both directions.
  *
  *   datagram --> UDP: SIP?  RTP/RTCP?  STUN?  else flow (nDPI)          sightings --> ring
  *            --> TCP: bytestream --> SIP;  flow

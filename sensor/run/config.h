@@ -5,7 +5,8 @@
  * Time      none.
  * Bounds    the rows' own.
  * Errors    STATUS_USAGE: file, line, column, key, what was found, what is allowed, and the nearest
- * key. Thread    made at start; read by all.
+ *           key.
+ * Thread    made at start; read by all.
  *
  * Every key has a default, an empty file is valid. The rows stand beside the code that uses them
  * (law 6): detectors and outputs declare theirs, the sensor's own are here. */

@@ -1,9 +1,12 @@
 /* dispatch.h - frames in, datagrams dealt: time, marks, unwrapping, shards.
  *
  * Owns      the timeline, the unwrapper, the datagrams that wait to be handed on, its own counts of
- * frames. Borrows   blocks during the call; lanes for its life. Time      makes state time from the
- * frames' stamps. Bounds    DISPATCH_BATCH datagrams a lane. Errors    open only. Thread    one:
- * the dealer (N > 1), the worker (N = 1), or the only one (N = 0).
+ *           frames.
+ * Borrows   blocks during the call; lanes for its life.
+ * Time      makes state time from the frames' stamps.
+ * Bounds    DISPATCH_BATCH datagrams a lane.
+ * Errors    open only.
+ * Thread    one: the dealer (N > 1), the worker (N = 1), or the only one (N = 0).
  *
  * A lane is a way to a worker: a ring, or the worker's state itself when it is the same thread.
  * Marks go to every lane before the frame that crossed the second; a position to every lane after

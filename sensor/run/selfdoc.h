@@ -1,8 +1,12 @@
 /* selfdoc.h - the program about itself: lists, explanations, the generated pages of docs/.
  *
  * Owns      nothing; all comes from the tables of options, fields, facts, reasons, detectors (law
- * 6). Borrows   the configuration. Time      none. Bounds    none. Errors    an unknown subject:
- * STATUS_USAGE with what there is. Thread    main. */
+ *           6).
+ * Borrows   the configuration.
+ * Time      none.
+ * Bounds    none.
+ * Errors    an unknown subject: STATUS_USAGE with what there is.
+ * Thread    main. */
 #ifndef SENSOR_RUN_SELFDOC_H
 #define SENSOR_RUN_SELFDOC_H
 

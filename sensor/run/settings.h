@@ -4,7 +4,9 @@
  * Borrows   paths and arguments during the call.
  * Time      none.
  * Bounds    SETTINGS_FILE_BYTES a file, SETTINGS_DEPTH levels, SETTINGS_MAX keys; aliases and tags
- * are refused. Errors    STATUS_USAGE with file, line and column. Thread    start and reload.
+ *           are refused.
+ * Errors    STATUS_USAGE with file, line and column.
+ * Thread    start and reload.
  *
  * Knows YAML (libyaml), not what the keys mean: that is config.c. */
 #ifndef SENSOR_RUN_SETTINGS_H

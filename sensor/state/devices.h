@@ -1,9 +1,13 @@
 /* devices.h - accounts and devices known by past success.
  *
  * Owns      one entry for each account; in it the DEVICE_MARKS sites and devices that succeeded
- * last. Borrows   text during the call. Time      packet time, an argument. Bounds    accounts_max;
- * accounts that never succeeded push out each other, then the longest idle goes. Errors    open
- * only. Thread    the analyst's.
+ *           last.
+ * Borrows   text during the call.
+ * Time      packet time, an argument.
+ * Bounds    accounts_max; accounts that never succeeded push out each other, then the longest idle
+ *           goes.
+ * Errors    open only.
+ * Thread    the analyst's.
  *
  * Known device (detections.md section 0): (account, /24 or /48) or (account, +sip.instance or
  * User-Agent hash) with a 2xx to credentials, or to a REGISTER, within 30 days. */

@@ -2,8 +2,11 @@
  *
  * Owns      nothing.
  * Borrows   the change and the tables; the fact's slices point into them and into the view's
- * scratch. Time      the change's. Bounds    one fact a change. Errors    none. Thread    the
- * analyst's. */
+ *           scratch.
+ * Time      the change's.
+ * Bounds    one fact a change.
+ * Errors    none.
+ * Thread    the analyst's. */
 #ifndef SENSOR_STATE_FACTS_H
 #define SENSOR_STATE_FACTS_H
 

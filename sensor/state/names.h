@@ -4,7 +4,9 @@
  * Borrows   the text during names_take().
  * Time      none.
  * Bounds    names_max texts of at most NAMES_TEXT_BYTES (longer ones are cut); when full, a new
- * text is not kept. Errors    open only. Thread    the analyst's. */
+ *           text is not kept.
+ * Errors    open only.
+ * Thread    the analyst's. */
 #ifndef SENSOR_STATE_NAMES_H
 #define SENSOR_STATE_NAMES_H
 

@@ -1,9 +1,12 @@
 /* proof.h - what is known of addresses: who hears us, who answers, whose accounts live there.
  *
  * Owns      one entry for each address and each site prefix that something is known of, in bounded
- * tables; hashes of what was sent to whom. Borrows   sightings during the call. Time      packet
- * time, an argument. Bounds    sources_max entries of each table (addresses that something is known
- * of are strong: forged bulk, which proves nothing, never gets an entry). Errors    open only.
+ *           tables; hashes of what was sent to whom.
+ * Borrows   sightings during the call.
+ * Time      packet time, an argument.
+ * Bounds    sources_max entries of each table (addresses that something is known of are strong:
+ *           forged bulk, which proves nothing, never gets an entry).
+ * Errors    open only.
  * Thread    the analyst's.
  *
  * Proof that an address is not forged (detections.md section 0; any one, valid 5 min): TCP data

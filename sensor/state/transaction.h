@@ -4,7 +4,9 @@
  * Borrows   sightings during the call; kept strings are copied.
  * Time      state time, an argument; time-outs fall at marks.
  * Bounds    transactions_max entries; when full the longest idle ends as forgotten (counted). Text
- * of one: TRANSACTION_TEXT_BYTES. Errors    open only. Thread    the analyst's.
+ *           of one: TRANSACTION_TEXT_BYTES.
+ * Errors    open only.
+ * Thread    the analyst's.
  *
  * Key (RFC 3261 section 17.1.3, 17.2.3): topmost branch, sent-by without case, CSeq method with ACK
  * as INVITE; without the magic cookie the rule of RFC 2543 (Call-ID, From tag, CSeq number, top

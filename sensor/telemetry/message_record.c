@@ -67,13 +67,15 @@ static struct side side_of(const struct sighting *head)
 }
 
 static void put_key(struct telemetry *telemetry, const struct sighting *head,
-                    const struct side *side)
+                    const struct sip_message *message, const struct side *side)
 {
     envelope_key_endpoint(telemetry, &side->source);
     envelope_key_endpoint(telemetry, &side->destination);
     hash_id_u64(&telemetry->id, envelope_protocol(head->transport));
     hash_id_u64(&telemetry->id, head->time_ns);
     hash_id_u64(&telemetry->id, head->sub);
+    /* Captures with coarse stamps hold several messages of one flow at one time (decision 004). */
+    hash_id_slice(&telemetry->id, slice_of(message->raw, message->raw_bytes));
 }
 
 static void put_event(struct telemetry *telemetry, const struct sip_message *message)
@@ -411,7 +413,7 @@ void message_record(struct telemetry *telemetry, const struct change *change)
 
     find_lines(&lines, message);
     envelope_begin(telemetry, DATASET_SIP, sip->head.time_ns, sighting_number(&sip->head));
-    put_key(telemetry, &sip->head, &side);
+    put_key(telemetry, &sip->head, &sip->message, &side);
     put_event(telemetry, message);
     envelope_source(telemetry, &side.source);
     envelope_destination(telemetry, &side.destination);

@@ -97,7 +97,7 @@ def heads():
         if not head.startswith(f"/* {os.path.basename(path)} - "):
             problems.append(f"{path}: the head does not begin with its name")
         for word in ("Owns", "Borrows", "Time", "Bounds", "Errors", "Thread"):
-            if not re.search(rf"\b{word}\b", head):
+            if not re.search(rf"^ \* {word} +\S", head, re.M):
                 problems.append(f"{path}: the head has no line '{word}'")
     return problems
 

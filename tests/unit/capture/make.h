@@ -1,8 +1,12 @@
 /* make.h - captures made in memory, written to temporary files, and what a source reads from them.
  *
  * Owns      struct bytes its memory, struct reading its copies; bytes_free() and reading_free() end
- * them. Borrows   paths. Time      whatever the test writes. Bounds    those of the test. Errors a
- * failed system call ends the test. Thread    one. */
+ *           them.
+ * Borrows   paths.
+ * Time      whatever the test writes.
+ * Bounds    those of the test.
+ * Errors    a failed system call ends the test.
+ * Thread    one. */
 #ifndef TESTS_UNIT_CAPTURE_MAKE_H
 #define TESTS_UNIT_CAPTURE_MAKE_H
 
