@@ -1,7 +1,7 @@
 /* bytering.c - contiguous bytes that live until a position has passed their key.
  *
- *   not wrapped   |....[head  in use  tail)........|      next: behind tail, else at 0 in front of
- * head wrapped       |in use  tail)......[head  in use|      next: behind tail, in front of head
+ *   not wrapped   |....[head  in use  tail)........|   next: behind tail, else at 0 in front of head
+ *   wrapped       |in use  tail)......[head  in use|   next: behind tail, in front of head
  *
  * A taking never wraps: what is left at the end of the memory is skipped and belongs to the taking
  * before it. Takings of one key share a mark; with all marks out the newest one is given the newer

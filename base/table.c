@@ -15,7 +15,7 @@
  * they are in the cache: a flood costs about one cold line an eviction. */
 #include "base/table.h"
 
-enum { INDEX_SLOTS_FIRST = 1024, WEAK = 0, STRONG = 1 };
+enum { INDEX_SLOTS_FIRST = 1024, WEAK = 0, STRONG = 1, LINE_BYTES = 64 };
 enum { FLAG_USED = 1, FLAG_STRONG = 2 };
 #define GROUP_NONE UINT16_MAX
 
@@ -202,7 +202,11 @@ void table_prefetch_cell(const struct table *table, uint64_t hash)
 
     for (uint32_t at = tag & table->index_mask; slots[at] != 0; at = (at + 1) & table->index_mask) {
         if (tag_of_slot(slots[at]) == tag) {
-            __builtin_prefetch(head_of(table, (uint32_t)slots[at] - 1));
+            const uint8_t *head = (const uint8_t *)head_of(table, (uint32_t)slots[at] - 1);
+            __builtin_prefetch(head);
+            if (table->cell_stride > LINE_BYTES) {
+                __builtin_prefetch(head + LINE_BYTES);
+            }
             return;
         }
     }
@@ -326,6 +330,9 @@ static uint32_t cell_take(struct table *table)
     if (table->free_head != TABLE_NONE) {
         cell = table->free_head;
         table->free_head = head_of(table, cell)->older;
+        if (table->free_head != TABLE_NONE) {
+            __builtin_prefetch(head_of(table, table->free_head)); /* the next take's */
+        }
         region_show(table_at(table, cell), table->cell_stride - TABLE_HEAD_BYTES);
     } else if (table->high_water < table->options.cells_max) {
         return table->high_water++; /* fresh from the kernel: zeroed */

@@ -1,11 +1,13 @@
 /* rtcp.c - compound RTCP (RFC 3550 section 6; reduced size RFC 5506; SRTCP RFC 3711 section 3.4).
  *
  *   |V=2|P|  RC/FMT |   type 192-223 |   length in words - 1     |   one packet; a compound is
- * several in a row |                     SSRC of the sender                     |
+ *   |                     SSRC of the sender                     |   several in a row
  *
- *   SR 200  NTP (64), RTP time, packets, bytes, then RC report blocks of 24 bytes        RR 201  RC
- * report blocks SDES 202  RC chunks: SSRC, items (type, length, text), end 0, padded to 4 BYE 203
- * RC sources APP 204, RTPFB 205, PSFB 206, XR 207 and others: walked by their length
+ *   SR 200    NTP (64), RTP time, packets, bytes, then RC report blocks of 24 bytes
+ *   RR 201    RC report blocks
+ *   SDES 202  RC chunks: SSRC, items (type, length, text), end 0, padded to 4
+ *   BYE 203   RC sources
+ *   APP 204, RTPFB 205, PSFB 206, XR 207 and others: walked by their length
  *
  * A compound is recognised by its shape: SR or RR first, every length inside the datagram, the last
  * one ending with it. Without SR or RR in front (reduced size) every length must add up and the

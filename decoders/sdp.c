@@ -4,8 +4,8 @@
  *   v=0                        session: o= version, c= address, a= defaults for all media
  *   o=- 1 2 IN IP4 192.0.2.1
  *   c=IN IP4 192.0.2.1
- *   m=audio 49170 RTP/AVP 0 101   media: kind, port, profile, payload types in the order of
- * preference c=..., a=rtpmap:, a=rtcp:     of this media only
+ *   m=audio 49170 RTP/AVP 0 101   media: kind, port, profile, payload types in order of preference
+ *   c=..., a=rtpmap:, a=rtcp:     of this media only
  *
  * Grammar errors of lines that matter (v o s t c m, and lines that are none) make it malformed;
  * attribute values never do, and what parses is used. The order of lines is not judged, blank lines

@@ -113,6 +113,25 @@ static void start_message(struct sip_message *message, const uint8_t *at,
     message->max_forwards = UINT32_MAX;
 }
 
+/* All but `first`, which is read only where `seen` says that it was written. */
+static void start_work(struct sip_work *work, struct sip_message *message, uint32_t bytes, bool cut)
+{
+    work->message = message;
+    work->raw = message->raw;
+    work->bytes = bytes;
+    work->cut = cut;
+    work->via_odd = false;
+    work->via_stamped = false;
+    work->contact_star = false;
+    work->has_length = false;
+    work->bad_length = false;
+    work->lengths_differ = false;
+    work->seen = 0;
+    work->done = 0;
+    work->length = 0;
+    work->contacts = 0;
+}
+
 enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_bytes,
                                 enum sip_transport transport, bool known,
                                 struct sip_message *out_message, struct sdp *out_sdp)
@@ -133,28 +152,14 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
         return REASON_SIP_NOT;
     }
     at += skip;
-    kept -= skip;
-    sip_lines_start(&lines, at, kept);
+    sip_lines_start(&lines, at, kept - skip);
     sip_lines_next(&lines);
     const char *start_end = (const char *)at + lines.start_end;
     if (lines.count == 0 || !sip_start_fits((const char *)at, start_end, known)) {
         return REASON_SIP_NOT;
     }
     start_message(out_message, at, transport);
-    work.message = out_message;
-    work.raw = out_message->raw;
-    work.bytes = (uint32_t)kept;
-    work.cut = bytes < wire_bytes || bytes - skip > kept;
-    work.via_odd = false;
-    work.via_stamped = false;
-    work.contact_star = false;
-    work.has_length = false;
-    work.bad_length = false;
-    work.lengths_differ = false;
-    work.seen = 0;
-    work.done = 0;
-    work.contacts = 0;
-    work.length = 0;
+    start_work(&work, out_message, (uint32_t)(kept - skip), kept < all);
     if (skip > 0 && transport != SIP_TCP) {
         sip_anomaly(out_message, ANOMALY_LEADING_CRLF);
     }

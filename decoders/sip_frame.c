@@ -1,8 +1,8 @@
 /* sip_frame.c - where the next message of a stream begins and ends (RFC 3261 section 18.3, RFC 5626
  * section 3.5.1).
  *
- *   CR LF CR LF   INVITE ... CR LF ... Content-Length: 142 CR LF CR LF  <142 bytes>   CR LF SIP/2.0
- * 200 OK ... ping          message                                                             pong
+ *   CR LF CR LF   INVITE ... Content-Length: 142 CR LF CR LF <142 bytes>   CR LF   SIP/2.0 200 ...
+ *   ping          message                                                  pong    message
  *
  * Content-Length wins over every guess. Where a start line should stand and none does, framing is
  * lost: the next line that is a start line by content begins anew, and what lies between is junk.

@@ -102,8 +102,7 @@ struct hash_key detector_hash_key(const struct detector_context *context);
 
 void confidence_start(struct confidence *confidence, uint8_t base, const char *why);
 void confidence_add(struct confidence *confidence, int points, const char *why);
-/* The points of detections.md section 0 that any detector can give: two-way proof, honest accounts
- * behind the source. */
+/* The points that any detector can give: two-way proof, honest accounts behind the source. */
 void confidence_source(struct confidence *confidence, const struct fact_party *source);
 /* + 10 from three times the threshold on. */
 void confidence_margin(struct confidence *confidence, uint64_t observed, uint64_t threshold);

@@ -1,20 +1,16 @@
 /* enumeration.c - a source asks one server for many user names to learn which exist.
  *
- *      cell   users[64]  {hash of user | asked, first asked | Call-ID, CSeq | port | asks | what
- * became of it}
+ *      cell   users[64]  {name, hashed | last and first asked | Call-ID, CSeq | port | outcome}
  *
  * A user counts when it has been asked for without credentials, never registered, and neither
  * logged in nor tried to. Thresholds are exact over the last 64 users: three windows. The rest
- * keeps honest traffic out (detections.md sections E and I):
+ * keeps honest traffic out:
  *
- *   - a source with accepted credentials, or that is a server itself, is no stranger (H7, H10, H11,
- * H25);
- *   - the same user again under the same Call-ID with a rising CSeq is a forgotten phone (H21): it
- * counts as nothing;
- *   - a challenge that is followed by credentials is a login (H3, H6), and a call that rang or was
- * busy is a call;
+ *   - a source with accepted credentials, or that is a server itself, is no stranger;
+ *   - the same user again under the same Call-ID with a rising CSeq is a forgotten phone;
+ *   - a challenge that is followed by credentials is a login, and what rang or was busy is a call;
  *   - users asked from ports of their own are phones behind one address: such a user counts only
- * when no phone came back for it in 35 minutes.
+ *     when no phone came back for it in 35 minutes.
  *
  * That a server answers for users that exist and for others differently is what makes asking
  * worthwhile: only when both answers were seen, users are confirmed. A server that challenges every

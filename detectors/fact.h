@@ -52,10 +52,10 @@ enum fact_side { FACT_OWN, FACT_FOREIGN, FACT_SIDE_UNKNOWN };
 /* What is known of an address (by state, from the past). */
 struct fact_party {
     struct endpoint endpoint;
-    bool proven;           /* two-way proof within the last 5 min (detections.md section 0) */
-    bool is_server;        /* has answered requests (or is declared) */
-    uint8_t side;          /* enum fact_side */
-    uint16_t zone;         /* 0 = none declared */
+    bool proven; /* two-way proof within the last 5 min (detections.md section 0) */
+    bool is_server; /* has answered requests (or is declared) */
+    uint8_t side; /* enum fact_side */
+    uint16_t zone; /* 0 = none declared */
     uint16_t good_accounts; /* accounts with past success from this address; saturating */
     uint16_t site_good_accounts; /* the same for its /24 or /48 */
 };
@@ -64,21 +64,21 @@ struct fact_party {
 struct fact_message {
     struct fact_party client; /* sender of the request */
     struct fact_party server;
-    uint8_t method;           /* enum fact_method; of a response: of its CSeq */
+    uint8_t method; /* enum fact_method; of a response: of its CSeq */
     bool is_response;
     bool is_retransmission;
     bool has_credentials;
-    bool in_dialog;           /* To tag in a request */
-    bool starts_dialog;       /* INVITE without To tag, first copy */
-    bool invalid;             /* verdict invalid */
+    bool in_dialog; /* To tag in a request */
+    bool starts_dialog; /* INVITE without To tag, first copy */
+    bool invalid; /* verdict invalid */
     bool has_branch_cookie;
-    uint8_t suspicion;        /* highest of its anomalies */
-    uint8_t anomaly_kinds;    /* how many */
+    uint8_t suspicion; /* highest of its anomalies */
+    uint8_t anomaly_kinds; /* how many */
     uint16_t status;
     uint16_t vias;
-    uint32_t cseq;            /* UINT32_MAX = absent */
-    uint32_t max_forwards;    /* UINT32_MAX = absent */
-    uint32_t expires;         /* UINT32_MAX = absent */
+    uint32_t cseq; /* UINT32_MAX = absent */
+    uint32_t max_forwards; /* UINT32_MAX = absent */
+    uint32_t expires; /* UINT32_MAX = absent */
     struct slice call_id;
     struct slice uri_user;
     struct slice uri_host;
@@ -100,23 +100,28 @@ struct fact_transaction {
     struct fact_party server;
     uint8_t method; /* enum fact_method */
     bool has_credentials;
-    bool challenged;    /* 401/407 to a request without credentials */
-    bool stale;         /* 401/407 with stale=true, or an old nonce (protocols.md section 5 a-c) */
-    bool auth_failure;  /* 401/403/407 to credentials, not stale: the only thing that counts as one */
-    bool timeout;       /* no final answer although this server is seen to answer others */
-    bool one_way;       /* the capture shows one direction only: a missing answer proves nothing */
+    bool challenged; /* 401/407 to a request without credentials */
+    bool stale; /* 401/407 with stale=true, or an old nonce (protocols.md section 5 a-c) */
+    /* 401/403/407 to credentials, not stale: the only thing that counts as one */
+    bool auth_failure;
+    bool timeout; /* no final answer although this server is seen to answer others */
+    bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
     bool account_known; /* the account has succeeded before, from anywhere */
-    bool device_known;  /* (account, site prefix) or (account, device) has succeeded in the last 30 days */
-    bool user_exists;   /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
+    /* (account, site prefix) or (account, device) has succeeded in the last 30 days */
+    bool device_known;
+    bool
+        user_exists; /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
     uint16_t status;
     uint32_t cseq;
     uint64_t response_ns; /* request to final answer; 0 = timeout */
     uint64_t device_hash; /* of +sip.instance, else User-Agent; 0 = none */
     uint64_t call_id_hash;
-    uint64_t nonce_hash;    /* of the request's credentials; 0 = none */
+    uint64_t nonce_hash; /* of the request's credentials; 0 = none */
     uint64_t response_hash; /* keyed hash of the digest response; 0 = none */
-    uint64_t proof_key;     /* hash of (nonce, nc, cnonce, uri, method): two response values for one = two passwords */
-    struct slice account;   /* AOR user@host of the To (REGISTER) or From (others); lower-cased host */
+    /* hash of (nonce, nc, cnonce, uri, method): two response values for one = two passwords */
+    uint64_t proof_key;
+    struct slice
+        account; /* AOR user@host of the To (REGISTER) or From (others); lower-cased host */
     struct slice auth_user; /* digest user name, else empty */
     struct slice realm;
     struct slice target_user; /* REGISTER: To user; others: request URI user */
@@ -131,13 +136,14 @@ struct fact_registration {
     struct fact_party server;
     bool success;
     bool has_credentials;
-    bool removed;      /* expires 0 or Contact * */
-    bool refreshed;    /* same contact, same device as before */
+    bool removed; /* expires 0 or Contact * */
+    bool refreshed; /* same contact, same device as before */
     bool account_known;
     bool device_known;
-    uint8_t rounds;    /* challenges in this attempt */
+    uint8_t rounds; /* challenges in this attempt */
     uint16_t status;
-    uint32_t failures; /* authentication failures of this account since its last success, from anywhere */
+    /* authentication failures of this account since its last success, from anywhere */
+    uint32_t failures;
     uint64_t device_hash;
     struct slice account;
     struct slice auth_user;
@@ -152,9 +158,9 @@ enum fact_call_event { FACT_CALL_STARTED, FACT_CALL_RINGING, FACT_CALL_ANSWERED,
 struct fact_call {
     struct fact_party caller; /* who sent the first INVITE */
     struct fact_party callee; /* who it went to */
-    uint8_t event;            /* enum fact_call_event */
+    uint8_t event; /* enum fact_call_event */
     bool has_credentials;
-    bool caller_registered;   /* the From account has a binding from this address */
+    bool caller_registered; /* the From account has a binding from this address */
     bool ended_by_caller;
     uint16_t status;
     uint64_t started_ns;
@@ -174,28 +180,29 @@ enum fact_stream_event { FACT_STREAM_INTERVAL, FACT_STREAM_SILENT, FACT_STREAM_E
 struct fact_stream {
     struct fact_party sender;
     struct fact_party receiver;
-    uint8_t event;       /* enum fact_stream_event */
-    bool held;           /* its call is on hold, or the direction is not sendrecv/sendonly */
+    uint8_t event; /* enum fact_stream_event */
+    bool held; /* its call is on hold, or the direction is not sendrecv/sendonly */
     bool call_is_up;
     bool secondary_types;
-    bool codec_known;    /* Ie and Bpl of the codec are known */
+    bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
     uint32_t ssrc;
-    uint16_t index;      /* interval number */
-    uint32_t packets;    /* of the interval */
+    uint16_t index; /* interval number */
+    uint32_t packets; /* of the interval */
     uint32_t expected;
-    uint32_t lost;       /* net of reordering and duplicates */
+    uint32_t lost; /* net of reordering and duplicates */
     uint32_t longest_loss;
     uint32_t loss_ppm;
-    uint64_t variation_mean_ns; /* delay variation of the interval, at the stream's clock; UINT64_MAX = unknown */
-    uint32_t r_factor_milli;    /* E-model R x 1000 of the interval; UINT32_MAX = none */
-    uint32_t mos_milli;         /* MOS x 1000 of the interval; 0 = none */
-    uint64_t round_trip_ns;     /* by RTCP; 0 = unknown */
+    /* delay variation of the interval, at the stream's clock; UINT64_MAX = unknown */
+    uint64_t variation_mean_ns;
+    uint32_t r_factor_milli; /* E-model R x 1000 of the interval; UINT32_MAX = none */
+    uint32_t mos_milli; /* MOS x 1000 of the interval; 0 = none */
+    uint64_t round_trip_ns; /* by RTCP; 0 = unknown */
     uint64_t stream_number;
     uint64_t call_number; /* 0 = no call */
     struct slice call_id;
     struct slice codec;
-    struct slice device;  /* what "one device" is: account of the sender, else its address text */
+    struct slice device; /* what "one device" is: account of the sender, else its address text */
 };
 
 struct fact_flow {
@@ -218,12 +225,12 @@ struct fact_second {
 /* An incident opened, rose or closed: how detectors hear of each other. */
 struct fact_incident {
     struct fact_party source; /* absent (port and address zero) where there is none */
-    const char *rule;         /* slug */
+    const char *rule; /* slug */
     uint64_t rule_hash;
-    uint8_t event;            /* 0 open, 1 rose, 2 close */
+    uint8_t event; /* 0 open, 1 rose, 2 close */
     uint8_t severity;
     uint8_t stage;
-    uint8_t key_kind;         /* enum key_kind of detector.h */
+    uint8_t key_kind; /* enum key_kind of detector.h */
     uint64_t key_hash;
     uint64_t opened_ns;
     uint64_t count;
@@ -231,12 +238,12 @@ struct fact_incident {
     struct slice account; /* where the key or the evidence names one */
     struct slice target;
     struct fact_party destination; /* of the fact that brought it; all zero where there is none */
-    uint64_t call_number;          /* of that fact's stream or call; 0 = none */
+    uint64_t call_number; /* of that fact's stream or call; 0 = none */
 };
 
 struct fact {
     uint8_t kind; /* enum fact_kind */
-    bool forced;  /* the end of input closed it, not the wire */
+    bool forced; /* the end of input closed it, not the wire */
     uint16_t interface;
     uint64_t time_ns;
     uint64_t number; /* packet that brought it; 0 for what a mark brought */

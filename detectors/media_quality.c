@@ -5,8 +5,8 @@
  * An interval is bad when any limit is passed: loss (net of reordering and duplicates), mean delay
  * variation, a gap in a row, the E-model's R, half the round trip by RTCP. It is not judged when
  * the call is on hold, when our own loss may have caused it, or when too few packets were due for a
- * ratio to mean anything. One stream is severity 1 however long it lasts (H52): whether the site
- * has a problem is media-quality-site's to say. */
+ * ratio to mean anything. One stream is severity 1 however long it lasts: whether the site has a
+ * problem is media-quality-site's to say. */
 #include "detectors/detector.h"
 
 enum { INTERVALS = 4, INTERVALS_BAD = 3 };

@@ -1,16 +1,16 @@
 /* media_quality_site.c - when bad streams are no longer one device's matter.
  *
- *      cell   devices[64]  {hash of the address | last bad stream}
- *             calls[64]    {number | when it went bad} · calls up · calls that ended in the last 15
- * minutes
+ *      cell   devices[64]  {address, hashed | last bad stream}
+ *             calls[256]   {number | when it went bad}
+ *             calls that are up | calls that ended within the window
  *
  * Fed by the incidents of media-quality, not by intervals: what counts is how many devices suffer
  * and which share of the calls. A stream has two ends and the damage may be at either: it is put
  * down to the end that is a registered phone, and among two of them to the one that was in a bad
- * stream before, so that one user on bad Wi-Fi stays one device whomever he talks to (H52).
+ * stream before, so that one user on bad Wi-Fi stays one device whomever he talks to.
  *
  * Severity 2 from 3 devices or 5 % of the calls (two at least). Severity 3 from 20 % and 10 bad
- * calls, and only when it lasts: 20 s of congestion stay 2 (H53). */
+ * calls, and only when it lasts: 20 s of congestion stay 2. */
 #include "detectors/detector.h"
 
 #include "base/window.h"

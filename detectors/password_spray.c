@@ -1,12 +1,12 @@
 /* password_spray.c - one network tries few passwords on many accounts.
  *
- *      cell   tried[64]  {hash of account | tried, first tried | Call-ID, CSeq | endpoint | tries |
- * phone?} names of the first accounts, for the alert
+ *      cell   tried[64]  {account, hashed | last and first tried | Call-ID, CSeq | endpoint | tries}
+ *             names of the first accounts, for the alert
  *
  * An account counts while it was tried at most three times and never had success from this network
  * (the fact says device_known). A network that is ours does not count at all: successes of its own
- * must be less than a fifth of its accounts (H3, H22). An account that comes back under its own
- * Call-ID with a rising CSeq is a phone (H2, H21).
+ * must be less than a fifth of its accounts. An account that comes back under its own Call-ID with
+ * a rising CSeq is a phone.
  *
  * Accounts that are tried from an address or port each of their own are phones or a spread attack;
  * nothing tells them apart at the first try. They are told with severity 1 until 35 minutes have

@@ -1,13 +1,12 @@
-/* registration_breach.c - a login succeeded after guessing: the answer of our own server is the
- * evidence.
+/* registration_breach.c - a login succeeded after guessing: our own server's answer proves it.
  *
- *      lane   failed logins of the account in 24 h, from anywhere · device gate over them
+ *      lane   failed logins of the account in 24 h, from anywhere | device gate over them
  *
  * Success = REGISTER accepted with credentials, or INVITE. It is a breach when the device is not
  * the account's own, and guessing went before: an incident of registration-bruteforce or
  * password-spray that shares source, network or account, or 10 failures of the account within a
  * day. Where all of these look like one patient phone (frame/gate.h) and no incident was raised, it
- * may be the user who found his password at last: severity 2, ask him (H1, H2, H22). */
+ * may be the user who found his password at last: severity 2, ask him. */
 #include "detectors/detector.h"
 #include "detectors/frame/gate.h"
 

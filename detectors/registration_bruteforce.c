@@ -5,7 +5,7 @@
  * Only authentication failures count: a final 401, 403 or 407 to a request with credentials whose
  * nonce was not stale. The first challenge is none, a retransmission is none, a forced end is none.
  *
- * A phone with an old password fails all day (H1). What looks like one (frame/gate.h) is left to
+ * A phone with an old password fails all day. What looks like one (frame/gate.h) is left to
  * registration-device-failing where the device or the network is ours; a foreign, unknown device is
  * told here with severity 2 at most. The slow thresholds are for devices that never had success.
  *

@@ -1,7 +1,7 @@
 /* registration_device_failing.c - a device of ours keeps trying with a wrong password.
  *
  * The other side of the device gate (frame/gate.h): what passes it is shown here with severity 1,
- * one incident a device, so that the phone with the old password (H1) is seen without waking
+ * one incident a device, so that the phone with the old password is seen without waking
  * anybody. More than one try in 10 s, another Call-ID each time or another device leave the gate,
  * and registration-bruteforce takes over.
  *

@@ -1,7 +1,6 @@
 /* scan.c - one source looks for SIP services on several of our addresses or ports.
  *
- *      cell   targets[40]  {hash of address and port | last asked, ms | answered, failed, asked
- * again}
+ *      cell   targets[40]  {address and port, hashed | last and first asked | answered, failed ...}
  *
  * Exact and sliding: the last 40 targets with the time of the last question each; how many lie
  * within a window is counted when a target is new to it. Four thresholds: three windows, and a
@@ -9,11 +8,11 @@
  * 0.8, hostile 0.2, errors 1 % the walk needs 4 more failed first contacts than answered ones),
  * which finds who asks one dark address an hour.
  *
- * Honest sources ask many targets too. A monitor or load balancer (H5, H9, H16) asks servers that
- * answer, and comes back: while four of five targets have answered the incident stays at severity
- * 1; it rises when they stop answering, or when the source goes on to new targets for ten minutes
- * and never comes back. A proxy that calls phones of which some are switched off is a server
- * itself: silence of most of them is needed to name it.
+ * Honest sources ask many targets too. A monitor or load balancer asks servers that answer, and
+ * comes back: while four of five targets have answered the incident stays at severity 1; it rises
+ * when they stop answering, or when the source goes on to new targets for ten minutes and never
+ * comes back. A proxy that calls phones of which some are switched off is a server itself: silence
+ * of most of them is needed to name it.
  *
  * Limits: without zones no address is known to be dark, so none counts three times; TCP connections
  * that are refused are not heard of. */

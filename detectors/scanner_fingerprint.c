@@ -1,11 +1,11 @@
-/* scanner_fingerprint.c - a request bears the structure of an attack tool (detections.md section
- * 1).
+/* scanner_fingerprint.c - a request bears the structure of an attack tool.
  *
- *      structural  From tag is hex text with the byte 01 inside           SIPVicious (svmap, svwar,
- * svcrack) branch of 71 letters and digits without the cookie     sippts From tag 70c00e8c, or
- * ";rport;alias" and 20 hops       Metasploit sip/enumerator branch z9hG4bK- and each digit once,
- * twice in a row    Mr.SIP weak        agent of a tool · no branch cookie · From = To on OPTIONS
- * · 1.1.1.1 · CSeq that does not rise
+ *   structural  From tag is hex text with the byte 01 inside             SIPVicious (all its tools)
+ *               branch of 71 letters and digits without the cookie      sippts
+ *               From tag 70c00e8c, or ";rport;alias" and 20 hops        Metasploit sip/enumerator
+ *               branch z9hG4bK- and each digit once, twice in a row     Mr.SIP
+ *   weak        agent of a tool, no branch cookie, From = To on OPTIONS, 1.1.1.1, CSeq that does
+ *               not rise
  *
  * One structural mark or two weak ones raise it; the agent alone does so with low confidence.
  * Structures stay when an attacker changes his agent. One honest branch of ten digits in 2,755 has

@@ -1,8 +1,9 @@
-/* chain.c - union-find over chains, not over incidents: an incident that opens joins the chains of
- * its entities.
+/* chain.c - union-find over chains: an incident that opens joins the chains of its entities.
  *
- *      entity (source, /24 or /48, account) ──▶ chain number ──▶ chain {parent, id of the oldest,
- * one row a stage} │ joined: points to the older one ▼ chain
+ *      entity (source, its site, account) ──▶ number ──▶ chain {id of the oldest | a row a stage}
+ *                                                          │ parent: the older one it was joined to
+ *                                                          ▼
+ *                                                        chain
  *
  * A row a stage is enough for the story ("one sentence a stage") and keeps a chain at a fixed size
  * however many incidents it gathers. Numbers are given in order and never again, so a link to a

@@ -1,4 +1,4 @@
-/* confidence.c - how sure, and why (detections.md section 0): a figure that explains itself.
+/* confidence.c - how sure, and why: a figure that explains itself.
  *
  * It starts at 40 (someone is blamed) or 60 (our own asset is the matter) and every point is
  * written down beside its reason, so that an analyst can argue with it. Below 50 the frame caps

@@ -1,8 +1,7 @@
 /* frame.c - delivery: each fact to all detectors that want it, in the order of detectors.def.
  *
- *      fact ──▶ rules that want its kind ──▶ heeds? ──▶ key of the rule's kind ──▶ entry ──▶ lane,
- * cell ──▶ on_fact (once a kind and fact) finding ──▶ incidents ──▶ INCIDENT fact ──▶ queue,
- * delivered behind the fact that caused it
+ *      fact ──▶ rules that want its kind ──▶ heeds? ──▶ key, entry (once a kind) ──▶ on_fact
+ *      finding ──▶ incidents ──▶ INCIDENT fact ──▶ queue, delivered behind its cause
  *
  * Keys are computed when the first rule of their kind asks, so a fact that nobody heeds costs a few
  * comparisons and no memory access outside this file. Rules are sorted by fact kind at open.

@@ -3,7 +3,7 @@
  * A phone tries again by its timer: the median gap is 10 s or more, under one Call-ID with a rising
  * CSeq (RFC 3261 section 10.2.4), always as the same device. One change in eight tries is allowed,
  * because phones are rebooted. A guesser who keeps to all of it is as slow as a phone: 8,640
- * guesses a day at best (detections.md section I).
+ * guesses a day at best.
  *
  * The median needs no list: it is 10 s or more exactly when no more gaps are shorter than are
  * longer. */

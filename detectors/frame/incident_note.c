@@ -1,9 +1,7 @@
-/* incident_note.c - a finding is taken in: figures, who and whom, named accounts, the packets that
- * prove it.
+/* incident_note.c - a finding is taken in: figures, who and whom, accounts, the packets that prove.
  *
- * Caps (detections.md section 0): a rule that blames someone needs a source that has shown that it
- * hears us; else the finding loses one severity and never exceeds 2. Below a confidence of 50
- * nothing exceeds 2.
+ * Caps: a rule that blames someone needs a source that has shown that it hears us; else the finding
+ * loses one severity and never exceeds 2. Below a confidence of 50 nothing exceeds 2.
  *
  * `count` is of all: a finding tells what its window holds, which is what came before plus at least
  * this event; after a gap of a whole window nothing of it was counted before. */

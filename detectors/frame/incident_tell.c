@@ -1,8 +1,7 @@
 /* incident_tell.c - the sentence that one understands at 3 a.m., and the telling of it.
  *
- *      203.0.113.66 failed 10 logins on account 2001@192.0.2.10 in 7.1 s (limit 10 failures in 1
- * min). Block ... └─ who ────┘ └─ the finding's detail ──────────────────┘ └─ span, threshold,
- * window ────────┘   └ advice
+ *      203.0.113.66 failed 10 logins on account a@example.com in 7.1 s (limit 10 ...). Block ...
+ *      └─ who ────┘ └─ the finding's detail ────────────────┘ └─ span, limit ──────┘  └─ advice
  *
  * A source that has not proven that it hears us only "claims to be" that address. The last words of
  * a closed incident are its totals. */

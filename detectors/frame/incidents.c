@@ -1,4 +1,4 @@
-/* incidents.c - the life of an alert (detections.md section A).
+/* incidents.c - the life of an alert.
  *
  *      finding ──▶ open one of (rule, key)? ──no──▶ storm? ──no──▶ room? ──▶ open ──told
  *                    │ yes                            │ yes          └─ fold the lowest, oldest

@@ -1,16 +1,14 @@
 /* slots.c - one look-up a fact and kind of key, whatever the number of detectors.
  *
- *      entry of a kind   [lane of rule a | lane of rule b | ...]        offsets are computed at
- * open, 8-byte aligned lane with a slab  [handle + 1 : 32 | the detector's own bytes]   0 = no cell
- * yet
+ *      entry of a kind    [lane of rule a | lane of rule b | ...]    offsets by open, 8-byte aligned
+ *      lane with a slab   [handle + 1 : 32 | the detector's own]     0 = no cell yet
  *
  * Lanes of one key lie side by side, so that a fact that three detectors want costs one cache miss.
  * What is larger than a lane lies in the detector's slab and is taken at the first delivery and
  * given back with the entry.
  *
- * A quarter of the entries is for keys that have not proven anything (detections.md section B): a
- * million forged sources push out each other, never a slow attacker who has shown that he hears our
- * answers. */
+ * A quarter of the entries is for keys that have not proven anything: a million forged sources push
+ * out each other, never a slow attacker who has shown that he hears our answers. */
 #include "detectors/frame/slots.h"
 
 enum { WEAK_PPM = 250000, LANE_ALIGNMENT = 8 };

@@ -3,8 +3,7 @@
  * What counts is how many keys wanted to open one, told or not: if only the told ones counted, each
  * minute would let 20 more through while the storm goes on. A key that was folded stays so until
  * the storm's incident closes, else the same keys would come back one by one as soon as it is
- * quieter. The largest keys are kept by space-saving; ties go to the lower row, so answers repeat.
- */
+ * quieter. The largest keys are kept by space-saving; ties go to the lower row: answers repeat. */
 #include "detectors/frame/incidents.h"
 
 /* Two bits a key; a filter that is full takes everything until the storm is over. */

@@ -5,10 +5,11 @@
  *   | type   | total length | body ..., options ...         | total length |
  *
  *   section header (0a0d0d0a)  byte-order magic, major, minor, section length (not used: writers
- * that stream put -1, others wrong figures) interface (1)              link type 16, reserved 16,
- * snap length 32, options packet, obsolete (2)       interface 16, drops 16, ticks high, ticks low,
- * captured, wire, bytes simple packet (3)          wire, bytes enhanced packet (6)        interface
- * 32, ticks high, ticks low, captured, wire, bytes, options
+ *                              that stream put -1, others wrong figures)
+ *   interface (1)              link type 16, reserved 16, snap length 32, options
+ *   packet, obsolete (2)       interface 16, drops 16, ticks high, ticks low, captured, wire, bytes
+ *   simple packet (3)          wire, bytes
+ *   enhanced packet (6)        interface 32, ticks high, ticks low, captured, wire, bytes, options
  *
  * libpcap stops where a second interface has another link type or snap length; here each frame
  * carries the link type of its own interface, and interfaces are numbered over the whole run. Every

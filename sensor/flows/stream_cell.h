@@ -8,11 +8,13 @@
  * Thread    one worker.
  *
  * A cell has three parts with the same number, in three arrays, so that the common packet touches
- * one line: hot    64 bytes: all that an in-order packet of a confirmed stream with a static clock
- * changes cold   identity, labels, the sequence window, figures of the last interval: what is rare,
- * and marks side   the recursions of streams without a static clock (dynamic payload types), six
- * clocks side by side The arrays are reserved address space: a page that no stream needed is never
- * touched. */
+ * one line:
+ *
+ *   hot    64 bytes: all that an in-order packet of a confirmed stream with a static clock changes
+ *   cold   identity, labels, the sequence window, figures of the last interval: what is rare, marks
+ *   side   the recursions of streams without a static clock: six clocks side by side
+ *
+ * The arrays are reserved address space: a page that no stream needed is never touched. */
 #ifndef SENSOR_FLOWS_STREAM_CELL_H
 #define SENSOR_FLOWS_STREAM_CELL_H
 

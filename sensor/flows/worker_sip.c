@@ -32,32 +32,6 @@ static void count_message(struct worker_state *state, const struct sip_message *
     }
 }
 
-/* The description behind the message, cut behind its last media line; returns the bytes of it. */
-static size_t read_sdp(struct sip_sighting *sighting)
-{
-    struct sip_message *message = &sighting->message;
-    if ((message->flags & SIP_FLAG_SDP) == 0) {
-        return 0;
-    }
-    struct slice body = slice_of(message->raw + message->body_at, message->body_bytes);
-    bool multipart_malformed = false;
-    struct slice text =
-        sdp_in_body(sip_part(message, message->content_type), body, &multipart_malformed);
-    if (multipart_malformed) {
-        sip_anomaly(message, ANOMALY_MULTIPART_MALFORMED);
-    }
-    struct sdp *sdp = sighting->sdp;
-    bool cut = (message->flags & SIP_FLAG_CUT) != 0;
-    if (slice_is_empty(text) || sdp_decode(text, cut, sdp) != REASON_NONE) {
-        return 0;
-    }
-    if (sdp->malformed) {
-        sip_anomaly(message, ANOMALY_SDP_MALFORMED);
-    }
-    sighting->has_sdp = true;
-    return offsetof(struct sdp, media) + sdp->media_count * sizeof sdp->media[0];
-}
-
 /* Where and how a message was found. */
 struct found {
     const uint8_t *at;
@@ -73,8 +47,9 @@ static bool tell_message(struct worker_state *state, const struct datagram *data
                          const struct found *found)
 {
     struct sip_sighting *sighting = worker_reserve(state, sizeof *sighting + sizeof(struct sdp));
-    enum reason reason = sip_decode(found->at, found->bytes, found->wire_bytes, found->transport,
-                                    found->known, &sighting->message);
+    enum reason reason =
+        sip_decode_with_sdp(found->at, found->bytes, found->wire_bytes, found->transport,
+                            found->known, &sighting->message, sighting->sdp);
     if (reason != REASON_NONE) {
         worker_count_reason(state, reason);
         return false;
@@ -95,12 +70,14 @@ static bool tell_message(struct worker_state *state, const struct datagram *data
     }
     sighting->first_byte_ns = found->first_byte_ns;
     sighting->wire_bytes = datagram->ip_wire;
-    sighting->has_sdp = false;
+    sighting->has_sdp = sighting->sdp->media_count > 0;
     memset(sighting->reserved, 0, sizeof sighting->reserved);
     if (found->resync) {
         sip_anomaly(&sighting->message, ANOMALY_STREAM_RESYNC);
     }
-    size_t sdp_bytes = read_sdp(sighting);
+    /* The description stands behind the message, cut behind its last media line. */
+    size_t media_bytes = sighting->sdp->media_count * sizeof sighting->sdp->media[0];
+    size_t sdp_bytes = sighting->has_sdp ? offsetof(struct sdp, media) + media_bytes : 0;
     count_message(state, &sighting->message);
     worker_commit(state, sighting, sizeof *sighting + sdp_bytes);
     return true;

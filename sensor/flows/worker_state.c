@@ -2,9 +2,11 @@
  *
  *   UDP, first byte      0-3      STUN, if the magic cookie is there
  *   (RFC 7983, 5761)     128-191  RTCP, if the second byte is 192-223 and the lengths say so; else
- * RTP 9-127    SIP, if it has a start line (a media port may carry SIP, so no port decides) else
- * none of ours: a flow TCP                  bytestream.c puts it in order and finds messages;
- * always a flow too
+ *                                 RTP
+ *                        9-127    SIP, if it has a start line (a media port may carry SIP, so no
+ *                                 port decides)
+ *                        else     none of ours: a flow
+ *   TCP                  bytestream.c puts it in order and finds messages; always a flow too
  *
  * Nine packets in ten are RTP of a confirmed stream. They go through four passes over a batch (read
  * the header and prefetch the index; prefetch the stream; prefetch its rest; count), and touch

@@ -12,11 +12,23 @@
 #include "sensor/state/state.h"
 #include "sensor/telemetry/telemetry.h"
 
-enum { SENSOR_RECORD_EVERY_S = 10 };
+enum { SENSOR_RECORD_EVERY_S = 10, STEPS = 3 };
+
+/* How many sightings of a ring lie between a step of the look-ahead and the head. */
+static const uint32_t step_distance[STEPS] = {
+    [STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
+
+/* Where a step of the look-ahead stands in a ring, counted from the head. */
+struct outlook {
+    size_t bytes;
+    uint32_t count;
+};
 
 struct producer {
     struct ring *ring;
     const struct sighting *head; /* NULL: nothing to read now */
+    size_t bytes; /* that can be read from the head on */
+    struct outlook steps[STEPS];
     uint64_t position;
     bool ended;
 };
@@ -273,8 +285,7 @@ static void look(struct producer *producer)
     if (producer->head == NULL) {
         /* the position first: all that was below it is then in the ring that is read after it */
         producer->position = ring_position(producer->ring);
-        size_t bytes = 0;
-        producer->head = ring_peek(producer->ring, &bytes);
+        producer->head = ring_peek(producer->ring, &producer->bytes);
     }
 }
 
@@ -328,15 +339,42 @@ static void tell_position(struct analyst *analyst)
     }
 }
 
+static void look_ahead(struct analyst *analyst, struct producer *producer)
+{
+    const uint8_t *from = (const uint8_t *)producer->head;
+
+    for (unsigned i = 0; i < STEPS; i++) {
+        struct outlook *step = &producer->steps[i];
+        while (step->count <= step_distance[i] && step->bytes < producer->bytes) {
+            const struct sighting *coming = (const void *)(from + step->bytes);
+            state_prefetch(analyst->state, coming, (enum state_step)i);
+            step->bytes += coming->bytes;
+            step->count++;
+        }
+    }
+}
+
+static void go_on(struct producer *producer)
+{
+    size_t bytes = producer->head->bytes;
+
+    for (unsigned i = 0; i < STEPS; i++) {
+        struct outlook *step = &producer->steps[i];
+        step->bytes -= bytes;
+        step->count--;
+    }
+    ring_advance(producer->ring, bytes);
+    ring_release(producer->ring);
+    producer->head = NULL;
+}
+
 bool analyst_drain(struct analyst *analyst)
 {
     struct producer *producer;
     while (!analyst->finished && (producer = eligible(analyst)) != NULL) {
-        const struct sighting *sighting = producer->head;
-        take(analyst, sighting);
-        ring_advance(producer->ring, sighting->bytes);
-        ring_release(producer->ring);
-        producer->head = NULL;
+        look_ahead(analyst, producer); /* at least beyond the head */
+        take(analyst, producer->head);
+        go_on(producer);
     }
     tell_position(analyst);
     return analyst->finished;

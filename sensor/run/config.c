@@ -340,12 +340,12 @@ static enum status unknown_key(const struct config *config, const struct setting
     }
     if (slice_starts_with(wanted, SLICE("outputs."))) {
         return error_set(
-            error, STATUS_USAGE, setting->where,
+            error, STATUS_USAGE, setting->key_where,
             "key '%s' is not known%s%s%s; an output needs a type and takes that type's keys",
             setting->key, nearest[0] == '\0' ? "" : "; did you mean '", nearest,
             nearest[0] == '\0' ? "" : "'?");
     }
-    return error_set(error, STATUS_USAGE, setting->where, "key '%s' is not known%s%s%s",
+    return error_set(error, STATUS_USAGE, setting->key_where, "key '%s' is not known%s%s%s",
                      setting->key, nearest[0] == '\0' ? "; see --list options" : "; did you mean '",
                      nearest, nearest[0] == '\0' ? "" : "'?");
 }

@@ -28,6 +28,7 @@ struct reader {
     unsigned depth;
     char key[KEY_BYTES];
     size_t key_bytes;
+    char key_where[256]; /* of the key read last */
     struct setting *list; /* the sequence being read */
 };
 
@@ -50,6 +51,7 @@ static void setting_clear(struct setting *setting)
 {
     free(setting->key);
     free(setting->where);
+    free(setting->key_where);
     free(setting->replaced);
     for (uint32_t i = 0; i < setting->value_count; i++) {
         free(setting->values[i]);
@@ -80,7 +82,8 @@ void settings_close(struct settings *settings)
 
 /* The setting of `key`, cleared and ready for its new value. Twice in one file is an error. */
 static enum status setting_open(struct settings *settings, const char *key, const char *where,
-                                uint32_t file, struct setting **out_setting, struct error *error)
+                                const char *key_where, uint32_t file, struct setting **out_setting,
+                                struct error *error)
 {
     for (uint32_t i = 0; i < settings->count; i++) {
         struct setting *old = &settings->items[i];
@@ -88,14 +91,15 @@ static enum status setting_open(struct settings *settings, const char *key, cons
             continue;
         }
         if (old->file == file) {
-            return error_set(error, STATUS_USAGE, where,
-                             "key '%s' stands twice, first at %s; remove one", key, old->where);
+            return error_set(error, STATUS_USAGE, key_where,
+                             "key '%s' stands twice, first at %s; remove one", key, old->key_where);
         }
         char *replaced = old->where;
         old->where = NULL;
         setting_clear(old);
         *old = (struct setting){.key = copy_text(key, strlen(key)),
                                 .where = copy_text(where, strlen(where)),
+                                .key_where = copy_text(key_where, strlen(key_where)),
                                 .file = file,
                                 .replaced = replaced};
         *out_setting = old;
@@ -109,8 +113,10 @@ static enum status setting_open(struct settings *settings, const char *key, cons
         settings->items = grow(settings->items, settings->room * sizeof *settings->items);
     }
     struct setting *setting = &settings->items[settings->count++];
-    *setting = (struct setting){
-        .key = copy_text(key, strlen(key)), .where = copy_text(where, strlen(where)), .file = file};
+    *setting = (struct setting){.key = copy_text(key, strlen(key)),
+                                .where = copy_text(where, strlen(where)),
+                                .key_where = copy_text(key_where, strlen(key_where)),
+                                .file = file};
     *out_setting = setting;
     return STATUS_OK;
 }
@@ -148,6 +154,7 @@ static enum status on_key(struct reader *reader, const yaml_event_t *event, stru
     reader->key_bytes += name.bytes;
     reader->key[reader->key_bytes] = '\0';
     reader->levels[reader->depth].has_key = true;
+    place_text(reader, event->start_mark, reader->key_where, sizeof reader->key_where);
     return STATUS_OK;
 }
 
@@ -170,8 +177,8 @@ static enum status on_scalar(struct reader *reader, const yaml_event_t *event, s
     char where[256];
     place_text(reader, event->start_mark, where, sizeof where);
     struct setting *setting = NULL;
-    enum status status =
-        setting_open(reader->settings, reader->key, where, reader->file, &setting, error);
+    enum status status = setting_open(reader->settings, reader->key, where, reader->key_where,
+                                      reader->file, &setting, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -219,8 +226,8 @@ static enum status on_list_start(struct reader *reader, const yaml_event_t *even
     }
     char where[256];
     place_text(reader, event->start_mark, where, sizeof where);
-    enum status status =
-        setting_open(reader->settings, reader->key, where, reader->file, &reader->list, error);
+    enum status status = setting_open(reader->settings, reader->key, where, reader->key_where,
+                                      reader->file, &reader->list, error);
     if (status == STATUS_OK) {
         reader->list->is_list = true;
     }
@@ -358,7 +365,8 @@ enum status settings_set(struct settings *settings, const char *assignment, stru
     struct slice value = slice_from(rest, at + 1);
     struct setting *setting = NULL;
     /* each --set counts as a file of its own: the last one wins */
-    enum status status = setting_open(settings, key, "--set", settings->files++, &setting, error);
+    enum status status =
+        setting_open(settings, key, "--set", "--set", settings->files++, &setting, error);
     if (status != STATUS_OK) {
         return status;
     }

@@ -18,7 +18,8 @@ enum { SETTINGS_FILE_BYTES = 1 << 20, SETTINGS_DEPTH = 8, SETTINGS_MAX = 16384 }
 
 struct setting {
     char *key; /* "detectors.scan.window" */
-    char *where; /* "earshot.yaml:12:9", "--set" */
+    char *where; /* of the value: "earshot.yaml:12:9", "--set" */
+    char *key_where; /* of the key */
     char **values;
     uint32_t value_count;
     bool is_list; /* written as a sequence */

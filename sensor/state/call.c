@@ -266,6 +266,15 @@ static bool is_new_instance(const struct call_table *table, uint32_t index,
     return !copy || time_since(table->now_ns, cell->ended_ns) > FINAL_SILENT_NS;
 }
 
+void call_prefetch(const struct call_table *table, uint64_t call_id_hash, bool cell)
+{
+    if (cell) {
+        table_prefetch_cell(&table->cells, call_id_hash);
+    } else {
+        table_prefetch(&table->cells, call_id_hash);
+    }
+}
+
 uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
                   const struct transaction_view *transaction)
 {
@@ -281,7 +290,8 @@ uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
     }
     table->now_ns = sip->head.state_ns > table->now_ns ? sip->head.state_ns : table->now_ns;
     table->now_number = sighting_number(&sip->head);
-    uint64_t hash = hash_slice(table->limits.key, call_id);
+    uint64_t hash = transaction->call_id_hash != 0 ? transaction->call_id_hash
+                                                   : hash_slice(table->limits.key, call_id);
     uint32_t index = table_find(&table->cells, hash);
     if (index != TABLE_NONE && is_new_instance(table, index, message, transaction)) {
         release(table, index);

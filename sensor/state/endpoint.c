@@ -1,8 +1,9 @@
 /* endpoint.c - why it is built so.
  *
  * Claims of one address and port stand in the table under hash(endpoint, 0), (endpoint, 1) ... up
- * to ENDPOINT_CLAIMS: no list to follow, no collision rule, and a look-up is a few index slots. The
- * claims of a call hang in a list from its cell, so that they go with it.
+ * to ENDPOINT_CLAIMS: no list to follow, no collision rule, and a look-up is a few index slots in a
+ * row: the place is added above bit 32, where the table takes a slot's home from. The claims of a
+ * call hang in a list from its cell, so that they go with it.
  *
  *   call cell --endpoints--> claim --next--> claim --next--> none
  *
@@ -53,7 +54,12 @@ static void on_evict(void *owner, uint32_t index, void *at)
 
 static uint64_t place_hash(uint64_t endpoint_hash, unsigned place)
 {
-    return hash_mix(endpoint_hash, place + 1);
+    return hash_mix(endpoint_hash, 1) + ((uint64_t)place << 32);
+}
+
+void endpoint_prefetch(const struct endpoint_table *table, const struct endpoint *endpoint)
+{
+    table_prefetch(&table->claims, place_hash(hash_endpoint(table->key, endpoint), 0));
 }
 
 /* The place of this call's claim, else a free one, else that of the call which is over or began

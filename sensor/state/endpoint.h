@@ -63,6 +63,8 @@ MUST_USE enum status endpoint_open(uint32_t endpoints_max, struct hash_key key,
 void endpoint_close(struct endpoint_table *table);
 size_t endpoint_bytes_max(uint32_t endpoints_max);
 
+/* Looks ahead for endpoint_claim(). */
+void endpoint_prefetch(const struct endpoint_table *table, const struct endpoint *endpoint);
 /* The call's side says that it receives this media line at `endpoint`. True: it had not said so
  * before. */
 bool endpoint_claim(struct endpoint_table *table, const struct endpoint *endpoint, uint32_t call,

@@ -73,6 +73,8 @@ MUST_USE enum status media_open(const struct media_limits *limits, struct call_t
                                 struct error *error);
 void media_close(struct media_table *table);
 size_t media_bytes_max(const struct media_limits *limits);
+/* Looks ahead for media_see_sdp(). */
+void media_prefetch(const struct media_table *table, const struct sip_sighting *sip);
 /* The SDP of a message of call `cell` (after call_see). */
 void media_see_sdp(struct media_table *table, const struct sip_sighting *sip, uint32_t cell);
 void media_see_stream(struct media_table *table, const struct stream_sighting *sighting,

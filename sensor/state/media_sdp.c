@@ -112,6 +112,19 @@ static void note_hold(struct call_cell *cell, const struct sdp_media *media, uin
     }
 }
 
+void media_prefetch(const struct media_table *table, const struct sip_sighting *sip)
+{
+    if (!sip->has_sdp) {
+        return;
+    }
+    for (uint8_t i = 0; i < sip->sdp->media_count && i < SDP_MEDIA_MAX; i++) {
+        const struct sdp_media *media = &sip->sdp->media[i];
+        if (media->has_address && media->rtp.port != 0) {
+            endpoint_prefetch(&table->endpoints, &media->rtp);
+        }
+    }
+}
+
 void media_see_sdp(struct media_table *table, const struct sip_sighting *sip, uint32_t call)
 {
     if (!sip->has_sdp || call == TABLE_NONE || !carries_a_description(&sip->message)) {

@@ -39,6 +39,8 @@ MUST_USE enum status proof_open(uint32_t sources_max, struct hash_key key,
                                 struct proof_table **out_table, struct error *error);
 void proof_close(struct proof_table *table);
 size_t proof_bytes_max(uint32_t sources_max);
+/* Looks ahead: what the next two will need is brought into the cache. */
+void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip);
 /* A message was seen: a request that comes back with a nonce or tag sent to its source proves it.
  */
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip);

@@ -1,9 +1,9 @@
 /* registration.c - attempts for the figures, chains for what is told, bindings for who is where.
  *
- *   attempts   (Call-ID, CSeq) -> flags, last final status            64 B; stays until the table
- * is full chains     Call-ID         -> the request in flight, its failures  160 B; goes after 32 s
- * of quiet refusals   texts of a chain whose refusal is told later            a slab, a quarter of
- * the chains bindings   binding.c
+ *   attempts   (Call-ID, CSeq)   flags, last final status; 64 B, stays until the table is full
+ *   chains     Call-ID           the request in flight, its failures; 160 B, goes after 32 s of quiet
+ *   refusals   texts of a chain whose refusal is told later: a slab, a quarter of the chains
+ *   bindings   binding.c
  *
  * The figures (attempts, succeeded, failed) are sums over attempts and change when a later answer
  * of the same attempt changes what it counts for: another hop, a fork, a registrar that thinks
@@ -454,15 +454,17 @@ void registration_see(struct registration_table *table, const struct sip_sightin
         return;
     }
     table->now_ns = sip->head.state_ns;
+    uint64_t hash = transaction->call_id_hash != 0 ? transaction->call_id_hash
+                                                   : hash_slice(table->key, call_id);
     if (!sip_is_response(message)) {
         /* An invalid one waits in its transaction until somebody takes it up. */
         if (message->verdict != SIP_INVALID && !transaction->is_retransmission) {
-            see_request(table, sip, hash_slice(table->key, call_id), transaction->transaction);
+            see_request(table, sip, hash, transaction->transaction);
         }
     } else if (message->status >= 200) {
         bool held = transaction->transaction != NULL && transaction->transaction->request_invalid;
         if (!held) {
-            see_final(table, sip, hash_slice(table->key, call_id), transaction);
+            see_final(table, sip, hash, transaction);
         }
     }
 }

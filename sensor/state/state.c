@@ -251,6 +251,32 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
     }
 }
 
+/* Misses of the cache are most of what a message costs here, and they need not wait for each other:
+ * first the slots of all indexes, then the cells that they name, then what the cells name. */
+void state_prefetch(struct state *state, const struct sighting *sighting, enum state_step step)
+{
+    if (sighting->kind != SIGHTING_SIP) {
+        return;
+    }
+    const struct sip_sighting *sip = (const void *)sighting;
+    uint64_t call_id_hash;
+    switch (step) {
+    case STATE_FAR:
+        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_FAR);
+        call_prefetch(state->calls, call_id_hash, false);
+        proof_prefetch(state->proof, sip);
+        media_prefetch(state->media, sip);
+        break;
+    case STATE_NEAR:
+        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_NEAR);
+        call_prefetch(state->calls, call_id_hash, true);
+        break;
+    case STATE_NEXT:
+        (void)transaction_prefetch(state->transactions, sip, TRANSACTION_NEXT);
+        break;
+    }
+}
+
 /* --- everything --- */
 
 static void see_flow(struct state *state, const struct flow_sighting *flow, bool forced)

@@ -266,7 +266,7 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
     const struct sip_message *message = &sip->message;
     bool is_new;
     uint32_t at =
-        table_take(&table->cells, transaction_hash_of(table, key, message, message->method),
+        table_take(&table->cells, key->own,
                    site_hash(table->key, &sip->head.source), table->now_ns, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
 
@@ -290,11 +290,11 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
 
 /* An ACK has no answer and no cell: one to a non-2xx belongs to its INVITE, one to a 2xx to
  * nothing. */
-static void see_ack(struct transaction_table *table, const struct sip_message *message,
-                    const struct transaction_key *key, struct transaction_view *view)
+static void see_ack(struct transaction_table *table, const struct transaction_key *key,
+                    struct transaction_view *view)
 {
     uint32_t at =
-        table_find(&table->cells, transaction_hash_of(table, key, message, SIP_METHOD_INVITE));
+        table_find(&table->cells, key->own);
 
     if (at == TABLE_NONE) {
         return;
@@ -381,7 +381,7 @@ static void see_response(struct transaction_table *table, const struct sip_sight
     }
     bool is_new;
     uint32_t at =
-        table_take(&table->cells, transaction_hash_of(table, key, message, message->method),
+        table_take(&table->cells, key->own,
                    site_hash(table->key, &sip->head.destination), table->now_ns, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
     if (is_new) {
@@ -414,13 +414,14 @@ void transaction_see(struct transaction_table *table, const struct sip_sighting 
 
     *out_view = (struct transaction_view){.transaction = NULL};
     begin(table, sip->head.state_ns);
-    if (!transaction_key_of(table, message, &key)) {
+    if (!transaction_key_of(table, sip, &key)) {
         return;
     }
+    out_view->call_id_hash = key.call_id_hash;
     if (sip_is_response(message)) {
         see_response(table, sip, &key, out_view);
     } else if (message->method == SIP_METHOD_ACK) {
-        see_ack(table, message, &key, out_view);
+        see_ack(table, &key, out_view);
     } else {
         see_request(table, sip, &key, out_view);
     }

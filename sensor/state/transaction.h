@@ -106,8 +106,14 @@ struct transaction_view {
     bool is_retransmission;
     bool is_first_final; /* this response ended it */
     bool promoted; /* an invalid request that the addressed element accepted */
+    uint64_t call_id_hash; /* by the key of all tables; 0 = not known */
 };
 
+/* Looks ahead: brings what a message will need into the cache, in three steps before it is fed.
+ * Changes nothing that can be seen. Returns the hash of its Call-ID, 0 where there is none. */
+enum transaction_stage { TRANSACTION_FAR, TRANSACTION_NEAR, TRANSACTION_NEXT };
+uint64_t transaction_prefetch(struct transaction_table *table, const struct sip_sighting *sip,
+                              enum transaction_stage stage);
 /* Feeds one message. Puts CHANGE_TRANSACTION_ENDED when a final answer came. */
 void transaction_see(struct transaction_table *table, const struct sip_sighting *sip,
                      struct transaction_view *out_view);

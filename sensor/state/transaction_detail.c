@@ -26,7 +26,7 @@ static const uint16_t word_limits[WORD_COUNT] = {
 };
 
 /* A handle is (cell + 1) << 1 | class. */
-enum { CLASS_BIG = 1 };
+enum { CLASS_BIG = 1, LINE_BYTES = 64 };
 
 struct transaction_detail *transaction_detail_at(const struct transaction_table *table,
                                                  uint32_t detail)
@@ -34,6 +34,18 @@ struct transaction_detail *transaction_detail_at(const struct transaction_table 
     const struct slab *slab = (detail & CLASS_BIG) != 0 ? &table->big : &table->small;
 
     return slab_at(slab, (detail >> 1) - 1);
+}
+
+void transaction_detail_prefetch(const struct transaction_table *table, uint32_t detail)
+{
+    if (detail == 0) {
+        return;
+    }
+    const uint8_t *at = (const uint8_t *)transaction_detail_at(table, detail);
+    for (size_t line = 0; line < sizeof(struct transaction_detail) + DETAIL_TEXT_SMALL;
+         line += LINE_BYTES) {
+        __builtin_prefetch(at + line);
+    }
 }
 
 void transaction_detail_give(struct transaction_table *table, uint32_t detail)

@@ -95,6 +95,25 @@ struct transaction_detail {
     char text[];
 };
 
+struct transaction_key {
+    uint64_t rest; /* Call-ID and CSeq number, without branch and method */
+    uint64_t hop; /* branch and sent-by of the topmost Via */
+    uint64_t call_id_hash;
+    uint64_t own; /* where its transaction stands in the table; of an ACK: the INVITE's */
+};
+
+/* The key of a message that has been looked at ahead and not fed yet; key and sub of a sighting
+ * name it. */
+struct transaction_ahead {
+    uint64_t sighting_key;
+    uint64_t sighting_sub;
+    const char *raw; /* NULL = none */
+    bool has_key;
+    struct transaction_key key;
+};
+
+enum { TRANSACTION_AHEAD = 32 }; /* by packet number: more than are looked at ahead */
+
 struct transaction_table {
     struct table cells;
     struct slab small;
@@ -107,16 +126,11 @@ struct transaction_table {
     struct transaction shown;
     bool shown_texts; /* the slices of `shown` are set */
     struct hash_id id;
-};
-
-struct transaction_key {
-    uint64_t rest; /* Call-ID and CSeq number, without branch and method */
-    uint64_t hop; /* branch and sent-by of the topmost Via */
-    uint64_t call_id_hash;
+    struct transaction_ahead ahead[TRANSACTION_AHEAD];
 };
 
 /* False: no Call-ID or no method, so it belongs to no transaction. */
-bool transaction_key_of(const struct transaction_table *table, const struct sip_message *message,
+bool transaction_key_of(struct transaction_table *table, const struct sip_sighting *sip,
                         struct transaction_key *out_key);
 /* Where the transaction of this key and method stands in the table. */
 uint64_t transaction_hash_of(const struct transaction_table *table,
@@ -132,6 +146,7 @@ bool transaction_was_seen_below(const struct transaction_table *table,
 void transaction_detail_take(struct transaction_table *table, struct transaction_cell *cell,
                              const struct sip_sighting *sip, uint64_t call_id_hash);
 void transaction_detail_give(struct transaction_table *table, uint32_t detail);
+void transaction_detail_prefetch(const struct transaction_table *table, uint32_t detail);
 struct transaction_detail *transaction_detail_at(const struct transaction_table *table,
                                                  uint32_t detail);
 /* Makes `shown` of a cell. `texts` only where a change is put. */

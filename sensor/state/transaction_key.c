@@ -34,8 +34,8 @@ uint64_t transaction_hash_of(const struct transaction_table *table,
     return hash;
 }
 
-bool transaction_key_of(const struct transaction_table *table, const struct sip_message *message,
-                        struct transaction_key *out_key)
+static bool make_key(const struct transaction_table *table, const struct sip_message *message,
+                     struct transaction_key *out_key)
 {
     struct slice call_id = sip_part(message, message->call_id);
 
@@ -50,7 +50,68 @@ bool transaction_key_of(const struct transaction_table *table, const struct sip_
         uint64_t tag = hash_slice(table->key, sip_part(message, message->from_tag));
         out_key->rest = hash_mix(hash_mix(out_key->rest, tag), SALT_OLD);
     }
+    bool is_ack = message->method == SIP_METHOD_ACK;
+    out_key->own =
+        transaction_hash_of(table, out_key, message, is_ack ? SIP_METHOD_INVITE : message->method);
     return true;
+}
+
+static struct transaction_ahead *ahead_of(struct transaction_table *table,
+                                          const struct sighting *head)
+{
+    return &table->ahead[(sighting_number(head) + head->sub) % TRANSACTION_AHEAD];
+}
+
+static bool is_ahead(const struct transaction_ahead *ahead, const struct sip_sighting *sip)
+{
+    return ahead->raw == sip->message.raw && ahead->sighting_key == sip->head.key &&
+           ahead->sighting_sub == sip->head.sub;
+}
+
+bool transaction_key_of(struct transaction_table *table, const struct sip_sighting *sip,
+                        struct transaction_key *out_key)
+{
+    struct transaction_ahead *ahead = ahead_of(table, &sip->head);
+
+    if (ahead->raw == NULL || !is_ahead(ahead, sip)) {
+        return make_key(table, &sip->message, out_key);
+    }
+    *out_key = ahead->key;
+    ahead->raw = NULL;
+    return ahead->has_key;
+}
+
+uint64_t transaction_prefetch(struct transaction_table *table, const struct sip_sighting *sip,
+                              enum transaction_stage stage)
+{
+    struct transaction_ahead *ahead = ahead_of(table, &sip->head);
+
+    if (!is_ahead(ahead, sip)) {
+        *ahead = (struct transaction_ahead){
+            .sighting_key = sip->head.key, .sighting_sub = sip->head.sub, .raw = sip->message.raw};
+        ahead->has_key = make_key(table, &sip->message, &ahead->key);
+    }
+    const struct transaction_key *key = &ahead->key;
+    if (!ahead->has_key) {
+        return 0;
+    }
+    switch (stage) {
+    case TRANSACTION_FAR:
+        table_prefetch(&table->cells, key->own);
+        break;
+    case TRANSACTION_NEAR:
+        table_prefetch_cell(&table->cells, key->own);
+        break;
+    case TRANSACTION_NEXT: {
+        uint32_t at = table_find(&table->cells, key->own);
+        if (at != TABLE_NONE) {
+            const struct transaction_cell *cell = table_at(&table->cells, at);
+            transaction_detail_prefetch(table, cell->detail);
+        }
+        break;
+    }
+    }
+    return key->call_id_hash;
 }
 
 /* sent-by of a Via value: what stands between the protocol and the parameters. */

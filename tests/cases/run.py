@@ -100,12 +100,14 @@ def check(binary, name, bless, slow):
             for file, got in (("expect.jsonl", records), ("expect.report", report)):
                 path = os.path.join(folder, file)
                 if bless and expected[file] is None:
-                    if read(path) != got:
+                    if read(path) != got or not os.path.exists(path):
                         print("\n".join(difference(f"{name}/{file}", read(path), got)))
                         with open(path, "w", encoding="utf-8") as f:
                             f.write(got)
                 if expected[file] is None:
                     expected[file] = read(path)
+                if not os.path.exists(path):
+                    problems.append(f"{file} is missing: run tools/test --bless and read it")
                 if got != expected[file]:
                     problems += [f"{workers} workers:"] + difference(file, expected[file], got)
     return problems

@@ -81,6 +81,10 @@ static void test_union(void **state)
     assert_int_equal(id_of(old), 10);
     assert_int_equal(id_of(link), 10);
     assert_string_equal(story(young), story(old));
+    /* the other way round: the account's story is the older one */
+    (void)join(0, 23, 1, 3, 70);
+    (void)join(13, 0, 5, 1, 80);
+    assert_int_equal(id_of(join(13, 23, 6, 4, 90)), 70);
     /* and in a row of unions */
     for (uint64_t i = 0; i < 40; i++) {
         (void)join(100 + i, 0, 7 + i, 1, 100 + i);

@@ -226,6 +226,30 @@ static void test_forgotten_phones(void **state)
     bench_close(&bench);
 }
 
+/* Who comes back under its own Call-ID is a phone; a tool that uses one for its whole run is none.
+ */
+static void test_call_ids(void **state)
+{
+    (void)state;
+    for (unsigned tool = 0; tool < 2; tool++) {
+        struct bench bench;
+        struct fact_party client = party("203.0.113.51", 5060);
+        client.proven = true;
+        bench_open(&bench, slug);
+        for (uint32_t round = 0; round < 2; round++) {
+            for (uint32_t user = 0; user < (round == 0 ? 13 : 25); user++) {
+                struct fact fact = question(client, user, 404);
+                fact.is.transaction.call_id_hash = tool == 1 ? 1 : 100 + user;
+                fact.is.transaction.cseq = 1 + 100 * round + user;
+                bench_tell(&bench, fact);
+                bench.now_ns += 10 * NS_PER_S;
+            }
+        }
+        assert_int_equal(bench_severity(&bench, slug), tool == 1 ? 2 : 0);
+        bench_close(&bench);
+    }
+}
+
 /* Users from ports of their own for which no phone came back: an attacker's after 35 minutes. */
 static void test_spread_ports(void **state)
 {
@@ -304,8 +328,9 @@ int main(void)
         cmocka_unit_test(test_by_method),        cmocka_unit_test(test_options_differ),
         cmocka_unit_test(test_not_strangers),    cmocka_unit_test(test_phones_behind_nat),
         cmocka_unit_test(test_logins_take_back), cmocka_unit_test(test_forgotten_phones),
-        cmocka_unit_test(test_spread_ports),     cmocka_unit_test(test_same_users),
-        cmocka_unit_test(test_forced),           cmocka_unit_test(test_servers_apart),
+        cmocka_unit_test(test_spread_ports),     cmocka_unit_test(test_call_ids),
+        cmocka_unit_test(test_same_users),       cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_servers_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,14 +182,14 @@ static inline struct fact_party party(const char *addr, uint16_t port)
     return party;
 }
 
-/* 198.18.0.0/15 is for tests; one address for each number. */
+/* One address for each number below 2^24; 256 of them share a site prefix. */
 static inline struct fact_party party_number(uint32_t number, uint16_t port)
 {
-    uint8_t four[4] = {198, (uint8_t)(18 + (number >> 16 & 1)), (uint8_t)(number >> 8),
-                       (uint8_t)number};
+    uint8_t sixteen[16] = {0x20, 0x01, 0x0d, 0xb8, (uint8_t)(number >> 16), (uint8_t)(number >> 8)};
     struct fact_party party = {.side = FACT_SIDE_UNKNOWN};
 
-    party.endpoint = (struct endpoint){.addr = addr_from_v4(four), .port = port};
+    sixteen[15] = (uint8_t)number;
+    party.endpoint = (struct endpoint){.addr = addr_from_v6(sixteen), .port = port};
     return party;
 }
 

@@ -46,7 +46,7 @@ static void test_open(void **state)
     assert_int_equal(told->first_ns, bench.now_ns - 7 * NS_PER_S);
     assert_int_equal(told->count, 10);
     assert_int_equal(told->peak, 10);
-    assert_string_equal(told->entity, "198.18.0.1");
+    assert_string_equal(told->entity, "2001:db8::1");
     assert_string_equal(told->secondary, "");
     assert_string_equal(told->target, "192.0.2.10");
     assert_string_equal(told->chain_text, "");
@@ -55,7 +55,7 @@ static void test_open(void **state)
     assert_int_equal(told->evidence_count, 1);
     assert_string_equal(told->evidence[0].call_id, "call-1@192.0.2.1");
     assert_string_equal(told->message,
-                        "198.18.0.1 did 10 things in 7 s (limit 10 things in 1 min). Do it.");
+                        "2001:db8::1 did 10 things in 7 s (limit 10 things in 1 min). Do it.");
     bench_close(&bench);
 }
 
@@ -216,14 +216,14 @@ static void test_storm(void **state)
     assert_true(many->many);
     assert_int_equal(many->state, INCIDENT_UPDATE);
     assert_non_null(strstr(many->message, "40 keys of kind source at once: test of one source."));
-    assert_non_null(strstr(many->message, "Most often: 198.18.0.42 ("));
+    assert_non_null(strstr(many->message, "Most often: 2001:db8::2a ("));
     /* A newcomer after the storm stands alone. */
     raise_with(&bench, 500, 10);
     assert_int_equal(bench_count(&bench, "source", INCIDENT_OPEN), 22);
     bench_wait(&bench, 10 * NS_PER_MINUTE);
     assert_int_equal(bench_count(&bench, "source", INCIDENT_CLOSE), 22);
     raise_with(&bench, 43, 10); /* and so does who was folded, once it is over */
-    assert_string_equal(bench_must(&bench, "source")->entity, "198.18.0.43");
+    assert_string_equal(bench_must(&bench, "source")->entity, "2001:db8::2b");
     bench_close(&bench);
 }
 
@@ -266,16 +266,16 @@ static void test_no_room(void **state)
     ready.severity = 2;
     raise_with(&bench, 11, 10); /* folds the older 2 */
     assert_int_equal(bench.count, 6);
-    assert_string_equal(bench.told[4].entity, "198.18.0.1");
+    assert_string_equal(bench.told[4].entity, "2001:db8::1");
     assert_int_equal(bench.told[4].state, INCIDENT_CLOSE);
     assert_int_equal(bench.told[4].outcome, INCIDENT_UNKNOWN);
     ready.severity = 4;
     raise_with(&bench, 12, 10);
-    assert_string_equal(bench.told[6].entity, "198.18.0.3");
+    assert_string_equal(bench.told[6].entity, "2001:db8::3");
     raise_with(&bench, 13, 10);
-    assert_string_equal(bench.told[8].entity, "198.18.0.11");
+    assert_string_equal(bench.told[8].entity, "2001:db8::b");
     raise_with(&bench, 14, 10);
-    assert_string_equal(bench.told[10].entity, "198.18.0.0"); /* the 3 */
+    assert_string_equal(bench.told[10].entity, "2001:db8::"); /* the 3 */
     assert_int_equal(bench.count, 12);
     raise_with(&bench, 15, 10); /* four of severity 4: nobody goes */
     assert_int_equal(bench.count, 12);
@@ -299,7 +299,7 @@ static void test_rank_follows(void **state)
     raise_with(&bench, 1, 11);
     ready.severity = 2;
     raise_with(&bench, 3, 10);
-    assert_string_equal(bench.told[bench.count - 2].entity, "198.18.0.2");
+    assert_string_equal(bench.told[bench.count - 2].entity, "2001:db8::2");
     assert_int_equal(bench.told[bench.count - 2].state, INCIDENT_CLOSE);
     bench_close(&bench);
 }
@@ -360,7 +360,7 @@ static void test_caps(void **state)
         if (told->severity != rows[i].out) {
             fail_msg("row %zu: %u", i, told->severity);
         }
-        bool claims = strstr(told->message, "A source that claims to be 198.18.0.1 ") != NULL;
+        bool claims = strstr(told->message, "A source that claims to be 2001:db8::1 ") != NULL;
         assert_int_equal(claims, rows[i].needed && !rows[i].proven);
         assert_int_equal(told->source_proven, rows[i].proven);
         bench_close(&bench);
@@ -470,7 +470,7 @@ static void test_recent(void **state)
         uint64_t wait_ns;
         bool recent;
     } rows[] = {
-        {1, 0, true},        {2, 0, true}, /* the same /24 */
+        {1, 0, true},        {2, 0, true}, /* the same site prefix */
         {256 + 1, 0, false}, {1, NS_PER_HOUR, true}, {1, NS_PER_HOUR + 1, false},
     };
 

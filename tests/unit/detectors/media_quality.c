@@ -247,8 +247,11 @@ static void test_devices(void **state)
             bench_open(&bench, "media-quality,media-quality-site");
             answer_calls(&bench, 100);
             for (uint32_t phone = 1; phone <= phones; phone++) {
-                spoil(&bench, phone * 2, phone, 0, phone, registered == 1);
-                spoil(&bench, phone * 2 + 1, 0, phone, phone, registered == 1);
+                /* once the phone's own stream goes bad first, once the server's */
+                spoil(&bench, phone * 2, registered * phone, (1 - registered) * phone, phone,
+                      registered == 1);
+                spoil(&bench, phone * 2 + 1, (1 - registered) * phone, registered * phone, phone,
+                      registered == 1);
                 bench.now_ns += NS_PER_MINUTE;
             }
             assert_int_equal(bench_severity(&bench, site), phones == 3 ? 2 : 0);

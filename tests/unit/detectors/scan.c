@@ -84,7 +84,7 @@ static void test_sentence(void **state)
     assert_string_equal(
         told->message,
         "A source that claims to be 203.0.113.50 asked 8 SIP endpoints (0 answered), the last one "
-        "198.18.0.8:5060 in 14 s (limit 8 targets in 1 min). Block the address at the edge and "
+        "[2001:db8::8]:5060 in 14 s (limit 8 targets in 1 min). Block the address at the edge and "
         "check that the endpoints that answered are meant to be reachable.");
     bench_close(&bench);
 }
@@ -94,33 +94,24 @@ static void test_sentence(void **state)
 static void test_what_is_no_question(void **state)
 {
     (void)state;
-    struct bench bench;
-
-    bench_open(&bench, slug);
-    for (uint32_t target = 0; target < 30; target++) {
-        struct fact fact = fact_request(party("203.0.113.50", 5060), party_number(target, 5060));
-        switch (target % 5) {
-        case 0:
-            fact.is.message.is_retransmission = true;
-            break;
-        case 1:
-            fact.is.message.in_dialog = true;
-            break;
-        case 2:
-            fact.is.message.method = FACT_METHOD_ACK;
-            break;
-        case 3:
-            fact.is.message.method = FACT_METHOD_CANCEL;
-            break;
-        default:
-            fact.is.message.server.side = FACT_FOREIGN;
-            break;
+    for (unsigned kind = 0; kind < 6; kind++) {
+        struct bench bench;
+        bench_open(&bench, slug);
+        for (uint32_t target = 0; target < 20; target++) {
+            struct fact fact =
+                fact_request(party("203.0.113.50", 5060), party_number(target, 5060));
+            fact.is.message.is_retransmission = kind == 1;
+            fact.is.message.in_dialog = kind == 2;
+            fact.is.message.method = kind == 3   ? FACT_METHOD_ACK
+                                     : kind == 4 ? FACT_METHOD_CANCEL
+                                                 : FACT_METHOD_OPTIONS;
+            fact.is.message.server.side = kind == 5 ? FACT_FOREIGN : FACT_OWN;
+            bench_tell(&bench, fact);
+            bench.now_ns += NS_PER_S;
         }
-        bench_tell(&bench, fact);
-        bench.now_ns += NS_PER_S;
+        assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), kind == 0 ? 1 : 0);
+        bench_close(&bench);
     }
-    assert_int_equal(bench.count, 0);
-    bench_close(&bench);
 }
 
 /* Ports of one address are endpoints of their own; the same endpoint again is not. */
@@ -200,6 +191,28 @@ static void test_walk_with_answers(void **state)
         bench.now_ns += NS_PER_HOUR;
     }
     assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* Three in vain, one answered, one in vain: three ahead; one more is enough. */
+static void test_walk_is_net(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact_party client = party("203.0.113.50", 5060);
+
+    bench_open(&bench, slug);
+    for (uint32_t target = 0; target < 6; target++) {
+        assert_int_equal(bench.count, 0);
+        ask(&bench, client, target);
+        if (target == 3) {
+            answer(&bench, client, target);
+        } else {
+            bench_tell(&bench, silence(client, target));
+        }
+        bench.now_ns += NS_PER_HOUR;
+    }
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 1);
     bench_close(&bench);
 }
 
@@ -334,6 +347,7 @@ int main(void)
         cmocka_unit_test(test_sources_apart),
         cmocka_unit_test(test_walk),
         cmocka_unit_test(test_walk_with_answers),
+        cmocka_unit_test(test_walk_is_net),
         cmocka_unit_test(test_forced_is_no_silence),
         cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_probers),

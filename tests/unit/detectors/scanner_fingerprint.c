@@ -36,6 +36,24 @@ static void hex_tag_odd(struct fact_message *message)
     message->from_tag = SLICE("313030403139322e302e322e31300133303030313034373");
 }
 
+static void hex_tag_nothing_before(struct fact_message *message)
+{
+    message->from_tag = SLICE("01"
+                              "3330303030313034373239");
+}
+
+static void hex_tag_few_digits(struct fact_message *message)
+{
+    message->from_tag = SLICE("313030403139322e302e322e313001"
+                              "333030");
+}
+
+static void hex_tag_no_digits(struct fact_message *message)
+{
+    message->from_tag = SLICE("313030403139322e302e322e313001"
+                              "6162636465666768");
+}
+
 static void sippts_branch(struct fact_message *message)
 {
     message->has_branch_cookie = false;
@@ -124,6 +142,9 @@ static void test_marks(void **state)
         {"hex text in the tag", hex_tag, 1, 1, 55},
         {"random hex in the tag", hex_tag_honest, 3, 0, 0},
         {"half a byte missing", hex_tag_odd, 3, 0, 0},
+        {"nothing before the 01", hex_tag_nothing_before, 3, 0, 0},
+        {"three digits behind it", hex_tag_few_digits, 3, 0, 0},
+        {"letters behind it", hex_tag_no_digits, 3, 0, 0},
         {"sippts", sippts_branch, 1, 1, 55},
         {"sippts, one short", sippts_branch_short, 3, 0, 0},
         {"metasploit tag", metasploit_tag, 1, 1, 55},

@@ -48,8 +48,8 @@ static void test_forged_flood(void **state)
         fact.is.transaction.account = SLICE("victim@example.com");
         bench_tell(&bench, fact);
         for (uint32_t i = 0; i < FORGED; i++, forged++) {
-            struct fact_party source = party_number(forged * 2654435761U, 5060);
-            source.endpoint.addr.octets[12] = (uint8_t)(1 + (forged >> 17)); /* all over the net */
+            struct fact_party source = party_number(forged * 2654435761U >> 8, 5060);
+            memcpy(&source.endpoint.addr.octets[8], &forged, sizeof forged); /* none comes twice */
             fact = fact_failure(source, forged);
             fact.is.transaction.client.proven = false;
             fact.is.transaction.account =
