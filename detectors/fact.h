@@ -7,9 +7,9 @@
  * Errors    none: what is not known is absent (empty slice, 0, false as each member says).
  * Thread    the analyst's.
  *
- * Kinds are few and say what changed above the packet; facts.def names them for --explain and docs. `forced` facts
- * come from closing what was open at the end of input: no detector counts them as failures. Without zones every
- * destination is own, and who answered a request is a server (DESIGN.md section 4). */
+ * Kinds are few and say what changed above the packet; facts.def names them for --explain and docs.
+ * `forced` facts come from closing what was open at the end of input: no detector counts them as
+ * failures. Without zones every destination is own, and who answered a request is a server. */
 #ifndef DETECTORS_FACT_H
 #define DETECTORS_FACT_H
 
@@ -25,8 +25,8 @@ enum fact_kind {
 };
 #define FACT_BIT(id) (UINT32_C(1) << FACT_##id)
 
-/* Methods and verdicts by the words of the decoders, repeated here because detectors know base/ only; a test of
- * sensor/state holds both lists equal. */
+/* Methods and verdicts by the words of the decoders, repeated here because detectors know base/
+ * only; a test of sensor/state holds both lists equal. */
 enum fact_method {
     FACT_METHOD_NONE,
     FACT_METHOD_OTHER,
@@ -60,7 +60,7 @@ struct fact_party {
     uint16_t site_good_accounts; /* the same for its /24 or /48 */
 };
 
-/* A SIP message. In responses `source` is still who sent the packet; client and server are roles. */
+/* A SIP message. Client and server are roles: in a response `client` is still who asked. */
 struct fact_message {
     struct fact_party client; /* sender of the request */
     struct fact_party server;
@@ -109,8 +109,8 @@ struct fact_transaction {
     bool account_known; /* the account has succeeded before, from anywhere */
     /* (account, site prefix) or (account, device) has succeeded in the last 30 days */
     bool device_known;
-    bool
-        user_exists; /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
+    /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
+    bool user_exists;
     uint16_t status;
     uint32_t cseq;
     uint64_t response_ns; /* request to final answer; 0 = timeout */
@@ -120,8 +120,8 @@ struct fact_transaction {
     uint64_t response_hash; /* keyed hash of the digest response; 0 = none */
     /* hash of (nonce, nc, cnonce, uri, method): two response values for one = two passwords */
     uint64_t proof_key;
-    struct slice
-        account; /* AOR user@host of the To (REGISTER) or From (others); lower-cased host */
+    /* AOR user@host of the To (REGISTER) or From (others); lower-cased host */
+    struct slice account;
     struct slice auth_user; /* digest user name, else empty */
     struct slice realm;
     struct slice target_user; /* REGISTER: To user; others: request URI user */

@@ -129,34 +129,65 @@ static void write_sentence(struct incidents *incidents, const struct incident_ce
     text_string(text, rule->advice);
 }
 
-static void tell_detectors(struct incidents *incidents, const struct incident_cell *it,
-                           uint8_t event, uint64_t number, uint64_t now_ns)
+static struct fact fact_about(const struct incidents *incidents, const struct incident_cell *it,
+                              uint64_t number, uint64_t now_ns)
 {
     const struct incident *told = &it->told;
     struct fact fact = {.kind = FACT_INCIDENT, .time_ns = now_ns, .number = number};
 
-    if (incidents->ended) {
-        return;
-    }
     fact.is.incident = (struct fact_incident){
-        .source = it->source,
         .rule = told->rule->slug,
         .rule_hash = hash_slice(incidents->options.key, slice_of_string(told->rule->slug)),
-        .event = event,
         .severity = told->severity,
         .stage = told->stage,
         .key_kind = told->key_kind,
-        .key_hash = it->key_hash,
         .opened_ns = it->opened_at_ns,
         .count = told->count,
         .id = told->id,
-        .account = slice_of_string(told->account),
-        .target = slice_of_string(told->target),
-        .destination = it->destination,
-        .call_number = it->call_number,
     };
-    if (addr_is_unspecified(&told->source.addr)) {
-        fact.is.incident.source = (struct fact_party){.zone = 0};
+    return fact;
+}
+
+static void tell_detectors(struct incidents *incidents, const struct incident_cell *it,
+                           uint8_t event, uint64_t number, uint64_t now_ns)
+{
+    struct fact fact = fact_about(incidents, it, number, now_ns);
+    struct fact_incident *incident = &fact.is.incident;
+
+    if (incidents->ended || it->told.many) {
+        return;
+    }
+    incident->event = event;
+    incident->key_hash = it->key_hash;
+    incident->account = slice_of_string(it->told.account);
+    incident->target = slice_of_string(it->told.target);
+    incident->destination = it->destination;
+    incident->call_number = it->call_number;
+    if (!addr_is_unspecified(&it->told.source.addr)) {
+        incident->source = it->source;
+    }
+    incidents->options.on_fact(incidents->options.frame, &fact);
+}
+
+void incident_tell_folded(struct incidents *incidents, const struct incident_cell *many,
+                          const struct incidents_report *report)
+{
+    const struct fact *cause = report->fact;
+    struct fact fact = fact_about(incidents, many, cause->number, cause->time_ns);
+    struct fact_incident *incident = &fact.is.incident;
+    const struct fact_party *source = key_source(cause);
+    const struct fact_party *server = key_destination(cause);
+
+    incident->key_hash = report->key_hash;
+    incident->severity = incident_note_severity(report);
+    incident->account = report->finding->account;
+    incident->target = report->finding->target;
+    incident->call_number = many->call_number; /* noted a moment ago */
+    if (source != NULL) {
+        incident->source = *source;
+    }
+    if (server != NULL) {
+        incident->destination = *server;
     }
     incidents->options.on_fact(incidents->options.frame, &fact);
 }

@@ -474,51 +474,63 @@ static void update(struct incidents *incidents, uint32_t cell,
 
 /* --- storms --- */
 
-static void raise_many(struct incidents *incidents, const struct incidents_report *report,
-                       struct slice name)
+/* The rule's incident about many, opened where there is none; TABLE_NONE when there is no room. */
+static uint32_t take_many(struct incidents *incidents, const struct incidents_report *report,
+                          bool *out_new)
 {
-    struct storm *storm = &incidents->storms[report->rule];
     uint64_t hash = hash_mix(rule_hash(incidents, report->detector->slug), SALT_MANY);
     uint32_t cell = table_find(&incidents->table, hash);
 
-    if (cell == TABLE_NONE) {
-        if (!make_room(incidents, report->rule, INCIDENTS_SEVERITIES - 1, report->fact->time_ns)) {
-            incidents->suppressed++;
-            storm->active = false;
-            return;
-        }
-        cell = open_cell(incidents, hash, report);
-        storm_note(storm, report->key_hash, name);
-        struct incident_cell *it = cell_at(incidents, cell);
-        it->told.many = true;
-        incident_note_first(incidents, it, report);
-        begin(incidents, cell, report);
-        return;
+    *out_new = cell == TABLE_NONE;
+    if (cell != TABLE_NONE) {
+        return cell;
     }
-    storm_note(storm, report->key_hash, name);
-    incident_note(incidents, cell_at(incidents, cell), report);
-    update(incidents, cell, report);
+    if (!make_room(incidents, report->rule, INCIDENTS_SEVERITIES - 1, report->fact->time_ns)) {
+        return TABLE_NONE;
+    }
+    cell = open_cell(incidents, hash, report);
+    cell_at(incidents, cell)->told.many = true;
+    return cell;
 }
 
-static bool raise_in_storm(struct incidents *incidents, const struct incidents_report *report)
+/* A storm whose incident has been quiet is over. */
+static void end_old_storm(struct incidents *incidents, const struct incidents_report *report)
+{
+    uint64_t hash = hash_mix(rule_hash(incidents, report->detector->slug), SALT_MANY);
+    uint32_t cell = table_find(&incidents->table, hash);
+
+    if (cell != TABLE_NONE) {
+        (void)end_if_over(incidents, cell, report->fact->time_ns);
+    }
+}
+
+static void fold(struct incidents *incidents, const struct incidents_report *report, bool new_key)
 {
     struct storm *storm = &incidents->storms[report->rule];
     char buffer[INCIDENT_ENTITY_BYTES];
     char second[INCIDENT_ENTITY_BYTES];
     struct text name = text_into(buffer, sizeof buffer);
     struct text secondary = text_into(second, sizeof second);
+    bool is_new;
+    uint32_t cell = take_many(incidents, report, &is_new);
 
-    if (!storm_takes(storm, report->key_hash, report->fact->time_ns)) {
-        return false;
-    }
-    uint64_t hash = hash_mix(rule_hash(incidents, report->detector->slug), SALT_MANY);
-    uint32_t cell = table_find(&incidents->table, hash);
-    if (cell != TABLE_NONE) {
-        (void)end_if_over(incidents, cell, report->fact->time_ns);
+    if (cell == TABLE_NONE) {
+        incidents->suppressed++;
+        storm->active = false;
+        return;
     }
     key_write(report->detector->key, report->fact, &name, &secondary);
-    raise_many(incidents, report, text_slice(&name));
-    return true;
+    storm_note(storm, report->key_hash, text_slice(&name));
+    if (is_new) {
+        incident_note_first(incidents, cell_at(incidents, cell), report);
+        begin(incidents, cell, report);
+    } else {
+        incident_note(incidents, cell_at(incidents, cell), report);
+        update(incidents, cell, report);
+    }
+    if (new_key) {
+        incident_tell_folded(incidents, cell_at(incidents, cell), report);
+    }
 }
 
 void incidents_raise(struct incidents *incidents, const struct incidents_report *report)
@@ -527,6 +539,7 @@ void incidents_raise(struct incidents *incidents, const struct incidents_report 
     uint64_t hash = hash_mix(rule_hash(incidents, report->detector->slug), report->key_hash);
     uint64_t entities[CHAIN_ENTITIES];
     uint32_t cell = table_find(&incidents->table, hash);
+    bool new_key;
 
     entities_of(incidents, report->fact, entities);
     remember(incidents, report->detector->slug, entities, now_ns);
@@ -535,7 +548,9 @@ void incidents_raise(struct incidents *incidents, const struct incidents_report 
         update(incidents, cell, report);
         return;
     }
-    if (raise_in_storm(incidents, report)) {
+    end_old_storm(incidents, report);
+    if (storm_takes(&incidents->storms[report->rule], report->key_hash, now_ns, &new_key)) {
+        fold(incidents, report, new_key);
         return;
     }
     if (!make_room(incidents, report->rule, incident_note_severity(report), now_ns)) {

@@ -130,6 +130,9 @@ bool incidents_recent(const struct incidents *incidents, const char *rule_slug,
 /* incident_tell.c: fills what is told and tells it. */
 void incident_tell(struct incidents *incidents, struct incident_cell *cell,
                    enum incident_state state, uint64_t number, uint64_t now_ns);
+/* Detectors hear of each key that is folded into a storm, as if it had opened one of its own. */
+void incident_tell_folded(struct incidents *incidents, const struct incident_cell *many,
+                          const struct incidents_report *report);
 /* incident_note.c: takes a finding in: figures, accounts, evidence. */
 void incident_note_first(struct incidents *incidents, struct incident_cell *cell,
                          const struct incidents_report *report);
@@ -137,7 +140,8 @@ void incident_note(struct incidents *incidents, struct incident_cell *cell,
                    const struct incidents_report *report);
 uint8_t incident_note_severity(const struct incidents_report *report);
 /* storm.c */
-bool storm_takes(struct storm *storm, uint64_t key_hash, uint64_t now_ns);
+/* True: this key belongs to the storm; *out_new: it did not before. */
+bool storm_takes(struct storm *storm, uint64_t key_hash, uint64_t now_ns, bool *out_new);
 void storm_note(struct storm *storm, uint64_t key_hash, struct slice name);
 void storm_write(const struct storm *storm, struct text *text);
 

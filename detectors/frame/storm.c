@@ -24,8 +24,9 @@ static void fold(struct storm *storm, uint64_t key_hash)
     storm->folded[other / 64] |= UINT64_C(1) << other % 64;
 }
 
-bool storm_takes(struct storm *storm, uint64_t key_hash, uint64_t now_ns)
+bool storm_takes(struct storm *storm, uint64_t key_hash, uint64_t now_ns, bool *out_new)
 {
+    *out_new = false;
     if (storm->active && is_folded(storm, key_hash)) {
         return true;
     }
@@ -40,6 +41,7 @@ bool storm_takes(struct storm *storm, uint64_t key_hash, uint64_t now_ns)
     }
     (void)distinct_add(&storm->keys, key_hash);
     fold(storm, key_hash);
+    *out_new = true;
     return true;
 }
 

@@ -233,6 +233,14 @@ def names():
     return problems
 
 
+def readme(binary):
+    """The picture of the output in README.md is what the demo prints."""
+    out = subprocess.run([binary, "-r", "pcaps/demo.pcap"], cwd=ROOT, capture_output=True, text=True).stdout
+    block = text_of("README.md").split("```\n")[1]
+    missing = [line for line in block.splitlines() if line.strip() not in ("", "...") and line not in out.splitlines()]
+    return [f"README.md shows a line that the demo does not print: {line}" for line in missing]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True)
@@ -240,7 +248,7 @@ def main():
     count = Count()
     for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, captures, names):
         count.check(f"check {check.__name__}", check())
-    for check in (exported, hardening, docs):
+    for check in (exported, hardening, docs, readme):
         count.check(f"check {check.__name__}", check(binary))
     wrong = formatted()
     if wrong is None:

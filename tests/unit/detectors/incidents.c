@@ -202,6 +202,11 @@ static void test_storm(void **state)
         bench.now_ns += 100 * NS_PER_MS;
     }
     assert_int_equal(bench_count(&bench, "source", INCIDENT_OPEN), 21);
+    /* Detectors hear of all sixty, and of none twice. */
+    assert_int_equal(heard_count, 120);
+    assert_int_equal(heard[119].incident.event, 0);
+    struct fact_party last = party_number(59, 5060);
+    assert_true(addr_equal(&heard[119].incident.source.endpoint.addr, &last.endpoint.addr));
     const struct incident *many = &bench.told[20];
     assert_true(many->many);
     assert_string_equal(many->entity, "many");

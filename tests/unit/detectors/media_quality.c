@@ -336,6 +336,24 @@ static void test_urgent(void **state)
     }
 }
 
+/* Sixty calls of two hundred go bad at once: a storm of incidents, of which the site hears every one. */
+static void test_storm(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, "media-quality,media-quality-site");
+    answer_calls(&bench, 200);
+    for (uint32_t phone = 1; phone <= 60; phone++) {
+        spoil(&bench, phone, phone, 0, phone, true);
+        bench.now_ns += 3 * NS_PER_S;
+    }
+    assert_int_equal(bench_severity(&bench, site), 3);
+    frame_end(bench.frame, bench.now_ns);
+    assert_non_null(strstr(bench_must(&bench, site)->message, "at 60 devices and in 60 of 200"));
+    bench_close(&bench);
+}
+
 /* Calls that ended long ago are no calls of now. */
 static void test_calls_end(void **state)
 {
@@ -364,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_devices),      cmocka_unit_test(test_window),
         cmocka_unit_test(test_one_bad_user), cmocka_unit_test(test_congestion),
         cmocka_unit_test(test_urgent),       cmocka_unit_test(test_calls_end),
+        cmocka_unit_test(test_storm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
