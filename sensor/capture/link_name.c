@@ -18,17 +18,21 @@ static const struct { uint16_t link_type; int dlt; } differing[] = {
 };
 /* clang-format on */
 
+int source_link_dlt(uint16_t link_type)
+{
+    for (size_t i = 0; i < sizeof(differing) / sizeof(differing[0]); i++) {
+        if (differing[i].link_type == link_type) {
+            return differing[i].dlt;
+        }
+    }
+    return link_type;
+}
+
 const char *source_link_name(uint16_t link_type)
 {
     static _Thread_local char unknown[sizeof("LINKTYPE 65535")];
 
-    int dlt = link_type;
-    for (size_t i = 0; i < sizeof(differing) / sizeof(differing[0]); i++) {
-        if (differing[i].link_type == link_type) {
-            dlt = differing[i].dlt;
-        }
-    }
-    const char *name = pcap_datalink_val_to_name(dlt);
+    const char *name = pcap_datalink_val_to_name(source_link_dlt(link_type));
     if (name == NULL) {
         (void)snprintf(unknown, sizeof(unknown), "LINKTYPE %u", (unsigned)link_type);
         name = unknown;

@@ -15,8 +15,7 @@
 enum { SENSOR_RECORD_EVERY_S = 10, STEPS = 3 };
 
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
-static const uint32_t step_distance[STEPS] = {
-    [STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
+static const uint32_t step_distance[STEPS] = {[STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
 
 /* Where a step of the look-ahead stands in a ring, counted from the head. */
 struct outlook {

@@ -39,6 +39,8 @@ static const struct option observer_options[] = {
 };
 
 static const struct option capture_options[] = {
+    OPTION("filter", TEXT, config_sensor, filter, NULL, "", NULL,
+           "BPF expression; frames that do not match are counted as ignored"),
     OPTION_CHOICE("mirror_copies", config_sensor, mirror_copies_drop, "drop", "keep|drop",
                   "what to do with mirror copies of a packet within 50 ms"),
     OPTION_TABLE_SIZE("fragment_bytes", BYTES, config_sensor, fragment_bytes, "64KiB", "16MiB", "1GiB",

@@ -35,6 +35,7 @@ struct config_records {
 struct config_sensor {
     char name[OPTION_TEXT_BYTES]; /* observer.name; "" = offline or the host's name */
     char secret[OPTION_TEXT_BYTES]; /* key of all hashes; "" = fixed with -r, drawn live */
+    char filter[OPTION_TEXT_BYTES]; /* BPF; "" = none */
     unsigned mirror_copies_drop; /* 1 = drop, 0 = keep */
     bool classify;
     uint64_t stream_idle_ns;

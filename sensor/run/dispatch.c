@@ -22,6 +22,8 @@ struct dispatch {
     /* Kept here because locals of their size would be cleared for every frame. */
     struct timeline_step step;
     struct datagram made;
+    uint64_t filtered; /* frames that the filter left out, and their bytes */
+    uint64_t filtered_bytes;
     struct unwrap_counts told; /* the unwrapper's counts and the timeline's together */
     struct pending *pending; /* [lane_count] */
 };
@@ -77,6 +79,10 @@ static void hand_on_all(struct dispatch *dispatch)
 static void tell_counts(struct dispatch *dispatch, uint64_t second, bool end)
 {
     dispatch->told = *unwrap_counts(dispatch->unwrap);
+    dispatch->told.frames += dispatch->filtered;
+    dispatch->told.bytes += dispatch->filtered_bytes;
+    dispatch->told.ignored += dispatch->filtered;
+    dispatch->told.reasons[REASON_FILTERED] += dispatch->filtered;
     for (size_t i = 0; i < REASON_COUNT; i++) {
         dispatch->told.reasons[i] += dispatch->notes[i];
     }
@@ -115,6 +121,11 @@ static void see_time(struct dispatch *dispatch, const struct frame *frame)
 static void see_frame(struct dispatch *dispatch, const struct frame *frame)
 {
     see_time(dispatch, frame);
+    if (dispatch->options.filter != NULL && !filter_matches(dispatch->options.filter, frame)) {
+        dispatch->filtered++;
+        dispatch->filtered_bytes += frame->wire_bytes;
+        return;
+    }
     struct datagram *made = &dispatch->made;
     if (!unwrap_see(dispatch->unwrap, frame->link_type, frame->interface, frame->number,
                     frame->time_ns, dispatch->step.now_ns, frame->at, frame->captured,

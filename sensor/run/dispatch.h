@@ -14,6 +14,7 @@
 #ifndef SENSOR_RUN_DISPATCH_H
 #define SENSOR_RUN_DISPATCH_H
 
+#include "sensor/capture/filter.h"
 #include "sensor/capture/source.h"
 #include "sensor/flows/timeline.h"
 #include "sensor/flows/worker_state.h"
@@ -47,6 +48,7 @@ struct dispatch_options {
     const struct lane *lanes;
     uint32_t lane_count;
     struct unwrap_options unwrap;
+    struct filter *filter; /* NULL = every frame */
     /* Before each mark and at the end: the counts of frames so far are told (to the ring of who
      * owns them). */
     void (*counts)(void *owner, const struct unwrap_counts *counts, uint64_t first_ns,

@@ -19,6 +19,7 @@ struct run {
     const struct run_options *options;
     struct run_shared shared;
     struct source *source;
+    struct filter *filter; /* NULL = none */
     struct block blocks[RUN_BLOCKS];
     uint64_t block_last[RUN_BLOCKS]; /* number of the last frame of its present use */
     _Alignas(64) _Atomic uint64_t blocks_full; /* filled so far */
@@ -320,7 +321,9 @@ static enum status open_dispatch(struct run *run, struct error *error)
     }
     struct dispatch_options options = {
         .lanes = lanes,
+
         .lane_count = count,
+        .filter = run->filter,
         .unwrap = {.key = key_of(config),
                    .fragment_bytes_max = config->sensor.fragment_bytes,
                    .drop_duplicates = config->sensor.mirror_copies_drop != 0,
@@ -384,6 +387,9 @@ static enum status open_run(struct run *run, struct error *error)
 {
     enum status status =
         source_open_files(run->options->paths, run->options->path_count, &run->source, error);
+    if (status == STATUS_OK && run->options->config->sensor.filter[0] != '\0') {
+        status = filter_open(run->options->config->sensor.filter, &run->filter, error);
+    }
     for (size_t i = 0; i < RUN_BLOCKS && status == STATUS_OK; i++) {
         status = block_open(&run->blocks[i], error);
     }
@@ -412,6 +418,7 @@ static void close_run(struct run *run)
     for (size_t i = 0; i < RUN_BLOCKS; i++) {
         block_close(&run->blocks[i]);
     }
+    filter_close(run->filter);
     if (run->source != NULL) {
         source_close(run->source);
     }

@@ -1,0 +1,109 @@
+/* config: settings to values through the option rows of every part. */
+#include "tests/unit/base/unit.h"
+
+#include "sensor/run/config.h"
+
+static enum status with(const char *const *assignments, size_t count, struct config **out_config,
+                        struct error *error)
+{
+    struct settings settings;
+    settings_start(&settings);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(settings_set(&settings, assignments[i], error), STATUS_OK);
+    }
+    enum status status = config_open(&settings, out_config, error);
+    settings_close(&settings);
+    return status;
+}
+
+struct walk {
+    size_t rows;
+    size_t defaults;
+};
+
+static void see_row(void *owner, const struct config_row *row)
+{
+    struct walk *walk = owner;
+    char text[1024];
+    struct text printed = text_into(text, sizeof text);
+    option_print(row->option, row->base, &printed);
+    /* what is printed parses back, and an untouched value is its preset */
+    walk->rows++;
+    walk->defaults += strcmp(row->origin, "default") == 0;
+    assert_non_null(row->option->help);
+}
+
+static void presets_hold_without_settings(void **state)
+{
+    (void)state;
+    struct config *config = NULL;
+    struct error error = {0};
+    assert_int_equal(with(NULL, 0, &config, &error), STATUS_OK);
+    assert_int_equal(config->records.sip, CONFIG_SIP_FAILURES);
+    assert_int_equal(config->sensor.stream_idle_ns, 300 * NS_PER_S);
+    for (size_t i = 0; i < detector_count(); i++) {
+        assert_int_equal(config->detectors[i].enabled, !detectors[i]->off_by_default);
+    }
+    struct walk walk = {0};
+    config_walk(config, see_row, &walk);
+    assert_true(walk.rows > 40);
+    assert_int_equal(walk.rows, walk.defaults);
+    config_close(config);
+}
+
+static void settings_reach_their_parts(void **state)
+{
+    (void)state;
+    static const char *const assignments[] = {
+        "records.sip=messages",           "detectors.scan.enabled=false",
+        "tables.calls.entries=1000",      "outputs.here.type=file",
+        "outputs.here.path=alerts.jsonl", "outputs.here.datasets=[alert, call]",
+    };
+    struct config *config = NULL;
+    struct error error = {0};
+    assert_int_equal(with(assignments, 6, &config, &error), STATUS_OK);
+    assert_int_equal(config->records.sip, CONFIG_SIP_MESSAGES);
+    assert_false(config->detectors[0].enabled);
+    assert_int_equal(config->tables[CONFIG_TABLE_CALLS], 1000);
+    assert_int_equal(config->output_count, 1);
+    assert_string_equal(config->outputs[0].name, "here");
+    assert_int_equal(config->outputs[0].datasets, 1u << DATASET_ALERT | 1u << DATASET_CALL);
+    config_close(config);
+}
+
+static void mistakes_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *assignment;
+        const char *word;
+    } rows[] = {
+        {"record.sip=off", "records.sip"},
+        {"records.sip=some", "failures"},
+        {"detectors.scan.windw=1s", "detectors.scan.window"},
+        {"tables.calls.entries=0", "tables.calls.entries"},
+        {"records.flow=maybe", "records.flow"},
+        {"outputs.x.type=nowhere", "file"},
+        {"outputs.x.path=y", "type"},
+        {"nonsense=1", "--list options"},
+        {"records.flow=[true, false]", "list"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct config *config = NULL;
+        struct error error = {0};
+        enum status status = with(&rows[i].assignment, 1, &config, &error);
+        if (status != STATUS_USAGE || strstr(error.message, rows[i].word) == NULL) {
+            fail_msg("%s: status %d, %s", rows[i].assignment, (int)status, error.message);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(presets_hold_without_settings),
+        cmocka_unit_test(settings_reach_their_parts),
+        cmocka_unit_test(mistakes_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
