@@ -81,7 +81,8 @@ uint64_t table_touched_ns(const struct table *table, uint32_t cell);
 uint32_t table_generation(const struct table *table,
                           uint32_t cell); /* differs after reuse; never 0 */
 void table_prefetch(const struct table *table, uint64_t hash); /* the index slot */
-void table_prefetch_cell(const struct table *table, uint64_t hash); /* then what it points to: two lines */
+void table_prefetch_cell(const struct table *table,
+                         uint64_t hash); /* then what it points to: two lines */
 /* Walks all cells in order of their number (not of any hash): start with 0, ends with TABLE_NONE.
  */
 uint32_t table_next(const struct table *table, uint32_t from);

@@ -428,6 +428,25 @@ static void shift(struct call_table *table, uint64_t shift_ns)
     shift_table(&table->cells, shift_ns);
 }
 
+/* The next of the queue came into the cache when this one was looked at; its text and the one after
+ * it are asked for now. */
+static void prefetch_behind(const struct call_table *table, uint32_t index)
+{
+    uint32_t next = call_cell_at(table, index)->queue_after;
+
+    if (next == TABLE_NONE) {
+        return;
+    }
+    const struct call_cell *cell = call_cell_at(table, next);
+    call_text_prefetch(table, cell);
+    if (cell->queue_after != TABLE_NONE) {
+        const uint8_t *after = (const uint8_t *)call_cell_at(table, cell->queue_after);
+        for (size_t line = 0; line < sizeof *cell; line += 64) {
+            __builtin_prefetch(after + line);
+        }
+    }
+}
+
 void call_mark(struct call_table *table, uint64_t mark_s, uint64_t shift_ns)
 {
     uint64_t mark_ns = mark_s > UINT64_MAX / NS_PER_S ? UINT64_MAX : mark_s * NS_PER_S;
@@ -441,6 +460,7 @@ void call_mark(struct call_table *table, uint64_t mark_s, uint64_t shift_ns)
         const struct call_queue *queue = &table->queues[kind];
         while (kind != QUEUE_STREAMS && queue->first != TABLE_NONE &&
                call_cell_at(table, queue->first)->due_s <= mark_s) {
+            prefetch_behind(table, queue->first);
             look_at(table, queue->first);
         }
     }
@@ -448,62 +468,62 @@ void call_mark(struct call_table *table, uint64_t mark_s, uint64_t shift_ns)
 
 /* --- the end --- */
 
-static uint64_t number_of(const struct call_table *table, uint32_t index)
-{
-    return call_cell_at(table, index)->number;
-}
+/* What is open; the number stands here too, so that sorting touches no cell. */
+struct open_call {
+    uint64_t number;
+    uint32_t index;
+};
 
 /* Heap sort by the number of the first packet: no memory, no recursion, no worst case. */
-static void sift(const struct call_table *table, uint32_t *order, size_t from, size_t count)
+static void sift(struct open_call *order, size_t from, size_t count)
 {
     for (size_t child = 2 * from + 1; child < count; child = 2 * from + 1) {
-        if (child + 1 < count &&
-            number_of(table, order[child]) < number_of(table, order[child + 1])) {
+        if (child + 1 < count && order[child].number < order[child + 1].number) {
             child++;
         }
-        if (number_of(table, order[from]) >= number_of(table, order[child])) {
+        if (order[from].number >= order[child].number) {
             return;
         }
-        uint32_t swapped = order[from];
+        struct open_call swapped = order[from];
         order[from] = order[child];
         order[child] = swapped;
         from = child;
     }
 }
 
-static void sort(const struct call_table *table, uint32_t *order, size_t count)
+static void sort(struct open_call *order, size_t count)
 {
     for (size_t i = count / 2; i > 0; i--) {
-        sift(table, order, i - 1, count);
+        sift(order, i - 1, count);
     }
     for (size_t last = count; last > 1; last--) {
-        uint32_t swapped = order[0];
+        struct open_call swapped = order[0];
         order[0] = order[last - 1];
         order[last - 1] = swapped;
-        sift(table, order, 0, last - 1);
+        sift(order, 0, last - 1);
     }
 }
 
 void call_end(struct call_table *table)
 {
-    uint32_t *order = table->order.at;
+    struct open_call *order = table->order.at;
     size_t count = 0;
 
     for (uint32_t i = table_next(&table->cells, 0); i != TABLE_NONE;
          i = table_next(&table->cells, i + 1)) {
         if (is_untold(call_cell_at(table, i))) {
-            order[count++] = i;
+            order[count++] = (struct open_call){call_cell_at(table, i)->number, i};
         }
     }
-    sort(table, order, count);
+    sort(order, count);
     for (size_t i = 0; i < count; i++) {
-        struct call_cell *cell = call_cell_at(table, order[i]);
+        struct call_cell *cell = call_cell_at(table, order[i].index);
         bool open = (cell->flags & CELL_OVER) == 0;
         if (open) {
             cell->ended_ns = last_sign_of(cell);
             cell->end_reason = CALL_END_CAPTURE;
         }
-        tell_end(table, order[i], open);
+        tell_end(table, order[i].index, open);
     }
 }
 
@@ -553,7 +573,8 @@ enum status call_open(const struct call_limits *limits, struct change_sink sink,
     if (status != STATUS_OK) {
         goto close_cells;
     }
-    status = region_open((size_t)limits->calls_max * sizeof(uint32_t), &table->order, error);
+    status =
+        region_open((size_t)limits->calls_max * sizeof(struct open_call), &table->order, error);
     if (status != STATUS_OK) {
         goto close_texts;
     }
@@ -585,7 +606,8 @@ size_t call_bytes_max(const struct call_limits *limits)
     struct table_options options = cells_of(limits, NULL);
 
     return sizeof(struct call_table) + table_bytes_max(&options) +
-           call_text_bytes_max(chunks_of(limits)) + (size_t)limits->calls_max * sizeof(uint32_t);
+           call_text_bytes_max(chunks_of(limits)) +
+           (size_t)limits->calls_max * sizeof(struct open_call);
 }
 
 struct call *call_at(struct call_table *table, uint32_t cell)

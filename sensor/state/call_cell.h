@@ -213,6 +213,7 @@ size_t call_text_bytes_max(uint32_t chunks_max);
 /* Adds fields: empty ones are nothing, long ones are cut at TEXT_FIELD_MAX; all of them or none. */
 void call_text_put(struct call_table *table, struct call_cell *cell,
                    const struct call_text_item *items, size_t count);
+void call_text_prefetch(const struct call_table *table, const struct call_cell *cell);
 void call_text_give(struct call_table *table, struct call_cell *cell);
 /* The newest text of each field, pointing into `out_view`. */
 void call_text_get(const struct call_table *table, const struct call_cell *cell,

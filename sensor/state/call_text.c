@@ -65,6 +65,17 @@ static uint32_t chunk_take(struct call_text_pool *pool)
     return chunk;
 }
 
+/* Chunks of one call are mostly taken in a row, two to a line. */
+void call_text_prefetch(const struct call_table *table, const struct call_cell *cell)
+{
+    if (cell->text_first != CALL_TEXT_NONE) {
+        const struct text_chunk *first = chunk_at(&table->texts, cell->text_first);
+        for (unsigned i = 0; i < 8; i += 2) {
+            __builtin_prefetch(first + i);
+        }
+    }
+}
+
 void call_text_give(struct call_table *table, struct call_cell *cell)
 {
     struct call_text_pool *pool = &table->texts;

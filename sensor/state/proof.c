@@ -1,10 +1,9 @@
 /* proof.c - five tables, all keyed by hashes:
  *
- *   sources    hash(address), hash(site)       when it was last proven, whether it answers, accounts
- *                                              with success
- *   heard      hash(address, kind, nonce|tag|STUN id)   nothing: that it is there says "sent there"
- *   accounts   hash(address or site, account)  which entry of sources counts it; gone after 30 days
- *   segments   hash(TCP endpoints, this direction)      highest byte sent
+ *   sources    hash(address), hash(site)       when it was last proven, whether it answers,
+ * accounts with success heard      hash(address, kind, nonce|tag|STUN id)   nothing: that it is
+ * there says "sent there" accounts   hash(address or site, account)  which entry of sources counts
+ * it; gone after 30 days segments   hash(TCP endpoints, this direction)      highest byte sent
  *   reports    hash(address, SSRC)             LSR values of the last SRs of that SSRC sent there
  *
  * A source gets its entry when something becomes known of it, never for a bare request: a flood of
@@ -192,24 +191,39 @@ static bool was_heard(const struct proof_table *table, const struct addr *addr, 
            table_find(&table->heard, heard_key(table, addr, salt, what)) != TABLE_NONE;
 }
 
-void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip)
+void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip,
+                    struct proof_ahead *out_ahead)
 {
     const struct sip_message *message = &sip->message;
     const struct sighting *head = &sip->head;
     bool is_response = sip_is_response(message);
     const struct addr *addr = is_response ? &head->destination : &head->source;
-    uint64_t addr_hash = source_key(table, addr);
     struct slice tag = sip_part(message, message->to_tag);
+    bool nonce = (message->flags & (is_response ? SIP_FLAG_CHALLENGE : SIP_FLAG_CREDENTIALS)) != 0;
 
-    if (tag.bytes != 0 && (!is_response || message->method == SIP_METHOD_INVITE)) {
-        table_prefetch(&table->heard, heard_key(table, addr, SALT_TAG, tag));
+    out_ahead->source = source_key(table, addr);
+    out_ahead->site = site_hash(table->key, addr);
+    out_ahead->heard = 0;
+    table_prefetch(&table->sources, out_ahead->source);
+    table_prefetch(&table->sources, out_ahead->site);
+    if (nonce) {
+        out_ahead->heard =
+            heard_key(table, addr, SALT_NONCE, sip_part(message, message->auth_nonce));
+    } else if (tag.bytes != 0 && (!is_response || message->method == SIP_METHOD_INVITE)) {
+        out_ahead->heard = heard_key(table, addr, SALT_TAG, tag);
     }
-    if ((message->flags & (is_response ? SIP_FLAG_CHALLENGE : SIP_FLAG_CREDENTIALS)) != 0) {
-        table_prefetch(&table->heard, heard_key(table, addr, SALT_NONCE,
-                                                sip_part(message, message->auth_nonce)));
+    if (out_ahead->heard != 0) {
+        table_prefetch(&table->heard, out_ahead->heard);
     }
-    table_prefetch(&table->sources, addr_hash);
-    table_prefetch(&table->sources, site_hash(table->key, addr));
+}
+
+void proof_prefetch_cells(const struct proof_table *table, const struct proof_ahead *ahead)
+{
+    table_prefetch_cell(&table->sources, ahead->source);
+    table_prefetch_cell(&table->sources, ahead->site);
+    if (ahead->heard != 0) {
+        table_prefetch_cell(&table->heard, ahead->heard);
+    }
 }
 
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip)

@@ -53,21 +53,33 @@ static struct table_options options_of(const struct transaction_limits *limits,
 }
 
 /* One more than there are cells: the detail of the one that ended last waits until the next call.
- */
-static uint32_t small_max(const struct transaction_limits *limits)
+ * What finds no big one takes a usual one. */
+static uint32_t details_max(const struct transaction_limits *limits, enum detail_class size)
 {
-    return limits->transactions_max + 1;
+    return size == DETAIL_BIG ? limits->transactions_max / 4 + 1 : limits->transactions_max + 1;
 }
 
-static uint32_t big_max(const struct transaction_limits *limits)
+static void close_details(struct transaction_table *table)
 {
-    return limits->transactions_max / 4 + 1;
+    for (unsigned size = 0; size < DETAIL_CLASSES; size++) {
+        slab_close(&table->details[size]);
+    }
 }
 
-enum {
-    SMALL_BYTES = sizeof(struct transaction_detail) + DETAIL_TEXT_SMALL,
-    BIG_BYTES = sizeof(struct transaction_detail) + TRANSACTION_TEXT_BYTES,
-};
+static enum status open_details(struct transaction_table *table,
+                                const struct transaction_limits *limits, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    for (unsigned size = 0; status == STATUS_OK && size < DETAIL_CLASSES; size++) {
+        status = slab_open(&table->details[size], details_max(limits, (enum detail_class)size),
+                           transaction_detail_bytes((enum detail_class)size), error);
+    }
+    if (status != STATUS_OK) {
+        close_details(table);
+    }
+    return status;
+}
 
 enum status transaction_open(const struct transaction_limits *limits, struct change_sink sink,
                              struct transaction_table **out_table, struct error *error)
@@ -85,13 +97,9 @@ enum status transaction_open(const struct transaction_limits *limits, struct cha
     if (status != STATUS_OK) {
         goto no_cells;
     }
-    status = slab_open(&table->small, small_max(limits), SMALL_BYTES, error);
+    status = open_details(table, limits, error);
     if (status != STATUS_OK) {
-        goto no_small;
-    }
-    status = slab_open(&table->big, big_max(limits), BIG_BYTES, error);
-    if (status != STATUS_OK) {
-        goto no_big;
+        goto no_details;
     }
     status = nonce_open(limits->transactions_max, limits->key, &table->nonces, error);
     if (status != STATUS_OK) {
@@ -101,10 +109,8 @@ enum status transaction_open(const struct transaction_limits *limits, struct cha
     return STATUS_OK;
 
 no_nonces:
-    slab_close(&table->big);
-no_big:
-    slab_close(&table->small);
-no_small:
+    close_details(table);
+no_details:
     table_close(&table->cells);
 no_cells:
     free(table);
@@ -117,8 +123,7 @@ void transaction_close(struct transaction_table *table)
         return;
     }
     nonce_close(table->nonces);
-    slab_close(&table->big);
-    slab_close(&table->small);
+    close_details(table);
     table_close(&table->cells);
     free(table);
 }
@@ -127,10 +132,14 @@ size_t transaction_bytes_max(const struct transaction_limits *limits)
 {
     struct table_options options = options_of(limits, NULL);
 
-    return sizeof(struct transaction_table) + table_bytes_max(&options) +
-           (size_t)small_max(limits) * (SMALL_BYTES + sizeof(uint32_t)) +
-           (size_t)big_max(limits) * (BIG_BYTES + sizeof(uint32_t)) +
-           nonce_bytes_max(limits->transactions_max);
+    size_t bytes = sizeof(struct transaction_table) + table_bytes_max(&options) +
+                   nonce_bytes_max(limits->transactions_max);
+
+    for (unsigned size = 0; size < DETAIL_CLASSES; size++) {
+        bytes += (size_t)details_max(limits, (enum detail_class)size) *
+                 (transaction_detail_bytes((enum detail_class)size) + sizeof(uint32_t));
+    }
+    return bytes;
 }
 
 /* --- small things --- */
@@ -265,9 +274,8 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
 {
     const struct sip_message *message = &sip->message;
     bool is_new;
-    uint32_t at =
-        table_take(&table->cells, key->own,
-                   site_hash(table->key, &sip->head.source), table->now_ns, &is_new);
+    uint32_t at = table_take(&table->cells, key->own, site_hash(table->key, &sip->head.source),
+                             table->now_ns, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
 
     view->transaction = &table->shown;
@@ -293,8 +301,7 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
 static void see_ack(struct transaction_table *table, const struct transaction_key *key,
                     struct transaction_view *view)
 {
-    uint32_t at =
-        table_find(&table->cells, key->own);
+    uint32_t at = table_find(&table->cells, key->own);
 
     if (at == TABLE_NONE) {
         return;
@@ -380,9 +387,8 @@ static void see_response(struct transaction_table *table, const struct sip_sight
         return;
     }
     bool is_new;
-    uint32_t at =
-        table_take(&table->cells, key->own,
-                   site_hash(table->key, &sip->head.destination), table->now_ns, &is_new);
+    uint32_t at = table_take(&table->cells, key->own, site_hash(table->key, &sip->head.destination),
+                             table->now_ns, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
     if (is_new) {
         cell->first_ns = table->now_ns;

@@ -1,8 +1,9 @@
 /* transaction_detail.c - what a transaction keeps while its answer is awaited: values and texts of
- * the request in one slab cell, small for the usual message, big for long ones.
+ * the request in one slab cell of three sizes.
  *
- *   [hashes, endpoints, id ...][ends of 13 words][Call-ID|From user|From host|To user|To host|URI|
- * ... ]
+ *   small       [hashes, endpoints ...][ends of 13 words][Call-ID|From user|From host| ... 144 ]
+ *   usual, big  [the same                               ][Call-ID|From user|  ... 224 or 448
+ * ][credentials, id]
  *
  * Words are cut at `word_limits`, and behind the first eight at what is left of the cell. Where
  * Call-ID, sent-by or branch were cut, the id of the record is taken before, from the whole ones.
@@ -25,15 +26,57 @@ static const uint16_t word_limits[WORD_COUNT] = {
     [WORD_REASON] = 32,
 };
 
-/* A handle is (cell + 1) << 1 | class. */
-enum { CLASS_BIG = 1, LINE_BYTES = 64 };
+/* A handle is (cell + 1) << CLASS_BITS | class. */
+enum { CLASS_BITS = 2, LINE_BYTES = 64 };
+
+static const uint16_t text_rooms[DETAIL_CLASSES] = {
+    [DETAIL_SMALL] = DETAIL_TEXT_SMALL,
+    [DETAIL_USUAL] = DETAIL_TEXT_USUAL,
+    [DETAIL_BIG] = TRANSACTION_TEXT_BYTES,
+};
+
+static enum detail_class class_of(uint32_t detail)
+{
+    return (enum detail_class)(detail & ((1U << CLASS_BITS) - 1));
+}
+
+uint32_t transaction_detail_bytes(enum detail_class size)
+{
+    size_t bytes = offsetof(struct transaction_detail, text) + text_rooms[size];
+
+    if (size != DETAIL_SMALL) {
+        bytes = ((bytes + 7) & ~(size_t)7) + sizeof(struct transaction_extra);
+    }
+    return (uint32_t)bytes;
+}
 
 struct transaction_detail *transaction_detail_at(const struct transaction_table *table,
                                                  uint32_t detail)
 {
-    const struct slab *slab = (detail & CLASS_BIG) != 0 ? &table->big : &table->small;
+    return slab_at(&table->details[class_of(detail)], (detail >> CLASS_BITS) - 1);
+}
 
-    return slab_at(slab, (detail >> 1) - 1);
+/* NULL: it is a small one and has none. */
+static struct transaction_extra *extra_at(const struct transaction_table *table, uint32_t detail)
+{
+    enum detail_class size = class_of(detail);
+
+    if (size == DETAIL_SMALL) {
+        return NULL;
+    }
+    uint8_t *at = slab_at(&table->details[size], (detail >> CLASS_BITS) - 1);
+    void *extra = at + transaction_detail_bytes(size) - sizeof(struct transaction_extra);
+    return extra;
+}
+
+static const struct transaction_extra no_extra = {.nonce_hash = 0};
+
+static const struct transaction_extra *extra_or_none(const struct transaction_table *table,
+                                                     uint32_t detail)
+{
+    const struct transaction_extra *extra = detail == 0 ? NULL : extra_at(table, detail);
+
+    return extra == NULL ? &no_extra : extra;
 }
 
 void transaction_detail_prefetch(const struct transaction_table *table, uint32_t detail)
@@ -42,8 +85,7 @@ void transaction_detail_prefetch(const struct transaction_table *table, uint32_t
         return;
     }
     const uint8_t *at = (const uint8_t *)transaction_detail_at(table, detail);
-    for (size_t line = 0; line < sizeof(struct transaction_detail) + DETAIL_TEXT_SMALL;
-         line += LINE_BYTES) {
+    for (size_t line = 0; line < transaction_detail_bytes(DETAIL_SMALL); line += LINE_BYTES) {
         __builtin_prefetch(at + line);
     }
 }
@@ -51,7 +93,7 @@ void transaction_detail_prefetch(const struct transaction_table *table, uint32_t
 void transaction_detail_give(struct transaction_table *table, uint32_t detail)
 {
     if (detail != 0) {
-        slab_give((detail & CLASS_BIG) != 0 ? &table->big : &table->small, (detail >> 1) - 1);
+        slab_give(&table->details[class_of(detail)], (detail >> CLASS_BITS) - 1);
     }
 }
 
@@ -88,6 +130,29 @@ static struct slice instance_of(const struct sip_message *message)
     return instance;
 }
 
+static void put_credentials(struct transaction_table *table, struct transaction_extra *extra,
+                            const struct sip_message *message)
+{
+    struct hash_key key = table->key;
+    struct slice nonce = sip_part(message, message->auth_nonce);
+
+    extra->nonce_hash = nonce.bytes == 0 ? 0 : hash_slice(key, nonce);
+    extra->response_hash = hash_slice(key, sip_part(message, message->auth_response));
+    uint64_t proof =
+        hash_mix(extra->nonce_hash, hash_slice(key, sip_part(message, message->auth_nc)));
+    proof = hash_mix(proof, hash_slice(key, sip_part(message, message->auth_cnonce)));
+    proof = hash_mix(proof, hash_slice(key, sip_part(message, message->auth_uri)));
+    extra->proof_key = hash_mix(proof, message->method);
+    extra->user_hash = hash_slice(key, sip_part(message, message->auth_username));
+    extra->scheme_tag = transaction_scheme_tag(table, sip_part(message, message->auth_realm),
+                                               sip_part(message, message->auth_algorithm));
+}
+
+static bool has_credentials(const struct sip_message *message)
+{
+    return !sip_is_response(message) && (message->flags & SIP_FLAG_CREDENTIALS) != 0;
+}
+
 static void put_hashes(struct transaction_table *table, struct transaction_detail *detail,
                        const struct sip_message *message)
 {
@@ -106,20 +171,6 @@ static void put_hashes(struct transaction_table *table, struct transaction_detai
         device = instance.bytes != 0 ? instance : device;
     }
     detail->device_hash = device.bytes == 0 ? 0 : hash_slice(key, device);
-    if ((message->flags & SIP_FLAG_CREDENTIALS) == 0) {
-        return;
-    }
-    struct slice nonce = sip_part(message, message->auth_nonce);
-    detail->nonce_hash = nonce.bytes == 0 ? 0 : hash_slice(key, nonce);
-    detail->response_hash = hash_slice(key, sip_part(message, message->auth_response));
-    uint64_t proof =
-        hash_mix(detail->nonce_hash, hash_slice(key, sip_part(message, message->auth_nc)));
-    proof = hash_mix(proof, hash_slice(key, sip_part(message, message->auth_cnonce)));
-    proof = hash_mix(proof, hash_slice(key, sip_part(message, message->auth_uri)));
-    detail->proof_key = hash_mix(proof, message->method);
-    detail->user_hash = hash_slice(key, sip_part(message, message->auth_username));
-    detail->scheme_tag = transaction_scheme_tag(table, sip_part(message, message->auth_realm),
-                                                sip_part(message, message->auth_algorithm));
 }
 
 static struct hash128 id_of(struct transaction_table *table, struct slice call_id,
@@ -192,22 +243,84 @@ static struct slice word(const struct transaction_detail *detail, enum transacti
     return slice_of(detail->text + from, detail->ends[which] - from);
 }
 
-static uint32_t take_cell(struct transaction_table *table, const struct slice *words)
+/* Is one of the words cut that the id of the record is made of? */
+static bool is_id_cut(const struct slice *words)
+{
+    return words[WORD_CALL_ID].bytes > word_limits[WORD_CALL_ID] ||
+           words[WORD_SENT_BY].bytes > word_limits[WORD_SENT_BY] ||
+           words[WORD_BRANCH].bytes > word_limits[WORD_BRANCH];
+}
+
+static size_t room_of(const struct slice *words)
 {
     size_t wanted = 0;
 
     for (unsigned i = 0; i < WORD_COUNT; i++) {
         wanted += words[i].bytes < word_limits[i] ? words[i].bytes : word_limits[i];
     }
-    if (wanted > DETAIL_TEXT_SMALL) {
-        uint32_t cell = slab_take(&table->big);
-        if (cell != SLAB_NONE) {
-            return (cell + 1) << 1 | CLASS_BIG;
+    return wanted;
+}
+
+static bool is_foldable(struct slice word, struct slice other)
+{
+    return word.bytes != 0 && word.bytes <= word_limits[WORD_TO_HOST] && slice_equal(word, other);
+}
+
+static bool lies_in(struct part part, struct part whole)
+{
+    return part.at >= whole.at && part.at + part.bytes <= whole.at + whole.bytes;
+}
+
+/* Leaves out what stands in the URI or is said twice. */
+static uint8_t fold(const struct sip_message *message, struct slice *words)
+{
+    const struct sip_uri *uri = &message->uri;
+    bool has_uri = words[WORD_URI].bytes <= word_limits[WORD_URI];
+    uint8_t folded = 0;
+
+    if (is_foldable(words[WORD_FROM_HOST], words[WORD_TO_HOST])) {
+        words[WORD_FROM_HOST] = SLICE_NONE;
+        folded |= FOLD_FROM_HOST;
+    }
+    if (has_uri && lies_in(uri->user, uri->whole) &&
+        is_foldable(words[WORD_TO_USER], sip_part(message, uri->user))) {
+        words[WORD_TO_USER] = SLICE_NONE;
+        folded |= FOLD_TO_USER;
+    }
+    if (has_uri && lies_in(uri->host, uri->whole) &&
+        is_foldable(words[WORD_TO_HOST], sip_part(message, uri->host))) {
+        words[WORD_TO_HOST] = SLICE_NONE;
+        folded |= FOLD_TO_HOST;
+    }
+    return folded;
+}
+
+/* A cell and what of the words goes into it. Only a small one is folded, where nothing is cut. */
+static uint32_t take_cell(struct transaction_table *table, const struct sip_message *message,
+                          struct slice *words, uint8_t *out_folded)
+{
+    *out_folded = 0;
+    if (!has_credentials(message) && !is_id_cut(words)) {
+        struct slice folded[WORD_COUNT];
+        memcpy(folded, words, sizeof folded);
+        uint8_t how = sip_is_response(message) ? 0 : fold(message, folded);
+        if (room_of(folded) <= DETAIL_TEXT_SMALL) {
+            memcpy(words, folded, sizeof folded);
+            *out_folded = how;
+            uint32_t cell = slab_take(&table->details[DETAIL_SMALL]);
+            assert(cell != SLAB_NONE); /* there is one for each cell of the table, and one more */
+            return (cell + 1) << CLASS_BITS | DETAIL_SMALL;
         }
     }
-    uint32_t cell = slab_take(&table->small);
-    assert(cell != SLAB_NONE); /* there is one for each cell of the table, and one more */
-    return (cell + 1) << 1;
+    if (room_of(words) > DETAIL_TEXT_USUAL) {
+        uint32_t cell = slab_take(&table->details[DETAIL_BIG]);
+        if (cell != SLAB_NONE) {
+            return (cell + 1) << CLASS_BITS | DETAIL_BIG;
+        }
+    }
+    uint32_t cell = slab_take(&table->details[DETAIL_USUAL]);
+    assert(cell != SLAB_NONE); /* as many as small ones */
+    return (cell + 1) << CLASS_BITS | DETAIL_USUAL;
 }
 
 void transaction_detail_take(struct transaction_table *table, struct transaction_cell *cell,
@@ -218,10 +331,12 @@ void transaction_detail_take(struct transaction_table *table, struct transaction
     struct slice words[WORD_COUNT] = {{.at = NULL}};
 
     words_of(message, words);
-    cell->detail = take_cell(table, words);
+    uint8_t folded;
+    cell->detail = take_cell(table, message, words, &folded);
     struct transaction_detail *detail = transaction_detail_at(table, cell->detail);
-    bool is_big = (cell->detail & CLASS_BIG) != 0;
-    put_words(detail, is_big ? TRANSACTION_TEXT_BYTES : DETAIL_TEXT_SMALL, words);
+    struct transaction_extra *extra = extra_at(table, cell->detail);
+    detail->folded = folded;
+    put_words(detail, text_rooms[class_of(cell->detail)], words);
     struct endpoint source = {.addr = head->source, .port = head->source_port};
     struct endpoint destination = {.addr = head->destination, .port = head->destination_port};
     bool is_response = sip_is_response(message);
@@ -240,18 +355,24 @@ void transaction_detail_take(struct transaction_table *table, struct transaction
         uri_place(message, message->uri.host, kept, &detail->uri_host_at, &detail->uri_host_bytes);
     }
     put_hashes(table, detail, message);
+    if (has_credentials(message)) {
+        assert(extra != NULL);
+        put_credentials(table, extra, message);
+    }
     if (word(detail, WORD_CALL_ID).bytes != words[WORD_CALL_ID].bytes ||
         word(detail, WORD_SENT_BY).bytes != words[WORD_SENT_BY].bytes ||
         word(detail, WORD_BRANCH).bytes != words[WORD_BRANCH].bytes) {
-        detail->id = id_of(table, words[WORD_CALL_ID], words[WORD_SENT_BY], words[WORD_BRANCH],
-                           message->cseq, head->state_ns);
-        detail->has_id = true;
+        assert(extra != NULL); /* a small one holds all of its words */
+        extra->id = id_of(table, words[WORD_CALL_ID], words[WORD_SENT_BY], words[WORD_BRANCH],
+                          message->cseq, head->state_ns);
+        extra->has_id = true;
     }
 }
 
 /* --- showing --- */
 
-static void show_texts(struct transaction_table *table, const struct transaction_detail *detail)
+static void show_texts(struct transaction_table *table, const struct transaction_detail *detail,
+                       const struct transaction_extra *extra)
 {
     struct transaction *shown = &table->shown;
 
@@ -267,18 +388,28 @@ static void show_texts(struct transaction_table *table, const struct transaction
     shown->from_host = word(detail, WORD_FROM_HOST);
     shown->to_user = word(detail, WORD_TO_USER);
     shown->to_host = word(detail, WORD_TO_HOST);
+    if ((detail->folded & FOLD_TO_USER) != 0) {
+        shown->to_user = shown->uri_user;
+    }
+    if ((detail->folded & FOLD_TO_HOST) != 0) {
+        shown->to_host = shown->uri_host;
+    }
+    if ((detail->folded & FOLD_FROM_HOST) != 0) {
+        shown->from_host = shown->to_host;
+    }
     shown->auth_user = word(detail, WORD_AUTH_USER);
     shown->realm = word(detail, WORD_REALM);
     shown->algorithm = word(detail, WORD_ALGORITHM);
     shown->user_agent = word(detail, WORD_AGENT);
     shown->reason = word(detail, WORD_REASON);
-    shown->id = detail->has_id ? detail->id
-                               : id_of(table, shown->call_id, shown->sent_by, shown->branch,
-                                       detail->cseq, shown->started_ns);
+    shown->id = extra->has_id ? extra->id
+                              : id_of(table, shown->call_id, shown->sent_by, shown->branch,
+                                      detail->cseq, shown->started_ns);
     table->shown_texts = true;
 }
 
-static void show_detail(struct transaction *shown, const struct transaction_detail *detail)
+static void show_detail(struct transaction *shown, const struct transaction_detail *detail,
+                        const struct transaction_extra *extra)
 {
     shown->client = detail->client;
     shown->server = detail->server;
@@ -290,9 +421,9 @@ static void show_detail(struct transaction *shown, const struct transaction_deta
     shown->vias = detail->vias;
     shown->call_id_hash = detail->call_id_hash;
     shown->device_hash = detail->device_hash;
-    shown->nonce_hash = detail->nonce_hash;
-    shown->response_hash = detail->response_hash;
-    shown->proof_key = detail->proof_key;
+    shown->nonce_hash = extra->nonce_hash;
+    shown->response_hash = extra->response_hash;
+    shown->proof_key = extra->proof_key;
     shown->account_hash = detail->account_hash;
 }
 
@@ -333,13 +464,14 @@ void transaction_show(struct transaction_table *table, uint32_t at, bool texts)
     shown->retransmits_response = cell->copies_response;
     if (cell->detail != 0) {
         const struct transaction_detail *detail = transaction_detail_at(table, cell->detail);
-        show_detail(shown, detail);
+        const struct transaction_extra *extra = extra_or_none(table, cell->detail);
+        show_detail(shown, detail, extra);
         if (texts) {
-            show_texts(table, detail);
+            show_texts(table, detail, extra);
         }
     } else {
         static const struct transaction_detail none = {.cseq = 0};
-        show_detail(shown, &none);
+        show_detail(shown, &none, &no_extra);
     }
 }
 
@@ -374,7 +506,7 @@ static bool is_same_scheme(const struct transaction_table *table, const struct s
 }
 
 static bool is_stale(struct transaction_table *table, const struct transaction_cell *cell,
-                     const struct transaction_detail *detail, const struct nonce_client *client,
+                     const struct transaction_extra *extra, const struct nonce_client *client,
                      const struct sip_message *message)
 {
     if ((message->flags & SIP_FLAG_STALE) != 0) {
@@ -384,14 +516,14 @@ static bool is_stale(struct transaction_table *table, const struct transaction_c
         return false;
     }
     if ((cell->flags & TRANSACTION_AUTS) == 0 &&
-        is_same_scheme(table, message, detail->scheme_tag)) {
+        is_same_scheme(table, message, extra->scheme_tag)) {
         struct slice issued = sip_part(message, message->auth_nonce);
-        if (detail->nonce_hash == 0 || issued.bytes == 0 ||
-            hash_slice(table->key, issued) == detail->nonce_hash ||
-            !nonce_is_old(table->nonces, detail->nonce_hash, client, detail->user_hash)) {
+        if (extra->nonce_hash == 0 || issued.bytes == 0 ||
+            hash_slice(table->key, issued) == extra->nonce_hash ||
+            !nonce_is_old(table->nonces, extra->nonce_hash, client, extra->user_hash)) {
             return false;
         }
-        if (nonce_had_success(table->nonces, detail->nonce_hash, detail->user_hash)) {
+        if (nonce_had_success(table->nonces, extra->nonce_hash, extra->user_hash)) {
             return true;
         }
     }
@@ -403,6 +535,7 @@ void transaction_judge(struct transaction_table *table, const struct transaction
 {
     const struct sip_message *message = &sip->message;
     const struct transaction_detail *detail = transaction_detail_at(table, cell->detail);
+    const struct transaction_extra *extra = extra_or_none(table, cell->detail);
     struct transaction *shown = &table->shown;
     struct nonce_client client = {.addr = detail->client.addr,
                                   .account_hash = detail->account_hash};
@@ -411,7 +544,7 @@ void transaction_judge(struct transaction_table *table, const struct transaction
     bool is_success = message->status / 100 == 2;
 
     if (is_challenge && has_credentials) {
-        shown->stale = is_stale(table, cell, detail, &client, message);
+        shown->stale = is_stale(table, cell, extra, &client, message);
         shown->auth_failure = !shown->stale;
     }
     shown->auth_failure |= message->status == 403 && has_credentials;
@@ -423,6 +556,6 @@ void transaction_judge(struct transaction_table *table, const struct transaction
         nonce_issue(table->nonces, hash_slice(table->key, nonce), &client, table->now_ns);
     }
     if (is_success && has_credentials) {
-        nonce_accept(table->nonces, detail->nonce_hash, &client, detail->user_hash, table->now_ns);
+        nonce_accept(table->nonces, extra->nonce_hash, &client, extra->user_hash, table->now_ns);
     }
 }

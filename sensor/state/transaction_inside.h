@@ -4,7 +4,7 @@
  * Owns      nothing.
  * Borrows   cells and details of the table.
  * Time      packet time, an argument.
- * Bounds    a cell is 48 bytes, a detail 160 and its text.
+ * Bounds    a cell is 48 bytes, a detail 112 and its text.
  * Errors    none.
  * Thread    the analyst's. */
 #ifndef SENSOR_STATE_TRANSACTION_INSIDE_H
@@ -33,7 +33,7 @@ enum transaction_flag {
 struct transaction_cell {
     uint64_t first_ns; /* request, or the first answer where that came first */
     uint64_t number;
-    uint32_t detail; /* slab cell + 1, class in the lowest bit; 0 = none */
+    uint32_t detail; /* slab cell + 1, class in the lowest two bits; 0 = none */
     uint32_t final_ms; /* first_ns to the final answer, saturating */
     uint32_t server_tag; /* of the address that the request went to */
     uint32_t answer_tag; /* of the To tag of the first final answer */
@@ -65,22 +65,35 @@ enum transaction_word {
     WORD_COUNT
 };
 
-enum { DETAIL_TEXT_SMALL = 224 };
+/* Details come in three sizes: most requests have little text, and a flood has most of them. */
+enum detail_class { DETAIL_SMALL, DETAIL_USUAL, DETAIL_BIG, DETAIL_CLASSES };
+enum { DETAIL_TEXT_SMALL = 144, DETAIL_TEXT_USUAL = 224 };
+
+enum detail_fold {
+    FOLD_FROM_HOST = 1 << 0, /* is the To host */
+    FOLD_TO_USER = 1 << 1, /* is the URI's user */
+    FOLD_TO_HOST = 1 << 2, /* is the URI's host */
+};
+
+/* What only some have; behind the text of all but the small ones. */
+struct transaction_extra {
+    uint64_t nonce_hash; /* these of the credentials */
+    uint64_t response_hash;
+    uint64_t proof_key;
+    uint64_t user_hash;
+    struct hash128 id; /* set when the text was cut */
+    uint32_t scheme_tag; /* realm and algorithm of the credentials */
+    bool has_id;
+};
 
 /* What goes once the final answer came. */
 struct transaction_detail {
     uint64_t call_id_hash;
     uint64_t device_hash;
-    uint64_t nonce_hash;
-    uint64_t response_hash;
-    uint64_t proof_key;
     uint64_t account_hash;
-    struct hash128 id; /* set when the text was cut */
     struct endpoint client;
     struct endpoint server;
     uint32_t cseq;
-    uint32_t scheme_tag; /* realm and algorithm of the credentials */
-    uint64_t user_hash; /* of the credentials */
     uint16_t interface;
     uint16_t vlan_outer;
     uint16_t vias;
@@ -90,7 +103,7 @@ struct transaction_detail {
     uint16_t uri_host_bytes;
     uint8_t transport;
     bool has_cseq;
-    bool has_id;
+    uint8_t folded; /* enum detail_fold: words of a small one that stand elsewhere in it */
     uint16_t ends[WORD_COUNT];
     char text[];
 };
@@ -116,8 +129,7 @@ enum { TRANSACTION_AHEAD = 32 }; /* by packet number: more than are looked at ah
 
 struct transaction_table {
     struct table cells;
-    struct slab small;
-    struct slab big;
+    struct slab details[DETAIL_CLASSES];
     struct nonce_table *nonces;
     struct change_sink sink;
     struct hash_key key;
@@ -149,6 +161,7 @@ void transaction_detail_give(struct transaction_table *table, uint32_t detail);
 void transaction_detail_prefetch(const struct transaction_table *table, uint32_t detail);
 struct transaction_detail *transaction_detail_at(const struct transaction_table *table,
                                                  uint32_t detail);
+uint32_t transaction_detail_bytes(enum detail_class size);
 /* Makes `shown` of a cell. `texts` only where a change is put. */
 void transaction_show(struct transaction_table *table, uint32_t at, bool texts);
 /* Sets challenged, stale, auth_failure, user_exists of `shown` from the first final answer, and

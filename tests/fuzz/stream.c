@@ -104,13 +104,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t number = 0;
     while (cursor_left(&cursor) >= 4 && number < NUMBERS - 2) {
         number++;
-        send(table, senders, &cursor, number, &now);
-        unsigned marks = 0; /* as the timeline does: not every second of a long silence */
+        /* Marks come before the packet; as in the timeline, not every second of a long silence has one. */
+        unsigned marks = 0;
         while (mark < time_second(now)) {
             mark = ++marks < 32 ? mark + 1 : time_second(now);
             seen.sub = 0;
-            stream_mark(table, mark, number + 1, 0);
+            stream_mark(table, mark, number, 0);
         }
+        send(table, senders, &cursor, number, &now);
     }
     stream_end(table, number + 1);
     stream_close(table);
