@@ -98,6 +98,17 @@ static inline bool ethernet_udp(const uint8_t *at, uint32_t captured, uint32_t w
     return true;
 }
 
+/* Not inlined: the short cut would save registers for it. */
+static __attribute__((noinline)) enum reason layers_walk(uint16_t link_type, const uint8_t *at,
+                                                         uint32_t captured, uint32_t wire_bytes,
+                                                         struct layers *out_layers)
+{
+    layers_clear(out_layers);
+    /* Some writers put 0 or a smaller number there; the bytes that were captured prove more. */
+    uint32_t wire = wire_bytes < captured ? captured : wire_bytes;
+    return link_decode(link_type, cursor_over(at, captured), wire, out_layers);
+}
+
 enum reason layers_decode(uint16_t link_type, const uint8_t *at, uint32_t captured,
                           uint32_t wire_bytes, struct layers *out_layers)
 {
@@ -105,10 +116,7 @@ enum reason layers_decode(uint16_t link_type, const uint8_t *at, uint32_t captur
         __builtin_expect(ethernet_udp(at, captured, wire_bytes, out_layers), true)) {
         return REASON_NONE;
     }
-    layers_clear(out_layers);
-    /* Some writers put 0 or a smaller number there; the bytes that were captured prove more. */
-    uint32_t wire = wire_bytes < captured ? captured : wire_bytes;
-    return link_decode(link_type, cursor_over(at, captured), wire, out_layers);
+    return layers_walk(link_type, at, captured, wire_bytes, out_layers);
 }
 
 enum reason layers_resume(struct layers *layers, const uint8_t *at, uint32_t bytes)

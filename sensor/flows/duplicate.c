@@ -27,6 +27,7 @@
 #include "sensor/flows/duplicate.h"
 
 #include "base/region.h"
+#include "sensor/flows/wordhash.h"
 
 enum {
     HEADS = 2 * DUPLICATE_CELLS,
@@ -46,27 +47,13 @@ struct duplicate_cell {
 
 struct duplicate_table {
     struct hash_key key;
+    struct wordhash words;
     uint32_t number; /* of the newest packet; begins where a link of 0 is stale */
     uint32_t live; /* packets before this number are too old for any window */
     uint64_t newest_ns;
     struct region ring;
     struct region heads;
 };
-
-/* What is hashed, without padding. */
-struct duplicate_identity {
-    struct addr source;
-    struct addr destination;
-    uint32_t ports;
-    uint32_t lengths;
-    uint32_t id_checksum;
-    uint32_t kind; /* protocol, fragment and its position */
-    uint32_t tcp_sequence;
-    uint32_t tcp_acknowledgement;
-    uint8_t payload[PAYLOAD_BYTES]; /* its first bytes, or the hash of all */
-};
-
-static_assert(sizeof(struct duplicate_identity) == 88, "no padding in what is hashed");
 
 enum status duplicate_table_open(struct hash_key key, struct duplicate_table **out_table,
                                  struct error *error)
@@ -76,6 +63,7 @@ enum status duplicate_table_open(struct hash_key key, struct duplicate_table **o
         return error_system(error, STATUS_FAILED, "", "no memory for the table of mirror copies");
     }
     table->key = key;
+    wordhash_open(&table->words, key);
     table->number = DUPLICATE_CELLS;
     table->live = DUPLICATE_CELLS + 1;
     enum status status =
@@ -113,43 +101,56 @@ size_t duplicate_table_bytes_max(void)
            HEADS * sizeof(uint32_t);
 }
 
-static uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers *layers)
+static inline uint64_t word_at(const uint8_t *at)
 {
-    struct duplicate_identity identity = {
-        .source = layers->source,
-        .destination = layers->destination,
-        .ports = (uint32_t)layers->source_port << 16 | layers->destination_port,
-        .lengths = layers->payload_wire,
-        .id_checksum = (uint32_t)layers->ip_id << 16 | layers->checksum,
-        .kind = layers->protocol,
-        .tcp_sequence = layers->tcp_sequence,
-        .tcp_acknowledgement = layers->tcp_acknowledgement,
-    };
-    const uint8_t *payload = layers->payload;
-    uint32_t bytes = layers->payload_bytes;
-    if (layers->fragment) {
-        payload = layers->fragment_at;
-        bytes = layers->fragment_bytes;
-        identity.lengths = layers->fragment_wire;
-        identity.ports = layers->fragment_id;
-        identity.kind = UINT32_C(1) << 31 | (uint32_t)layers->fragment_protocol << 17 |
-                        (uint32_t)layers->more_fragments << 16 | layers->fragment_offset;
-    } else if (bytes >= PAYLOAD_BYTES && layers->checksum != 0) {
-        memcpy(identity.payload, payload, PAYLOAD_BYTES);
-        return hash_bytes(table->key, &identity, sizeof identity);
-    }
-    if (bytes > 0) {
-        uint64_t all = hash_bytes(table->key, payload, bytes);
-        memcpy(identity.payload, &all, sizeof all);
-    }
-    return hash_bytes(table->key, &identity, sizeof identity);
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
 }
 
-static uint32_t duplicate_where(const struct layers *layers, uint16_t interface)
+uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers *layers,
+                        uint64_t source, uint64_t destination)
+{
+    const struct wordhash *words = &table->words;
+    uint64_t ports = (uint64_t)layers->source_port << 16 | layers->destination_port;
+    uint64_t lengths = layers->payload_wire;
+    uint64_t kind = layers->protocol; /* protocol, fragment and its position */
+    const uint8_t *payload = layers->payload;
+    uint32_t bytes = layers->payload_bytes;
+    bool head_decides = bytes >= PAYLOAD_BYTES && layers->checksum != 0;
+    if (__builtin_expect(layers->fragment, false)) {
+        payload = layers->fragment_at;
+        bytes = layers->fragment_bytes;
+        lengths = layers->fragment_wire;
+        ports = layers->fragment_id;
+        kind = UINT64_C(1) << 31 | (uint64_t)layers->fragment_protocol << 17 |
+               (uint64_t)layers->more_fragments << 16 | layers->fragment_offset;
+        head_decides = false;
+    }
+    uint64_t id_checksum = (uint64_t)layers->ip_id << 16 | layers->checksum;
+    uint64_t sum = source +
+                   (destination << 1 | destination >> 63) + /* a direction is not its other */
+                   wordhash_pair(words, 4, ports << 32 | lengths, id_checksum << 32 | kind);
+    if ((layers->tcp_sequence | layers->tcp_acknowledgement) != 0) {
+        sum += wordhash_pair(words, 6, layers->tcp_sequence, layers->tcp_acknowledgement);
+    }
+    if (__builtin_expect(head_decides, true)) {
+        static_assert(PAYLOAD_BYTES == 32, "four words");
+        sum += wordhash_pair(words, 8, word_at(payload), word_at(payload + 8)) +
+               wordhash_pair(words, 10, word_at(payload + 16), word_at(payload + 24));
+    } else if (bytes > 0) {
+        sum += wordhash_pair(words, 8, hash_bytes(table->key, payload, bytes), 0);
+    }
+    return wordhash_fold(sum, words->secrets[7] | 1);
+}
+
+static inline uint32_t duplicate_where(const struct wordhash *words, const struct layers *layers,
+                                       uint16_t interface)
 {
     uint64_t where = (uint64_t)interface << 48 | (uint64_t)layers->vlan_outer << 32 |
                      (uint64_t)layers->vlan_inner << 16 | layers->ttl;
-    return (uint32_t)hash_mix(where, layers->link_hash_input ^ (uint64_t)layers->vni << 24);
+    return (uint32_t)wordhash_pair(words, 0, where,
+                                   layers->link_hash_input ^ (uint64_t)layers->vni << 24);
 }
 
 /* Is the packet a copy of the one in `cell`, which has the same hash? */
@@ -181,14 +182,36 @@ static uint32_t duplicate_reach(struct duplicate_table *table, uint32_t number, 
     return reach;
 }
 
+void duplicate_prefetch(const struct duplicate_table *table, uint64_t hash)
+{
+    __builtin_prefetch((const uint32_t *)table->heads.at + (hash >> HEAD_SHIFT), 1);
+}
+
+void duplicate_prefetch_cell(const struct duplicate_table *table, uint64_t hash)
+{
+    uint32_t newest = ((const uint32_t *)table->heads.at)[hash >> HEAD_SHIFT];
+    if (table->number - newest <= table->number - table->live) {
+        const struct duplicate_cell *ring = table->ring.at;
+        __builtin_prefetch(&ring[newest & (DUPLICATE_CELLS - 1)]);
+    }
+}
+
 bool duplicate_see(struct duplicate_table *table, const struct layers *layers, uint16_t interface,
                    uint64_t now_ns)
 {
+    uint64_t source = wordhash_addr(&table->words, &layers->source);
+    uint64_t destination = wordhash_addr(&table->words, &layers->destination);
+    uint64_t hash = duplicate_hash(table, layers, source, destination);
+    return duplicate_see_hashed(table, layers, hash, interface, now_ns);
+}
+
+bool duplicate_see_hashed(struct duplicate_table *table, const struct layers *layers, uint64_t hash,
+                          uint16_t interface, uint64_t now_ns)
+{
     struct duplicate_cell *ring = table->ring.at;
-    uint64_t hash = duplicate_hash(table, layers);
     uint32_t *heads = table->heads.at;
     uint32_t *head = &heads[hash >> HEAD_SHIFT];
-    uint32_t where = duplicate_where(layers, interface);
+    uint32_t where = duplicate_where(&table->words, layers, interface);
     /* An IPv6 fragment has an id too, but a sender's own: it repeats it in no other packet. */
     bool has_id = layers->ip_id != 0 || (layers->fragment && layers->fragment_id != 0);
     uint32_t number = table->number + 1;

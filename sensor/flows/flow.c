@@ -23,6 +23,8 @@
 #include "sensor/flows/classify.h"
 
 enum { EXAMINATIONS_OPEN = CLASSIFY_FLOWS_MAX / FLOW_SHARDS, EXAMINATIONS_A_SECOND = 32 };
+/* A call's flow holds two streams, each of which may take four packets to be told. */
+enum { UNSETTLED_PACKETS_MAX = 8 };
 enum { SWEEP_S = 5, HOLE = -1, PROOFS_MAX = 4 };
 #define EXAMINATION_IDLE_NS (5 * NS_PER_S)
 
@@ -54,6 +56,7 @@ struct flow {
     uint8_t tcp_flags;
     uint8_t examined; /* packets shown to nDPI */
     bool guessed;
+    bool asked; /* an examination was asked for, once */
     uint32_t examination; /* 0 = none open */
     uint64_t bytes[2]; /* [0] from the originator */
     uint64_t packets[2];
@@ -360,8 +363,20 @@ static bool flow_proves(const struct flow *flow, struct flow_side *side,
     return tells;
 }
 
-struct flow_view flow_see(struct flow_table *table, const struct datagram *datagram,
-                          enum flow_application application)
+/* Shows the packet to nDPI, if the flow is nobody's. */
+static void flow_examine(struct flow_table *table, struct flow_shard *shard, struct flow *flow,
+                         const struct datagram *datagram, bool settled)
+{
+    if (table->classify != NULL && !flow->asked && flow->application == FLOW_UNKNOWN &&
+        (settled || flow->packets[0] + flow->packets[1] > UNSETTLED_PACKETS_MAX)) {
+        flow->asked = true;
+        examination_begin(table, shard, flow);
+    }
+    examination_see(table, shard, flow, datagram);
+}
+
+static struct flow_view flow_see_any(struct flow_table *table, const struct datagram *datagram,
+                                     enum flow_application application, bool settled)
 {
     uint32_t shard_index = datagram_shard(datagram);
     struct flow_shard *shard = &table->shards[shard_index];
@@ -391,10 +406,7 @@ struct flow_view flow_see(struct flow_table *table, const struct datagram *datag
         (flow->application == FLOW_UNKNOWN || application < flow->application)) {
         flow->application = (uint8_t)application;
     }
-    if (is_new && table->classify != NULL && flow->application == FLOW_UNKNOWN) {
-        examination_begin(table, shard, flow);
-    }
-    examination_see(table, shard, flow, datagram);
+    flow_examine(table, shard, flow, datagram, settled);
     return (struct flow_view){
         .application = flow->application,
         .is_new = is_new,
@@ -402,6 +414,17 @@ struct flow_view flow_see(struct flow_table *table, const struct datagram *datag
             datagram->protocol == PROTOCOL_TCP &&
             flow_proves(flow, &flow->sides[direction], datagram, application == FLOW_SIP),
     };
+}
+
+struct flow_view flow_see(struct flow_table *table, const struct datagram *datagram,
+                          enum flow_application application)
+{
+    return flow_see_any(table, datagram, application, true);
+}
+
+struct flow_view flow_see_unsettled(struct flow_table *table, const struct datagram *datagram)
+{
+    return flow_see_any(table, datagram, FLOW_UNKNOWN, false);
 }
 
 bool flow_is_sip(const struct flow_table *table, const struct datagram *datagram)

@@ -48,6 +48,9 @@ bool flow_is_sip(const struct flow_table *table, const struct datagram *datagram
  * nothing). */
 struct flow_view flow_see(struct flow_table *table, const struct datagram *datagram,
                           enum flow_application application);
+/* The same for a packet that a stream may claim yet: nDPI is asked only once there have been more
+ * of them than streams need to be told. */
+struct flow_view flow_see_unsettled(struct flow_table *table, const struct datagram *datagram);
 void flow_mark(struct flow_table *table, uint64_t mark_s, uint64_t number, uint64_t shift_ns);
 void flow_end(struct flow_table *table, uint64_t number);
 uint64_t flow_count(const struct flow_table *table); /* flows ever */

@@ -228,8 +228,9 @@ static uint32_t cell_take(struct stream_table *table, const struct datagram *dat
     return cell;
 }
 
-static void stream_begin(struct stream_table *table, const struct datagram *datagram,
-                         const struct rtp_view *view, uint64_t hash)
+static __attribute__((noinline)) void stream_begin(struct stream_table *table,
+                                                   const struct datagram *datagram,
+                                                   const struct rtp_view *view, uint64_t hash)
 {
     uint32_t cell = cell_take(table, datagram);
     struct stream_parts parts = stream_parts_at(table, cell);
@@ -342,9 +343,11 @@ static void judge_repeat(struct stream_parts *parts, const struct datagram *data
     }
 }
 
-static enum stream_seen stream_see_long(struct stream_table *table, uint32_t cell,
-                                        const struct datagram *datagram,
-                                        const struct rtp_view *view)
+/* Not inlined, nor is stream_begin(): the short way would save registers for them. */
+static __attribute__((noinline)) enum stream_seen stream_see_long(struct stream_table *table,
+                                                                  uint32_t cell,
+                                                                  const struct datagram *datagram,
+                                                                  const struct rtp_view *view)
 {
     struct stream_parts parts = stream_parts_at(table, cell);
     struct stream_hot *hot = parts.hot;

@@ -54,6 +54,9 @@ void stream_prefetch_rest(const struct stream_table *table, uint32_t hint);
 /* Is this SSRC of this direction a confirmed stream? For RTCP on the same port. */
 bool stream_knows(const struct stream_table *table, uint64_t hash);
 
+/* A port of another well-known protocol: there RTP is believed only if an SDP says so. */
+bool stream_port_excluded(uint16_t port);
+
 enum stream_seen {
     STREAM_SEEN_NOT, /* it cannot be RTP (reserved SSRC): somebody else may look at the datagram */
     STREAM_SEEN_CANDIDATE, /* a candidate's; on an excluded port (DNS, NTP, IKE ...) it stays one */

@@ -343,7 +343,6 @@ bool stream_type_see(struct stream_parts *parts, const struct rtp_view *view,
 uint8_t stream_type_main(const struct stream_parts *parts);
 
 /* --- stream_probation.c --- */
-bool stream_port_excluded(uint16_t port);
 /* The rules of acceptance by content; true when the stream has just passed. */
 bool stream_probation_see(struct stream_parts *parts, const struct rtp_view *view,
                           const struct stream_tick *tick, int32_t sequence_step,

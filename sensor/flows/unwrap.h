@@ -16,7 +16,7 @@
 #include "sensor/flows/duplicate.h"
 #include "sensor/flows/fragment.h"
 
-enum { FLOW_SHARDS = 16 };
+enum { FLOW_SHARDS = 16, UNWRAP_AHEAD = 16 };
 
 /* One UDP datagram or TCP segment on its way to a worker. All pointers live until the analyst's
  * position has passed `number` (DESIGN.md section 2). */
@@ -88,6 +88,14 @@ size_t unwrap_bytes_max(const struct unwrap_options *options);
 bool unwrap_see(struct unwrap *unwrap, uint16_t link_type, uint16_t interface, uint64_t number,
                 uint64_t time_ns, uint64_t state_ns, const uint8_t *at, uint32_t captured,
                 uint32_t wire_bytes, struct datagram *out_datagram);
+/* The same in passes over a batch: look at all frames (their bytes alone), fetch what that leads
+ * to, then see each, in order. Places are 0 to UNWRAP_AHEAD - 1. */
+void unwrap_look(struct unwrap *unwrap, size_t place, uint16_t link_type, const uint8_t *at,
+                 uint32_t captured, uint32_t wire_bytes);
+void unwrap_prefetch(const struct unwrap *unwrap, size_t count);
+bool unwrap_see_looked(struct unwrap *unwrap, size_t place, uint16_t interface, uint64_t number,
+                       uint64_t time_ns, uint64_t state_ns, const uint8_t *at, uint32_t captured,
+                       uint32_t wire_bytes, struct datagram *out_datagram);
 void unwrap_mark(struct unwrap *unwrap, uint64_t mark_ns); /* time-outs of fragments */
 const struct unwrap_counts *unwrap_counts(const struct unwrap *unwrap);
 

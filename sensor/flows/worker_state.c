@@ -114,6 +114,17 @@ uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t
 
 /* --- UDP --- */
 
+/* For the lanes of a batch: clearing them would cost more than reading half a header. What is read
+ * of a lane is written before, and the tests run under a sanitizer that would know. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define WORKER_UNINITIALIZED __attribute__((uninitialized))
+#endif
+#endif
+#ifndef WORKER_UNINITIALIZED
+#define WORKER_UNINITIALIZED
+#endif
+
 /* What the first pass over a batch found out about a datagram. */
 struct lane {
     bool is_rtp;
@@ -232,43 +243,62 @@ static bool see_text(struct worker_state *state, const struct datagram *datagram
     return false;
 }
 
+/* RTP's ports are even by convention (RFC 3550 section 11). What only begins like RTP on others, as
+ * IAX does, is shown to nDPI from its first packet on. */
+static bool is_rtp_port(uint16_t port)
+{
+    return port % 2 == 0 && port > PORT_USER_FIRST && !stream_port_excluded(port);
+}
+
+/* What the flow is told of a datagram. */
+struct claim {
+    enum flow_application application;
+    bool is_candidate; /* a stream may claim it yet */
+};
+
 /* True: the packet is its stream's alone and no flow's. */
 static bool see_rtp(struct worker_state *state, const struct datagram *datagram,
-                    const struct lane *lane, enum flow_application *out_application)
+                    const struct lane *lane, struct claim *out_claim)
 {
     enum stream_seen seen =
         stream_see(state->streams, datagram, &lane->view, lane->hash, lane->hint);
     /* The flow learns at the packet that confirms the stream, and is not asked again. */
-    *out_application = seen == STREAM_SEEN_CONFIRMS ? FLOW_RTP : FLOW_UNKNOWN;
+    out_claim->application = seen == STREAM_SEEN_CONFIRMS ? FLOW_RTP : FLOW_UNKNOWN;
+    out_claim->is_candidate = seen == STREAM_SEEN_CANDIDATE && is_rtp_port(datagram->source_port) &&
+                              is_rtp_port(datagram->destination_port);
     return seen == STREAM_SEEN_CONFIRMED;
 }
 
 static void see_udp(struct worker_state *state, const struct datagram *datagram, struct lane *lane)
 {
-    enum flow_application application = FLOW_UNKNOWN;
+    struct claim claim = {.application = FLOW_UNKNOWN};
     uint8_t first = datagram->payload_bytes > 0 ? datagram->payload[0] : UINT8_MAX;
     if (lane->is_rtp) {
-        if (see_rtp(state, datagram, lane, &application)) {
+        if (see_rtp(state, datagram, lane, &claim)) {
             return;
         }
     } else if (has_rtp_version(datagram) && rtcp_is_type(datagram->payload[1])) {
         if (see_rtcp(state, datagram)) {
-            application = FLOW_RTCP;
+            claim.application = FLOW_RTCP;
         } else {
             /* Types 64 to 95 with the marker look like RTCP types. */
             lane_read(state, datagram, lane);
-            if (lane->is_rtp && see_rtp(state, datagram, lane, &application)) {
+            if (lane->is_rtp && see_rtp(state, datagram, lane, &claim)) {
                 return;
             }
         }
     } else if (first <= BYTE_STUN_LAST && see_stun(state, datagram)) {
-        application = FLOW_STUN;
+        claim.application = FLOW_STUN;
     } else if (first >= BYTE_SIP_FIRST && first <= BYTE_SIP_LAST) {
-        application = see_text(state, datagram) ? FLOW_SIP : FLOW_UNKNOWN;
+        claim.application = see_text(state, datagram) ? FLOW_SIP : FLOW_UNKNOWN;
     } else if (worker_knows_sip(state, datagram) && worker_is_keepalive(datagram)) {
         worker_count_reason(state, REASON_KEEPALIVE);
     }
-    (void)flow_see(state->flows, datagram, application);
+    if (claim.is_candidate) {
+        (void)flow_see_unsettled(state->flows, datagram);
+    } else {
+        (void)flow_see(state->flows, datagram, claim.application);
+    }
 }
 
 /* --- TCP --- */
@@ -297,7 +327,7 @@ static void see_tcp(struct worker_state *state, const struct datagram *segment)
 void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count)
 {
     assert(count <= WORKER_BATCH);
-    struct lane lanes[WORKER_BATCH];
+    struct lane lanes[WORKER_BATCH] WORKER_UNINITIALIZED;
     for (size_t index = 0; index < count; index++) {
         lanes[index].is_rtp = false;
         if (has_rtp_version(&batch[index]) && !rtcp_is_type(batch[index].payload[1])) {

@@ -3,7 +3,10 @@
  * For each frame: the timeline (marks first), then unwrapping, then the lane of its shard.
  * Datagrams wait in batches of 32 for each lane, so that a worker can prefetch; a batch is handed
  * on when it is full, before a mark, and at the end of a block. The order within a lane is the
- * order of frames, so nothing depends on where a batch was cut. */
+ * order of frames, so nothing depends on where a batch was cut.
+ *
+ * Before that, 16 frames at a time are looked at by their bytes alone, so that what the search for
+ * copies will touch is on its way when the first of them is worked on. */
 #include "sensor/run/dispatch.h"
 
 struct pending {
@@ -105,6 +108,11 @@ static void mark(struct dispatch *dispatch, uint64_t second, uint64_t shift_ns)
 static void see_time(struct dispatch *dispatch, const struct frame *frame)
 {
     struct timeline_step *step = &dispatch->step;
+    if (dispatch->first_ns != 0 && timeline_is_plain(&dispatch->timeline, frame->time_ns)) {
+        step->now_ns = frame->time_ns; /* not below first_ns: time has begun */
+        dispatch->last_ns = frame->time_ns > dispatch->last_ns ? frame->time_ns : dispatch->last_ns;
+        return;
+    }
     timeline_see(&dispatch->timeline, frame->time_ns, step);
     for (uint32_t i = 0; i < step->mark_count; i++) {
         mark(dispatch, step->marks[i], i == 0 ? step->shift_ns : 0);
@@ -118,7 +126,8 @@ static void see_time(struct dispatch *dispatch, const struct frame *frame)
     }
 }
 
-static void see_frame(struct dispatch *dispatch, const struct frame *frame)
+/* A frame that unwrap_look() has put at `place`. */
+static void see_frame(struct dispatch *dispatch, const struct frame *frame, size_t place)
 {
     see_time(dispatch, frame);
     if (dispatch->options.filter != NULL && !filter_matches(dispatch->options.filter, frame)) {
@@ -126,16 +135,21 @@ static void see_frame(struct dispatch *dispatch, const struct frame *frame)
         dispatch->filtered_bytes += frame->wire_bytes;
         return;
     }
-    struct datagram *made = &dispatch->made;
-    if (!unwrap_see(dispatch->unwrap, frame->link_type, frame->interface, frame->number,
-                    frame->time_ns, dispatch->step.now_ns, frame->at, frame->captured,
-                    frame->wire_bytes, made)) {
+    uint32_t lanes = dispatch->options.lane_count;
+    struct pending *pending = dispatch->pending;
+    /* With one lane the slot is known before the datagram is, and nothing is copied. */
+    struct datagram *made = lanes == 1 ? &pending->batch[pending->count] : &dispatch->made;
+    if (!unwrap_see_looked(dispatch->unwrap, place, frame->interface, frame->number, frame->time_ns,
+                           dispatch->step.now_ns, frame->at, frame->captured, frame->wire_bytes,
+                           made)) {
         return;
     }
-    uint32_t lanes = dispatch->options.lane_count;
     uint32_t index = lanes == 1 ? 0 : datagram_shard(made) % lanes;
-    struct pending *pending = &dispatch->pending[index];
-    pending->batch[pending->count++] = *made;
+    pending = &dispatch->pending[index];
+    struct datagram *slot = &pending->batch[pending->count++];
+    if (slot != made) { /* also where waiting for memory has flushed the batch meanwhile */
+        *slot = *made;
+    }
     if (pending->count == DISPATCH_BATCH) {
         hand_on(dispatch, index);
     }
@@ -152,9 +166,19 @@ void dispatch_flush(struct dispatch *dispatch)
 
 void dispatch_block(struct dispatch *dispatch, const struct block *block)
 {
-    for (uint32_t i = 0; i < block->frame_count; i++) {
-        dispatch->next_number = block->frames[i].number;
-        see_frame(dispatch, &block->frames[i]);
+    for (uint32_t from = 0; from < block->frame_count; from += UNWRAP_AHEAD) {
+        const struct frame *frames = &block->frames[from];
+        uint32_t left = block->frame_count - from;
+        uint32_t count = left < UNWRAP_AHEAD ? left : UNWRAP_AHEAD;
+        for (uint32_t i = 0; i < count; i++) {
+            unwrap_look(dispatch->unwrap, i, frames[i].link_type, frames[i].at, frames[i].captured,
+                        frames[i].wire_bytes);
+        }
+        unwrap_prefetch(dispatch->unwrap, count);
+        for (uint32_t i = 0; i < count; i++) {
+            dispatch->next_number = frames[i].number;
+            see_frame(dispatch, &frames[i], i);
+        }
     }
     if (block->frame_count > 0) {
         dispatch->next_number = block->frames[block->frame_count - 1].number + 1;

@@ -33,8 +33,8 @@ static const struct option options[] = {
 };
 /* clang-format on */
 
-static void on_fact(struct detector_context *context, void *lane_at, void *cell, const void *conf_at,
-                    const struct fact *fact)
+static void on_fact(struct detector_context *context, void *lane_at, void *cell,
+                    const void *conf_at, const struct fact *fact)
 {
     struct lane *lane = lane_at;
     const struct conf *conf = conf_at;
@@ -73,6 +73,7 @@ const struct detector detector_invite_seen = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,
+    .off_by_default = true,
     .on_fact = on_fact,
 };
 '''
@@ -99,9 +100,9 @@ def main():
         write(tree, "detectors/invite_seen.md", PAGE)
         with open(os.path.join(tree, "detectors/detectors.def"), "a", encoding="utf-8") as f:
             f.write("DETECTOR(invite_seen)\n")
-        write(tree, "tests/cases/invite-seen.fires/case.yaml", "# a call fires\ncapture: pcaps/call-busy.pcap\ndatasets: [alert]\n")
+        write(tree, "tests/cases/invite-seen.fires/case.yaml", "# a call fires\ncapture: pcaps/call-busy.pcap\noptions: [detectors.invite-seen.enabled=true]\ndatasets: [alert]\n")
         write(tree, "tests/cases/invite-seen.silent/case.yaml",
-              "# a registration does not\ncapture: pcaps/registration-good.pcap\ndatasets: [alert]\n")
+              "# a registration does not\ncapture: pcaps/registration-good.pcap\noptions: [detectors.invite-seen.enabled=true]\ndatasets: [alert]\n")
         problems = run(["cmake", "-S", ".", "-B", "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DEARSHOT_WERROR=ON",
                         "-DEARSHOT_TESTS=OFF"], tree) or run(["ninja", "-C", "build", "earshot"], tree)
         count.check("add a detector: build", problems)
