@@ -34,8 +34,8 @@ struct conf {
 static const struct option options[] = {
     OPTION("users", COUNT, conf, users, "2", "15", "64", "user names asked for within the window that make an enumeration"),
     OPTION("window", DURATION_NS, conf, window_ns, "1s", "60s", "1h", "length of the fast window"),
-    OPTION("users-hour", COUNT, conf, users_hour, "2", "25", "64", "user names asked for within an hour"),
-    OPTION("users-day", COUNT, conf, users_day, "2", "50", "64", "user names asked for within a day"),
+    OPTION("users_hour", COUNT, conf, users_hour, "2", "25", "64", "user names asked for within an hour"),
+    OPTION("users_day", COUNT, conf, users_day, "2", "50", "64", "user names asked for within a day"),
     OPTION_TABLE_SIZE("sources", COUNT, conf, sources, "64", "32768", "1M", "pairs of source and server whose questions are remembered"),
     {.kind = OPTION_END},
 };

@@ -26,7 +26,7 @@ static const struct option options[] = {
     OPTION("loss", PPM, conf, loss_ppm, "0.01%", "1%", "100%", "loss of an interval above which it is bad"),
     OPTION("variation", DURATION_NS, conf, variation_ns, "1ms", "30ms", "10s", "mean delay variation of an interval above which it is bad"),
     OPTION("burst", COUNT, conf, burst, "2", "5", "10000", "packets lost in a row that make an interval bad"),
-    OPTION("r-factor", DECIMAL, conf, r_milli, "0", "70", "100", "rating by the E-model below which an interval is bad"),
+    OPTION("r_factor", DECIMAL, conf, r_milli, "0", "70", "100", "rating by the E-model below which an interval is bad"),
     OPTION("delay", DURATION_NS, conf, delay_ns, "10ms", "150ms", "10s", "one-way delay by RTCP above which an interval is bad"),
     OPTION("packets", COUNT, conf, packets, "1", "50", "10000", "packets that must have been due for an interval to be judged"),
     {.kind = OPTION_END},

@@ -32,7 +32,7 @@ static const struct option options[] = {
     OPTION("window", DURATION_NS, conf, window_ns, "1m", "15m", "1d", "length of the sliding window"),
     OPTION("devices", COUNT, conf, devices, "2", "3", "64", "devices with bad streams that make it the site's matter"),
     OPTION("share", PPM, conf, share_ppm, "0.1%", "5%", "100%", "share of calls with bad streams that makes it the site's matter"),
-    OPTION("share-high", PPM, conf, share_high_ppm, "1%", "20%", "100%", "share of bad calls from which it is urgent"),
+    OPTION("share_high", PPM, conf, share_high_ppm, "1%", "20%", "100%", "share of bad calls from which it is urgent"),
     OPTION("calls", COUNT, conf, calls, "2", "10", "256", "bad calls there must be for it to be urgent"),
     OPTION("persist", DURATION_NS, conf, persist_ns, "0s", "2m", "1d", "how long calls must keep going bad for it to be urgent"),
     OPTION_TABLE_SIZE("sites", COUNT, conf, sites, "1", "1", "1", "sites that are remembered"),

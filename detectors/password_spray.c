@@ -31,8 +31,8 @@ struct conf {
 static const struct option options[] = {
     OPTION("accounts", COUNT, conf, accounts, "2", "6", "64", "accounts with a failed login within the window"),
     OPTION("window", DURATION_NS, conf, window_ns, "1s", "10m", "1d", "length of the fast window"),
-    OPTION("accounts-day", COUNT, conf, accounts_day, "2", "10", "64", "accounts with a failed login within a day"),
-    OPTION("accounts-week", COUNT, conf, accounts_week, "2", "20", "64", "accounts with a failed login within a week"),
+    OPTION("accounts_day", COUNT, conf, accounts_day, "2", "10", "64", "accounts with a failed login within a day"),
+    OPTION("accounts_week", COUNT, conf, accounts_week, "2", "20", "64", "accounts with a failed login within a week"),
     OPTION_TABLE_SIZE("networks", COUNT, conf, networks, "64", "16384", "1M", "networks (/24 or /48) whose failures are remembered"),
     {.kind = OPTION_END},
 };

@@ -37,9 +37,9 @@ struct conf {
 static const struct option options[] = {
     OPTION("failures", COUNT, conf, failures, "2", "10", "10000", "failed logins within the window that raise the alarm"),
     OPTION("window", DURATION_NS, conf, window_ns, "1s", "60s", "10m", "length of the fast window"),
-    OPTION("failures-mid", COUNT, conf, failures_mid, "2", "20", "10000", "failed logins within 10 minutes"),
-    OPTION("failures-day", COUNT, conf, failures_day, "2", "60", "100000", "failed logins within a day, of a device without past success"),
-    OPTION("failures-week", COUNT, conf, failures_week, "2", "150", "100000", "failed logins within a week, of a device without past success"),
+    OPTION("failures_mid", COUNT, conf, failures_mid, "2", "20", "10000", "failed logins within 10 minutes"),
+    OPTION("failures_day", COUNT, conf, failures_day, "2", "60", "100000", "failed logins within a day, of a device without past success"),
+    OPTION("failures_week", COUNT, conf, failures_week, "2", "150", "100000", "failed logins within a week, of a device without past success"),
     OPTION_TABLE_SIZE("pairs", COUNT, conf, pairs, "64", "65536", "1M", "pairs of source and account whose failures are remembered"),
     {.kind = OPTION_END},
 };

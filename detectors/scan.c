@@ -36,8 +36,8 @@ struct conf {
 static const struct option options[] = {
     OPTION("targets", COUNT, conf, targets, "2", "8", "40", "endpoints asked within the window that make a scan"),
     OPTION("window", DURATION_NS, conf, window_ns, "1s", "60s", "1h", "length of the fast window"),
-    OPTION("targets-hour", COUNT, conf, targets_hour, "2", "12", "40", "endpoints asked within an hour that make a scan"),
-    OPTION("targets-day", COUNT, conf, targets_day, "2", "20", "40", "endpoints asked within a day that make a scan"),
+    OPTION("targets_hour", COUNT, conf, targets_hour, "2", "12", "40", "endpoints asked within an hour that make a scan"),
+    OPTION("targets_day", COUNT, conf, targets_day, "2", "20", "40", "endpoints asked within a day that make a scan"),
     OPTION_TABLE_SIZE("sources", COUNT, conf, sources, "64", "65536", "1M", "sources whose targets are remembered"),
     {.kind = OPTION_END},
 };

@@ -232,6 +232,34 @@ static void any_stamps_keep_the_promise(void **state)
     }
 }
 
+static void the_short_way_agrees(void **state)
+{
+    (void)state;
+    uint64_t seed = 7;
+    struct timeline with = {0};
+    struct timeline without = {0};
+    uint64_t stamp_ns = AT(0);
+    uint32_t plain = 0;
+    for (uint32_t frame = 0; frame < 20000; frame++) {
+        bool is_calm = next_random(&seed) % 4 != 0;
+        stamp_ns = is_calm ? stamp_ns + next_random(&seed) % (NS_PER_S / 3)
+                           : hostile_stamp(&seed, stamp_ns);
+        struct timeline_step step = see(&without, stamp_ns);
+        if (timeline_is_plain(&with, stamp_ns)) {
+            plain++;
+            assert_int_equal(step.mark_count, 0);
+            assert_int_equal(step.shift_ns, 0);
+            assert_int_equal(step.note, REASON_NONE);
+            assert_int_equal(step.now_ns, stamp_ns);
+        } else {
+            (void)see(&with, stamp_ns);
+        }
+        assert_memory_equal(&with, &without, offsetof(struct timeline, suspect_ns));
+        assert_int_equal(with.suspects, without.suspects);
+    }
+    assert_true(plain > 1000); /* else nothing was compared */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_row_that_is_broken_begins_again),
         cmocka_unit_test(a_capture_without_time_works),
         cmocka_unit_test(any_stamps_keep_the_promise),
+        cmocka_unit_test(the_short_way_agrees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
