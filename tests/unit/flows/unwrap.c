@@ -430,6 +430,46 @@ static void anything_is_counted(void **state)
     unwrap_close(NULL);
 }
 
+/* What is looked at in a batch gives the same as one by one; every third frame is a copy. */
+static void looking_ahead_changes_nothing(void **state)
+{
+    (void)state;
+    struct unwrap *batched = open_unwrap(1, true);
+    struct unwrap *single = open_unwrap(1, true);
+    struct frame frames[UNWRAP_AHEAD];
+    uint64_t time_ns = NOW;
+    for (uint32_t turn = 0; turn < 50; turn++) {
+        for (uint32_t place = 0; place < UNWRAP_AHEAD; place++) {
+            struct frame *frame = &frames[place];
+            frame_packet(frame);
+            frame_at(frame)[4] = (uint8_t)turn; /* the IP id: a copy of the frame before, or not */
+            frame_at(frame)[5] = (uint8_t)(place - (place % 3 == 2));
+            unwrap_look(batched, place, LINK_RAW, frame_at(frame), frame_bytes(frame),
+                        frame_bytes(frame));
+        }
+        unwrap_prefetch(batched, UNWRAP_AHEAD);
+        for (uint32_t place = 0; place < UNWRAP_AHEAD; place++, time_ns += NS_PER_MS) {
+            uint64_t number = (uint64_t)turn * UNWRAP_AHEAD + place + 1;
+            struct frame *frame = &frames[place];
+            struct datagram one;
+            struct datagram other;
+            memset(&one, 0, sizeof one);
+            memset(&other, 0, sizeof other);
+            bool is_datagram = see(single, LINK_RAW, frame, number, time_ns, &one);
+            assert_int_equal(is_datagram, place % 3 != 2);
+            assert_int_equal(is_datagram,
+                             unwrap_see_looked(batched, place, 0, number, time_ns, time_ns,
+                                               frame_at(frame), frame_bytes(frame),
+                                               frame_bytes(frame), &other));
+            assert_memory_equal(&one, &other, sizeof one);
+        }
+    }
+    assert_memory_equal(unwrap_counts(batched), unwrap_counts(single),
+                        sizeof(struct unwrap_counts));
+    unwrap_close(batched);
+    unwrap_close(single);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,6 +484,7 @@ int main(void)
         cmocka_unit_test(the_same_address_twice_is_one_flow),
         cmocka_unit_test(shards_are_even),
         cmocka_unit_test(anything_is_counted),
+        cmocka_unit_test(looking_ahead_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
