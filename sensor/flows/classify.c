@@ -1,12 +1,12 @@
 /* classify.c - nDPI 4.2 behind a small door.
  *
- * One module a worker, made when the first flow asks (10 MiB, 20 ms); the states it works in (688
+ * One module a shard, made when its first flow asks (10 MiB, 20 ms); the states it works in (688
  * bytes each) stand in a region of ours, so that their number is bounded and what is not used is
  * not touched. What nDPI allocates inside a state is freed with its examination.
  *
  * What is believed: only verdicts that nDPI reached by inspection of this flow's packets. A guess
  * by port or address is passed on as a guess, for nobody to trust. A verdict from nDPI's caches of
- * earlier flows is dropped, because it depends on what else this worker has seen (DESIGN.md law 2).
+ * earlier flows is dropped: it is about them.
  * SIP, RTP and RTCP are never taken from nDPI: it calls random bytes RTP at the first packet and
  * anything on port 5060 SIP; our decoders have judged those already.
  *
@@ -22,7 +22,8 @@
 #include "base/slice.h"
 
 struct classify {
-    struct ndpi_detection_module_struct *module;
+    struct ndpi_detection_module_struct *modules[FLOW_SHARDS]; /* NULL until a flow of it asks */
+    uint8_t shard_of[CLASSIFY_FLOWS_MAX + 1]; /* of an examination */
     bool failed; /* no module could be made: said once */
     struct region states; /* struct ndpi_flow_struct [CLASSIFY_FLOWS_MAX] */
     uint32_t free_ids[CLASSIFY_FLOWS_MAX];
@@ -59,22 +60,25 @@ void classify_close(struct classify *classify)
     if (classify == NULL) {
         return;
     }
-    if (classify->module != NULL) {
-        ndpi_exit_detection_module(classify->module);
+    for (size_t shard = 0; shard < FLOW_SHARDS; shard++) {
+        if (classify->modules[shard] != NULL) {
+            ndpi_exit_detection_module(classify->modules[shard]);
+        }
     }
     region_close(&classify->states);
     free(classify);
 }
 
-static bool module_make(struct classify *classify)
+static bool module_make(struct classify *classify, uint32_t shard)
 {
-    if (classify->module != NULL || classify->failed) {
+    if (classify->modules[shard] != NULL || classify->failed) {
         return !classify->failed;
     }
     /* The library is linked by its exact version, but the struct is ours to allocate: ask. */
     bool fits = ndpi_detection_get_sizeof_ndpi_flow_struct() == sizeof(struct ndpi_flow_struct);
-    classify->module = fits ? ndpi_init_detection_module(ndpi_dont_load_tor_hosts) : NULL;
-    if (classify->module == NULL) {
+    struct ndpi_detection_module_struct *module =
+        fits ? ndpi_init_detection_module(ndpi_dont_load_tor_hosts) : NULL;
+    if (module == NULL) {
         classify->failed = true;
         log_line(LOG_WARN, "nDPI cannot be used (%s): flows of other programs stay without a name",
                  fits ? "no detection module" : "another version than it was built for");
@@ -82,17 +86,19 @@ static bool module_make(struct classify *classify)
     }
     NDPI_PROTOCOL_BITMASK all;
     NDPI_BITMASK_SET_ALL(all);
-    ndpi_set_protocol_detection_bitmask2(classify->module, &all);
-    ndpi_finalize_initialization(classify->module);
+    ndpi_set_protocol_detection_bitmask2(module, &all);
+    ndpi_finalize_initialization(module);
+    classify->modules[shard] = module;
     return true;
 }
 
-uint32_t classify_begin(struct classify *classify)
+uint32_t classify_begin(struct classify *classify, uint32_t shard)
 {
-    if (classify->free_count == 0 || !module_make(classify)) {
+    if (classify->free_count == 0 || !module_make(classify, shard)) {
         return 0;
     }
     uint32_t id = classify->free_ids[--classify->free_count];
+    classify->shard_of[id] = (uint8_t)shard;
     memset(state_of(classify, id), 0, sizeof(struct ndpi_flow_struct));
     return id;
 }
@@ -110,17 +116,19 @@ static bool is_ours(uint16_t protocol)
            protocol == NDPI_PROTOCOL_RTCP;
 }
 
-static void name_of(struct classify *classify, uint16_t protocol, char *out, size_t out_bytes)
+static void name_of(struct ndpi_detection_module_struct *module, uint16_t protocol, char *out,
+                    size_t out_bytes)
 {
     const char *name =
-        protocol == NDPI_PROTOCOL_UNKNOWN ? "" : ndpi_get_proto_name(classify->module, protocol);
+        protocol == NDPI_PROTOCOL_UNKNOWN ? "" : ndpi_get_proto_name(module, protocol);
     size_t bytes = strnlen(name, out_bytes - 1);
     memcpy(out, name, bytes);
     out[bytes] = '\0';
 }
 
-static void verdict_of(struct classify *classify, const struct ndpi_flow_struct *state,
-                       ndpi_protocol protocol, struct classify_verdict *out_verdict)
+static void verdict_of(struct ndpi_detection_module_struct *module,
+                       const struct ndpi_flow_struct *state, ndpi_protocol protocol,
+                       struct classify_verdict *out_verdict)
 {
     *out_verdict = (struct classify_verdict){.final = false};
     bool is_known = protocol.master_protocol != NDPI_PROTOCOL_UNKNOWN ||
@@ -133,8 +141,8 @@ static void verdict_of(struct classify *classify, const struct ndpi_flow_struct 
     }
     out_verdict->final = true;
     out_verdict->guessed = is_guess;
-    name_of(classify, protocol.master_protocol, out_verdict->master, sizeof out_verdict->master);
-    name_of(classify, protocol.app_protocol, out_verdict->app, sizeof out_verdict->app);
+    name_of(module, protocol.master_protocol, out_verdict->master, sizeof out_verdict->master);
+    name_of(module, protocol.app_protocol, out_verdict->app, sizeof out_verdict->app);
 }
 
 void classify_packet(struct classify *classify, uint32_t id, const struct datagram *datagram,
@@ -145,10 +153,11 @@ void classify_packet(struct classify *classify, uint32_t id, const struct datagr
         return;
     }
     struct ndpi_flow_struct *state = state_of(classify, id);
+    struct ndpi_detection_module_struct *module = classify->modules[classify->shard_of[id]];
     uint32_t bytes = datagram->ip_bytes > UINT16_MAX ? UINT16_MAX : datagram->ip_bytes;
     ndpi_protocol protocol = ndpi_detection_process_packet(
-        classify->module, state, datagram->ip, (uint16_t)bytes, datagram->state_ns / NS_PER_MS);
-    verdict_of(classify, state, protocol, out_verdict);
+        module, state, datagram->ip, (uint16_t)bytes, datagram->state_ns / NS_PER_MS);
+    verdict_of(module, state, protocol, out_verdict);
     if (out_verdict->guessed) {
         /* Packets to come may know better. */
         *out_verdict = (struct classify_verdict){.final = false};
@@ -158,9 +167,10 @@ void classify_packet(struct classify *classify, uint32_t id, const struct datagr
 void classify_give_up(struct classify *classify, uint32_t id, struct classify_verdict *out_verdict)
 {
     struct ndpi_flow_struct *state = state_of(classify, id);
+    struct ndpi_detection_module_struct *module = classify->modules[classify->shard_of[id]];
     u_int8_t was_guessed = 0;
-    ndpi_protocol protocol = ndpi_detection_giveup(classify->module, state, 1, &was_guessed);
-    verdict_of(classify, state, protocol, out_verdict);
+    ndpi_protocol protocol = ndpi_detection_giveup(module, state, 1, &was_guessed);
+    verdict_of(module, state, protocol, out_verdict);
     out_verdict->guessed = out_verdict->final && (out_verdict->guessed || was_guessed != 0);
     out_verdict->final = true;
 }

@@ -1,8 +1,8 @@
 /* classify.h - nDPI's opinion about a flow, where our decoders have none. The only file that knows
  * nDPI.
  *
- * Owns      one nDPI module, made at the first flow that needs it, and the flow states it lends
- *           out.
+ * Owns      an nDPI module for each shard, made at the first flow of it that asks, and the flow
+ *           states it lends out.
  * Borrows   packets during the call.
  * Time      packet time in ms, an argument.
  * Bounds    CLASSIFY_PACKETS_UDP and _TCP packets a flow, CLASSIFY_FLOWS_MAX flows under
@@ -10,9 +10,9 @@
  * Errors    a module that cannot be made: said once, then no opinions.
  * Thread    one worker.
  *
- * A second opinion, never trusted on a port guess; verdicts from nDPI's caches of earlier flows are
- * not used either, because then an answer would depend on which worker saw what (DESIGN.md law 2).
- */
+ * A second opinion, never trusted on a port guess. nDPI remembers earlier flows and lets them sway a
+ * verdict, so a module belongs to a shard, not to a worker: then an answer does not depend on which
+ * worker saw what (DESIGN.md law 2; decision 005). */
 #ifndef SENSOR_FLOWS_CLASSIFY_H
 #define SENSOR_FLOWS_CLASSIFY_H
 
@@ -32,7 +32,7 @@ struct classify_verdict {
 struct classify *classify_open(void); /* NULL: no memory */
 void classify_close(struct classify *classify);
 /* A flow's examination; returned as a small id, 0 = no room now. */
-uint32_t classify_begin(struct classify *classify);
+uint32_t classify_begin(struct classify *classify, uint32_t shard);
 void classify_packet(struct classify *classify, uint32_t id, const struct datagram *datagram,
                      struct classify_verdict *out_verdict);
 void classify_give_up(struct classify *classify, uint32_t id, struct classify_verdict *out_verdict);

@@ -168,7 +168,7 @@ static void examination_begin(struct flow_table *table, struct flow_shard *shard
 {
     if (shard->examinations < EXAMINATIONS_OPEN &&
         shard->examinations_second < EXAMINATIONS_A_SECOND) {
-        flow->examination = classify_begin(table->classify);
+        flow->examination = classify_begin(table->classify, (uint32_t)(shard - table->shards));
     }
     if (flow->examination == 0) {
         table->options.on_reason(table->options.owner, REASON_FLOW_UNCLASSIFIED);

@@ -294,15 +294,17 @@ uint32_t stream_slope_see(struct stream_parts *parts);
 void stream_jitter_tell(const struct stream_parts *parts, struct stream_sighting *sighting);
 void stream_jitter_interval(struct stream_parts *parts); /* a new interval begins */
 
-/* |D| of RFC 3550 A.8 in 1/256 ns. Differences beyond 19 hours are held there: they are no jitter.
- */
+/* |D| of RFC 3550 A.8 in 1/256 ns, held at 68 s (what the largest can hold): a stamp from another century
+ * is no jitter. Gaps are held at 19 hours before, so that nothing overflows. */
 #define STREAM_GAP_MAX (INT64_C(1) << 46)
+#define STREAM_DISTANCE_MAX (((INT64_C(1) << 36) - 1) << STREAM_JITTER_BITS)
 static inline int64_t stream_distance(int64_t gap_ns, int32_t ts_step, uint32_t tick_ns)
 {
     int64_t media = (int64_t)ts_step * (int64_t)tick_ns;
     int64_t distance =
         gap_ns * (1 << STREAM_JITTER_BITS) - (media >> (STREAM_TICK_BITS - STREAM_JITTER_BITS));
-    return distance < 0 ? -distance : distance;
+    distance = distance < 0 ? -distance : distance;
+    return distance < STREAM_DISTANCE_MAX ? distance : STREAM_DISTANCE_MAX;
 }
 
 /* J += (|D| - J) / 16; the shift rounds down: 1/16 ns at most. The sum may wrap only after 2^18

@@ -24,13 +24,14 @@ EVERYTHING = ["--set", "records.sip=messages", "--set", "records.media_interval=
 
 
 def answer(binary, capture, workers, extra=()):
-    """(exit status, hash of records, hash of report, last line of the error output)"""
-    command = [binary, "-r", capture, "--workers", str(workers), *EVERYTHING, *extra]
-    records = subprocess.run(command + ["--records", "-"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
-    report = subprocess.run(command + ["--report", "json"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
-    tail = (records.stderr + report.stderr).decode("utf-8", "replace").strip().splitlines()
-    return (records.returncode, report.returncode, hashlib.sha256(records.stdout).hexdigest(),
-            hashlib.sha256(report.stdout).hexdigest()), tail[-1:] or [""]
+    """((exit status, hash of records, hash of report), last line of the error output)"""
+    with tempfile.NamedTemporaryFile() as records:
+        command = [binary, "-r", capture, "--workers", str(workers), *EVERYTHING, *extra, "--records", records.name, "--report", "json"]
+        out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        with open(records.name, "rb") as f:
+            written = hashlib.sha256(f.read()).hexdigest()
+    tail = out.stderr.decode("utf-8", "replace").strip().splitlines()
+    return (out.returncode, written, hashlib.sha256(out.stdout).hexdigest()), tail[-1:] or [""]
 
 
 def compare(binary, capture):
@@ -39,7 +40,7 @@ def compare(binary, capture):
     for what, workers, extra in (("a second run", 1, ()), ("no threads", 0, ()), ("2 workers", 2, ()), ("4 workers", 4, ())):
         other, tail = answer(binary, capture, workers, extra)
         if other != first:
-            problems.append(f"{what}: {'records' if other[2] != first[2] else 'report or status'} differ {tail[0][:200]}")
+            problems.append(f"{what}: {'records' if other[1] != first[1] else 'report or status'} differ {tail[0][:200]}")
     return problems
 
 
@@ -57,14 +58,14 @@ def full_tables(count, binary, load):
             capture = os.path.join(folder, kind + ".pcap")
             subprocess.run([load, kind, str(calls), str(second), "7", capture], check=True, capture_output=True)
             first, _ = answer(binary, capture, 0, SMALL)
-            problems = [f"{workers} workers: {'records' if other[2] != first[2] else 'report or status'} differ"
+            problems = [f"{workers} workers: {'records' if other[1] != first[1] else 'report or status'} differ"
                         for workers in (1, 2, 3, 4, 16) if (other := answer(binary, capture, workers, SMALL)[0]) != first]
             count.check(f"equal answers with full tables, {kind}", problems)
 
 
 def race_free(binary, capture):
-    (status, report_status, _, _), tail = answer(binary, capture, 4)
-    return [] if status in (0, 3) and report_status in (0, 3) else [f"status {status}, {report_status}: {tail[0][:300]}"]
+    (status, _, _), tail = answer(binary, capture, 4)
+    return [] if status in (0, 3) else [f"status {status}: {tail[0][:300]}"]
 
 
 def main():

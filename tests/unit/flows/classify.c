@@ -61,7 +61,7 @@ static void a_protocol_is_named_by_its_content(void **state)
     struct whole whole;
     struct classify_verdict verdict;
     assert_non_null(classify);
-    uint32_t id = classify_begin(classify);
+    uint32_t id = classify_begin(classify, 0);
     assert_int_not_equal(id, 0);
     whole_make(&whole, 40000, 53, dns_query, sizeof dns_query);
     classify_packet(classify, id, &whole.datagram, &verdict);
@@ -82,7 +82,7 @@ static void our_protocols_are_never_taken_from_it(void **state)
     struct classify_verdict verdict;
     struct whole whole;
     for (int kind = 0; kind < 2; kind++) {
-        uint32_t id = classify_begin(classify);
+        uint32_t id = classify_begin(classify, 0);
         if (kind == 0) {
             whole_make(&whole, 40000, 7777, options, sizeof options - 1);
         } else {
@@ -105,7 +105,7 @@ static void a_port_alone_is_a_guess(void **state)
     struct classify *classify = classify_open();
     struct classify_verdict verdict;
     struct whole whole;
-    uint32_t id = classify_begin(classify);
+    uint32_t id = classify_begin(classify, 0);
     whole_make(&whole, 40000, 1812, junk, sizeof junk - 1); /* RADIUS' port */
     for (int packet = 0; packet < CLASSIFY_PACKETS_UDP; packet++) {
         classify_packet(classify, id, &whole.datagram, &verdict);
@@ -116,7 +116,7 @@ static void a_port_alone_is_a_guess(void **state)
     assert_true(verdict.guessed || verdict.app[0] == '\0');
     classify_end(classify, id);
     /* Without an IP header in one piece there is nothing to show. */
-    id = classify_begin(classify);
+    id = classify_begin(classify, 0);
     whole_make(&whole, 40000, 53, dns_query, sizeof dns_query);
     whole.datagram.ip = NULL;
     classify_packet(classify, id, &whole.datagram, &verdict);
@@ -131,13 +131,13 @@ static void states_are_bounded_and_come_back(void **state)
     struct classify *classify = classify_open();
     uint32_t ids[CLASSIFY_FLOWS_MAX];
     for (size_t index = 0; index < CLASSIFY_FLOWS_MAX; index++) {
-        ids[index] = classify_begin(classify);
+        ids[index] = classify_begin(classify, 0);
         assert_int_not_equal(ids[index], 0);
     }
-    assert_int_equal(classify_begin(classify), 0);
+    assert_int_equal(classify_begin(classify, 0), 0);
     classify_end(classify, ids[7]);
-    assert_int_equal(classify_begin(classify), ids[7]);
-    assert_int_equal(classify_begin(classify), 0);
+    assert_int_equal(classify_begin(classify, 0), ids[7]);
+    assert_int_equal(classify_begin(classify, 0), 0);
     for (size_t index = 0; index < CLASSIFY_FLOWS_MAX; index++) {
         classify_end(classify, ids[index]);
     }
