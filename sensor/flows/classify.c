@@ -17,9 +17,14 @@
 #include "sensor/flows/classify.h"
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/region.h"
 #include "base/slice.h"
+
+/* nDPI and the libgcrypt under it start up with global state: two workers that made a module at the same
+ * time aborted one run in fifty. */
+static struct lock library = LOCK_OPEN;
 
 struct classify {
     struct ndpi_detection_module_struct *modules[FLOW_SHARDS]; /* NULL until a flow of it asks */
@@ -76,9 +81,11 @@ static bool module_make(struct classify *classify, uint32_t shard)
     }
     /* The library is linked by its exact version, but the struct is ours to allocate: ask. */
     bool fits = ndpi_detection_get_sizeof_ndpi_flow_struct() == sizeof(struct ndpi_flow_struct);
+    lock_take(&library);
     struct ndpi_detection_module_struct *module =
         fits ? ndpi_init_detection_module(ndpi_dont_load_tor_hosts) : NULL;
     if (module == NULL) {
+        lock_give(&library);
         classify->failed = true;
         log_line(LOG_WARN, "nDPI cannot be used (%s): flows of other programs stay without a name",
                  fits ? "no detection module" : "another version than it was built for");
@@ -88,6 +95,7 @@ static bool module_make(struct classify *classify, uint32_t shard)
     NDPI_BITMASK_SET_ALL(all);
     ndpi_set_protocol_detection_bitmask2(module, &all);
     ndpi_finalize_initialization(module);
+    lock_give(&library);
     classify->modules[shard] = module;
     return true;
 }

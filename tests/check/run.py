@@ -30,7 +30,7 @@ EDGES = {
                           "outputs/community_id.h", "sensor/flows/sighting.h"), ()),
     "sensor/run": (("base", "decoders", "detectors", "outputs", "sensor"), (), (("yaml.h", "sensor/run/settings.c"),)),
 }
-THREADS = {"pthread.h": ("sensor/run/", "base/log.c"), "stdatomic.h": ("base/ring", "base/counter", "sensor/run/", "base/log.c")}
+THREADS = {"pthread.h": ("sensor/run/", "base/log.c"), "stdatomic.h": ("base/ring", "base/counter", "base/lock", "sensor/run/", "base/log.c")}
 FLOATING = ("sensor/state/quality", "base/sketch", "base/baseline")
 
 
