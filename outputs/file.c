@@ -21,11 +21,13 @@ enum { BUFFER_BYTES = 256 << 10, WRITE_AT_BYTES = 192 << 10 };
 
 struct conf {
     char path[OPTION_TEXT_BYTES];
+    bool append;
 };
 
 /* clang-format off */
 static const struct option options[] = {
-    OPTION("path", TEXT, conf, path, NULL, "-", NULL, "file that lines are appended to; - is standard output"),
+    OPTION("path", TEXT, conf, path, NULL, "-", NULL, "file that lines are written to; - is standard output"),
+    OPTION("append", BOOL, conf, append, NULL, "true", NULL, "add to a file that is there; false: begin it anew"),
     {.kind = OPTION_END},
 };
 /* clang-format on */
@@ -54,7 +56,9 @@ static enum status file_open(const char *name, const void *conf_bytes, void **ou
     if (strcmp(conf->path, "-") == 0) {
         file->descriptor = STDOUT_FILENO;
     } else {
-        file->descriptor = open(conf->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        file->descriptor =
+            open(conf->path,
+                 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (conf->append ? 0 : O_TRUNC), 0640);
         file->owned = true;
     }
     if (file->descriptor < 0) {

@@ -62,10 +62,15 @@ static enum status records_open(struct writer *writer, struct error *error)
     assert(file != NULL);
     writer->records_conf = calloc(1, file->conf_bytes);
     const struct option *path = option_find(file->options, SLICE("path"));
-    assert(writer->records_conf != NULL && path != NULL);
+    const struct option *append = option_find(file->options, SLICE("append"));
+    assert(writer->records_conf != NULL && path != NULL && append != NULL);
     option_presets(file->options, writer->records_conf);
     enum status status = option_parse(path, slice_of_string(writer->options.records),
                                       writer->records_conf, "--records", "--records", error);
+    if (status == STATUS_OK) { /* one run, one file */
+        status = option_parse(append, SLICE("false"), writer->records_conf, "--records", "append",
+                              error);
+    }
     if (status == STATUS_OK) {
         status = place_open(writer, "--records", file, writer->records_conf, UINT32_MAX, error);
     }

@@ -105,6 +105,22 @@ def main():
         expect(count, "standard input", run(binary, "-r", "-", "--report", "json", stdin=f), 0, b'"truncated":false', err_lines=0)
     expect(count, "empty standard input", run(binary, "-r", "-", data=b""), 3, err_lines=1)
     expect(count, "records to standard output", run(binary, "-r", CAPTURE, "--records", "-"), 0, b'"earshot.call"', err_lines=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path, sizes = os.path.join(folder, "records"), []
+        for _ in range(2):
+            run(binary, "-r", CAPTURE, "--records", path, "--report", "none")
+            sizes.append(os.path.getsize(path))
+        count.check("cli --records begins its file anew", [] if sizes[0] == sizes[1] > 0 else [f"sizes {sizes}"])
+        config = os.path.join(folder, "c.yaml")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write(f"outputs: {{a: {{type: file, path: {folder}/alerts, datasets: [call]}}}}\n")
+        for _ in range(2):
+            run(binary, "-r", CAPTURE, "-c", config, "--deliver", "--report", "none")
+        with open(os.path.join(folder, "alerts"), "rb") as f:
+            lines = f.read().splitlines()
+        count.check("cli --deliver appends to configured files", [] if len(lines) == 2 else [f"{len(lines)} lines"])
+        run(binary, "-r", CAPTURE, "-c", config, "--report", "none")
+        count.check("cli without --deliver writes nothing", [] if os.path.getsize(os.path.join(folder, "alerts")) == sum(len(x) + 1 for x in lines) else ["it wrote"])
     with open("/dev/full", "wb") as full:
         out = subprocess.run([binary, "-r", CAPTURE, "--records", "-"], stdout=full, stderr=subprocess.PIPE, timeout=60)
         count.check("cli full standard output", [] if out.returncode == 1 and out.stderr else [f"status {out.returncode}"])
