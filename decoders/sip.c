@@ -1,7 +1,8 @@
 /* sip.c - one SIP message taken apart: one walk over its lines, then the headers in a fixed order.
  *
- *   lines (sip_line.c) ─▶ first value of each header, a bit for each seen ─▶ checks in a fixed
- * order ─▶ body └─▶ second and later lines are judged as they come
+ *   lines (sip_line.c) --> first value of each header, a bit for each seen --> checks, fixed order
+ *                      |                                                      --> body
+ *                      '-> second and later lines are judged as they come
  *
  * Why two steps: which header comes next differs from sender to sender, so a jump by header name is
  * guessed wrong by the processor nearly every time, while "is there a Contact" in a fixed place is

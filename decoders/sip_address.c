@@ -2,8 +2,7 @@
  * section 19.1, 20.10, 25.1; RFC 3966).
  *
  *   "Alice \"A\"" <sip:+1-555;ext=1:secret@[2001:db8::1]:5060;user=phone?Subject=x> ;tag=88
- *    display           user        password  host          port  URI parameters headers   header
- * parameters
+ *    display           user        password  host       port  parameters  headers   of the header
  *
  * The user ends at the last @ before the host: it may hold ; ? / : & = + $ and , unescaped, so the
  * URI is not cut at its first semicolon. Without angle brackets a semicolon begins the parameters

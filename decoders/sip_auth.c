@@ -1,8 +1,7 @@
 /* sip_auth.c - credentials, challenges and signed identities, as far as they are odd or needed
  * later (RFC 3261 section 20.7, 20.44; RFC 8760; RFC 3310; RFC 8224).
  *
- *   Digest username="alice", realm="example.com", nonce="84f1", uri="sip:example.com",
- * response="7587", qop=auth, nc=01
+ *   Digest username="alice", realm="example.com", nonce="84f1", response="7587", qop=auth, nc=01
  *
  * Values come quoted or bare whatever the grammar says, so quotes are taken off where they stand.
  * Empty nonce and response are how an IMS telephone names itself before it is challenged: present,

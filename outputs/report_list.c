@@ -1,7 +1,6 @@
 /* report_list.c - external merge sort over temporary files without a name.
  *
- *   add ──▶ file ──chunks of 4 MiB, each sorted──▶ runs ──32 at a time merged──▶ fewer runs ... ──▶
- * one run
+ *   add --> file --chunks of 4 MiB, each sorted--> runs --32 at a time merged--> ... --> one run
  *
  * A capture of a week holds more calls than a report may hold in memory, and the report must join
  * what belongs together (a Call-ID used again, a stream seen on two VLANs) and stand in the order

@@ -7,12 +7,14 @@
  *   | seconds    | fraction   | captured     | on the wire  | bytes ...
  *
  * The magic tells byte order, resolution and variant:
- *   a1b2c3d4 microseconds, a1b23c4d nanoseconds, a1b2cd34 "modified": 8 bytes more in each record
- * header (Kuznetsov's Linux patch), 1c0001ac and 1c0001ab Ixia hardware (ns) and software (us): 4
- * bytes more in the file header. Before version 2.3 (and in 543.0) the two lengths of a record
- * stand in the other order, in 2.3 in either: there the smaller one is the captured length. The
- * upper half of the link type states the length of the frame check sequence and is no part of the
- * type.
+ *   a1b2c3d4             microseconds
+ *   a1b23c4d             nanoseconds
+ *   a1b2cd34             "modified": 8 bytes more in each record header (Kuznetsov's Linux patch)
+ *   1c0001ac, 1c0001ab   Ixia hardware (ns) and software (us): 4 bytes more in the file header
+ *
+ * Before version 2.3 (and in 543.0) the two lengths of a record stand in the other order, in 2.3 in
+ * either: there the smaller one is the captured length. The upper half of the link type states the
+ * length of the frame check sequence and is no part of the type.
  *
  * A captured length above the snapshot length is believed (Solaris and others write such) as long
  * as it is one that a frame can have; else the record header is garbage and nothing behind it can

@@ -1,9 +1,10 @@
 /* bytestream.c - TCP in order, and the SIP messages in it (RFC 9293 section 3.10, RFC 3261
  * section 18.3).
  *
- *   segment ─▶ in order, nothing held ─▶ framing reads the segment itself, whole messages are told
- * from there └─▶ else held in chunks ─▶ when a message may be whole: copied together once, framed,
- * told, dropped
+ *   segment --> in order, nothing held --> framing reads the segment itself: whole messages are told
+ *           |                              from there
+ *           '-> else held in chunks --> when a message may be whole: copied together once, framed,
+ *                                       told, dropped
  *
  * Each direction is a stream of its own, so a capture of one side works like one of both. Framing
  * is asked again only when there is a reason: the rest of a body has come, or a line (while there

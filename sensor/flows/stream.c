@@ -1,9 +1,8 @@
 /* stream.c - the streams of one worker: found, begun, evicted, swept at marks.
  *
  *   index  hash --> cell: stream_index.c          hot [cell]   cold [cell]   side [cell]
- *   order  cells by their first packet, with holes where streams ended; closed up when half of it
- * is holes shard  two lists, candidates and confirmed streams, each in the order in which they came
- * to it
+ *   order  cells by their first packet, with holes where streams ended; closed up when half is holes
+ *   shard  two lists, candidates and confirmed streams, each in the order in which they came to it
  *
  * The common packet (next number, usual step, same type, confirmed) goes a short way: one line of
  * memory where the clock is static, one more where variation has parted from jitter, two more where

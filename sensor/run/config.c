@@ -100,9 +100,9 @@ static const struct {
     struct option options[2];
 } table_rows[CONFIG_TABLE_COUNT] = {
     [CONFIG_TABLE_STREAMS] = {"streams", TABLE("262144", "RTP streams at once, candidates included")},
-    [CONFIG_TABLE_FLOWS] = {"flows", TABLE("131072", "flows that are not media")},
+    [CONFIG_TABLE_FLOWS] = {"flows", TABLE("65536", "flows that are not media")},
     [CONFIG_TABLE_TCP_STREAMS] = {"tcp-streams", TABLE("65536", "directions of TCP that may carry SIP")},
-    [CONFIG_TABLE_TRANSACTIONS] = {"transactions", TABLE("262144", "SIP transactions open or ended for less than 32 s")},
+    [CONFIG_TABLE_TRANSACTIONS] = {"transactions", TABLE("131072", "SIP transactions open or ended for less than 32 s")},
     [CONFIG_TABLE_ATTEMPTS] = {"attempts", TABLE("131072", "registration attempts remembered")},
     [CONFIG_TABLE_BINDINGS] = {"bindings", TABLE("262144", "registered contacts")},
     [CONFIG_TABLE_ACCOUNTS] = {"accounts", TABLE("262144", "accounts and their devices, known by success or failure")},

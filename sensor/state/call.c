@@ -6,10 +6,8 @@
  * Time-outs are first-in first-out queues, one for each delay: state time never goes back, so what
  * was queued first is due first, and no wheel is needed. A call stands in exactly one of them:
  *
- *   SETUP --200--> UP --BYE--> SOON (5 s) --told--> STREAMS (while some are open) --> LINGER -->
- * gone
- *     \--final, CANCEL--> SOON, RETRY (32 s: another INVITE may follow), CHALLENGE (180 s)
- * --told--/
+ *   SETUP --200--> UP --BYE--> SOON (5 s) --told--> STREAMS (while some are open) --> LINGER --> gone
+ *     \--final, CANCEL--> SOON, RETRY (32 s: another INVITE may follow), CHALLENGE (180 s) --told--/
  *
  * The end is told 5 s late, because the last intervals of its streams are told at the next mark
  * that is divisible by 5, and forks and retries change what it says. A told call lingers for 310 s:

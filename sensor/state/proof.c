@@ -1,9 +1,10 @@
 /* proof.c - five tables, all keyed by hashes:
  *
- *   sources    hash(address), hash(site)       when it was last proven, whether it answers,
- * accounts with success heard      hash(address, kind, nonce|tag|STUN id)   nothing: that it is
- * there says "sent there" accounts   hash(address or site, account)  which entry of sources counts
- * it; gone after 30 days segments   hash(TCP endpoints, this direction)      highest byte sent
+ *   sources    hash(address), hash(site)       when it was last proven, whether it answers, accounts
+ *                                              with success
+ *   heard      hash(address, kind, nonce|tag|STUN id)   nothing: that it is there says "sent there"
+ *   accounts   hash(address or site, account)  which entry of sources counts it; gone after 30 days
+ *   segments   hash(TCP endpoints, this direction)      highest byte sent
  *   reports    hash(address, SSRC)             LSR values of the last SRs of that SSRC sent there
  *
  * A source gets its entry when something becomes known of it, never for a bare request: a flood of

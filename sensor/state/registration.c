@@ -1,8 +1,8 @@
 /* registration.c - attempts for the figures, chains for what is told, bindings for who is where.
  *
  *   attempts   (Call-ID, CSeq)   flags, last final status; 64 B, stays until the table is full
- *   chains     Call-ID           the request in flight, its failures; 160 B, goes after 32 s of
- * quiet refusals   texts of a chain whose refusal is told later: a slab, a quarter of the chains
+ *   chains     Call-ID           the request in flight, its failures; 160 B, goes after 32 s of quiet
+ *   refusals   texts of a chain whose refusal is told later: a slab, a quarter of the chains
  *   bindings   binding.c
  *
  * The figures (attempts, succeeded, failed) are sums over attempts and change when a later answer

@@ -1,9 +1,9 @@
 /* state.c - a sighting's way through the tables.
  *
- *   SIP     proof (who sent it hears us?) -> transaction -> proof (its answer) -> MESSAGE ->
- * transaction's own change
- *           -> registration -> call -> SDP -> what a success or failure says of account, device and
- * source stream, RTCP, flow, proof: the table that they belong to
+ *   SIP     proof (who sent it hears us?) -> transaction -> proof (its answer) -> MESSAGE
+ *           -> transaction's own change -> registration -> call -> SDP
+ *           -> what a success or failure says of account, device and source
+ *   stream, RTCP, flow, proof: the table that they belong to
  *
  * Message first, then what it meant: the transaction must be known before CHANGE_MESSAGE can be put
  * (is it a copy?), yet its change comes behind it. So the transaction table puts into a single

@@ -2,8 +2,7 @@
  * awaited.
  *
  *   table: hash -> cell [first time, number, status, flags, counts]
- *                    \-> detail [endpoints, hashes | Call-ID From To URI ...]   given back after
- * the final answer
+ *                    \-> detail [endpoints, hashes | Call-ID From To URI ...], until the final answer
  *
  * Timers without a wheel: nothing touches a cell after it was taken, so the table's idle queue is a
  * queue by first packet. A mark looks at those that stand in it for 32 s: they time out, go, or are

@@ -1,10 +1,13 @@
 /* load: writes a capture of telephony with a known truth, from a seed.
  *
- *   load rtp  CALLS SECONDS SEED OUT.pcap [TRUTH.jsonl]   calls at once with G.711 both ways, RTCP
- * every 5 s, a fifth of the streams impaired (loss, duplicates, reordering, jitter) load sip  CALLS
- * RATE    SEED OUT.pcap                 calls without media: INVITE 407 ACK INVITE 100 180 200 ACK
- * BYE 200; one in ten fails or is cancelled; RATE calls a second load flood CALLS RATE   SEED
- * OUT.pcap                 INVITEs, each with its own Call-ID and source
+ *   load rtp   CALLS SECONDS SEED OUT.pcap [TRUTH.jsonl]
+ *              calls at once with G.711 both ways, RTCP every 5 s, a fifth of the streams impaired
+ *              (loss, duplicates, reordering, jitter)
+ *   load sip   CALLS RATE SEED OUT.pcap
+ *              calls without media: INVITE 407 ACK INVITE 100 180 200 ACK BYE 200; one in ten fails
+ *              or is cancelled; RATE calls a second
+ *   load flood CALLS RATE SEED OUT.pcap
+ *              INVITEs, each with its own Call-ID and source
  *
  * Packets are in order of time, with valid checksums. The truth of a stream (one JSON object a
  * line) is counted while it is made, with doubles and without a line of the sensor's code: packets,
