@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bytes = bytes < cursor_left(&cursor) ? bytes : cursor_left(&cursor);
         const uint8_t *at = cursor_take(&cursor, bytes);
         uint32_t *next = &base[control & 3];
-        struct datagram segment = {.time_ns = ++number * NS_PER_MS,
+        number++;
+        struct datagram segment = {.time_ns = number * NS_PER_MS,
                                    .state_ns = number * NS_PER_MS,
                                    .number = number,
                                    .flow_hash = (uint64_t)(control & 3) << 60,
