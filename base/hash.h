@@ -8,7 +8,7 @@
  * Thread    any; a struct hash_key is read-only after start.
  *
  * Attackers choose Call-IDs, so table hashes are keyed: live with a secret drawn once, with -r with
- * a fixed one (DESIGN law 2). No output order may follow a hash. Identities (event.id) are XXH3-128
+ * a fixed one (docs/architecture.md). No output order may follow a hash. Identities (event.id) are XXH3-128
  * with seed 0 and framed fields, so that any consumer can compute them again. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
@@ -38,7 +38,7 @@ static inline uint64_t hash_mix(uint64_t one, uint64_t other)
 }
 
 /* A 128-bit identity, built field by field: strings as 4-byte length and bytes, integers as 8
- * bytes, little endian (DESIGN.md section 9). */
+ * bytes, little endian (docs/architecture.md). */
 struct hash128 {
     uint64_t high;
     uint64_t low;

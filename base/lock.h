@@ -7,7 +7,7 @@
  * Errors    none.
  * Thread    any.
  *
- * No lock stands on the way of a packet (DESIGN.md section 2). This is for what happens once: making
+ * No lock stands on the way of a packet (docs/architecture.md). This is for what happens once: making
  * and ending objects of libraries whose start-up is not safe in two threads at once. */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H

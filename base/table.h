@@ -11,7 +11,7 @@
  *   index   [tag 32 | cell+1 32]  linear probing, load <= 1/2, deletion by backward shift
  *   cells   [head 32 | the user's bytes]  dense, linked in two idle queues (weak, strong)
  *
- * Eviction (DESIGN.md section 4, detections.md section B): an entry is *weak* until its owner calls
+ * Eviction (docs/architecture.md): an entry is *weak* until its owner calls
  * table_strengthen() (a source that has proven itself, a call that was answered ...). When the
  * table is full, a weak newcomer may only push out weak entries once weak ones hold more than
  * weak_ppm of the cells; among the EVICT_LOOK oldest candidates the one goes whose group (source

@@ -6,7 +6,7 @@
  *
  * Why two steps: which header comes next differs from sender to sender, so a jump by header name is
  * guessed wrong by the processor nearly every time, while "is there a Contact" in a fixed place is
- * guessed right (prototype: the jump was a fifth of the whole). The set of headers seen is one
+ * guessed right (measured: the jump was a fifth of the whole). The set of headers seen is one
  * 64-bit word; values are offsets, and nothing is copied.
  *
  * Verdict: the worst class among the anomalies (reasons.def). An invalid message is decoded as far

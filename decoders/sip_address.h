@@ -33,7 +33,7 @@ struct sip_name_addr {
 bool sip_name_addr_decode(const char *base, struct slice text, struct sip_name_addr *out_address,
                           struct sip_findings *findings);
 
-/* The output rule for users (protocols 3.10): %XX decoded once to printable UTF-8; %00-%1F, %7F,
+/* The output rule for users (docs/definitions.md): %XX decoded once to printable UTF-8; %00-%1F, %7F,
  * %25 and bytes that are no UTF-8 stay escaped, upper-case hex. */
 void sip_user_print(struct text *text, struct slice user);
 /* "sip:user@host" of an AOR: scheme sip, user as above, host folded to lower case, port and

@@ -30,7 +30,7 @@ enum key_kind {
 
 struct detector_context;
 
-/* How sure, and why: added up from 40 or 60 by detections.md section 0. */
+/* How sure, and why: added up from 40 or 60 by docs/definitions.md. */
 struct confidence {
     uint8_t value; /* 0 to 100 */
     char why[DETECTOR_REASON_BYTES]; /* "condition met 40, proven two-way 20, ..." */

@@ -52,7 +52,7 @@ enum fact_side { FACT_OWN, FACT_FOREIGN, FACT_SIDE_UNKNOWN };
 /* What is known of an address (by state, from the past). */
 struct fact_party {
     struct endpoint endpoint;
-    bool proven; /* two-way proof within the last 5 min (detections.md section 0) */
+    bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
     bool is_server; /* has answered requests (or is declared) */
     uint8_t side; /* enum fact_side */
     uint16_t zone; /* 0 = none declared */
@@ -101,7 +101,7 @@ struct fact_transaction {
     uint8_t method; /* enum fact_method */
     bool has_credentials;
     bool challenged; /* 401/407 to a request without credentials */
-    bool stale; /* 401/407 with stale=true, or an old nonce (protocols.md section 5 a-c) */
+    bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
     /* 401/403/407 to credentials, not stale: the only thing that counts as one */
     bool auth_failure;
     bool timeout; /* no final answer although this server is seen to answer others */

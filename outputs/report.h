@@ -8,7 +8,7 @@
  * Errors    open and print: STATUS_FAILED (temporary files, the output).
  * Thread    the writer's.
  *
- * report_text.c is for a person, report_json.c prints the object of DESIGN.md section 7. */
+ * report_text.c is for a person, report_json.c prints one JSON object. */
 #ifndef OUTPUTS_REPORT_H
 #define OUTPUTS_REPORT_H
 

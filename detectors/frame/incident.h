@@ -8,7 +8,7 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * detections.md section A. Opened when the threshold is crossed; updated when the count has
+ * docs/definitions.md. Opened when the threshold is crossed; updated when the count has
  * doubled, severity or confidence rose, at most once a minute (a rise of severity is exempt once);
  * closed after max(5 min, 2 x window) of quiet, after 24 h, or at the end of input. Storm guard:
  * more than 20 opens of one rule in 60 s become one incident about many. */

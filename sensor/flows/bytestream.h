@@ -14,7 +14,7 @@
  * retransmission with other bytes is tcp-overlap-conflict. Streams may begin in the middle; a gap
  * that is not filled within 2 s or 64 KiB is given up: the message in it is told truncated, then
  * framing is found again (stream-resync). A message has the time and the position of the segment
- * that completed it and the time of its first byte (protocols section 2). */
+ * that completed it and the time of its first byte (docs/definitions.md). */
 #ifndef SENSOR_FLOWS_BYTESTREAM_H
 #define SENSOR_FLOWS_BYTESTREAM_H
 

@@ -12,7 +12,7 @@
  *
  * A second opinion, never trusted on a port guess. nDPI remembers earlier flows and lets them sway a
  * verdict, so a module belongs to a shard, not to a worker: then an answer does not depend on which
- * worker saw what (DESIGN.md law 2; decision 005). */
+ * worker saw what (docs/architecture.md; decision 005). */
 #ifndef SENSOR_FLOWS_CLASSIFY_H
 #define SENSOR_FLOWS_CLASSIFY_H
 

@@ -7,7 +7,7 @@
  * nothing is ever deleted from a chain, old packets fall off the ring. (After 2^32 packets a stale
  * link may look fresh: it leads to cells whose whole hash differs.) What is forgotten follows the
  * order of packets alone. (Buckets that evict their own oldest would be simpler, but then the seed
- * of the hash decides who is forgotten; DESIGN.md law 2.) The walk along a chain takes half a step
+ * of the hash decides who is forgotten; docs/architecture.md.) The walk along a chain takes half a step
  * on average whatever comes: cells are half as many as heads, and nobody without the key can aim at
  * a chain; of a packet's own twins the newest is met first, and decides.
  *

@@ -11,7 +11,7 @@
  * The same packet again (addresses, ports, protocol, IP id, lengths, checksum, payload) within 50
  * ms is a copy; the TTL may differ (mirrored before and after a router). IPv4 id 0 and IPv6 have no
  * id: then the window is 2 ms and port, VLAN, TTL or MAC must differ. Never by payload alone: SIP
- * retransmissions come 500 ms later, and RTP duplicates are a real fault (protocols.md section 1).
+ * retransmissions come 500 ms later, and RTP duplicates are a real fault (docs/definitions.md).
  */
 #ifndef SENSOR_FLOWS_DUPLICATE_H
 #define SENSOR_FLOWS_DUPLICATE_H

@@ -8,7 +8,7 @@
  * Errors    open only; a bad fragment is an enum reason.
  * Thread    one owner: the dealer with -r, else a worker.
  *
- * Key: innermost source, destination, id, protocol, VLAN and VNI (protocols.md section 1). IPv4:
+ * Key: innermost source, destination, id, protocol, VLAN and VNI (docs/definitions.md). IPv4:
  * bytes that came first win. IPv6: overlapping fragments drop the datagram (RFC 5722). An exact
  * copy is no overlap. Overlap with other bytes is the anomaly ip-frag-overlap. */
 #ifndef SENSOR_FLOWS_FRAGMENT_H

@@ -8,7 +8,7 @@
  * Errors    none.
  * Thread    written by one producer (worker or dealer), read by the analyst.
  *
- * Order key (DESIGN.md section 2): (number << 1 | 1) for what a packet tells, number << 1 for what
+ * Order key: (number << 1 | 1) for what a packet tells, number << 1 for what
  * falls at a mark before packet `number`; then `sub`. The key is total and free of the number of
  * workers:
  *
@@ -146,7 +146,7 @@ struct stream_sighting {
     struct stream_counts
         interval; /* since the interval before; zero at ENDED if one was just told */
     struct stream_jitter jitter[STREAM_CLOCKS]; /* all packets, arrival order */
-    struct stream_jitter variation[STREAM_CLOCKS]; /* what protocols section 7 leaves */
+    struct stream_jitter variation[STREAM_CLOCKS]; /* what docs/definitions.md leaves */
     struct stream_jitter interval_variation[STREAM_CLOCKS];
     struct stream_jitter interval_jitter[STREAM_CLOCKS];
 };

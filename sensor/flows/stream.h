@@ -10,9 +10,9 @@
  * Errors    open only.
  * Thread    one worker.
  *
- * Key: innermost source, destination, ports, VLANs, VNI, SSRC (protocols.md section 7). Acceptance
+ * Key: innermost source, destination, ports, VLANs, VNI, SSRC (docs/definitions.md). Acceptance
  * by content, probation, re-basing, the bitmap window of 512, and the figures are defined there and
- * in DESIGN.md section 2; the report's figures by the corpus' definitions: expected = highest
+ * in docs/architecture.md; the report's figures by docs/definitions.md: expected = highest
  * extended - first + 1, lost = expected - distinct, jitter over all packets in arrival order.
  *
  * Picture and layout of a cell: stream.c. Streams are told in the order of their first packet. */

@@ -1,4 +1,4 @@
-/* State time out of the stamps of frames (DESIGN.md section 2, "Positions and marks").
+/* State time out of the stamps of frames (docs/definitions.md, Time).
  *
  *    stamp - now    what it is                 marks
  *    below 0        a step back, clamped       none

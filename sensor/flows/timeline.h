@@ -8,7 +8,7 @@
  * Errors    none; oddities are enum reason for counting.
  * Thread    one owner: who numbers the frames.
  *
- * DESIGN.md section 2: a mark is a second of packet time that the position passes. A step forward
+ * docs/definitions.md, Time: a mark is a second of packet time that the position passes. A step forward
  * of up to 7 days is silence, believed at once: marks fall at each of its first 32 seconds (short
  * timers), then at distances that double, then at its last second. A longer step is a suspect
  * clock: the frame keeps its own time for its own figures, state time stands until 8 frames in a

@@ -19,7 +19,7 @@
 enum { FLOW_SHARDS = 16, UNWRAP_AHEAD = 16 };
 
 /* One UDP datagram or TCP segment on its way to a worker. All pointers live until the analyst's
- * position has passed `number` (DESIGN.md section 2). */
+ * position has passed `number` (docs/architecture.md). */
 struct datagram {
     uint64_t time_ns; /* the frame's own stamp: figures use it. Of a reassembled one: of its first
                          fragment */

@@ -4,7 +4,7 @@
  *                                 '--> telemetry --------------------------'
  *
  * Each change goes first to the detectors, then to telemetry; what they raise comes out in that
- * order too. Facts are handed over one by one at once: batches (prototype section 3: 10 ns a
+ * order too. Facts are handed over one by one at once: batches (a prototype gained 10 ns a
  * message) would have to keep the texts that facts borrow alive, and end at marks to keep answers
  * equal; measured again before it is built. */
 #include "sensor/run/analyst.h"

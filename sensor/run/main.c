@@ -1,6 +1,6 @@
 /* earshot: start and stop in one page.
  *
- * Command line, configuration, then one task; the exit status is that of DESIGN: 0 done, 1 failed
+ * Command line, configuration, then one task; the exit status is 0 done, 1 failed
  * inside, 2 wrong usage or configuration, 3 input that cannot be read. */
 #include "base/log.h"
 #include "sensor/run/cli.h"

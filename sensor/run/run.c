@@ -3,7 +3,7 @@
  *
  * Blocks go round in a fixed pool. The reader fills block n when the analyst has passed the last
  * frame of its former use: no reference counts, and whatever refers into a block (datagrams,
- * messages in sightings) is safe until then (DESIGN.md section 2). The reader tells full blocks
+ * messages in sightings) is safe until then (docs/architecture.md). The reader tells full blocks
  * through a counter, the consumer takes them in order. */
 #include "sensor/run/run.h"
 

@@ -1,7 +1,7 @@
 /* Configuration files as flat lists of settings.
  *
  * libyaml gives events with line and column; a stack of key prefixes turns maps into dotted keys.
- * Lists hold scalars only: maps by name merge over files, lists replace (DESIGN.md section 8).
+ * Lists hold scalars only: maps by name merge over files, lists replace (decided once for all parts).
  * Aliases are refused because they are how a small file becomes a huge one, and because a reader at
  * 3 a.m. should find a value where its key stands. */
 #include "sensor/run/settings.h"

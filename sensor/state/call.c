@@ -342,7 +342,7 @@ static void look_at_setup(struct call_table *table, uint32_t index)
     }
 }
 
-/* A BYE that was lost (protocols.md section 4): no media for 60 s, no refresh of the session, too
+/* A BYE that was lost (docs/definitions.md): no media for 60 s, no refresh of the session, too
  * old. */
 static bool is_silently_over(const struct call_table *table, const struct call_cell *cell)
 {

@@ -8,7 +8,7 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * protocols.md section 4 and the definitions of the corpus: a call is a Call-ID with an INVITE
+ * docs/definitions.md, Calls: a call is a Call-ID with an INVITE
  * without To tag; hops, forks and authentication rounds are inside it. outcome, status, from, to as
  * there. A call in which only in-dialog messages were seen is partial and makes no record: none of
  * its changes is put. BYE lost: end_inferred. CALL_ENDED is put 5 s after the end (the last
@@ -44,7 +44,7 @@ struct call {
     uint8_t ended_by;
     uint8_t end_reason;
     uint8_t transport;
-    uint16_t status; /* final status to INVITE by the corpus' rule; 0 = none */
+    uint16_t status; /* final status to INVITE by docs/definitions.md; 0 = none */
     uint16_t q850; /* 0 = none */
     uint16_t challenges;
     uint16_t reinvites;

@@ -9,7 +9,7 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * Known device (detections.md section 0): (account, /24 or /48) or (account, +sip.instance or
+ * Known device (docs/definitions.md): (account, /24 or /48) or (account, +sip.instance or
  * User-Agent hash) with a 2xx to credentials, or to a REGISTER, within 30 days. */
 #ifndef SENSOR_STATE_DEVICES_H
 #define SENSOR_STATE_DEVICES_H

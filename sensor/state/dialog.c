@@ -1,7 +1,7 @@
 /* dialog.c - why it is built so.
  *
  * A tap sees the same INVITE on several hops, in several forks, again with credentials, and now and
- * then behind its own answer. All of it is one call (protocols.md section 4); what a message means
+ * then behind its own answer. All of it is one call (docs/definitions.md); what a message means
  * is decided here from the message and the call's cell alone, never from addresses.
  *
  *   INVITE without To tag    begins it, or is another round, hop or branch of it
@@ -10,7 +10,7 @@
  *   3xx-6xx                  ends it once no INVITE transaction is open; another INVITE reopens it
  *   BYE                      ends it, unless it is for a fork that lost
  *
- * The outcome is the corpus' definition, first that holds: a 2xx; 487 as last final or a CANCEL
+ * The outcome is that of docs/definitions.md, first that holds: a 2xx; 487 as last final or a CANCEL
  * without one; a final of 300 or more, or a challenge that nobody answered; a provisional; an
  * attempt. It is computed from three values when it is asked for: no state can contradict it.
  *

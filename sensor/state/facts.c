@@ -2,8 +2,8 @@
  * of it.
  *
  * Roles, not directions: `client` is who sent the request, also in a fact about its answer. Without
- * declared zones every destination is own, and a server is who answered a request (DESIGN.md
- * section 4).
+ * declared zones every destination is own, and a server is who answered a request 
+ * (docs/definitions.md).
  *
  * What makes no fact: a transaction of an upper hop (each request counts once, at the lowest hop
  * that was seen), one whose request was never seen (nobody knows whether it had credentials), an

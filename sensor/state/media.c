@@ -8,7 +8,7 @@
  *            --SDP---> clock       an entry of 40 bytes remembers the join, the worst interval
  *            --RTCP--> round trip  and what the stream adds to its call
  *
- * The clock (DESIGN.md section 2): static types have theirs; a dynamic type has the one that the
+ * The clock (docs/architecture.md): static types have theirs; a dynamic type has the one that the
  * receiver's description gives it (RFC 3264: a receiver's table is what is sent to it), else the
  * sender's own; without one the slope of its time stamps tells. The worker ran the jitter recursion
  * for all six rates, so the choice is an index.

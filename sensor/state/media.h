@@ -7,13 +7,13 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * protocols.md section 6: an offer or answer names where its sender wants to receive: endpoint ->
+ * docs/definitions.md: an offer or answer names where its sender wants to receive: endpoint ->
  * (call, side, media line). A stream joins by (1) its destination, (2) its destination's port with
  * the signalling address of that party (NAT), (3) the reverse direction: its source is an endpoint
  * of the call (symmetric RTP). A port used again belongs to the newest live call; the old keeps it
  * until its end + 5 s. Candidates are admitted where an SDP named their destination and they had 3
  * packets. The clock of a dynamic payload type comes from the SDP that its sender's peer sent;
- * without one from the slope (DESIGN.md section 2). */
+ * without one from the slope (docs/architecture.md). */
 #ifndef SENSOR_STATE_MEDIA_H
 #define SENSOR_STATE_MEDIA_H
 

@@ -1,7 +1,7 @@
 /* media_join.c - why it is built so.
  *
  * Whose stream is it? Destination and source are looked up among the claims; up to ENDPOINT_CLAIMS
- * calls may have named either. In this order (protocols.md section 6):
+ * calls may have named either. In this order (docs/definitions.md):
  *
  *   1  the newest call that named both ends: no doubt left
  *   2  the only call that named the destination

@@ -7,7 +7,7 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * protocols.md section 5: registrars that leave out stale=true challenge again all the same. Such a
+ * docs/definitions.md: registrars that leave out stale=true challenge again all the same. Such a
  * 401 is no failure if the nonce is older than the last one issued to that client, or had a success
  * before. An excuse is cheap to provoke, so it is rationed: see nonces.c. */
 #ifndef SENSOR_STATE_NONCES_H

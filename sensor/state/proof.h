@@ -9,7 +9,7 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * Proof that an address is not forged (detections.md section 0; any one, valid 5 min): TCP data
+ * Proof that an address is not forged (docs/definitions.md; any one, valid 5 min): TCP data
  * acknowledged by both sides; an Authorization with a nonce that we saw sent to that address; an
  * in-dialog request (ACK, PRACK, BYE ...) with the To tag of an answer sent there; a STUN answer
  * with our transaction id; RTCP whose LSR matches an SR sent there.

@@ -8,8 +8,8 @@
  * Thread    any; one of three files that may use floating point; results are rounded to
  *           thousandths.
  *
- * protocols.md section 7 (E-model) holds formulas, codec table and the figures that
- * tests/unit/state/quality.c repeats. */
+ * Formulas: ITU-T G.107 and, for the delay, Cole and Rosenbluth 2001 (quality.c); codecs and their
+ * sources: quality_codecs.def. */
 #ifndef SENSOR_STATE_QUALITY_H
 #define SENSOR_STATE_QUALITY_H
 

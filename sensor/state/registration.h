@@ -7,9 +7,9 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * protocols.md section 5: AOR = To URI (host folded, parameters dropped). A challenge is no
+ * docs/definitions.md: AOR = To URI (host folded, parameters dropped). A challenge is no
  * failure; stale nonces and renegotiations are none either. The figures attempts, succeeded, failed
- * are the corpus' definition: distinct (Call-ID, CSeq); failed = last final >= 300 except a
+ * are defined there: distinct (Call-ID, CSeq); failed = last final >= 300 except a
  * challenge to a request without credentials, and except an old nonce where the same Call-ID then
  * succeeds.
  *

@@ -8,7 +8,7 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * protocols.md section 8: no NTP is needed at a tap. An SR passes at t1 with NTP time n; a report
+ * docs/definitions.md: no NTP is needed at a tap. An SR passes at t1 with NTP time n; a report
  * that quotes n comes back at t2 and says that its sender held it for DLSR: t2 - t1 - DLSR is the
  * way from the tap to the receiver and back. The same for the other direction; both together are
  * the round trip of the call. */

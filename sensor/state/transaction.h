@@ -47,7 +47,7 @@ struct transaction {
     bool user_exists;
     bool cancelled; /* a CANCEL for it was seen */
     bool timeout; /* ended without a final answer */
-    bool request_invalid; /* verdict X: provisional until answered (protocols.md section 3) */
+    bool request_invalid; /* verdict X: provisional until answered (docs/definitions.md) */
     bool ended;
     bool upper_hop; /* the same request was seen with fewer Vias before: detectors do not count this
                        one */

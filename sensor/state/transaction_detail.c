@@ -11,7 +11,7 @@
  * Limits: +sip.instance on a folded line of the Contact is not found; then the User-Agent stands
  * for the device.
  *
- * Judging a 401 to credentials (protocols.md section 5): stale=true, an AKA resync, a challenge
+ * Judging a 401 to credentials (docs/definitions.md): stale=true, an AKA resync, a challenge
  * that offers neither realm nor algorithm of the credentials, or an old nonce are no failure. All
  * but the first are rationed (nonces.c); a nonce that had success is free. */
 #include "sensor/state/transaction_inside.h"

@@ -68,7 +68,7 @@ void envelope_uri(struct telemetry *telemetry, enum field original, const char *
 /* User and host where the whole URI was not kept. */
 void envelope_user_host(struct telemetry *telemetry, enum field username, struct slice user,
                         struct slice host);
-/* The user by the output rule (protocols.md section 3.10), in scratch until the next record. */
+/* The user by the output rule (docs/definitions.md), in scratch until the next record. */
 struct slice envelope_user(struct telemetry *telemetry, struct slice user);
 struct slice envelope_lower(struct telemetry *telemetry, struct slice text);
 struct slice envelope_number(struct telemetry *telemetry, uint64_t value);

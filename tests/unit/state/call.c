@@ -1,4 +1,4 @@
-/* Calls: outcome and status by the definitions of the corpus, what is told when, ends that nobody
+/* Calls: outcome and status by docs/definitions.md, what is told when, ends that nobody
  * saw, bounds. */
 #include "tests/unit/state/scene.h"
 

@@ -1,5 +1,5 @@
-/* The E-model: every row of protocols.md section 7 (formulas and unit-test table), and when there
- * is no score. */
+/* The E-model: figures computed by hand from G.107, G.113 and Cole and Rosenbluth, and when
+ * there is no score. */
 #include "sensor/state/quality.h"
 
 #include "base/clock.h"

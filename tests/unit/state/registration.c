@@ -1,4 +1,4 @@
-/* Registrations: the figures of the corpus' definition, what becomes of bindings, how refusals are
+/* Registrations: the figures of docs/definitions.md, what becomes of bindings, how refusals are
  * told. */
 #include "wire.h"
 
