@@ -6,6 +6,8 @@
 import argparse
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,18 @@ def truncated(count, binary):
                 problems.append(f"cut at {cut}: {packets} packets, truncated {report['capture']['truncated']}")
             before = packets
     count.check("cli truncated captures", problems)
+
+
+def passive(count, binary):
+    """Law 1: reading a capture opens no socket and starts no program."""
+    if shutil.which("strace") is None:
+        count.skip("cli passive", "strace is not installed")
+        return
+    with tempfile.NamedTemporaryFile("r") as trace:
+        subprocess.run(["strace", "-f", "-e", "trace=%network,%process", "-o", trace.name, binary, "-r", CAPTURE, "--workers", "2",
+                        "--report", "none"], cwd=ROOT, capture_output=True, timeout=60)
+        calls = [line for line in trace.read().splitlines() if re.search(r"\b(socket|socketpair|connect|sendto|sendmsg|bind|fork|vfork|execve)\(", line)]
+    count.check("cli passive", [] if len(calls) == 1 and "execve" in calls[0] else calls[:5] or ["strace saw nothing"])
 
 
 def BOUNDARIES(whole):
@@ -124,6 +138,7 @@ def main():
     with open("/dev/full", "wb") as full:
         out = subprocess.run([binary, "-r", CAPTURE, "--records", "-"], stdout=full, stderr=subprocess.PIPE, timeout=60)
         count.check("cli full standard output", [] if out.returncode == 1 and out.stderr else [f"status {out.returncode}"])
+    passive(count, binary)
     truncated(count, binary)
     count.end()
 

@@ -33,6 +33,26 @@ def compare(truth, streams):
     return problems
 
 
+FLOOD_BYTES_MAX = 224 << 20
+
+
+def flood(count, binary, load, folder):
+    """Bounded memory: 300,000 INVITEs, each with its own Call-ID and source, and what was forgotten is said."""
+    capture = os.path.join(folder, "flood.pcap")
+    subprocess.run([load, "flood", "300000", "100000", "1", capture], check=True, capture_output=True)
+    with open(os.path.join(folder, "report.json"), "wb") as out:
+        child = subprocess.Popen([binary, "-r", capture, "--report", "json"], stdout=out)
+        _, status, usage = os.wait4(child.pid, 0)
+    problems = [] if status == 0 else [f"status {status}"]
+    if usage.ru_maxrss * 1024 > FLOOD_BYTES_MAX:
+        problems.append(f"{usage.ru_maxrss >> 10} MiB of memory, at most {FLOOD_BYTES_MAX >> 20} are allowed")
+    with open(os.path.join(folder, "report.json"), encoding="utf-8") as f:
+        report = json.load(f)
+    if report["sip"]["requests"] != {"INVITE": 300000}:
+        problems.append(f"requests {report['sip']['requests']}")
+    count.check("flood of 300,000 INVITEs", problems)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", required=True)
@@ -48,6 +68,7 @@ def main():
             out = subprocess.run([options.binary, "-r", capture, "--report", "json"], capture_output=True, check=True)
             with open(truth, encoding="utf-8") as f:
                 count.check(f"truth of seed {seed}", compare([json.loads(line) for line in f], json.loads(out.stdout)["streams"]))
+        flood(count, options.binary, options.load, folder)
     count.end()
 
 
