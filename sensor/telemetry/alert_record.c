@@ -194,6 +194,13 @@ static void put_figures(struct telemetry *telemetry, const struct incident *inci
     }
 }
 
+/* The user of "user@domain": what other records call user.name. */
+static struct slice user_of(struct slice account)
+{
+    size_t at = slice_find_last(account, '@');
+    return at < account.bytes ? slice_part(account, 0, at) : account;
+}
+
 void alert_record(struct telemetry *telemetry, const struct incident *incident)
 {
     envelope_begin(telemetry, DATASET_ALERT, incident->told_ns, incident->number);
@@ -207,12 +214,13 @@ void alert_record(struct telemetry *telemetry, const struct incident *incident)
     const struct addr *addr = addr_is_unspecified(&incident->source.addr)
                                   ? &incident->destination.addr
                                   : &incident->source.addr;
-    envelope_network(telemetry, incident->transport, addr, NULL);
-    struct slice account = slice_of_string(incident->account);
+    bool about_media = strcmp(incident->rule->category, "quality") == 0;
+    envelope_network(telemetry, incident->transport, addr, about_media ? "rtp" : "sip");
+    struct slice account = user_of(slice_of_string(incident->account));
     record_text(&telemetry->maker, FIELD_ID_USER_NAME, envelope_user(telemetry, account));
     envelope_relate_user(telemetry, account);
     for (uint32_t i = 0; i < accounts_kept(incident); i++) {
-        envelope_relate_user(telemetry, slice_of_string(incident->accounts[i]));
+        envelope_relate_user(telemetry, user_of(slice_of_string(incident->accounts[i])));
     }
     envelope_put_related(telemetry);
     put_state(telemetry, incident);
