@@ -245,6 +245,7 @@ struct fact {
     uint8_t kind; /* enum fact_kind */
     bool forced; /* the end of input closed it, not the wire */
     uint16_t interface;
+    uint8_t transport; /* IP protocol that carried it: 6 or 17; 0 = not told */
     uint64_t time_ns;
     uint64_t number; /* packet that brought it; 0 for what a mark brought */
     union {

@@ -252,9 +252,7 @@ void incident_note_first(struct incidents *incidents, struct incident_cell *it,
     told->first_ns = time_since(told->opened_ns, report->finding->span_ns);
     told->count = report->finding->count > 0 ? report->finding->count : 1;
     told->stage = report->detector->stage;
-    if (report->fact->kind == FACT_FLOW) {
-        told->transport = report->fact->is.flow.transport;
-    }
+    told->transport = report->fact->transport;
     name(it, report);
     note(incidents, it, report, true);
     hash_id_start(&id);

@@ -13,6 +13,8 @@
  * Texts stay where they are; only an account is put together, in the view's scratch. */
 #include "sensor/state/facts.h"
 
+#include "decoders/decoder.h"
+
 #include "sensor/state/account.h"
 
 #define SAME(name)                                                                                 \
@@ -103,6 +105,12 @@ static uint8_t suspicion_of(const struct sip_message *message)
     return highest;
 }
 
+/* Of enum sip_transport: WebSocket runs over TCP. */
+static uint8_t carried_by(uint8_t transport)
+{
+    return transport == SIP_UDP ? PROTOCOL_UDP : PROTOCOL_TCP;
+}
+
 static bool make_message(struct facts_view *view, const struct change *change, struct fact *fact)
 {
     const struct sip_message *message = &change->sip->message;
@@ -114,6 +122,7 @@ static bool make_message(struct facts_view *view, const struct change *change, s
 
     fact->kind = FACT_MESSAGE;
     fact->interface = head->interface;
+    fact->transport = carried_by(head->transport);
     put_parties(view, change, is_response ? &destination : &source,
                 is_response ? &source : &destination, &told->client, &told->server);
     told->method = message->method;
@@ -161,6 +170,7 @@ static bool make_transaction(struct facts_view *view, const struct change *chang
     }
     fact->kind = FACT_TRANSACTION;
     fact->interface = ended->interface;
+    fact->transport = carried_by(ended->transport);
     put_parties(view, change, &ended->client, &ended->server, &told->client, &told->server);
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
@@ -219,6 +229,7 @@ static bool make_registration(struct facts_view *view, const struct change *chan
     }
     fact->kind = FACT_REGISTRATION;
     fact->interface = ended->interface;
+    fact->transport = carried_by(ended->transport);
     put_parties(view, change, &ended->client, &ended->server, &told->client, &told->server);
     told->success = ended->action != REGISTRATION_REJECTED;
     told->has_credentials = ended->has_credentials;
@@ -253,6 +264,7 @@ static bool make_call(struct facts_view *view, const struct change *change,
     }
     fact->kind = FACT_CALL;
     fact->interface = call->interface;
+    fact->transport = carried_by(call->transport);
     put_parties(view, change, &call->caller, &call->callee, &told->caller, &told->callee);
     told->event = (uint8_t)event;
     told->has_credentials = call->has_credentials;
@@ -307,6 +319,7 @@ static bool make_stream(struct facts_view *view, const struct change *change,
 
     fact->kind = FACT_STREAM;
     fact->interface = sighting->head.interface;
+    fact->transport = PROTOCOL_UDP;
     put_parties(view, change, &stream->source, &stream->destination, &told->sender,
                 &told->receiver);
     told->event = (uint8_t)event;
@@ -372,6 +385,7 @@ static bool make_flow(struct facts_view *view, const struct change *change, stru
 
     fact->kind = FACT_FLOW;
     fact->interface = head->interface;
+    fact->transport = head->transport;
     put_parties(view, change, &source, &destination, &told->originator, &told->responder);
     told->transport = head->transport;
     told->tcp_flags = flow->tcp_flags;
