@@ -34,6 +34,7 @@ struct producer {
     const struct sighting *head; /* NULL: nothing to read now */
     size_t bytes; /* that can be read from the head on */
     struct outlook steps[STEPS];
+    size_t unreleased; /* bytes read that the worker does not know of yet */
     uint64_t position;
     bool ended;
 };
@@ -339,7 +340,8 @@ static void tell_position(struct analyst *analyst)
 {
     uint64_t lowest = UINT64_MAX;
     for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
-        const struct producer *producer = &analyst->producers[i];
+        struct producer *producer = &analyst->producers[i];
+        look(producer); /* a position counts only where nothing is left to read */
         uint64_t key = producer->head != NULL ? producer->head->key : producer->position;
         if (key < lowest) {
             lowest = key;
@@ -351,8 +353,11 @@ static void tell_position(struct analyst *analyst)
         return;
     }
     atomic_store_explicit(&shared->analyst_done, done, memory_order_release);
-    if (analyst->options.drain_records == NULL) {
-        bell_ring(&shared->reader_bell);
+    if (analyst->options.drain_records != NULL) {
+        return;
+    }
+    run_tell_reader(shared, done);
+    if (atomic_fetch_or_explicit(&shared->position_waiters, 0, memory_order_acq_rel) > 0) {
         bell_ring(&shared->dealer_bell);
         for (uint32_t i = 0; i < analyst->options.producer_count && i < RUN_WORKERS_MAX; i++) {
             bell_ring(&shared->worker_bells[i]);
@@ -385,8 +390,21 @@ static void go_on(struct producer *producer)
         step->count--;
     }
     ring_advance(producer->ring, bytes);
-    ring_release(producer->ring);
     producer->head = NULL;
+    producer->unreleased += bytes;
+}
+
+/* Gives room and position back: seldom, because both are lines that other threads look at. */
+static void release(struct analyst *analyst)
+{
+    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
+        struct producer *producer = &analyst->producers[i];
+        if (producer->unreleased > 0) {
+            producer->unreleased = 0;
+            ring_release(producer->ring);
+        }
+    }
+    tell_position(analyst);
 }
 
 bool analyst_drain(struct analyst *analyst)
@@ -396,8 +414,11 @@ bool analyst_drain(struct analyst *analyst)
         look_ahead(analyst, producer); /* at least beyond the head */
         take(analyst, producer->head);
         go_on(producer);
+        if (producer->unreleased >= RUN_SIGHTING_RING_BYTES / 4) {
+            release(analyst);
+        }
     }
-    tell_position(analyst);
+    release(analyst);
     return analyst->finished;
 }
 

@@ -84,23 +84,47 @@ static void show_progress(struct run *run, bool end)
 
 /* --- the reader --- */
 
-/* False: the run has failed and nobody will read the block any more. */
+/* Number up to which nobody looks at frames any more. Media brings few sightings: where a worker's
+ * ring is empty, its position counts, and the analyst need not be woken to say the same. */
+static uint64_t frames_done(const struct run *run)
+{
+    uint64_t done = atomic_load_explicit(&run->shared.analyst_done, memory_order_acquire);
+    uint64_t lowest = UINT64_MAX;
+
+    for (unsigned i = 0; i < run->options->workers; i++) {
+        const struct ring *ring = &run->workers[i].sightings;
+        uint64_t position = ring_position(ring); /* before what may still lie in the ring */
+        if (!ring_is_drained(ring)) {
+            return done;
+        }
+        lowest = position < lowest ? position : lowest;
+    }
+    uint64_t passed = lowest == UINT64_MAX ? lowest : lowest >> 1;
+    return passed > done + 1 ? passed - 1 : done;
+}
+
+/* Sleeps until half of the blocks are free: a reader that is woken for each would sleep as often.
+ * False: the run has failed and nobody will read the block any more. */
 static bool wait_for_block(struct run *run, uint64_t index)
 {
-    if (index < RUN_BLOCKS) {
+    struct run_shared *shared = &run->shared;
+
+    if (index < RUN_BLOCKS || frames_done(run) >= run->block_last[index % RUN_BLOCKS]) {
         return true;
     }
-    uint64_t last = run->block_last[index % RUN_BLOCKS];
-    while (atomic_load_explicit(&run->shared.analyst_done, memory_order_acquire) < last) {
-        uint32_t heard = bell_listen(&run->shared.reader_bell);
-        if (atomic_load_explicit(&run->shared.analyst_done, memory_order_acquire) >= last) {
+    uint64_t wanted = run->block_last[(index + RUN_BLOCKS / 2 - 1) % RUN_BLOCKS];
+    for (;;) {
+        uint32_t heard = bell_listen(&shared->reader_bell);
+        atomic_exchange_explicit(&shared->reader_wants, wanted, memory_order_acq_rel);
+        if (frames_done(run) >= wanted) {
             break;
         }
-        if (atomic_load_explicit(&run->shared.failed, memory_order_relaxed)) {
+        if (atomic_load_explicit(&shared->failed, memory_order_relaxed)) {
             return false;
         }
-        bell_wait(&run->shared.reader_bell, heard, NS_PER_S / 10);
+        bell_wait(&shared->reader_bell, heard, NS_PER_S / 10);
     }
+    atomic_store_explicit(&shared->reader_wants, UINT64_MAX, memory_order_relaxed);
     return true;
 }
 
@@ -261,6 +285,7 @@ static uint8_t *keep(void *owner, uint64_t number, uint32_t bytes)
     struct worker *teller = frame_teller(run);
     if (teller == &run->teller) {
         worker_position(teller, number, false);
+        before_sleep(run); /* it may have to wait for what the workers have not heard of */
     }
     return worker_keep(teller, number, bytes);
 }
@@ -502,6 +527,7 @@ enum status run_files(const struct run_options *options, struct error *error)
     }
     memset(run, 0, sizeof *run);
     run->options = options;
+    run->shared.reader_wants = UINT64_MAX;
     enum status status = open_run(run, error);
     if (status == STATUS_OK) {
         if (options->workers == 0) {

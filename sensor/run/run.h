@@ -35,13 +35,25 @@ struct run_shared {
     /* Packet number up to which the analyst is done: blocks and kept bytes up to it are free again.
      */
     _Alignas(64) _Atomic uint64_t analyst_done;
+    /* What sleepers wait for, so that nobody wakes them for less. Written and read by
+     * read-modify-write: of sleeper and caller one sees what the other did before. */
+    _Alignas(64) _Atomic uint64_t reader_wants; /* frames up to it done; UINT64_MAX = awake */
+    _Atomic uint32_t position_waiters; /* workers that wait for the analyst to move */
     _Alignas(64) _Atomic bool failed; /* some thread cannot go on: everybody ends */
-    struct bell reader_bell; /* a block is free */
+    struct bell reader_bell; /* half of the blocks are free */
     struct bell dealer_bell; /* a block is full, or a deal ring has room, or the analyst moved */
     struct bell worker_bells[RUN_WORKERS_MAX];
     struct bell analyst_bell;
     struct bell writer_bell;
 };
+
+/* Frames up to `done` are done for somebody: wakes the reader if that is what it waits for. */
+static inline void run_tell_reader(struct run_shared *shared, uint64_t done)
+{
+    if (atomic_fetch_or_explicit(&shared->reader_wants, 0, memory_order_acq_rel) <= done) {
+        bell_ring(&shared->reader_bell);
+    }
+}
 
 struct run_options {
     const char *const *paths;

@@ -21,6 +21,7 @@ void worker_position(struct worker *worker, uint64_t number, bool wake)
     }
 }
 
+/* For room in the ring, or for the analyst to pass what is kept. */
 static void wait_for_room(void *owner)
 {
     struct worker *worker = owner;
@@ -29,9 +30,16 @@ static void wait_for_room(void *owner)
         worker->drain(worker->drain_owner);
         return;
     }
+    struct run_shared *shared = worker->shared;
     uint32_t heard = bell_listen(worker->bell);
+    atomic_fetch_add_explicit(&shared->position_waiters, 1, memory_order_acq_rel);
     worker_position(worker, worker->number, true);
-    bell_wait(worker->bell, heard, NS_PER_S / 10);
+    uint64_t done = atomic_load_explicit(&shared->analyst_done, memory_order_acquire);
+    if (done == worker->done_seen) {
+        bell_wait(worker->bell, heard, NS_PER_S / 10);
+    }
+    worker->done_seen = done;
+    atomic_fetch_sub_explicit(&shared->position_waiters, 1, memory_order_acq_rel);
 }
 
 static uint64_t analyst_position(void *owner)
@@ -98,6 +106,7 @@ static void direct_mark(void *owner, uint64_t second, uint64_t number, uint64_t 
 static void direct_position(void *owner, uint64_t number)
 {
     worker_position(owner, number, false);
+    run_tell_reader(((struct worker *)owner)->shared, number - 1);
 }
 
 static void direct_end(void *owner, uint64_t number)
@@ -169,7 +178,7 @@ static void ring_mark(void *owner, uint64_t second, uint64_t number, uint64_t sh
 
 static void ring_position_put(void *owner, uint64_t number)
 {
-    deal_put(owner, (struct deal){.kind = DEAL_POSITION, .number = number}, true);
+    deal_put(owner, (struct deal){.kind = DEAL_POSITION, .number = number}, false);
 }
 
 static void ring_end(void *owner, uint64_t number)
@@ -203,6 +212,7 @@ static bool take_deal(struct worker *worker, const struct deal *deal)
         return false;
     case DEAL_POSITION:
         worker_position(worker, deal->number, false);
+        run_tell_reader(worker->shared, deal->number - 1);
         return false;
     case DEAL_END:
         worker_state_end(worker->state, deal->number);

@@ -19,6 +19,7 @@ struct worker {
     struct ring deals; /* N > 1 only */
     struct bell *bell; /* its own */
     uint64_t number; /* frames below it have been seen: its position */
+    uint64_t done_seen; /* where the analyst stood when this worker last waited */
     bool inline_analyst; /* N = 0: room is made by draining, not by waiting */
     void (*drain)(void *owner);
     void *drain_owner;
