@@ -115,9 +115,11 @@ static void start_message(struct sip_message *message, const uint8_t *at,
 }
 
 /* All but `first`, which is read only where `seen` says that it was written. */
-static void start_work(struct sip_work *work, struct sip_message *message, uint32_t bytes, bool cut)
+static void start_work(struct sip_work *work, struct sip_message *message,
+                       const struct sip_marks *marks, uint32_t bytes, bool cut)
 {
     work->message = message;
+    work->marks = marks;
     work->raw = message->raw;
     work->bytes = bytes;
     work->cut = cut;
@@ -160,7 +162,7 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
         return REASON_SIP_NOT;
     }
     start_message(out_message, at, transport);
-    start_work(&work, out_message, (uint32_t)(kept - skip), kept < all);
+    start_work(&work, out_message, &lines.marks, (uint32_t)(kept - skip), kept < all);
     if (skip > 0 && transport != SIP_TCP) {
         sip_anomaly(out_message, ANOMALY_LEADING_CRLF);
     }

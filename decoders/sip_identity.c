@@ -33,11 +33,11 @@ bool sip_number(struct slice text, uint64_t *out_value)
     return true;
 }
 
-static bool address_check(struct sip_work *work, enum sip_header header, struct sip_uri *out_uri,
-                          struct part *out_display, struct part *out_tag)
+static __attribute__((noinline)) bool address_judge(struct sip_work *work, struct slice value,
+                                                    struct sip_uri *out_uri,
+                                                    struct part *out_display, struct part *out_tag)
 {
     struct sip_message *message = work->message;
-    struct slice value = sip_first(work, header);
     struct sip_findings findings = {.count = 0};
     struct sip_address address;
 
@@ -59,6 +59,23 @@ static bool address_check(struct sip_work *work, enum sip_header header, struct 
     *out_display = address.name.display;
     *out_tag = address.name.tag;
     return true;
+}
+
+static bool address_check(struct sip_work *work, enum sip_header header, struct sip_uri *out_uri,
+                          struct part *out_display, struct part *out_tag)
+{
+    SIP_UNINITIALIZED struct sip_plain plain;
+
+    if (sip_first(work, header).bytes == 0) {
+        return false;
+    }
+    if (sip_plain_address(work->marks, work->first[header], &plain)) {
+        *out_uri = plain.uri;
+        *out_display = plain.display;
+        *out_tag = plain.tag;
+        return true;
+    }
+    return address_judge(work, sip_first(work, header), out_uri, out_display, out_tag);
 }
 
 static void call_id_check(struct sip_work *work)
@@ -192,30 +209,33 @@ static bool q_fits(struct slice q)
     return true;
 }
 
-static void contact_take(struct sip_work *work, const struct sip_address *address)
+/* One value: `uri` NULL = a star. Parameters that are not there are SLICE_NONE. */
+static void contact_take(struct sip_work *work, const struct sip_uri *uri, struct slice expires,
+                         struct slice q)
 {
     struct sip_message *message = work->message;
-    uint64_t expires = UINT32_MAX;
+    uint64_t seconds = UINT32_MAX;
 
-    if (address->expires.at != NULL &&
-        (!sip_number(address->expires, &expires) || expires > UINT32_MAX)) {
+    if (expires.at != NULL && (!sip_number(expires, &seconds) || seconds > UINT32_MAX)) {
         sip_anomaly(message, ANOMALY_EXPIRES_RANGE);
-        expires = UINT32_MAX;
+        seconds = UINT32_MAX;
     }
-    if (address->q.at != NULL && !q_fits(address->q)) {
+    if (q.at != NULL && !q_fits(q)) {
         sip_anomaly(message, ANOMALY_SCALAR_RANGE);
     }
-    if (address->name.star) {
+    if (uri == NULL) {
         work->contact_star = true;
         message->flags |= SIP_FLAG_CONTACT_STAR;
     }
     if (work->contacts++ == 0) {
-        message->contact = address->name.uri;
-        message->contact_expires = (uint32_t)expires;
+        if (uri != NULL) {
+            message->contact = *uri;
+        }
+        message->contact_expires = (uint32_t)seconds;
     }
 }
 
-void sip_contact_check(struct sip_work *work, struct slice value)
+static __attribute__((noinline)) void contacts_judge(struct sip_work *work, struct slice value)
 {
     struct sip_findings findings = {.count = 0};
     const char *at = value.at;
@@ -228,9 +248,23 @@ void sip_contact_check(struct sip_work *work, struct slice value)
             sip_anomaly(work->message, ANOMALY_CONTACT_MALFORMED);
         }
         if (fits) {
-            contact_take(work, &address);
+            contact_take(work, address.name.star ? NULL : &address.name.uri, address.expires,
+                         address.q);
         }
         at = address.stop;
     } while (at++ < to);
     sip_findings_tell(work->message, &findings);
+}
+
+void sip_contact_check(struct sip_work *work, struct slice value)
+{
+    SIP_UNINITIALIZED struct sip_plain plain;
+    struct part part = sip_part_of(work->raw, value.at, value.at + value.bytes);
+
+    if (sip_plain_address(work->marks, part, &plain)) {
+        contact_take(work, &plain.uri, sip_part(work->message, plain.expires),
+                     sip_part(work->message, plain.q));
+    } else {
+        contacts_judge(work, value);
+    }
 }

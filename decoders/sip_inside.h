@@ -17,6 +17,8 @@
 #include "decoders/sip_address.h"
 #include "decoders/sip_header.h"
 
+#include <endian.h>
+
 /* For the two large locals of each message: clearing them would cost more than most headers. What
  * is read of them is written before, and the tests run under a sanitizer that would know. */
 #if defined(__has_attribute)
@@ -27,6 +29,8 @@
 #ifndef SIP_UNINITIALIZED
 #define SIP_UNINITIALIZED
 #endif
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* --- characters (RFC 3261 section 25.1) --- */
 enum sip_class {
@@ -93,8 +97,8 @@ static inline char sip_lower(char byte)
 }
 
 /* `word` is in lower case. Of literals up to 8 bytes this leaves a load, an or and a comparison. */
-static inline __attribute__((always_inline)) bool sip_same(const char *at, size_t bytes,
-                                                           const char *word, size_t word_bytes)
+static ALWAYS_INLINE bool sip_same(const char *at, size_t bytes, const char *word,
+                                   size_t word_bytes)
 {
     if (bytes != word_bytes) {
         return false;
@@ -121,6 +125,36 @@ static inline __attribute__((always_inline)) bool sip_same(const char *at, size_
 }
 #define SIP_SAME(at, bytes, literal) sip_same(at, bytes, literal, sizeof(literal) - 1)
 
+/* --- marks: made by sip_line.c --- */
+/* A bit for each byte that is not plain: not a letter or digit, nor - . _ which are what tokens,
+ * hosts, Call-IDs and most users are made of. So a scan steps from sign to sign and not from byte
+ * to byte. Of the first SIP_MARKED_BYTES of a message; what lies behind is read byte by byte. */
+enum { SIP_MARKED_BYTES = 8192, SIP_SCAN_BLOCKS = 16 };
+
+struct sip_marks {
+    const char *text;
+    uint32_t bytes; /* that may be marked: of the message, at most SIP_MARKED_BYTES */
+    uint64_t words[SIP_MARKED_BYTES / 64 + SIP_SCAN_BLOCKS + 1]; /* little-endian; all ones behind
+                                                                  * what is scanned */
+};
+
+/* The first byte at or behind `at` that is not plain. There is one: whoever asks knows a mark at
+ * the end of his text (white space or a line end, marks->bytes lies behind it). */
+static inline uint32_t sip_mark_next(const struct sip_marks *marks, uint32_t at)
+{
+    const char *words = (const char *)marks->words;
+    uint64_t bits;
+
+    memcpy(&bits, words + at / 8, sizeof bits); /* at least 57 bytes ahead: nearly always enough */
+    bits = le64toh(bits) >> at % 8;
+    while (bits == 0) {
+        at = at / 8 * 8 + 64;
+        memcpy(&bits, words + at / 8, sizeof bits);
+        bits = le64toh(bits);
+    }
+    return at + (uint32_t)__builtin_ctzll(bits);
+}
+
 /* --- lines: sip_line.c --- */
 enum { SIP_LINES_BATCH = 32 };
 
@@ -142,10 +176,11 @@ struct sip_row {
 struct sip_lines {
     const uint8_t *at; /* the start line */
     uint32_t bytes;
+    uint32_t scanned; /* bytes before this one are in the masks */
     uint32_t block; /* where the 64 bytes begin that `mask` is about */
     uint32_t line; /* where the line begins that has not been told */
-    uint32_t resume; /* bytes before this one are done */
-    uint64_t mask; /* bytes below SP, DEL, above DEL that have not been looked at */
+    uint64_t mask; /* those of block that have not been looked at */
+    void (*scan)(struct sip_lines *lines); /* as wide as the processor allows */
     uint32_t body_at;
     uint32_t start_end; /* of the start line, without its line end */
     uint32_t saw; /* enum sip_saw */
@@ -156,6 +191,8 @@ struct sip_lines {
     bool cr_lines; /* CR alone ends a line (RFC 4475 shows no such message; seen from home-made
                       senders) */
     struct sip_row rows[SIP_LINES_BATCH];
+    uint64_t odd[SIP_SCAN_BLOCKS]; /* bytes below SP, DEL, above DEL; of the last scan */
+    struct sip_marks marks; /* of what is scanned */
 };
 
 void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes);
@@ -205,9 +242,66 @@ bool sip_address_scan(const char *base, const char *from, const char *to, bool l
 void sip_uri_scan(const char *base, const char *from, const char *to, struct sip_uri *out_uri,
                   struct sip_findings *findings, unsigned *notes);
 
+bool sip_uri_is_phone(const char *at, const char *to); /* ;user=phone among the parameters */
+
+/* --- the usual form, from sign to sign: sip_plain.c --- */
+/* All return false (or 0) where the text is not of that form or not marked: then it is to be read
+ * by the scans above, whatever has been written already. */
+struct sip_plain_parameter {
+    struct part name;
+    struct part value; /* where there is none: no bytes, behind the name */
+};
+
+struct sip_plain {
+    struct sip_uri uri;
+    struct part display;
+    struct part tag;
+    struct part expires; /* at > 0 where there is such a parameter */
+    struct part q;
+};
+
+/* The parameter whose semicolon stands at *at, which is moved to where the next one or `to` is. */
+static ALWAYS_INLINE bool sip_plain_parameter(const struct sip_marks *marks, uint32_t *at,
+                                              uint32_t to,
+                                              struct sip_plain_parameter *out_parameter)
+{
+    const char *text = marks->text;
+    uint32_t name = *at + 1;
+
+    if (text[*at] != ';') {
+        return false;
+    }
+    uint32_t end = sip_mark_next(marks, name);
+    uint32_t value = end;
+    out_parameter->name = (struct part){.at = name, .bytes = end - name};
+    if (text[end] == '=') {
+        value = end + 1;
+        end = sip_mark_next(marks, value);
+        while (end < to && !sip_is(text[end], SIP_VALUE_END)) {
+            end = sip_mark_next(marks, end + 1);
+        }
+        if (end == value) {
+            return false;
+        }
+    }
+    out_parameter->value = (struct part){.at = value, .bytes = end - value};
+    *at = end;
+    return out_parameter->name.bytes > 0 && (end == to || text[end] == ';');
+}
+
+/* sip:[user@]host[:port][;parameters], all of [from, to) */
+bool sip_plain_uri(const struct sip_marks *marks, uint32_t from, uint32_t to,
+                   struct sip_uri *out_uri);
+/* [display] <URI>[;parameters], no list */
+bool sip_plain_address(const struct sip_marks *marks, struct part value,
+                       struct sip_plain *out_plain);
+/* Behind the port whose colon stands at `at`. */
+uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port);
+
 /* --- one message's work --- */
 struct sip_work {
     struct sip_message *message;
+    const struct sip_marks *marks;
     const char *raw;
     uint32_t bytes; /* captured, from the start line on */
     bool cut; /* by the snap length: what is missing is nobody's fault */

@@ -6,7 +6,8 @@
  * A mask of 64 bytes has a bit for each byte that is not printable ASCII. In a clean message these
  * are the line ends and nothing else, so the loop below runs once a line and not once a byte;
  * whatever else it meets (a tab, a control byte, UTF-8, a stray CR) is remembered in `saw`, and
- * only then somebody looks at the text again. The masks come from AVX2, SSE2 or plain C: the only
+ * only then somebody looks at the text again. A second mask, of all signs, is kept for those who
+ * read the values (struct sip_marks). The masks come from AVX2, SSE2 or plain C: the only
  * difference between the three.
  *
  * Line ends: CRLF, LF. CR alone ends lines only where the first CR of the message does so without a
@@ -19,11 +20,18 @@
  * that want one slot. */
 #include "decoders/sip_inside.h"
 
+/* Bytes of the widest vectors that are used where the processor has them; tests choose less. */
+#ifndef SIP_VECTOR_BYTES
 #if defined(__SSE2__)
-#include <immintrin.h>
+#define SIP_VECTOR_BYTES 32
+#else
+#define SIP_VECTOR_BYTES 1
+#endif
 #endif
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
+#if SIP_VECTOR_BYTES > 1
+#include <immintrin.h>
+#endif
 
 /* clang-format off */
 const uint16_t sip_classes[256] = {
@@ -103,46 +111,40 @@ static const uint8_t compact[256] = {
 /* A line begins with up to NAME_BYTES bytes of name and colon. Letters are compared without case by
  * setting bit 5 of every byte: of the characters of names only - has a twin there, CR, and lines
  * with a stray CR are taken out before. */
-#if defined(__SSE2__)
+#if SIP_VECTOR_BYTES > 1
 static ALWAYS_INLINE __m128i load16(const void *at)
 {
     return _mm_loadu_si128((const __m128i *)at);
 }
 
-static ALWAYS_INLINE uint32_t same16(const char *text, const char *name)
+static ALWAYS_INLINE uint32_t equal16(__m128i one, __m128i other)
 {
-    __m128i folded = _mm_or_si128(load16(text), _mm_set1_epi8(0x20));
-
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(folded, load16(name)));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(one, other));
 }
 
 /* `bytes` of name and the colon behind them */
 static ALWAYS_INLINE bool name_is(const char *text, uint32_t bytes, const char *name)
 {
-    uint32_t wanted = (UINT32_C(2) << bytes) - 1;
-    uint32_t same = same16(text, name);
+    const __m128i fold = _mm_set1_epi8(0x20);
+    uint32_t other = ~equal16(_mm_or_si128(load16(text), fold), load16(name));
 
     if (bytes >= 16) {
-        same |= same16(text + 16, name + 16) << 16;
+        __m128i rest = _mm_or_si128(load16(text + 16), fold);
+        other = (other & 0xffff) | ~equal16(rest, load16(name + 16)) << 16;
     }
-    return (same & wanted) == wanted;
+    return other << (31 - bytes) == 0;
 }
 
-static ALWAYS_INLINE uint32_t colons16(const char *text)
+/* Position of the first colon, NAME_BYTES where there is none. Behind `last` only half of NAME_BYTES
+ * can be loaded, and are looked at. */
+static ALWAYS_INLINE uint32_t colon_at(const char *text, const char *last)
 {
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(text), _mm_set1_epi8(':')));
-}
+    uint32_t colons = equal16(load16(text), _mm_set1_epi8(':'));
 
-/* Position of the first colon, NAME_BYTES where there is none. */
-static ALWAYS_INLINE uint32_t colon_at(const char *text)
-{
-    uint32_t colons = colons16(text);
-
-    if (colons == 0) {
-        uint64_t more = (uint64_t)1 << NAME_BYTES | (uint64_t)colons16(text + 16) << 16;
-        return (uint32_t)__builtin_ctzll(more);
+    if (colons == 0 && text <= last) {
+        colons = equal16(load16(text + 16), _mm_set1_epi8(':')) << 16;
     }
-    return (uint32_t)__builtin_ctz(colons);
+    return colons == 0 ? (uint32_t)NAME_BYTES : (uint32_t)__builtin_ctz(colons);
 }
 #else
 static bool name_is(const char *text, uint32_t bytes, const char *name)
@@ -150,9 +152,9 @@ static bool name_is(const char *text, uint32_t bytes, const char *name)
     return sip_same(text, bytes + 1, name, bytes + 1);
 }
 
-static uint32_t colon_at(const char *text)
+static uint32_t colon_at(const char *text, const char *last)
 {
-    const char *colon = memchr(text, ':', NAME_BYTES);
+    const char *colon = memchr(text, ':', text <= last ? NAME_BYTES : NAME_BYTES / 2);
 
     return colon == NULL ? NAME_BYTES : (uint32_t)(colon - text);
 }
@@ -197,8 +199,8 @@ static bool is_token(const char *text, uint32_t bytes)
 /* A name that is not in the list, white space before the colon, a colon that is far or missing;
  * also the last line of a message without a body, behind which there are not NAME_BYTES to load.
  * Returns where the value begins. */
-static __attribute__((noinline)) uint32_t row_unusual(const struct sip_lines *lines, uint32_t from,
-                                                      uint32_t to, struct sip_row *row)
+static uint32_t name_unusual(const struct sip_lines *lines, uint32_t from, uint32_t to,
+                             struct sip_row *row)
 {
     const char *text = (const char *)lines->at + from;
     uint32_t bytes = to - from;
@@ -215,104 +217,220 @@ static __attribute__((noinline)) uint32_t row_unusual(const struct sip_lines *li
     return from + value;
 }
 
-/* Names and values of the rows from `first` on, which hold where their lines begin and end. */
-static void rows_fill(struct sip_lines *lines, uint32_t first)
+/* The value between `at` and `to` without the white space around it. */
+static __attribute__((noinline)) void value_trim(const char *text, uint32_t at, uint32_t to,
+                                                 struct sip_row *row)
+{
+    row->value_from = (uint32_t)(sip_skip_space(text + at, text + to) - text);
+    row->value_to = (uint32_t)(sip_trim_end(text + row->value_from, text + to) - text);
+}
+
+static __attribute__((noinline)) void row_unusual(const struct sip_lines *lines, uint32_t from,
+                                                  uint32_t to, struct sip_row *row)
+{
+    value_trim((const char *)lines->at, name_unusual(lines, from, to, row), to, row);
+}
+
+/* Name and value of the line [from, to), of which half of NAME_BYTES can be loaded, and up to `last`
+ * all; they are marked. */
+static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, const char *from, const char *to,
+                                   const char *last, struct sip_row *row)
 {
     const char *const text = (const char *)lines->at;
-    const uint32_t count = lines->count;
-    /* The last byte from which NAME_BYTES can be loaded, or none: a stray CR makes every line
-     * unusual. */
-    bool loads = lines->bytes >= NAME_BYTES && (lines->saw & SIP_SAW_BARE_CR) == 0;
-    const uint32_t last = loads ? lines->bytes - NAME_BYTES : 0;
+    uint32_t bytes = colon_at(from, last);
+    enum sip_header header = SIP_HEADER_OTHER;
 
-    for (uint32_t i = first; i < count; i++) {
-        struct sip_row *row = &lines->rows[i];
-        uint32_t at = row->value_from;
-        uint32_t to = row->value_to;
-        enum sip_header header = SIP_HEADER_OTHER;
-        if (at <= last) {
-            uint32_t colon = colon_at(text + at);
-            if (colon - 1 < NAME_BYTES - 1) {
-                header = name_find(text + at, colon);
-            }
-            row->header = (uint8_t)header;
-            row->malformed = false;
-            if (header != SIP_HEADER_OTHER) {
-                at += colon + 1;
-            }
-        }
-        /* A colon beyond the end of its line cannot be part of a known name: none holds a line end.
-         */
-        if (header == SIP_HEADER_OTHER) {
-            at = row_unusual(lines, at, to, row);
-        }
-        at += at < to && text[at] == ' ' ? 1 : 0;
-        while (at < to && (uint8_t)text[at] <= ' ' && sip_is(text[at], SIP_SPACE)) {
-            at++;
-        }
-        while (to > at && (uint8_t)text[to - 1] <= ' ' && sip_is(text[to - 1], SIP_SPACE)) {
-            to--;
-        }
-        row->value_from = at;
-        row->value_to = to;
+    if (bytes - 1 < NAME_BYTES - 1) {
+        header = name_find(from, bytes);
+    }
+    /* A colon beyond the end of its line cannot be part of a known name: none holds a line end.
+     * That all before the colon is plain makes it a token. */
+    if (header == SIP_HEADER_OTHER &&
+        (bytes - 1 >= NAME_BYTES - 1 || sip_mark_next(&lines->marks, (uint32_t)(from - text)) !=
+                                            (uint32_t)(from - text) + bytes)) {
+        row_unusual(lines, (uint32_t)(from - text), (uint32_t)(to - text), row);
+        return;
+    }
+    const char *at = from + bytes + 1;
+    at += *at == ' ' ? 1 : 0;
+    *row = (struct sip_row){.value_from = (uint32_t)(at - text),
+                            .value_to = (uint32_t)(to - text),
+                            .header = (uint8_t)header};
+    if ((uint8_t)*at <= ' ' || (uint8_t)to[-1] <= ' ') {
+        value_trim(text, row->value_from, row->value_to, row);
     }
 }
 
 /* --- masks --- */
-typedef uint64_t mask64(const uint8_t *at);
+struct masks {
+    uint64_t odd; /* no printable ASCII */
+    uint64_t marks; /* see struct sip_marks */
+};
 
-#if defined(__SSE2__)
+#if SIP_VECTOR_BYTES > 1
 /* One more than a byte is, as a signed number, below 0x21 where the byte is a control, DEL or above
  * it. */
-static ALWAYS_INLINE uint64_t mask16_sse2(const uint8_t *at)
+static ALWAYS_INLINE uint64_t odd16(__m128i bytes)
 {
-    __m128i one_more = _mm_add_epi8(load16(at), _mm_set1_epi8(1));
+    __m128i one_more = _mm_add_epi8(bytes, _mm_set1_epi8(1));
 
     return (uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(one_more, _mm_set1_epi8(0x21)));
 }
 
-static ALWAYS_INLINE uint64_t mask64_sse2(const uint8_t *at)
+/* All ones where a byte is one of the `count` from `first` on. */
+static ALWAYS_INLINE __m128i range16(__m128i bytes, char first, int count)
 {
-    return mask16_sse2(at) | mask16_sse2(at + 16) << 16 | mask16_sse2(at + 32) << 32 |
-           mask16_sse2(at + 48) << 48;
+    __m128i moved = _mm_add_epi8(bytes, _mm_set1_epi8((char)(0x80 - first)));
+
+    return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(count - 0x80)));
 }
 
-__attribute__((target("avx2"))) static inline uint64_t mask32_avx2(const uint8_t *at)
+static ALWAYS_INLINE uint64_t marks16(__m128i bytes)
 {
-    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    __m128i letters = range16(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 26);
+    __m128i digits = range16(bytes, '0', 10);
+    __m128i signs = _mm_or_si128(range16(bytes, '-', 2), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_')));
+
+    return (uint16_t)~_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letters, digits), signs));
+}
+
+static ALWAYS_INLINE struct masks masks_sse2(const uint8_t *at)
+{
+    struct masks masks = {.odd = 0};
+
+    for (unsigned i = 0; i < 64; i += 16) {
+        __m128i bytes = load16(at + i);
+        masks.odd |= odd16(bytes) << i;
+        masks.marks |= marks16(bytes) << i;
+    }
+    return masks;
+}
+#endif
+
+#if SIP_VECTOR_BYTES >= 32
+#define AVX2 __attribute__((target("avx2")))
+
+/* A byte is plain where the bits that its two halves may have together are not none:
+ *   0x2: - .    0x3: 0-9    0x4, 0x6: letters from 1 on    0x5, 0x7: letters to A    0x5: _
+ * A look-up by the lower half gives none for a byte above 127. */
+AVX2 static ALWAYS_INLINE uint64_t marks32(__m256i bytes)
+{
+    const __m256i low = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(10, 14, 14, 14, 14, 14, 14, 14, 14, 14, 12, 4, 4, 5, 5, 20));
+    const __m256i high =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 1, 2, 4, 24, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0));
+    __m256i half = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
+    __m256i both =
+        _mm256_and_si256(_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, half));
+
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(both, _mm256_setzero_si256()));
+}
+
+AVX2 static ALWAYS_INLINE uint64_t odd32(__m256i bytes)
+{
     __m256i one_more = _mm256_add_epi8(bytes, _mm256_set1_epi8(1));
 
     return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), one_more));
 }
 
-__attribute__((target("avx2"))) static inline uint64_t mask64_avx2(const uint8_t *at)
+AVX2 static ALWAYS_INLINE struct masks masks_avx2(const uint8_t *at)
 {
-    return mask32_avx2(at) | mask32_avx2(at + 32) << 32;
-}
-#else
-static ALWAYS_INLINE uint64_t mask64_plain(const uint8_t *at)
-{
-    uint64_t mask = 0;
+    __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    __m256i second = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
 
-    for (unsigned i = 0; i < 64; i++) {
-        mask |= (uint64_t)((uint8_t)(at[i] - 0x20) >= 0x5f) << i;
-    }
-    return mask;
+    return (struct masks){.odd = odd32(first) | odd32(second) << 32,
+                          .marks = marks32(first) | marks32(second) << 32};
 }
 #endif
 
-static ALWAYS_INLINE uint64_t mask_of(const uint8_t *at, uint32_t bytes, uint32_t block,
-                                      mask64 *mask)
+#if SIP_VECTOR_BYTES == 1
+static ALWAYS_INLINE struct masks masks_plain(const uint8_t *at)
 {
-    uint32_t left = bytes - block;
+    static const unsigned plain = SIP_HOST;
+    struct masks masks = {.odd = 0};
 
-    if (left >= 64) {
-        return mask(at + block);
+    for (unsigned i = 0; i < 64; i++) {
+        masks.odd |= (uint64_t)((uint8_t)(at[i] - 0x20) >= 0x5f) << i;
+        masks.marks |= (uint64_t)!sip_is((char)at[i], plain) << i;
     }
-    uint8_t room[64];
-    memset(room, 'x', sizeof room);
-    memcpy(room, at + block, left);
-    return mask(room);
+    return masks;
+}
+#endif
+
+/* The last block, of `bytes` < 64 behind `before` others: read as the end of a whole one. */
+static ALWAYS_INLINE struct masks masks_last(const uint8_t *at, uint32_t bytes, uint32_t before,
+                                             struct masks (*masks_of)(const uint8_t *at))
+{
+    SIP_UNINITIALIZED uint8_t room[64];
+    unsigned left_out = 64 - bytes;
+
+    if (before < left_out) {
+        memset(room, 'x', sizeof room);
+        memcpy(room + left_out, at, bytes);
+        at = room + left_out;
+    }
+    struct masks masks = masks_of(at - left_out);
+    return (struct masks){.odd = masks.odd >> left_out, .marks = masks.marks >> left_out};
+}
+
+/* The masks of up to SIP_SCAN_BLOCKS more blocks: one run over the bytes, so that the vectors of
+ * constants are made once. */
+static ALWAYS_INLINE void scan(struct sip_lines *lines, struct masks (*masks_of)(const uint8_t *at))
+{
+    const uint8_t *const text = lines->at;
+    const uint32_t from = lines->scanned;
+    const uint32_t left = lines->bytes - from;
+    const uint32_t blocks = left < SIP_SCAN_BLOCKS * 64 ? left / 64 : SIP_SCAN_BLOCKS;
+    const uint32_t place = from < SIP_MARKED_BYTES ? from : SIP_MARKED_BYTES;
+    uint64_t *odd = lines->odd;
+    uint64_t *marks = &lines->marks.words[place / 64]; /* beyond the marked bytes nobody asks */
+    uint32_t done = blocks * 64;
+
+    for (uint32_t i = 0; i < blocks; i++) {
+        struct masks masks = masks_of(text + from + i * 64);
+        odd[i] = masks.odd;
+        marks[i] = htole64(masks.marks);
+    }
+    if (blocks < SIP_SCAN_BLOCKS && left % 64 > 0) {
+        struct masks masks = masks_last(text + from + done, left % 64, from + done, masks_of);
+        odd[blocks] = masks.odd;
+        marks[blocks] = htole64(masks.marks);
+        done = left;
+    }
+    marks[(done + 63) / 64] = UINT64_MAX;
+    lines->scanned = from + done;
+}
+
+#if SIP_VECTOR_BYTES >= 32
+AVX2 static void scan_avx2(struct sip_lines *lines)
+{
+    scan(lines, masks_avx2);
+}
+#endif
+
+static void scan_narrow(struct sip_lines *lines)
+{
+#if SIP_VECTOR_BYTES > 1
+    scan(lines, masks_sse2);
+#else
+    scan(lines, masks_plain);
+#endif
+}
+
+/* Goes on to the next block; false at the end of the bytes. */
+static ALWAYS_INLINE bool block_next(struct sip_lines *lines)
+{
+    uint32_t block = lines->block + 64;
+
+    if (block >= lines->scanned) {
+        if (lines->scanned == lines->bytes) {
+            return false;
+        }
+        lines->scan(lines);
+    }
+    lines->block = block;
+    lines->mask = lines->odd[block / 64 % SIP_SCAN_BLOCKS];
+    return true;
 }
 
 /* --- lines --- */
@@ -340,8 +458,7 @@ static bool stray_cr(struct sip_lines *lines, uint32_t at, bool first_line)
 }
 
 /* What the byte at `at`, which begins no CRLF, is worth: 1 = it ends the line, 0 = it does not. */
-static __attribute__((noinline)) uint32_t odd_byte(struct sip_lines *lines, uint32_t at,
-                                                   bool first_line)
+static uint32_t odd_byte(struct sip_lines *lines, uint32_t at, bool first_line)
 {
     uint8_t byte = lines->at[at];
 
@@ -358,55 +475,59 @@ static __attribute__((noinline)) uint32_t odd_byte(struct sip_lines *lines, uint
     return 0;
 }
 
+static void row_take(struct sip_lines *lines, uint32_t from, uint32_t to)
+{
+    struct sip_row *row = &lines->rows[lines->count++];
+
+    if (from > 0) {
+        row_unusual(lines, from, to, row);
+        return;
+    }
+    *row = (struct sip_row){.value_to = to, .malformed = true}; /* the start line has no name */
+    lines->start_end = to;
+}
+
 /* The end of the bytes without an empty line: what is left is a line. */
 static void lines_close(struct sip_lines *lines)
 {
     lines->ended = true;
     lines->body_at = lines->bytes;
     if (lines->line < lines->bytes) {
-        lines->rows[lines->count++] =
-            (struct sip_row){.value_from = lines->line, .value_to = lines->bytes};
+        row_take(lines, lines->line, lines->bytes);
         lines->unended = true;
         lines->line = lines->bytes;
     }
 }
 
-/* Fills rows with the ends of lines. Local copies: a row is written between any two reads, and the
- * compiler cannot know that it is another object. */
-static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
+/* Where the line begins behind the one that ends at `place`; 0 = it does not end there. */
+static uint32_t line_end(struct sip_lines *lines, uint32_t place)
+{
+    if (lines->at[place] == '\r' && place + 2 <= lines->bytes && lines->at[place + 1] == '\n') {
+        return place + 2;
+    }
+    uint32_t bytes = odd_byte(lines, place, lines->line == 0);
+    return bytes == 0 ? 0 : place + bytes;
+}
+
+/* One line, whatever it is: the first, the last, and all that are odd. False: there are no more. */
+static __attribute__((noinline)) bool line_take(struct sip_lines *lines)
 {
     const uint8_t *const at = lines->at;
-    const uint32_t bytes = lines->bytes;
-    uint64_t mask = lines->mask;
-    uint32_t block = lines->block;
-    uint32_t line = lines->line;
-    uint32_t resume = lines->resume;
-    uint32_t count = 0;
+    const uint32_t line = lines->line;
+    uint32_t resume = line;
 
-    while (count < SIP_LINES_BATCH) {
-        while (mask == 0 && (block += 64) < bytes) {
-            mask = mask_of(at, bytes, block, mask_fn);
-        }
-        if (mask == 0) {
-            lines->line = line;
-            lines->count = count;
-            lines_close(lines);
-            return;
-        }
-        uint32_t place = block + (uint32_t)__builtin_ctzll(mask);
-        mask &= mask - 1;
-        if (place < resume) { /* a LF whose CR stood in the block before */
-            continue;
-        }
-        uint32_t next = place + 2;
-        if (at[place] != '\r' || next > bytes || at[place + 1] != '\n') {
-            uint32_t end_bytes = odd_byte(lines, place, line == 0);
-            if (end_bytes == 0) {
-                continue;
+    for (;;) {
+        while (lines->mask == 0) {
+            if (!block_next(lines)) {
+                lines_close(lines);
+                return false;
             }
-            next = place + end_bytes;
-        } else if (next - block < 65) {
-            mask &= mask - 1; /* its LF */
+        }
+        uint32_t place = lines->block + (uint32_t)__builtin_ctzll(lines->mask);
+        lines->mask &= lines->mask - 1;
+        uint32_t next = place < resume ? 0 : line_end(lines, place);
+        if (next == 0) {
+            continue;
         }
         bool folded = resume > line; /* else is_blank() could look at the same bytes again */
         resume = next;
@@ -414,45 +535,85 @@ static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
             lines->ended = true;
             lines->whole = true;
             lines->body_at = next;
-            break;
+            return false;
         }
-        if (next < bytes && at[next] <= ' ' && line > 0 && (at[next] == ' ' || at[next] == '\t')) {
+        if (next < lines->bytes && line > 0 && (at[next] == ' ' || at[next] == '\t')) {
             lines->saw |= SIP_SAW_FOLD;
             continue;
         }
-        lines->rows[count].value_from = line;
-        lines->rows[count].value_to = place;
-        count++;
-        line = next;
+        row_take(lines, line, place);
+        lines->line = next;
+        return true;
+    }
+}
+
+/* The last byte from which NAME_BYTES can be loaded, and are marked. */
+static const char *names_until(const struct sip_lines *lines)
+{
+    const char *text = (const char *)lines->at;
+
+    return text + (ptrdiff_t)lines->marks.bytes - NAME_BYTES;
+}
+
+/* Lines that end with CRLF and hold nothing odd, before one that begins with something printable or
+ * is empty: a few instructions each. Stops at the first that is not so. Local copies: a row is
+ * written between any two reads, and the compiler cannot know that it is another object. */
+static void lines_take_clean(struct sip_lines *lines)
+{
+    const char *const text = (const char *)lines->at;
+    const char *const last = names_until(lines);
+    const char *const last_end = text + lines->bytes - 4;
+    const char *block = text + lines->block;
+    const char *line = text + lines->line;
+    uint64_t mask = lines->mask;
+    struct sip_row *row = &lines->rows[lines->count];
+    const struct sip_row *const end = &lines->rows[SIP_LINES_BATCH];
+    /* A stray CR makes every line unusual. */
+    bool goes_on = lines->bytes - lines->line > 4 && (uint8_t)*line > ' ' &&
+                   (lines->saw & SIP_SAW_BARE_CR) == 0;
+
+    while (goes_on && row < end) {
+        while (mask == 0 && block_next(lines)) {
+            mask = lines->mask;
+            block = text + lines->block;
+        }
+        const char *place = block + __builtin_ctzll(mask | UINT64_C(1) << 63);
+        if (place > last_end || memcmp(place, "\r\n", 2) != 0) {
+            if (mask == 0 || place >= line) {
+                break;
+            }
+            mask &= mask - 1; /* the LF of a CRLF between two blocks */
+            continue;
+        }
+        goes_on = (uint8_t)place[2] > ' ';
+        if (!goes_on && memcmp(place + 2, "\r\n", 2) != 0) {
+            break;
+        }
+        if (line == text) {
+            lines->start_end = (uint32_t)(place - text); /* it has no name */
+            *row++ = (struct sip_row){.value_to = lines->start_end, .malformed = true};
+        } else if (line <= last + NAME_BYTES / 2) {
+            row_fill(lines, line, place, last, row++);
+        } else {
+            row_unusual(lines, (uint32_t)(line - text), (uint32_t)(place - text), row++);
+        }
+        mask &= mask - 1;
+        mask &= mask - 1;
+        line = place + 2;
     }
     lines->mask = mask;
-    lines->block = block;
-    lines->line = line;
-    lines->resume = resume;
-    lines->count = count;
+    lines->line = (uint32_t)(line - text);
+    lines->count = (uint32_t)(row - lines->rows);
 }
-
-#if defined(__SSE2__)
-__attribute__((target("avx2"))) static void lines_walk_avx2(struct sip_lines *lines)
-{
-    lines_walk(lines, mask64_avx2);
-}
-
-static void lines_walk_sse2(struct sip_lines *lines)
-{
-    lines_walk(lines, mask64_sse2);
-}
-#endif
 
 void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
 {
     assert(bytes <= UINT32_MAX - 64);
     lines->at = at;
     lines->bytes = (uint32_t)bytes;
-    lines->block = (uint32_t)-64;
+    lines->scanned = 0;
+    lines->block = 0;
     lines->line = 0;
-    lines->resume = 0;
-    lines->mask = 0;
     lines->body_at = 0;
     lines->start_end = 0;
     lines->count = 0;
@@ -461,26 +622,36 @@ void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
     lines->whole = false;
     lines->unended = false;
     lines->cr_lines = false;
+    lines->marks.text = (const char *)at;
+    lines->marks.bytes = lines->bytes < SIP_MARKED_BYTES ? lines->bytes : SIP_MARKED_BYTES;
+    lines->scan = scan_narrow;
+#if SIP_VECTOR_BYTES >= 32
+    if (__builtin_cpu_supports("avx2")) {
+        lines->scan = scan_avx2;
+    }
+#endif
+    lines->odd[0] = 0;
+    lines->scan(lines);
+    lines->mask = lines->odd[0];
 }
 
 void sip_lines_next(struct sip_lines *lines)
 {
-    bool begins = lines->line == 0;
-
     lines->count = 0;
-#if defined(__SSE2__)
-    if (__builtin_cpu_supports("avx2")) {
-        lines_walk_avx2(lines);
-    } else {
-        lines_walk_sse2(lines);
+    for (;;) {
+        lines_take_clean(lines);
+        if (lines->count == SIP_LINES_BATCH) {
+            return;
+        }
+        const uint8_t *line = lines->at + lines->line;
+        if (lines->line > 0 && lines->bytes - lines->line >= 2 && memcmp(line, "\r\n", 2) == 0) {
+            lines->ended = true;
+            lines->whole = true;
+            lines->body_at = lines->line + 2;
+            return;
+        }
+        if (!line_take(lines)) {
+            return;
+        }
     }
-#else
-    lines_walk(lines, mask64_plain);
-#endif
-    if (begins && lines->count > 0) { /* the start line has no name */
-        lines->start_end = lines->rows[0].value_to;
-        lines->rows[0].malformed = true;
-        lines->rows[0].header = SIP_HEADER_OTHER;
-    }
-    rows_fill(lines, begins ? 1 : 0);
 }
