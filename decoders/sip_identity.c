@@ -13,7 +13,7 @@ void sip_findings_tell(struct sip_message *message, const struct sip_findings *f
     }
 }
 
-bool sip_number(struct slice text, uint64_t *out_value)
+bool sip_number_long(struct slice text, uint64_t *out_value)
 {
     enum { SAFE_DIGITS = 19 }; /* as many nines fit */
     uint64_t value = 0;
@@ -80,25 +80,36 @@ static bool address_check(struct sip_work *work, enum sip_header header, struct 
 
 static void call_id_check(struct sip_work *work)
 {
-    struct slice value = sip_first(work, SIP_HEADER_CALL_ID);
-    const char *to = value.at + value.bytes;
+    struct part value = work->first[SIP_HEADER_CALL_ID];
+    const char *text = work->raw + value.at;
+    uint32_t to = value.at + value.bytes;
+    bool marked = to < work->marks->bytes;
     unsigned fits = SIP_WORD;
     unsigned signs = 0;
 
-    for (const char *at = value.at; at < to; at++) {
-        bool sign = *at == '@';
-        fits &= sip_classes[(uint8_t)*at] | (sign ? SIP_WORD : 0U);
+    for (uint32_t at = value.at; at < to; at++) {
+        at = marked ? sip_mark_next(work->marks, at) : at;
+        bool sign = work->raw[at] == '@';
+        fits &= at == to ? SIP_WORD : sip_classes[(uint8_t)work->raw[at]] | (sign ? SIP_WORD : 0U);
         signs += sign;
     }
-    if (fits == 0 || signs > 1 || (signs == 1 && (*value.at == '@' || to[-1] == '@'))) {
+    if (fits == 0 || signs > 1 ||
+        (signs == 1 && (text[0] == '@' || text[value.bytes - 1] == '@'))) {
         sip_anomaly(work->message, ANOMALY_HEADER_VALUE_MALFORMED);
     }
-    work->message->call_id = work->first[SIP_HEADER_CALL_ID];
+    work->message->call_id = value;
 }
 
 /* A method of another case than in the start line is the same sloppiness, and told there. */
 static void cseq_method_check(struct sip_message *message, struct slice token)
 {
+    struct slice method = sip_part(message, message->method_text);
+
+    if (!sip_is_response(message) && slice_equal(method, token) &&
+        message->method != SIP_METHOD_OTHER) {
+        message->cseq_method = message->method; /* what the start line was, in whatever case */
+        return;
+    }
     message->cseq_method = (uint8_t)sip_method_of(token);
     if (message->cseq_method == SIP_METHOD_OTHER) {
         message->cseq_method = (uint8_t)sip_method_nocase(token);
@@ -108,7 +119,6 @@ static void cseq_method_check(struct sip_message *message, struct slice token)
         message->method_text = sip_part_of(message->raw, token.at, token.at + token.bytes);
         return;
     }
-    struct slice method = sip_part(message, message->method_text);
     if (!slice_equal(method, token) && !slice_equal_nocase(method, token)) {
         sip_anomaly(message, ANOMALY_CSEQ_METHOD_MISMATCH);
     }

@@ -96,7 +96,27 @@ static inline char sip_lower(char byte)
     return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
 }
 
-/* `word` is in lower case. Of literals up to 8 bytes this leaves a load, an or and a comparison. */
+#define SIP_FOLD(i)                                                                                \
+    (from + (i) < word_bytes && word[from + (i)] >= 'a' && word[from + (i)] <= 'z' ? 0x20 : 0)
+/* Up to 8 bytes of a literal from `from` on: a load, an or and a comparison. */
+static ALWAYS_INLINE bool sip_same_word(const char *at, const char *word, size_t word_bytes,
+                                        size_t from)
+{
+    const uint8_t folds[8] = {SIP_FOLD(0), SIP_FOLD(1), SIP_FOLD(2), SIP_FOLD(3),
+                              SIP_FOLD(4), SIP_FOLD(5), SIP_FOLD(6), SIP_FOLD(7)};
+    size_t bytes = word_bytes - from < 8 ? word_bytes - from : 8;
+    uint64_t have = 0;
+    uint64_t want = 0;
+    uint64_t fold = 0;
+
+    memcpy(&have, at + from, bytes);
+    memcpy(&want, word + from, bytes);
+    memcpy(&fold, folds, sizeof folds);
+    return (have | fold) == want;
+}
+#undef SIP_FOLD
+
+/* `word` is in lower case. */
 static ALWAYS_INLINE bool sip_same(const char *at, size_t bytes, const char *word,
                                    size_t word_bytes)
 {
@@ -104,17 +124,11 @@ static ALWAYS_INLINE bool sip_same(const char *at, size_t bytes, const char *wor
         return false;
     }
     if (__builtin_constant_p(word_bytes) && word_bytes <= 8) {
-#define SIP_FOLD(i) (i < word_bytes && word[i] >= 'a' && word[i] <= 'z' ? 0x20 : 0)
-        const uint8_t folds[8] = {SIP_FOLD(0), SIP_FOLD(1), SIP_FOLD(2), SIP_FOLD(3),
-                                  SIP_FOLD(4), SIP_FOLD(5), SIP_FOLD(6), SIP_FOLD(7)};
-#undef SIP_FOLD
-        uint64_t have = 0;
-        uint64_t want = 0;
-        uint64_t fold = 0;
-        memcpy(&have, at, word_bytes);
-        memcpy(&want, word, word_bytes);
-        memcpy(&fold, folds, sizeof folds);
-        return (have | fold) == want;
+        return sip_same_word(at, word, word_bytes, 0);
+    }
+    if (__builtin_constant_p(word_bytes) && word_bytes <= 16) {
+        return sip_same_word(at, word, word_bytes, 0) &&
+               sip_same_word(at, word, word_bytes, word_bytes - 8);
     }
     for (size_t i = 0; i < bytes; i++) {
         if (sip_lower(at[i]) != word[i]) {
@@ -167,10 +181,10 @@ enum sip_saw {
 };
 
 struct sip_row {
-    uint32_t value_from;
-    uint32_t value_to; /* trimmed */
+    struct part value; /* trimmed; of the start line all of it */
     uint8_t header; /* enum sip_header */
-    bool malformed; /* no colon, no name, or a name that is no token; the start line too */
+    bool malformed; /* no colon, no name, or a name that is no token; the start line too. Then it is
+                     * SIP_HEADER_OTHER */
 };
 
 struct sip_lines {
@@ -204,7 +218,8 @@ bool sip_start_fits(const char *from, const char *to, bool known);
 /* The line [from, end) of a stream whose bytes end at `to`. */
 bool sip_start_likely(const char *from, const char *end, const char *to);
 /* `cut`: the line may have lost its end, so only its first words are read and nothing is judged. */
-void sip_start_decode(struct sip_message *message, const char *from, const char *to, bool cut);
+void sip_start_decode(struct sip_message *message, const struct sip_marks *marks, const char *from,
+                      const char *to, bool cut);
 enum sip_method sip_method_nocase(struct slice token);
 
 /* --- addresses: sip_address.c --- */
@@ -337,8 +352,27 @@ static inline struct slice sip_first(const struct sip_work *work, enum sip_heade
 }
 
 void sip_findings_tell(struct sip_message *message, const struct sip_findings *findings);
+bool sip_number_long(struct slice text, uint64_t *out_value); /* sip_identity.c */
+
 /* Digits only; a number that does not fit is UINT64_MAX. False: no number. */
-bool sip_number(struct slice text, uint64_t *out_value);
+static inline bool sip_number(struct slice text, uint64_t *out_value)
+{
+    enum { FEW_DIGITS = 9 };
+    uint32_t value = 0;
+
+    if (text.bytes > FEW_DIGITS) {
+        return sip_number_long(text, out_value);
+    }
+    for (size_t i = 0; i < text.bytes; i++) {
+        uint32_t digit = (uint32_t)(uint8_t)text.at[i] - '0';
+        if (digit > 9) {
+            return false;
+        }
+        value = value * 10 + digit;
+    }
+    *out_value = value;
+    return text.bytes > 0;
+}
 
 void sip_via_check(struct sip_work *work, struct slice value,
                    bool topmost); /* sip_via.c: one line */

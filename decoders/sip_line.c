@@ -135,13 +135,13 @@ static ALWAYS_INLINE bool name_is(const char *text, uint32_t bytes, const char *
     return other << (31 - bytes) == 0;
 }
 
-/* Position of the first colon, NAME_BYTES where there is none. Behind `last` only half of NAME_BYTES
- * can be loaded, and are looked at. */
-static ALWAYS_INLINE uint32_t colon_at(const char *text, const char *last)
+/* Position of the first colon among NAME_BYTES, or half of them where no more can be loaded;
+ * NAME_BYTES where there is none. */
+static ALWAYS_INLINE uint32_t colon_at(const char *text, bool whole)
 {
     uint32_t colons = equal16(load16(text), _mm_set1_epi8(':'));
 
-    if (colons == 0 && text <= last) {
+    if (colons == 0 && whole) {
         colons = equal16(load16(text + 16), _mm_set1_epi8(':')) << 16;
     }
     return colons == 0 ? (uint32_t)NAME_BYTES : (uint32_t)__builtin_ctz(colons);
@@ -152,9 +152,9 @@ static bool name_is(const char *text, uint32_t bytes, const char *name)
     return sip_same(text, bytes + 1, name, bytes + 1);
 }
 
-static uint32_t colon_at(const char *text, const char *last)
+static uint32_t colon_at(const char *text, bool whole)
 {
-    const char *colon = memchr(text, ':', text <= last ? NAME_BYTES : NAME_BYTES / 2);
+    const char *colon = memchr(text, ':', whole ? NAME_BYTES : NAME_BYTES / 2);
 
     return colon == NULL ? NAME_BYTES : (uint32_t)(colon - text);
 }
@@ -211,7 +211,8 @@ static uint32_t name_unusual(const struct sip_lines *lines, uint32_t from, uint3
     while (name_bytes > 0 && (text[name_bytes - 1] == ' ' || text[name_bytes - 1] == '\t')) {
         name_bytes--;
     }
-    row->header = (uint8_t)sip_header_of(slice_of(text, name_bytes));
+    row->header =
+        found == NULL ? SIP_HEADER_OTHER : (uint8_t)sip_header_of(slice_of(text, name_bytes));
     row->malformed =
         found == NULL || (row->header == SIP_HEADER_OTHER && !is_token(text, name_bytes));
     return from + value;
@@ -221,8 +222,9 @@ static uint32_t name_unusual(const struct sip_lines *lines, uint32_t from, uint3
 static __attribute__((noinline)) void value_trim(const char *text, uint32_t at, uint32_t to,
                                                  struct sip_row *row)
 {
-    row->value_from = (uint32_t)(sip_skip_space(text + at, text + to) - text);
-    row->value_to = (uint32_t)(sip_trim_end(text + row->value_from, text + to) - text);
+    const char *from = sip_skip_space(text + at, text + to);
+
+    row->value = sip_part_of(text, from, sip_trim_end(from, text + to));
 }
 
 static __attribute__((noinline)) void row_unusual(const struct sip_lines *lines, uint32_t from,
@@ -231,33 +233,34 @@ static __attribute__((noinline)) void row_unusual(const struct sip_lines *lines,
     value_trim((const char *)lines->at, name_unusual(lines, from, to, row), to, row);
 }
 
-/* Name and value of the line [from, to), of which half of NAME_BYTES can be loaded, and up to `last`
- * all; they are marked. */
-static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, const char *from, const char *to,
-                                   const char *last, struct sip_row *row)
+/* Name and value of the line that is the value of the row. Half of NAME_BYTES can be loaded there,
+ * up to `last` all; they are marked. */
+static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, const char *text, size_t last,
+                                   struct sip_row *row)
 {
-    const char *const text = (const char *)lines->at;
-    uint32_t bytes = colon_at(from, last);
+    size_t from = row->value.at;
+    size_t to = from + row->value.bytes;
+    size_t bytes = colon_at(text + from, from <= last);
     enum sip_header header = SIP_HEADER_OTHER;
 
     if (bytes - 1 < NAME_BYTES - 1) {
-        header = name_find(from, bytes);
+        header = name_find(text + from, (uint32_t)bytes);
     }
     /* A colon beyond the end of its line cannot be part of a known name: none holds a line end.
      * That all before the colon is plain makes it a token. */
     if (header == SIP_HEADER_OTHER &&
-        (bytes - 1 >= NAME_BYTES - 1 || sip_mark_next(&lines->marks, (uint32_t)(from - text)) !=
-                                            (uint32_t)(from - text) + bytes)) {
-        row_unusual(lines, (uint32_t)(from - text), (uint32_t)(to - text), row);
+        (bytes - 1 >= NAME_BYTES - 1 ||
+         sip_mark_next(&lines->marks, (uint32_t)from) != from + bytes)) {
+        row_unusual(lines, (uint32_t)from, (uint32_t)to, row);
         return;
     }
-    const char *at = from + bytes + 1;
-    at += *at == ' ' ? 1 : 0;
-    *row = (struct sip_row){.value_from = (uint32_t)(at - text),
-                            .value_to = (uint32_t)(to - text),
-                            .header = (uint8_t)header};
-    if ((uint8_t)*at <= ' ' || (uint8_t)to[-1] <= ' ') {
-        value_trim(text, row->value_from, row->value_to, row);
+    size_t at = from + bytes + 1;
+    at += text[at] == ' ' ? 1 : 0;
+    row->header = (uint8_t)header;
+    row->malformed = false;
+    row->value = (struct part){.at = (uint32_t)at, .bytes = (uint32_t)(to - at)};
+    if ((uint8_t)text[at] <= ' ' || (uint8_t)text[to - 1] <= ' ') {
+        value_trim(text, (uint32_t)at, (uint32_t)to, row);
     }
 }
 
@@ -483,7 +486,7 @@ static void row_take(struct sip_lines *lines, uint32_t from, uint32_t to)
         row_unusual(lines, from, to, row);
         return;
     }
-    *row = (struct sip_row){.value_to = to, .malformed = true}; /* the start line has no name */
+    *row = (struct sip_row){.value.bytes = to, .malformed = true}; /* the start line has no name */
     lines->start_end = to;
 }
 
@@ -547,63 +550,76 @@ static __attribute__((noinline)) bool line_take(struct sip_lines *lines)
     }
 }
 
-/* The last byte from which NAME_BYTES can be loaded, and are marked. */
-static const char *names_until(const struct sip_lines *lines)
-{
-    const char *text = (const char *)lines->at;
-
-    return text + (ptrdiff_t)lines->marks.bytes - NAME_BYTES;
-}
-
 /* Lines that end with CRLF and hold nothing odd, before one that begins with something printable or
- * is empty: a few instructions each. Stops at the first that is not so. Local copies: a row is
- * written between any two reads, and the compiler cannot know that it is another object. */
-static void lines_take_clean(struct sip_lines *lines)
+ * is empty. Stops at the first that is not so. Local copies: a row is written between any two reads,
+ * and the compiler cannot know that it is another object. */
+static void rows_cut(struct sip_lines *lines)
 {
-    const char *const text = (const char *)lines->at;
-    const char *const last = names_until(lines);
-    const char *const last_end = text + lines->bytes - 4;
-    const char *block = text + lines->block;
-    const char *line = text + lines->line;
+    const uint8_t *const text = lines->at;
+    const size_t last = lines->bytes - 4; /* with two line ends behind it */
+    size_t block = lines->block;
+    size_t line = lines->line;
     uint64_t mask = lines->mask;
     struct sip_row *row = &lines->rows[lines->count];
     const struct sip_row *const end = &lines->rows[SIP_LINES_BATCH];
-    /* A stray CR makes every line unusual. */
-    bool goes_on = lines->bytes - lines->line > 4 && (uint8_t)*line > ' ' &&
-                   (lines->saw & SIP_SAW_BARE_CR) == 0;
+    bool goes_on = lines->bytes - line > 4 && text[line] > ' ';
 
     while (goes_on && row < end) {
-        while (mask == 0 && block_next(lines)) {
+        while (mask == 0) {
+            if (!block_next(lines)) {
+                goto out;
+            }
             mask = lines->mask;
-            block = text + lines->block;
+            block = lines->block;
         }
-        const char *place = block + __builtin_ctzll(mask | UINT64_C(1) << 63);
-        if (place > last_end || memcmp(place, "\r\n", 2) != 0) {
-            if (mask == 0 || place >= line) {
+        size_t place = block + (unsigned)__builtin_ctzll(mask);
+        if (place > last || memcmp(text + place, "\r\n", 2) != 0) {
+            if (place >= line) {
                 break;
             }
             mask &= mask - 1; /* the LF of a CRLF between two blocks */
             continue;
         }
-        goes_on = (uint8_t)place[2] > ' ';
-        if (!goes_on && memcmp(place + 2, "\r\n", 2) != 0) {
+        goes_on = text[place + 2] > ' ';
+        if (!goes_on && memcmp(text + place + 2, "\r\n", 2) != 0) {
             break;
         }
-        if (line == text) {
-            lines->start_end = (uint32_t)(place - text); /* it has no name */
-            *row++ = (struct sip_row){.value_to = lines->start_end, .malformed = true};
-        } else if (line <= last + NAME_BYTES / 2) {
-            row_fill(lines, line, place, last, row++);
-        } else {
-            row_unusual(lines, (uint32_t)(line - text), (uint32_t)(place - text), row++);
-        }
+        row->value = (struct part){.at = (uint32_t)line, .bytes = (uint32_t)(place - line)};
+        row++;
         mask &= mask - 1;
         mask &= mask - 1;
         line = place + 2;
     }
+out:
     lines->mask = mask;
-    lines->line = (uint32_t)(line - text);
+    lines->line = (uint32_t)line;
     lines->count = (uint32_t)(row - lines->rows);
+}
+
+/* Names and values of the rows from `first` on, which hold whole lines. */
+static void rows_name(struct sip_lines *lines, uint32_t first)
+{
+    const char *const text = (const char *)lines->at;
+    const struct sip_row *const end = &lines->rows[lines->count];
+    struct sip_row *row = &lines->rows[first];
+    /* A stray CR makes every line unusual. */
+    bool none = lines->marks.bytes < NAME_BYTES || (lines->saw & SIP_SAW_BARE_CR) != 0;
+    const size_t last = none ? 0 : lines->marks.bytes - NAME_BYTES;
+    const size_t last_half = none ? 0 : last + NAME_BYTES / 2;
+
+    if (row < end && row->value.at == 0) {
+        lines->start_end = row->value.bytes;
+        row->header = SIP_HEADER_OTHER; /* it has no name */
+        row->malformed = true;
+        row++;
+    }
+    for (; row < end; row++) {
+        if (row->value.at <= last_half) {
+            row_fill(lines, text, last, row);
+        } else {
+            row_unusual(lines, row->value.at, row->value.at + row->value.bytes, row);
+        }
+    }
 }
 
 void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
@@ -639,7 +655,9 @@ void sip_lines_next(struct sip_lines *lines)
 {
     lines->count = 0;
     for (;;) {
-        lines_take_clean(lines);
+        uint32_t first = lines->count;
+        rows_cut(lines);
+        rows_name(lines, first);
         if (lines->count == SIP_LINES_BATCH) {
             return;
         }
