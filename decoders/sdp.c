@@ -14,10 +14,6 @@
  * is all that counts. */
 #include "decoders/sip_inside.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 enum {
     ATTRIBUTES_MAX = 512,
     SEEN_V = 1,
@@ -263,6 +259,26 @@ static enum sdp_security security_of(struct slice profile)
                                                             : SDP_CLEAR;
 }
 
+static void add_format(struct reader *reader, uint8_t payload_type)
+{
+    struct sdp_media *media = reader->media;
+
+    if (media == NULL) {
+        return;
+    }
+    if (media->format_count == SDP_FORMATS_MAX) {
+        reader->sdp->formats_beyond = true;
+        return;
+    }
+    struct sdp_format *format = &media->formats[media->format_count++];
+    if (payload_type < sizeof static_formats / sizeof static_formats[0] &&
+        static_formats[payload_type].clock_rate != 0) {
+        *format = static_formats[payload_type];
+    } else {
+        *format = (struct sdp_format){.payload_type = payload_type, .channels = 1};
+    }
+}
+
 static bool read_formats(struct reader *reader, struct slice rest)
 {
     bool fits = true;
@@ -275,21 +291,7 @@ static bool read_formats(struct reader *reader, struct slice rest)
             fits = false;
             continue;
         }
-        if (reader->media == NULL) {
-            continue;
-        }
-        struct sdp_media *media = reader->media;
-        if (media->format_count == SDP_FORMATS_MAX) {
-            reader->sdp->formats_beyond = true;
-            continue;
-        }
-        const struct sdp_format *known = sdp_static_format((uint8_t)number);
-        struct sdp_format *format = &media->formats[media->format_count++];
-        if (known != NULL) {
-            *format = *known;
-        } else {
-            *format = (struct sdp_format){.payload_type = (uint8_t)number, .channels = 1};
-        }
+        add_format(reader, (uint8_t)number);
     }
     return fits;
 }
@@ -316,17 +318,79 @@ static void open_media(struct reader *reader)
     reader->media = media;
 }
 
+/* Digits at `at`, at most `digits_max`; returns where they end. */
+static inline const char *digits_at(const char *at, const char *to, int digits_max,
+                                    uint32_t *out_value)
+{
+    uint32_t value = 0;
+
+    for (to = to - at > digits_max ? at + digits_max : to; at < to; at++) {
+        uint32_t digit = (uint32_t)(uint8_t)*at - '0';
+        if (digit > 9) {
+            break;
+        }
+        value = value * 10 + digit;
+    }
+    *out_value = value;
+    return at;
+}
+
+/* "audio PORT RTP/AVP 0 8 101", as nearly all write it: one walk. False: to be read in words. */
+static bool read_m_plain(struct reader *reader, struct slice value)
+{
+    const char *to = value.at + value.bytes;
+    uint32_t port = 0;
+    uint32_t types[SDP_FORMATS_MAX];
+    unsigned count = 0;
+
+    if (value.bytes < 17 || memcmp(value.at, "audio ", 6) != 0) {
+        return false;
+    }
+    const char *at = digits_at(value.at + 6, to, 5, &port);
+    if (at == value.at + 6 || port > UINT16_MAX || to - at < 9 ||
+        memcmp(at, " RTP/AVP", 8) != 0) {
+        return false;
+    }
+    for (at += 8; at < to; count++) {
+        const char *digits = at + 1;
+        if (*at != ' ' || count == SDP_FORMATS_MAX) {
+            return false;
+        }
+        at = digits_at(digits, to, 3, &types[count]);
+        if (at == digits || types[count] > 127) {
+            return false;
+        }
+    }
+    if (count == 0) {
+        return false;
+    }
+    open_media(reader);
+    if (reader->media != NULL) {
+        reader->media->kind = SDP_AUDIO;
+        reader->media->is_rtp = true;
+        reader->media->rtp.port = (uint16_t)port;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        add_format(reader, (uint8_t)types[i]);
+    }
+    return true;
+}
+
 static void read_m(struct reader *reader, struct slice value, bool judged)
 {
     struct slice rest = value;
+
+    reader->any = true;
+    reader->in_media = true;
+    if (read_m_plain(reader, value)) {
+        return;
+    }
     struct slice name = take_word(&rest);
     struct slice port = take_word(&rest);
     struct slice profile = take_word(&rest);
     uint32_t number = 0;
     uint32_t count = 0;
 
-    reader->any = true;
-    reader->in_media = true;
     open_media(reader);
     bool fits = take_number(&port, &number) && number <= UINT16_MAX;
     if (port.bytes > 0) { /* port/count */
@@ -350,12 +414,74 @@ static void read_m(struct reader *reader, struct slice value, bool judged)
 }
 
 /* --- a= --- */
+static void map_format(struct sdp_media *media, uint32_t type, struct slice codec,
+                       const uint32_t *clock, uint32_t channels)
+{
+    for (unsigned i = 0; i < media->format_count; i++) {
+        struct sdp_format *format = &media->formats[i];
+        if (format->payload_type != type) {
+            continue;
+        }
+        size_t bytes = codec.bytes < SDP_CODEC_BYTES - 1 ? codec.bytes : SDP_CODEC_BYTES - 1;
+        memset(format->codec, 0, sizeof format->codec);
+        for (size_t byte = 0; byte < bytes; byte++) {
+            format->codec[byte] = codec.at[byte];
+        }
+        format->clock_rate = clock != NULL ? *clock : format->clock_rate;
+        format->channels = channels < UINT8_MAX ? (uint8_t)channels : UINT8_MAX;
+        return;
+    }
+}
+
+/* "101 telephone-event/8000[/1]" without any more white space. False: to be read in words. */
+static bool read_rtpmap_plain(struct sdp_media *media, struct slice value)
+{
+    const char *to = value.at + value.bytes;
+    uint32_t type = 0;
+    uint32_t clock = 0;
+    uint32_t channels = 1;
+    const char *at = digits_at(value.at, to, 3, &type);
+
+    if (at == value.at || at == to || *at != ' ') {
+        return false;
+    }
+    const char *codec = ++at;
+    while (at < to && *at != '/' && !is_space(*at)) {
+        at++;
+    }
+    if (at == to || *at != '/' || at == codec) {
+        return false;
+    }
+    const char *digits = at + 1;
+    struct slice name = slice_of(codec, (size_t)(at - codec));
+    at = digits_at(digits, to, 9, &clock);
+    if (at == digits) {
+        return false;
+    }
+    if (at < to && *at == '/') {
+        digits = at + 1;
+        at = digits_at(digits, to, 9, &channels);
+        if (at == digits) {
+            return false;
+        }
+    }
+    if (at < to) {
+        return false;
+    }
+    map_format(media, type, name, &clock, channels);
+    return true;
+}
+
 static void read_rtpmap(struct sdp_media *media, struct slice value)
 {
     uint32_t type = 0;
     uint32_t clock = 0;
     uint32_t channels = 1;
 
+    if (read_rtpmap_plain(media, value)) {
+        return;
+    }
+    value = trim(value);
     if (!take_number(&value, &type)) {
         return;
     }
@@ -367,20 +493,7 @@ static void read_rtpmap(struct sdp_media *media, struct slice value)
         rest = slice_from(rest, 1);
         (void)take_number(&rest, &channels);
     }
-    for (unsigned i = 0; i < media->format_count; i++) {
-        struct sdp_format *format = &media->formats[i];
-        if (format->payload_type != type) {
-            continue;
-        }
-        size_t bytes = codec.bytes < SDP_CODEC_BYTES - 1 ? codec.bytes : SDP_CODEC_BYTES - 1;
-        memset(format->codec, 0, sizeof format->codec);
-        for (size_t byte = 0; byte < bytes; byte++) {
-            format->codec[byte] = codec.at[byte];
-        }
-        format->clock_rate = has_clock ? clock : format->clock_rate;
-        format->channels = channels < UINT8_MAX ? (uint8_t)channels : UINT8_MAX;
-        return;
-    }
+    map_format(media, type, codec, has_clock ? &clock : NULL, channels);
 }
 
 /* port [IN IP4 address] (RFC 3605) */
@@ -447,7 +560,7 @@ static void read_attribute(struct reader *reader, struct slice name, struct slic
         break;
     case 6:
         if (media != NULL && SIP_SAME(name.at, 6, "rtpmap")) {
-            read_rtpmap(media, trim(value));
+            read_rtpmap(media, value);
         } else if (SIP_SAME(name.at, 6, "crypto")) {
             read_keys(reader, false);
         }
@@ -486,6 +599,11 @@ static void read_attribute(struct reader *reader, struct slice name, struct slic
 static void read_a(struct reader *reader, struct slice value)
 {
     struct slice rest;
+
+    if (value.bytes > 7 && reader->media != NULL && memcmp(value.at, "rtpmap:", 7) == 0) {
+        read_rtpmap(reader->media, slice_of(value.at + 7, value.bytes - 7)); /* most are these */
+        return;
+    }
     struct slice name = cut(value, ':', &rest);
 
     read_attribute(reader, trim(name), rest);
@@ -503,7 +621,8 @@ static bool read_line(struct reader *reader, struct slice line, bool judged)
     case 'v':
         reader->any = true;
         reader->seen |= SEEN_V;
-        if (judged && !slice_equal(trim(value), SLICE("0"))) {
+        if (judged && !(value.bytes == 1 && *value.at == '0') &&
+            !slice_equal(trim(value), SLICE("0"))) {
             reader->malformed = true;
         }
         break;
@@ -560,26 +679,6 @@ static void finish(struct reader *reader)
     }
 }
 
-/* The first CR or LF, or `to`. */
-static const char *line_end(const char *at, const char *to)
-{
-#if defined(__SSE2__)
-    for (; to - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i ends = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')),
-                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
-        uint32_t mask = (uint32_t)_mm_movemask_epi8(ends);
-        if (mask != 0) {
-            return at + __builtin_ctz(mask);
-        }
-    }
-#endif
-    while (at < to && *at != '\r' && *at != '\n') {
-        at++;
-    }
-    return at;
-}
-
 static void read_all(struct slice text, bool cut, struct sdp *sdp, struct reader *reader)
 {
     const char *at = text.at;
@@ -587,7 +686,7 @@ static void read_all(struct slice text, bool cut, struct sdp *sdp, struct reader
 
     *reader = (struct reader){.sdp = sdp, .direction = SDP_SENDRECV};
     while (at < to) {
-        const char *end = line_end(at, to);
+        const char *end = sip_line_end(text.at, at, to);
         if (end == to && cut) {
             break; /* half a line may be half an address */
         }

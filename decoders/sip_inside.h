@@ -19,6 +19,10 @@
 
 #include <endian.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* For the two large locals of each message: clearing them would cost more than most headers. What
  * is read of them is written before, and the tests run under a sanitizer that would know. */
 #if defined(__has_attribute)
@@ -169,6 +173,32 @@ static inline uint32_t sip_mark_next(const struct sip_marks *marks, uint32_t at)
     return at + (uint32_t)__builtin_ctzll(bits);
 }
 
+/* The first CR or LF from `at` on, or `to`; `begin` <= at: from where on bytes can be read. */
+static inline const char *sip_line_end(const char *begin, const char *at, const char *to)
+{
+#if defined(__SSE2__)
+    const __m128i cr = _mm_set1_epi8('\r');
+    const __m128i lf = _mm_set1_epi8('\n');
+    for (; to - begin >= 16 && at < to; at += 16) {
+        /* The last bytes are read as the end of whole 16. */
+        const char *from = to - at < 16 ? to - 16 : at;
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
+        uint32_t ends = (uint32_t)_mm_movemask_epi8(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, cr), _mm_cmpeq_epi8(bytes, lf)));
+        ends >>= at - from;
+        if (ends != 0) {
+            return at + __builtin_ctz(ends);
+        }
+    }
+    at = at < to || to - begin < 16 ? at : to;
+#endif
+    (void)begin;
+    while (at < to && *at != '\r' && *at != '\n') {
+        at++;
+    }
+    return at;
+}
+
 /* --- lines: sip_line.c --- */
 enum { SIP_LINES_BATCH = 32 };
 
@@ -205,7 +235,8 @@ struct sip_lines {
     bool cr_lines; /* CR alone ends a line (RFC 4475 shows no such message; seen from home-made
                       senders) */
     struct sip_row rows[SIP_LINES_BATCH];
-    uint64_t odd[SIP_SCAN_BLOCKS]; /* bytes below SP, DEL, above DEL; of the last scan */
+    uint64_t odd[SIP_SCAN_BLOCKS + 1]; /* bytes below SP, DEL, above DEL, of the last scan; all ones
+                                        * behind it */
     struct sip_marks marks; /* of what is scanned */
 };
 

@@ -57,35 +57,46 @@ static const char names[SIP_HEADER_COUNT][NAME_BYTES] = {
 #undef X
 };
 
-/* The multiplier was searched so that no two names share a slot: any odd number that compiles will
- * do. */
-#define SLOT(first, last, bytes)                                                                   \
-    ((((uint32_t)(bytes) | (uint32_t)(first) << 8 | (uint32_t)(last) << 16) * 0xe99967d7U) >> 24)
+/* By the first two letters, the last two, and the length. The multiplier was searched so that no two
+ * names share a slot: any odd number that compiles will do. */
+#define SLOT(head, tail, bytes)                                                                    \
+    (((((uint32_t)(head) | (uint32_t)(tail) << 16 | 0x20202020U) + (uint32_t)(bytes)) *            \
+      0x15726ae7U) >>                                                                              \
+     24)
 
 /* clang-format off */
 static const uint8_t slots[256] = {
-#define NAME(id, first, last, bytes) [SLOT(first, last, bytes)] = SIP_HEADER_##id
-    NAME(ALLOW, 'a', 'w', 5), NAME(AUTHENTICATION_INFO, 'a', 'o', 19), NAME(AUTHORIZATION, 'a', 'n', 13),
-    NAME(CALL_ID, 'c', 'd', 7), NAME(CONTACT, 'c', 't', 7), NAME(CONTENT_ENCODING, 'c', 'g', 16),
-    NAME(CONTENT_LENGTH, 'c', 'h', 14), NAME(CONTENT_TYPE, 'c', 'e', 12), NAME(CSEQ, 'c', 'q', 4),
-    NAME(DATE, 'd', 'e', 4), NAME(DIVERSION, 'd', 'n', 9), NAME(EVENT, 'e', 't', 5),
-    NAME(EXPIRES, 'e', 's', 7), NAME(FROM, 'f', 'm', 4), NAME(HISTORY_INFO, 'h', 'o', 12),
-    NAME(IDENTITY, 'i', 'y', 8), NAME(MAX_FORWARDS, 'm', 's', 12), NAME(MIN_EXPIRES, 'm', 's', 11),
-    NAME(P_ASSERTED_IDENTITY, 'p', 'y', 19), NAME(P_ASSOCIATED_URI, 'p', 'i', 16),
-    NAME(P_CHARGING_VECTOR, 'p', 'r', 17), NAME(P_PREFERRED_IDENTITY, 'p', 'y', 20),
-    NAME(PATH, 'p', 'h', 4), NAME(PRIVACY, 'p', 'y', 7), NAME(PROXY_AUTHENTICATE, 'p', 'e', 18),
-    NAME(PROXY_AUTHORIZATION, 'p', 'n', 19), NAME(PROXY_REQUIRE, 'p', 'e', 13), NAME(RACK, 'r', 'k', 4),
-    NAME(REASON, 'r', 'n', 6), NAME(RECORD_ROUTE, 'r', 'e', 12), NAME(REFER_TO, 'r', 'o', 8),
-    NAME(REFERRED_BY, 'r', 'y', 11), NAME(REMOTE_PARTY_ID, 'r', 'd', 15), NAME(REPLACES, 'r', 's', 8),
-    NAME(REQUIRE, 'r', 'e', 7), NAME(RETRY_AFTER, 'r', 'r', 11), NAME(ROUTE, 'r', 'e', 5),
-    NAME(RSEQ, 'r', 'q', 4), NAME(SERVER, 's', 'r', 6), NAME(SERVICE_ROUTE, 's', 'e', 13),
-    NAME(SESSION_EXPIRES, 's', 's', 15), NAME(SESSION_ID, 's', 'd', 10), NAME(SUBJECT, 's', 't', 7),
-    NAME(SUPPORTED, 's', 'd', 9), NAME(TARGET_DIALOG, 't', 'g', 13), NAME(TO, 't', 'o', 2),
-    NAME(UNSUPPORTED, 'u', 'd', 11), NAME(USER_AGENT, 'u', 't', 10), NAME(VIA, 'v', 'a', 3),
-    NAME(WARNING, 'w', 'g', 7), NAME(WWW_AUTHENTICATE, 'w', 'e', 16), NAME(IN_REPLY_TO, 'i', 'o', 11),
-    NAME(ORGANIZATION, 'o', 'n', 12), NAME(MIN_SE, 'm', 'e', 6), NAME(ACCEPT, 'a', 't', 6),
-    NAME(CONTENT_DISPOSITION, 'c', 'n', 19), NAME(MIME_VERSION, 'm', 'n', 12), NAME(JOIN, 'j', 'n', 4),
-    NAME(IDENTITY_INFO, 'i', 'o', 13),
+#define NAME(id, a, b, y, z, bytes) [SLOT((a) | (b) << 8, (y) | (z) << 8, bytes)] = SIP_HEADER_##id
+    NAME(ALLOW, 'a', 'l', 'o', 'w', 5), NAME(AUTHENTICATION_INFO, 'a', 'u', 'f', 'o', 19),
+    NAME(AUTHORIZATION, 'a', 'u', 'o', 'n', 13), NAME(CALL_ID, 'c', 'a', 'i', 'd', 7),
+    NAME(CONTACT, 'c', 'o', 'c', 't', 7), NAME(CONTENT_ENCODING, 'c', 'o', 'n', 'g', 16),
+    NAME(CONTENT_LENGTH, 'c', 'o', 't', 'h', 14), NAME(CONTENT_TYPE, 'c', 'o', 'p', 'e', 12),
+    NAME(CSEQ, 'c', 's', 'e', 'q', 4), NAME(DATE, 'd', 'a', 't', 'e', 4),
+    NAME(DIVERSION, 'd', 'i', 'o', 'n', 9), NAME(EVENT, 'e', 'v', 'n', 't', 5),
+    NAME(EXPIRES, 'e', 'x', 'e', 's', 7), NAME(FROM, 'f', 'r', 'o', 'm', 4),
+    NAME(HISTORY_INFO, 'h', 'i', 'f', 'o', 12), NAME(IDENTITY, 'i', 'd', 't', 'y', 8),
+    NAME(MAX_FORWARDS, 'm', 'a', 'd', 's', 12), NAME(MIN_EXPIRES, 'm', 'i', 'e', 's', 11),
+    NAME(P_ASSERTED_IDENTITY, 'p', '-', 't', 'y', 19), NAME(P_ASSOCIATED_URI, 'p', '-', 'r', 'i', 16),
+    NAME(P_CHARGING_VECTOR, 'p', '-', 'o', 'r', 17), NAME(P_PREFERRED_IDENTITY, 'p', '-', 't', 'y', 20),
+    NAME(PATH, 'p', 'a', 't', 'h', 4), NAME(PRIVACY, 'p', 'r', 'c', 'y', 7),
+    NAME(PROXY_AUTHENTICATE, 'p', 'r', 't', 'e', 18), NAME(PROXY_AUTHORIZATION, 'p', 'r', 'o', 'n', 19),
+    NAME(PROXY_REQUIRE, 'p', 'r', 'r', 'e', 13), NAME(RACK, 'r', 'a', 'c', 'k', 4),
+    NAME(REASON, 'r', 'e', 'o', 'n', 6), NAME(RECORD_ROUTE, 'r', 'e', 't', 'e', 12),
+    NAME(REFER_TO, 'r', 'e', 't', 'o', 8), NAME(REFERRED_BY, 'r', 'e', 'b', 'y', 11),
+    NAME(REMOTE_PARTY_ID, 'r', 'e', 'i', 'd', 15), NAME(REPLACES, 'r', 'e', 'e', 's', 8),
+    NAME(REQUIRE, 'r', 'e', 'r', 'e', 7), NAME(RETRY_AFTER, 'r', 'e', 'e', 'r', 11),
+    NAME(ROUTE, 'r', 'o', 't', 'e', 5), NAME(RSEQ, 'r', 's', 'e', 'q', 4),
+    NAME(SERVER, 's', 'e', 'e', 'r', 6), NAME(SERVICE_ROUTE, 's', 'e', 't', 'e', 13),
+    NAME(SESSION_EXPIRES, 's', 'e', 'e', 's', 15), NAME(SESSION_ID, 's', 'e', 'i', 'd', 10),
+    NAME(SUBJECT, 's', 'u', 'c', 't', 7), NAME(SUPPORTED, 's', 'u', 'e', 'd', 9),
+    NAME(TARGET_DIALOG, 't', 'a', 'o', 'g', 13), NAME(TO, 't', 'o', 't', 'o', 2),
+    NAME(UNSUPPORTED, 'u', 'n', 'e', 'd', 11), NAME(USER_AGENT, 'u', 's', 'n', 't', 10),
+    NAME(VIA, 'v', 'i', 'i', 'a', 3), NAME(WARNING, 'w', 'a', 'n', 'g', 7),
+    NAME(WWW_AUTHENTICATE, 'w', 'w', 't', 'e', 16), NAME(IN_REPLY_TO, 'i', 'n', 't', 'o', 11),
+    NAME(ORGANIZATION, 'o', 'r', 'o', 'n', 12), NAME(MIN_SE, 'm', 'i', 's', 'e', 6),
+    NAME(ACCEPT, 'a', 'c', 'p', 't', 6), NAME(CONTENT_DISPOSITION, 'c', 'o', 'o', 'n', 19),
+    NAME(MIME_VERSION, 'm', 'i', 'o', 'n', 12), NAME(JOIN, 'j', 'o', 'i', 'n', 4),
+    NAME(IDENTITY_INFO, 'i', 'd', 'f', 'o', 13),
 #undef NAME
 };
 
@@ -108,9 +119,8 @@ static const uint8_t compact[256] = {
 /* clang-format on */
 
 /* --- names --- */
-/* A line begins with up to NAME_BYTES bytes of name and colon. Letters are compared without case by
- * setting bit 5 of every byte: of the characters of names only - has a twin there, CR, and lines
- * with a stray CR are taken out before. */
+/* Letters are compared without case by setting bit 5 of every byte: of the characters of names only
+ * - has a twin there, CR, and there is none in the lines that are named so. */
 #if SIP_VECTOR_BYTES > 1
 static ALWAYS_INLINE __m128i load16(const void *at)
 {
@@ -122,68 +132,41 @@ static ALWAYS_INLINE uint32_t equal16(__m128i one, __m128i other)
     return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(one, other));
 }
 
-/* `bytes` of name and the colon behind them */
-static ALWAYS_INLINE bool name_is(const char *text, uint32_t bytes, const char *name)
+/* `bytes` < 16 of name and the colon behind them; `text` is what stands there. */
+static ALWAYS_INLINE bool name_is(__m128i text, uint32_t bytes, const char *name)
 {
-    const __m128i fold = _mm_set1_epi8(0x20);
-    uint32_t other = ~equal16(_mm_or_si128(load16(text), fold), load16(name));
+    uint32_t other = ~equal16(_mm_or_si128(text, _mm_set1_epi8(0x20)), load16(name));
 
-    if (bytes >= 16) {
-        __m128i rest = _mm_or_si128(load16(text + 16), fold);
-        other = (other & 0xffff) | ~equal16(rest, load16(name + 16)) << 16;
-    }
     return other << (31 - bytes) == 0;
-}
-
-/* Position of the first colon among NAME_BYTES, or half of them where no more can be loaded;
- * NAME_BYTES where there is none. */
-static ALWAYS_INLINE uint32_t colon_at(const char *text, bool whole)
-{
-    uint32_t colons = equal16(load16(text), _mm_set1_epi8(':'));
-
-    if (colons == 0 && whole) {
-        colons = equal16(load16(text + 16), _mm_set1_epi8(':')) << 16;
-    }
-    return colons == 0 ? (uint32_t)NAME_BYTES : (uint32_t)__builtin_ctz(colons);
-}
-#else
-static bool name_is(const char *text, uint32_t bytes, const char *name)
-{
-    return sip_same(text, bytes + 1, name, bytes + 1);
-}
-
-static uint32_t colon_at(const char *text, bool whole)
-{
-    const char *colon = memchr(text, ':', whole ? NAME_BYTES : NAME_BYTES / 2);
-
-    return colon == NULL ? NAME_BYTES : (uint32_t)(colon - text);
 }
 #endif
 
-/* `text` holds NAME_BYTES readable bytes; the name has `bytes`, 1 to NAME_BYTES - 1, and a colon
- * follows it. */
-static ALWAYS_INLINE enum sip_header name_find(const char *text, uint32_t bytes)
+static ALWAYS_INLINE uint32_t letters(const char *text)
 {
-    if (bytes == 1) {
-        return (enum sip_header)compact[(uint8_t)text[0]];
-    }
-    uint32_t first = (uint8_t)text[0] | 0x20U;
-    uint32_t last = (uint8_t)text[bytes - 1] | 0x20U;
-    uint32_t header = slots[SLOT(first, last, bytes)];
+    uint16_t two;
 
-    return name_is(text, bytes, names[header]) ? (enum sip_header)header : SIP_HEADER_OTHER;
+    memcpy(&two, text, sizeof two);
+    return le16toh(two);
+}
+
+/* The only one that a name of at least 2 bytes can be. */
+static ALWAYS_INLINE enum sip_header name_guess(const char *text, uint32_t bytes)
+{
+    return (enum sip_header)slots[SLOT(letters(text), letters(text + bytes - 2), bytes)];
 }
 
 enum sip_header sip_header_of(struct slice name)
 {
-    char text[NAME_BYTES] = {0};
-
-    if (name.bytes == 0 || name.bytes >= NAME_BYTES || memchr(name.at, '\r', name.bytes) != NULL) {
+    if (name.bytes < 2) {
+        return name.bytes == 0 ? SIP_HEADER_OTHER : (enum sip_header)compact[(uint8_t)name.at[0]];
+    }
+    if (name.bytes >= NAME_BYTES) {
         return SIP_HEADER_OTHER;
     }
-    memcpy(text, name.at, name.bytes);
-    text[name.bytes] = ':';
-    return name_find(text, (uint32_t)name.bytes);
+    enum sip_header header = name_guess(name.at, (uint32_t)name.bytes);
+    bool same = names[header][name.bytes] == ':' &&
+                sip_same(name.at, name.bytes, names[header], name.bytes);
+    return same ? header : SIP_HEADER_OTHER;
 }
 
 static bool is_token(const char *text, uint32_t bytes)
@@ -233,28 +216,13 @@ static __attribute__((noinline)) void row_unusual(const struct sip_lines *lines,
     value_trim((const char *)lines->at, name_unusual(lines, from, to, row), to, row);
 }
 
-/* Name and value of the line that is the value of the row. Half of NAME_BYTES can be loaded there,
- * up to `last` all; they are marked. */
-static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, const char *text, size_t last,
-                                   struct sip_row *row)
+/* The row's value is its line: from the colon on it becomes the value, and the row gets its name. */
+static ALWAYS_INLINE void row_split(const char *text, struct sip_row *row, enum sip_header header,
+                                    uint32_t name_bytes)
 {
-    size_t from = row->value.at;
-    size_t to = from + row->value.bytes;
-    size_t bytes = colon_at(text + from, from <= last);
-    enum sip_header header = SIP_HEADER_OTHER;
+    size_t to = (size_t)row->value.at + row->value.bytes;
+    size_t at = (size_t)row->value.at + name_bytes + 1;
 
-    if (bytes - 1 < NAME_BYTES - 1) {
-        header = name_find(text + from, (uint32_t)bytes);
-    }
-    /* A colon beyond the end of its line cannot be part of a known name: none holds a line end.
-     * That all before the colon is plain makes it a token. */
-    if (header == SIP_HEADER_OTHER &&
-        (bytes - 1 >= NAME_BYTES - 1 ||
-         sip_mark_next(&lines->marks, (uint32_t)from) != from + bytes)) {
-        row_unusual(lines, (uint32_t)from, (uint32_t)to, row);
-        return;
-    }
-    size_t at = from + bytes + 1;
     at += text[at] == ' ' ? 1 : 0;
     row->header = (uint8_t)header;
     row->malformed = false;
@@ -262,6 +230,44 @@ static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, const char *te
     if ((uint8_t)text[at] <= ' ' || (uint8_t)text[to - 1] <= ' ') {
         value_trim(text, (uint32_t)at, (uint32_t)to, row);
     }
+}
+
+/* A name that is long, compact or of no list. Where its line is marked and the first mark is the
+ * colon, it is a token at least. */
+static __attribute__((noinline)) void row_seldom(const struct sip_lines *lines, struct sip_row *row)
+{
+    const char *text = (const char *)lines->at;
+    uint32_t from = row->value.at;
+    uint32_t to = from + row->value.bytes;
+    uint32_t colon = to < lines->marks.bytes ? sip_mark_next(&lines->marks, from) : to;
+
+    if (colon == from || colon >= to || text[colon] != ':') {
+        row_unusual(lines, from, to, row);
+        return;
+    }
+    row_split(text, row, sip_header_of(slice_of(text + from, colon - from)), colon - from);
+}
+
+/* Names of 2 to 15 bytes, which 16 bytes decide that can be loaded there. */
+static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, const char *text,
+                                   struct sip_row *row)
+{
+#if SIP_VECTOR_BYTES > 1
+    const char *from = text + row->value.at;
+    __m128i head = load16(from);
+    uint32_t colons = equal16(head, _mm_set1_epi8(':'));
+    uint32_t bytes = colons == 0 ? 0 : (uint32_t)__builtin_ctz(colons);
+    if (bytes >= 2) {
+        enum sip_header header = name_guess(from, bytes);
+        if (name_is(head, bytes, names[header])) {
+            row_split(text, row, header, bytes);
+            return;
+        }
+    }
+#else
+    (void)text;
+#endif
+    row_seldom(lines, row);
 }
 
 /* --- masks --- */
@@ -400,6 +406,7 @@ static ALWAYS_INLINE void scan(struct sip_lines *lines, struct masks (*masks_of)
         marks[blocks] = htole64(masks.marks);
         done = left;
     }
+    odd[(done + 63) / 64] = UINT64_MAX;
     marks[(done + 63) / 64] = UINT64_MAX;
     lines->scanned = from + done;
 }
@@ -550,37 +557,58 @@ static __attribute__((noinline)) bool line_take(struct sip_lines *lines)
     }
 }
 
+/* The last place where a line may end that is taken here: within what is scanned, and with two line
+ * ends before the end of the bytes. */
+static size_t last_end(const struct sip_lines *lines)
+{
+    size_t last = lines->bytes - 4;
+
+    return last < lines->scanned ? last : lines->scanned - 1;
+}
+
 /* Lines that end with CRLF and hold nothing odd, before one that begins with something printable or
  * is empty. Stops at the first that is not so. Local copies: a row is written between any two reads,
  * and the compiler cannot know that it is another object. */
 static void rows_cut(struct sip_lines *lines)
 {
     const uint8_t *const text = lines->at;
-    const size_t last = lines->bytes - 4; /* with two line ends behind it */
+    const uint64_t *odd = &lines->odd[lines->block / 64 % SIP_SCAN_BLOCKS];
+    const struct sip_row *const end = &lines->rows[SIP_LINES_BATCH];
+    struct sip_row *row = &lines->rows[lines->count];
     size_t block = lines->block;
     size_t line = lines->line;
     uint64_t mask = lines->mask;
-    struct sip_row *row = &lines->rows[lines->count];
-    const struct sip_row *const end = &lines->rows[SIP_LINES_BATCH];
-    bool goes_on = lines->bytes - line > 4 && text[line] > ' ';
 
-    while (goes_on && row < end) {
-        while (mask == 0) {
-            if (!block_next(lines)) {
-                goto out;
-            }
-            mask = lines->mask;
-            block = lines->block;
+    if (lines->bytes < line + 5 || text[line] <= ' ') {
+        return;
+    }
+    size_t last = last_end(lines);
+    while (row < end) {
+        while (mask == 0) { /* ends at the latest behind the last block */
+            mask = *++odd;
+            block += 64;
         }
         size_t place = block + (unsigned)__builtin_ctzll(mask);
         if (place > last || memcmp(text + place, "\r\n", 2) != 0) {
-            if (place >= line) {
+            if (place < line) {
+                mask &= mask - 1; /* the LF of a CRLF between two blocks */
+                continue;
+            }
+            if (block < lines->scanned) {
                 break;
             }
-            mask &= mask - 1; /* the LF of a CRLF between two blocks */
+            if (lines->scanned == lines->bytes) {
+                block -= 64;
+                mask = 0;
+                break;
+            }
+            lines->scan(lines);
+            last = last_end(lines);
+            odd = lines->odd;
+            mask = *odd;
             continue;
         }
-        goes_on = text[place + 2] > ' ';
+        bool goes_on = text[place + 2] > ' ';
         if (!goes_on && memcmp(text + place + 2, "\r\n", 2) != 0) {
             break;
         }
@@ -589,8 +617,11 @@ static void rows_cut(struct sip_lines *lines)
         mask &= mask - 1;
         mask &= mask - 1;
         line = place + 2;
+        if (!goes_on) {
+            break;
+        }
     }
-out:
+    lines->block = (uint32_t)block;
     lines->mask = mask;
     lines->line = (uint32_t)line;
     lines->count = (uint32_t)(row - lines->rows);
@@ -602,10 +633,6 @@ static void rows_name(struct sip_lines *lines, uint32_t first)
     const char *const text = (const char *)lines->at;
     const struct sip_row *const end = &lines->rows[lines->count];
     struct sip_row *row = &lines->rows[first];
-    /* A stray CR makes every line unusual. */
-    bool none = lines->marks.bytes < NAME_BYTES || (lines->saw & SIP_SAW_BARE_CR) != 0;
-    const size_t last = none ? 0 : lines->marks.bytes - NAME_BYTES;
-    const size_t last_half = none ? 0 : last + NAME_BYTES / 2;
 
     if (row < end && row->value.at == 0) {
         lines->start_end = row->value.bytes;
@@ -613,9 +640,10 @@ static void rows_name(struct sip_lines *lines, uint32_t first)
         row->malformed = true;
         row++;
     }
+    const uint32_t last = lines->bytes < 16 ? 0 : lines->bytes - 16;
     for (; row < end; row++) {
-        if (row->value.at <= last_half) {
-            row_fill(lines, text, last, row);
+        if (row->value.at <= last) {
+            row_fill(lines, text, row);
         } else {
             row_unusual(lines, row->value.at, row->value.at + row->value.bytes, row);
         }
@@ -646,9 +674,8 @@ void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
         lines->scan = scan_avx2;
     }
 #endif
-    lines->odd[0] = 0;
     lines->scan(lines);
-    lines->mask = lines->odd[0];
+    lines->mask = bytes == 0 ? 0 : lines->odd[0];
 }
 
 void sip_lines_next(struct sip_lines *lines)

@@ -7,10 +7,6 @@
  * sender put there. */
 #include "decoders/sip_inside.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 static const char *const method_names[SIP_METHOD_COUNT] = {
     [SIP_METHOD_NONE] = "none",       [SIP_METHOD_OTHER] = "other",
     [SIP_METHOD_INVITE] = "INVITE",   [SIP_METHOD_ACK] = "ACK",
@@ -234,31 +230,11 @@ static bool may_become(const char *from, const char *to)
     return true;
 }
 
-/* The first CR or LF; `to` where there is none. */
-static inline const char *first_end(const char *at, const char *to)
-{
-#if defined(__SSE2__)
-    for (; to - at >= 16; at += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i ends = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')),
-                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n')));
-        uint32_t mask = (uint32_t)_mm_movemask_epi8(ends);
-        if (mask != 0) {
-            return at + __builtin_ctz(mask);
-        }
-    }
-#endif
-    while (at < to && *at != '\r' && *at != '\n') {
-        at++;
-    }
-    return at;
-}
-
 /* The end of the first line; `to` where there is none. CR alone counts where no LF follows the
  * first run of CRs. */
 static const char *first_line(const char *from, const char *to)
 {
-    const char *stray = first_end(from, to);
+    const char *stray = sip_line_end(from, from, to);
     const char *next = stray;
 
     while (next < to && *next == '\r') {
