@@ -347,8 +347,7 @@ static bool read_m_plain(struct reader *reader, struct slice value)
         return false;
     }
     const char *at = digits_at(value.at + 6, to, 5, &port);
-    if (at == value.at + 6 || port > UINT16_MAX || to - at < 9 ||
-        memcmp(at, " RTP/AVP", 8) != 0) {
+    if (at == value.at + 6 || port > UINT16_MAX || to - at < 9 || memcmp(at, " RTP/AVP", 8) != 0) {
         return false;
     }
     for (at += 8; at < to; count++) {

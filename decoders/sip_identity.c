@@ -69,8 +69,7 @@ static bool address_check(struct sip_work *work, enum sip_header header, struct 
     if (sip_first(work, header).bytes == 0) {
         return false;
     }
-    if (sip_plain_address(work->marks, work->first[header], &plain)) {
-        *out_uri = plain.uri;
+    if (sip_plain_address(work->marks, work->first[header], out_uri, &plain)) {
         *out_display = plain.display;
         *out_tag = plain.tag;
         return true;
@@ -105,9 +104,9 @@ static void cseq_method_check(struct sip_message *message, struct slice token)
 {
     struct slice method = sip_part(message, message->method_text);
 
-    if (!sip_is_response(message) && slice_equal(method, token) &&
-        message->method != SIP_METHOD_OTHER) {
-        message->cseq_method = message->method; /* what the start line was, in whatever case */
+    if (message->method > SIP_METHOD_OTHER && method.bytes == token.bytes && token.bytes > 2 &&
+        sip_equal_words(method.at, token.at, token.bytes)) {
+        message->cseq_method = message->method; /* of a request, as nearly always */
         return;
     }
     message->cseq_method = (uint8_t)sip_method_of(token);
@@ -124,7 +123,7 @@ static void cseq_method_check(struct sip_message *message, struct slice token)
     }
 }
 
-static void cseq_check(struct sip_work *work)
+static __attribute__((noinline)) void cseq_judge(struct sip_work *work)
 {
     struct sip_message *message = work->message;
     struct slice value = sip_first(work, SIP_HEADER_CSEQ);
@@ -159,6 +158,29 @@ static void cseq_check(struct sip_work *work)
     }
 }
 
+/* "number method" with one space between them, from mark to mark. */
+static bool cseq_plain(struct sip_work *work)
+{
+    const struct sip_marks *marks = work->marks;
+    struct part value = work->first[SIP_HEADER_CSEQ];
+    uint32_t to = value.at + value.bytes;
+    uint64_t number = 0;
+
+    if (to >= marks->bytes) {
+        return false;
+    }
+    uint32_t space = sip_mark_next(marks, value.at);
+    if (to - space < 2 || space > to || marks->text[space] != ' ' || space - value.at > 9 ||
+        !sip_number(slice_of(marks->text + value.at, space - value.at), &number) ||
+        sip_mark_next(marks, space + 1) != to) {
+        return false;
+    }
+    work->message->has_cseq = true;
+    work->message->cseq = (uint32_t)number;
+    cseq_method_check(work->message, slice_of(marks->text + space + 1, to - space - 1));
+    return true;
+}
+
 void sip_identity_check(struct sip_work *work)
 {
     struct sip_message *message = work->message;
@@ -182,7 +204,9 @@ void sip_identity_check(struct sip_work *work)
         missing |= SIP_BIT(CALL_ID);
     }
     if (sip_first(work, SIP_HEADER_CSEQ).bytes > 0) {
-        cseq_check(work);
+        if (!cseq_plain(work)) {
+            cseq_judge(work);
+        }
     } else {
         missing |= SIP_BIT(CSEQ);
     }
@@ -219,9 +243,8 @@ static bool q_fits(struct slice q)
     return true;
 }
 
-/* One value: `uri` NULL = a star. Parameters that are not there are SLICE_NONE. */
-static void contact_take(struct sip_work *work, const struct sip_uri *uri, struct slice expires,
-                         struct slice q)
+/* Parameters of one value; those that are not there are SLICE_NONE. */
+static void contact_take(struct sip_work *work, struct slice expires, struct slice q)
 {
     struct sip_message *message = work->message;
     uint64_t seconds = UINT32_MAX;
@@ -233,14 +256,7 @@ static void contact_take(struct sip_work *work, const struct sip_uri *uri, struc
     if (q.at != NULL && !q_fits(q)) {
         sip_anomaly(message, ANOMALY_SCALAR_RANGE);
     }
-    if (uri == NULL) {
-        work->contact_star = true;
-        message->flags |= SIP_FLAG_CONTACT_STAR;
-    }
     if (work->contacts++ == 0) {
-        if (uri != NULL) {
-            message->contact = *uri;
-        }
         message->contact_expires = (uint32_t)seconds;
     }
 }
@@ -258,8 +274,14 @@ static __attribute__((noinline)) void contacts_judge(struct sip_work *work, stru
             sip_anomaly(work->message, ANOMALY_CONTACT_MALFORMED);
         }
         if (fits) {
-            contact_take(work, address.name.star ? NULL : &address.name.uri, address.expires,
-                         address.q);
+            if (work->contacts == 0) {
+                work->message->contact = address.name.uri;
+            }
+            if (address.name.star) {
+                work->contact_star = true;
+                work->message->flags |= SIP_FLAG_CONTACT_STAR;
+            }
+            contact_take(work, address.expires, address.q);
         }
         at = address.stop;
     } while (at++ < to);
@@ -269,12 +291,15 @@ static __attribute__((noinline)) void contacts_judge(struct sip_work *work, stru
 void sip_contact_check(struct sip_work *work, struct slice value)
 {
     SIP_UNINITIALIZED struct sip_plain plain;
+    SIP_UNINITIALIZED struct sip_uri further;
+    struct sip_uri *uri = work->contacts == 0 ? &work->message->contact : &further;
     struct part part = sip_part_of(work->raw, value.at, value.at + value.bytes);
 
-    if (sip_plain_address(work->marks, part, &plain)) {
-        contact_take(work, &plain.uri, sip_part(work->message, plain.expires),
+    if (sip_plain_address(work->marks, part, uri, &plain)) {
+        contact_take(work, sip_part(work->message, plain.expires),
                      sip_part(work->message, plain.q));
-    } else {
-        contacts_judge(work, value);
+        return;
     }
+    *uri = (struct sip_uri){.port = 0};
+    contacts_judge(work, value);
 }

@@ -19,7 +19,16 @@
 
 #include <endian.h>
 
+/* Bytes of the widest vectors that are used where the processor has them; tests choose less. */
+#ifndef SIP_VECTOR_BYTES
 #if defined(__SSE2__)
+#define SIP_VECTOR_BYTES 32
+#else
+#define SIP_VECTOR_BYTES 1
+#endif
+#endif
+
+#if SIP_VECTOR_BYTES > 1
 #include <emmintrin.h>
 #endif
 
@@ -141,6 +150,18 @@ static ALWAYS_INLINE bool sip_same(const char *at, size_t bytes, const char *wor
     }
     return true;
 }
+/* Two words of 3 to 16 bytes: their beginnings and their ends, which meet or overlap. */
+static inline bool sip_equal_words(const char *one, const char *other, size_t bytes)
+{
+    if (bytes < 4) {
+        return memcmp(one, other, 3) == 0;
+    }
+    if (bytes < 8) {
+        return memcmp(one, other, 4) == 0 && memcmp(one + bytes - 4, other + bytes - 4, 4) == 0;
+    }
+    return memcmp(one, other, 8) == 0 && memcmp(one + bytes - 8, other + bytes - 8, 8) == 0;
+}
+
 #define SIP_SAME(at, bytes, literal) sip_same(at, bytes, literal, sizeof(literal) - 1)
 
 /* --- marks: made by sip_line.c --- */
@@ -176,7 +197,7 @@ static inline uint32_t sip_mark_next(const struct sip_marks *marks, uint32_t at)
 /* The first CR or LF from `at` on, or `to`; `begin` <= at: from where on bytes can be read. */
 static inline const char *sip_line_end(const char *begin, const char *at, const char *to)
 {
-#if defined(__SSE2__)
+#if SIP_VECTOR_BYTES > 1
     const __m128i cr = _mm_set1_epi8('\r');
     const __m128i lf = _mm_set1_epi8('\n');
     for (; to - begin >= 16 && at < to; at += 16) {
@@ -299,7 +320,6 @@ struct sip_plain_parameter {
 };
 
 struct sip_plain {
-    struct sip_uri uri;
     struct part display;
     struct part tag;
     struct part expires; /* at > 0 where there is such a parameter */
@@ -339,7 +359,7 @@ static ALWAYS_INLINE bool sip_plain_parameter(const struct sip_marks *marks, uin
 bool sip_plain_uri(const struct sip_marks *marks, uint32_t from, uint32_t to,
                    struct sip_uri *out_uri);
 /* [display] <URI>[;parameters], no list */
-bool sip_plain_address(const struct sip_marks *marks, struct part value,
+bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
                        struct sip_plain *out_plain);
 /* Behind the port whose colon stands at `at`. */
 uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port);

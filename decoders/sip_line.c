@@ -20,15 +20,6 @@
  * that want one slot. */
 #include "decoders/sip_inside.h"
 
-/* Bytes of the widest vectors that are used where the processor has them; tests choose less. */
-#ifndef SIP_VECTOR_BYTES
-#if defined(__SSE2__)
-#define SIP_VECTOR_BYTES 32
-#else
-#define SIP_VECTOR_BYTES 1
-#endif
-#endif
-
 #if SIP_VECTOR_BYTES > 1
 #include <immintrin.h>
 #endif

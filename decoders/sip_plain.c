@@ -144,7 +144,7 @@ static ALWAYS_INLINE uint32_t plain_display(const struct sip_marks *marks, uint3
     return at < to && text[at] == '<' ? at : 0;
 }
 
-bool sip_plain_address(const struct sip_marks *marks, struct part value,
+bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
                        struct sip_plain *out_plain)
 {
     const char *text = marks->text;
@@ -167,7 +167,7 @@ bool sip_plain_address(const struct sip_marks *marks, struct part value,
     if (to - at < 6 || !is_sip(text + at + 1)) {
         return false;
     }
-    at = plain_uri(marks, at + 1, &out_plain->uri);
+    at = plain_uri(marks, at + 1, out_uri);
     if (at == 0 || text[at] != '>') {
         return false;
     }

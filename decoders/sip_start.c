@@ -48,25 +48,14 @@ static enum sip_method method_guess(const char *at, size_t bytes)
     }
 }
 
-/* Words of 3 to 9 bytes: their beginnings and their ends, which meet or overlap. */
-static inline bool is_word(const char *at, const char *word, size_t bytes)
-{
-    if (bytes < 4) {
-        return memcmp(at, word, 3) == 0;
-    }
-    if (bytes < 8) {
-        return memcmp(at, word, 4) == 0 && memcmp(at + bytes - 4, word + bytes - 4, 4) == 0;
-    }
-    return memcmp(at, word, 8) == 0 && at[bytes - 1] == word[bytes - 1];
-}
-
 enum sip_method sip_method_of(struct slice token)
 {
     if (token.bytes == 0) {
         return SIP_METHOD_NONE;
     }
     enum sip_method guess = method_guess(token.at, token.bytes);
-    bool same = guess != SIP_METHOD_OTHER && is_word(token.at, method_names[guess], token.bytes);
+    bool same =
+        guess != SIP_METHOD_OTHER && sip_equal_words(token.at, method_names[guess], token.bytes);
     return same ? guess : SIP_METHOD_OTHER;
 }
 
