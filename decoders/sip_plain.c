@@ -1,0 +1,192 @@
+/* sip_plain.c - addresses in the form that nearly all senders write, read from sign to sign.
+ *
+ *   "Alice A" <sip:alice@example.com:5060;transport=udp>;tag=88
+ *   ^       ^ ^   ^     ^           ^    ^         ^   ^^   ^  ^   marks (struct sip_marks)
+ *
+ * No escape, no white space but between words, nothing that could be odd: then there is nothing to
+ * find, and a step for each sign gives all parts. Whatever is not so is left to sip_address.c,
+ * which alone knows what is odd; it gives the same for what is taken here (the fuzz targets hold
+ * both against each other).
+ *
+ * Bytes behind a mark are read only where the mark is no white space: so nothing is read behind the
+ * end of the text, which is a mark, and white space or a line end. */
+#include "decoders/sip_inside.h"
+
+/* Digits one by one, which all four are. */
+static ALWAYS_INLINE bool four_digits(const char *at, uint32_t *out_number)
+{
+    uint32_t digits;
+
+    memcpy(&digits, at, sizeof digits);
+    digits = le32toh(digits) - 0x30303030;
+    if (((digits | (digits + 0x06060606)) & 0xf0f0f0f0) != 0) {
+        return false;
+    }
+    digits = digits * 10 + (digits >> 8); /* pairs in the bytes 0 and 2 */
+    *out_number = (digits & 0xff) * 100 + (digits >> 16 & 0xff);
+    return true;
+}
+
+/* Behind the port whose colon stands at `at`; 0 = none, or none that is in range. */
+uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port)
+{
+    enum { PORT_DIGITS = 5 };
+    const char *text = marks->text;
+    uint32_t end = sip_mark_next(marks, at + 1);
+    uint32_t bytes = end - at - 1;
+    uint64_t port = 0;
+    uint32_t four = 0;
+
+    if (bytes == 4) {
+        bool fits = four_digits(text + at + 1, &four);
+        *out_port = (uint16_t)four;
+        return fits ? end : 0;
+    }
+    if (bytes > PORT_DIGITS || !sip_number(slice_of(text + at + 1, bytes), &port) ||
+        port > UINT16_MAX) {
+        return 0;
+    }
+    *out_port = (uint16_t)port;
+    return end;
+}
+
+/* The parameters of a URI from the semicolon at `at` on; returns where they end. */
+static uint32_t uri_parameters(const struct sip_marks *marks, uint32_t at)
+{
+    do {
+        at = sip_mark_next(marks, at + 1);
+    } while (marks->text[at] == ';' || marks->text[at] == '=');
+    return at;
+}
+
+static ALWAYS_INLINE uint32_t plain_uri(const struct sip_marks *marks, uint32_t from,
+                                        struct sip_uri *out_uri)
+{
+    const char *text = marks->text;
+    struct sip_uri uri = {.whole = {.at = from}, .scheme = SIP_SCHEME_SIP};
+    uint32_t at = from + 4;
+    uint32_t end = sip_mark_next(marks, at);
+
+    while (text[end] == '+') { /* of a user that is a telephone number */
+        end = sip_mark_next(marks, end + 1);
+    }
+    if (text[end] == '@') {
+        uri.user = (struct part){.at = at, .bytes = end - at};
+        if (end == at) {
+            return 0;
+        }
+        at = end + 1;
+        end = sip_mark_next(marks, at);
+    } else if (text[at] == '+' || end == at || sip_mark_next(marks, at) != end) {
+        return 0;
+    }
+    uri.host = (struct part){.at = at, .bytes = end - at};
+    if (end == at) {
+        return 0;
+    }
+    if (text[end] == ':') {
+        end = sip_plain_port(marks, end, &uri.port);
+        if (end == 0) {
+            return 0;
+        }
+    }
+    if (text[end] == ';') {
+        at = end;
+        end = uri_parameters(marks, at);
+        uri.user_is_phone = sip_uri_is_phone(text + at, text + end);
+    }
+    uri.whole.bytes = end - from;
+    *out_uri = uri;
+    return end;
+}
+
+/* sip: at the beginning, in any case */
+static ALWAYS_INLINE bool is_sip(const char *text)
+{
+    return SIP_SAME(text, 4, "sip:");
+}
+
+bool sip_plain_uri(const struct sip_marks *marks, uint32_t from, uint32_t to,
+                   struct sip_uri *out_uri)
+{
+    return to < marks->bytes && to - from > 4 && is_sip(marks->text + from) &&
+           plain_uri(marks, from, out_uri) == to;
+}
+
+/* Behind the display name, where the bracket stands; 0 = it is not plain. */
+static ALWAYS_INLINE uint32_t plain_display(const struct sip_marks *marks, uint32_t from,
+                                            uint32_t to, struct part *out_display)
+{
+    const char *text = marks->text;
+    uint32_t at = from;
+
+    if (text[from] == '"') {
+        do {
+            at = sip_mark_next(marks, at + 1);
+        } while (at < to && text[at] != '"' && text[at] != '\\');
+        if (at >= to || text[at] != '"') {
+            return 0;
+        }
+        *out_display = (struct part){.at = from + 1, .bytes = at - from - 1};
+        at++;
+        at += at < to && text[at] == ' ' ? 1 : 0;
+    } else {
+        at = sip_mark_next(marks, at);
+        while (at < to && text[at] == ' ') {
+            at = sip_mark_next(marks, at + 1);
+        }
+        uint32_t end = at;
+        while (end > from && text[end - 1] == ' ') {
+            end--;
+        }
+        *out_display = (struct part){.at = from, .bytes = end - from};
+    }
+    return at < to && text[at] == '<' ? at : 0;
+}
+
+bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
+                       struct sip_plain *out_plain)
+{
+    const char *text = marks->text;
+    const uint32_t to = value.at + value.bytes;
+    uint32_t at = value.at;
+
+    if (to >= marks->bytes || value.bytes < 8) {
+        return false;
+    }
+    out_plain->display = (struct part){.at = 0};
+    out_plain->tag = (struct part){.at = 0};
+    out_plain->expires = (struct part){.at = 0};
+    out_plain->q = (struct part){.at = 0};
+    if (text[at] != '<') {
+        at = plain_display(marks, at, to, &out_plain->display);
+        if (at == 0) {
+            return false;
+        }
+    }
+    if (to - at < 6 || !is_sip(text + at + 1)) {
+        return false;
+    }
+    at = plain_uri(marks, at + 1, out_uri);
+    if (at == 0 || text[at] != '>') {
+        return false;
+    }
+    for (at++; at < to;) {
+        struct sip_plain_parameter parameter;
+        if (!sip_plain_parameter(marks, &at, to, &parameter)) {
+            return false;
+        }
+        const char *name = text + parameter.name.at;
+        if (parameter.name.bytes == 3 && SIP_SAME(name, 3, "tag")) {
+            if (parameter.value.bytes == 0) {
+                return false;
+            }
+            out_plain->tag = out_plain->tag.at == 0 ? parameter.value : out_plain->tag;
+        } else if (parameter.name.bytes == 7 && SIP_SAME(name, 7, "expires")) {
+            out_plain->expires = parameter.value;
+        } else if (parameter.name.bytes == 1 && (*name | 0x20) == 'q') {
+            out_plain->q = parameter.value;
+        }
+    }
+    return true;
+}
