@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/region.h"
+#include "sensor/flows/wordhash.h"
 
 enum stream_flag {
     STREAM_FLAG_CONFIRMED = 1 << 0,
@@ -194,6 +195,7 @@ struct stream_shard {
 
 struct stream_table {
     struct stream_options options;
+    struct wordhash words;
     struct region hot;
     struct region cold;
     struct region side;
@@ -244,6 +246,17 @@ static inline uint64_t stream_packets_of(const struct stream_parts *parts)
 
 /* --- stream_index.c --- */
 enum { STREAM_INDEX_SLOTS_MIN = 4096 };
+
+static inline uint32_t stream_tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
+static inline uint64_t *stream_slots(const struct stream_table *table)
+{
+    return table->index.at;
+}
+
 uint32_t stream_index_find(const struct stream_table *table, uint64_t hash); /* or STREAM_NONE */
 void stream_index_add(struct stream_table *table, uint64_t hash, uint32_t cell);
 void stream_index_remove(struct stream_table *table, uint32_t cell);

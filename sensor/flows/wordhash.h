@@ -30,6 +30,13 @@ static inline void wordhash_open(struct wordhash *hash, struct hash_key key)
     }
 }
 
+static inline uint64_t wordhash_at(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
 static inline uint64_t wordhash_fold(uint64_t one, uint64_t other)
 {
     __extension__ typedef unsigned __int128 wide;
@@ -55,6 +62,55 @@ static inline uint64_t wordhash_addr(const struct wordhash *hash, const struct a
     memcpy(&first, addr->octets, sizeof first);
     memcpy(&second, addr->octets + sizeof first, sizeof second);
     return wordhash_pair(hash, 0, first, second);
+}
+
+/* The same of an IPv4 address as it stands in a header: its mapped form, made in registers. */
+static inline uint64_t wordhash_v4(const struct wordhash *hash, const uint8_t *four)
+{
+    uint32_t last;
+    memcpy(&last, four, sizeof last);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t second = (uint64_t)last << 32 | UINT32_C(0xffff0000);
+#else
+    uint64_t second = UINT64_C(0x0000ffff) << 32 | last;
+    /* The two ends of a packet: each one number that nobody without the key can choose, and one for both
+ * that does not know which was first. */
+    struct wordhash_ends {
+        uint64_t from;
+        uint64_t to;
+        uint64_t both;
+    };
+
+    /* `source` and `destination` are the hashes of addresses. A product needs no order of its factors,
+ * so nothing is compared. */
+    static inline struct wordhash_ends wordhash_ends_of(
+        uint64_t source, uint16_t source_port, uint64_t destination, uint16_t destination_port)
+    {
+        uint64_t from = source + source_port;
+        uint64_t to = destination + destination_port;
+        return (struct wordhash_ends){.from = from, .to = to, .both = wordhash_fold(from, to)};
+    }
+
+#endif
+    return wordhash_pair(hash, 0, 0, second);
+}
+
+/* The two ends of a packet: each one number that nobody without the key can choose, and one for both
+ * that does not know which was first. */
+struct wordhash_ends {
+    uint64_t from;
+    uint64_t to;
+    uint64_t both;
+};
+
+/* `source` and `destination` are the hashes of addresses. A product needs no order of its factors,
+ * so nothing is compared. */
+static inline struct wordhash_ends wordhash_ends_of(uint64_t source, uint16_t source_port,
+                                                    uint64_t destination, uint16_t destination_port)
+{
+    uint64_t from = source + source_port;
+    uint64_t to = destination + destination_port;
+    return (struct wordhash_ends){.from = from, .to = to, .both = wordhash_fold(from, to)};
 }
 
 #endif
