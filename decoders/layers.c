@@ -69,23 +69,23 @@ static inline bool layers_plain(const uint8_t *at, uint32_t captured, uint32_t w
 
 /* Not inlined: the short cut would save registers for it. */
 static __attribute__((noinline)) enum reason layers_walk(uint16_t link_type, const uint8_t *at,
-                                                         uint32_t captured, uint32_t wire_bytes,
+                                                         uint32_t captured, uint32_t wire,
                                                          struct layers *out_layers)
 {
     layers_clear(out_layers);
-    /* Some writers put 0 or a smaller number there; the bytes that were captured prove more. */
-    uint32_t wire = wire_bytes < captured ? captured : wire_bytes;
     return link_decode(link_type, cursor_over(at, captured), wire, out_layers);
 }
 
 enum reason layers_decode(uint16_t link_type, const uint8_t *at, uint32_t captured,
                           uint32_t wire_bytes, struct layers *out_layers)
 {
+    /* Some writers put 0 or a smaller number there; the bytes that were captured prove more. */
+    uint32_t wire = wire_bytes < captured ? captured : wire_bytes;
     if (link_type == PLAIN_LINK_ETHERNET &&
-        __builtin_expect(layers_plain(at, captured, wire_bytes, out_layers), true)) {
+        __builtin_expect(layers_plain(at, captured, wire, out_layers), true)) {
         return REASON_NONE;
     }
-    return layers_walk(link_type, at, captured, wire_bytes, out_layers);
+    return layers_walk(link_type, at, captured, wire, out_layers);
 }
 
 enum reason layers_resume(struct layers *layers, const uint8_t *at, uint32_t bytes)

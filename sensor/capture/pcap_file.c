@@ -21,10 +21,10 @@
  * be found.
  *
  * The walk is the cost of reading: ~1,000 records a block, each header a line of memory that
- * read(2) has just filled, so no prefetch. */
+ * read(2) has just filled, but that may have left the first cache since. */
 #include "sensor/capture/pcap_file.h"
 
-enum { HEADER_BYTES = 24, RECORD_BYTES = 16, RECORD_BYTES_MODIFIED = 24 };
+enum { HEADER_BYTES = 24, RECORD_BYTES = 16, RECORD_BYTES_MODIFIED = 24, WALK_AHEAD = 6 };
 static_assert((int)RECORD_BYTES_MODIFIED <= (int)RECORD_HEAD_MAX, "a record must fit into a block");
 
 struct variant {
@@ -159,6 +159,8 @@ walk_plain(const struct pcap_file *pcap, struct walk *walk, uint32_t captured_ma
         frame->link_type = (uint16_t)link_type;
         frame->interface = (uint16_t)interface;
         frame++;
+        /* Most records are as long as those before them. */
+        __builtin_prefetch(at + (size_t)WALK_AHEAD * (head + captured));
         at += head + captured;
     }
     walk->frame_count = (uint32_t)(frame - walk->frames);

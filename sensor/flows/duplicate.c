@@ -18,13 +18,18 @@
  * (RTP's header lies within the 32 anyway). Without a checksum (0, and fragments) all captured
  * bytes count. TTL, VLAN, VNI, MAC and port are left out: they differ between the mirrors.
  *
- * Links to packets that are two windows old are not followed: at the rates of most taps few packets
- * are younger, so most look-ups end at the head, without a cell (a cache line) of the ring. Two
- * windows, because a stamp may lie before the one before it.
+ * A twin that is two windows old is none, and links to packets before `live` are not followed: at
+ * the rates of most taps few packets are younger, so most look-ups end at the head, without a cell
+ * (a cache line) of the ring. Two windows, because a stamp may lie before the one before it. `live`
+ * is brought up to date once a batch; between, it is behind, and who is met decides for himself.
  *
  * A copy is measured against the first of its kind, not against the copy before: a loop does not
  * hide packets for longer than the window. */
 #include "sensor/flows/duplicate_cell.h"
+
+#include "decoders/plain_udp.h"
+
+enum { UDP_BYTES = 8 }; /* of its header, which its length counts */
 
 enum status duplicate_table_open(struct hash_key key, struct duplicate_table **out_table,
                                  struct error *error)
@@ -82,7 +87,7 @@ uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers
     const uint8_t *payload = layers->payload;
     uint32_t bytes = layers->payload_bytes;
     bool head_decides = bytes >= DUPLICATE_HEAD_BYTES && layers->checksum != 0;
-    uint64_t sum = duplicate_sum_ends(ends, layers->protocol);
+    uint64_t sum = duplicate_sum_ends(ends);
     if (layers->fragment) {
         payload = layers->fragment_at;
         bytes = layers->fragment_bytes;
@@ -100,18 +105,8 @@ uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers
     } else if (bytes > 0) {
         sum += wordhash_pair(words, 8, hash_bytes(table->key, payload, bytes), 0);
     }
-    return duplicate_fold(words, sum, lengths, layers->ip_id, layers->checksum);
-}
-
-/* Is the packet a copy of the one in `cell`, which has the same hash? */
-static bool duplicate_is_copy(const struct duplicate_cell *cell, bool has_id, uint32_t where,
-                              uint64_t now_ns)
-{
-    uint64_t apart_ns = now_ns > cell->time_ns ? now_ns - cell->time_ns : cell->time_ns - now_ns;
-    if (has_id) {
-        return apart_ns <= DUPLICATE_WINDOW_NS;
-    }
-    return apart_ns <= DUPLICATE_WINDOW_NO_ID_NS && cell->where != where;
+    uint64_t marks = plain_marks(layers->ip_id, lengths + UDP_BYTES, layers->checksum);
+    return duplicate_fold(words, sum, marks);
 }
 
 /* The first packet that is still there and not two windows older than the newest stamp. Stamps
@@ -132,28 +127,29 @@ void duplicate_forget(struct duplicate_table *table)
     table->live = live;
 }
 
-bool duplicate_search(struct duplicate_table *table, uint32_t seen, uint64_t hash, bool has_id,
-                      uint32_t where, uint64_t now_ns)
+bool duplicate_is_copy(struct duplicate_table *table, uint32_t number, bool has_id, uint32_t where,
+                       uint64_t now_ns)
 {
     duplicate_forget(table);
-    uint32_t number = table->number + 1;
-    uint32_t reach = number - table->live;
-    while (number - seen <= reach) { /* ends: what a cell links to is older than it */
-        const struct duplicate_cell *cell = &table->ring[seen & (DUPLICATE_CELLS - 1)];
-        if (cell->hash == hash) { /* the twin seen last decides */
-            return duplicate_is_copy(cell, has_id, where, now_ns);
-        }
-        seen = cell->before;
+    uint32_t next = table->number + 1;
+    if (next - number > next - table->live) {
+        return false;
     }
-    return false;
+    const struct duplicate_cell *cell = &table->ring[number & (DUPLICATE_CELLS - 1)];
+    uint64_t apart_ns = now_ns > cell->time_ns ? now_ns - cell->time_ns : cell->time_ns - now_ns;
+    if (has_id) {
+        return apart_ns <= DUPLICATE_WINDOW_NS;
+    }
+    return apart_ns <= DUPLICATE_WINDOW_NO_ID_NS && cell->where != where;
 }
 
 bool duplicate_see(struct duplicate_table *table, const struct layers *layers, uint16_t interface,
                    uint64_t now_ns)
 {
-    struct wordhash_ends ends = wordhash_ends_of(
-        wordhash_addr(&table->words, &layers->source), layers->source_port,
-        wordhash_addr(&table->words, &layers->destination), layers->destination_port);
+    struct wordhash_ends ends =
+        wordhash_ends_of(wordhash_addr(&table->words, &layers->source), layers->source_port,
+                         wordhash_addr(&table->words, &layers->destination),
+                         layers->destination_port, layers->protocol);
     uint64_t hash = duplicate_hash(table, layers, &ends);
     return duplicate_see_hashed(table, layers, hash, interface, now_ns);
 }

@@ -38,7 +38,7 @@ static uint32_t cells_for(const struct stream_options *options)
 static size_t index_slots_for(uint32_t cells)
 {
     size_t slots = STREAM_INDEX_SLOTS_MIN;
-    while (slots < 2 * (size_t)cells) {
+    while (slots < stream_index_share(slots) * cells) {
         slots *= 2;
     }
     return slots;
@@ -354,7 +354,8 @@ static __attribute__((noinline)) enum stream_seen stream_see_long(struct stream_
 }
 
 /* False: the long way is needed. */
-bool stream_see_others(struct stream_table *table, uint32_t cell, int64_t gap_ns)
+bool stream_see_others(struct stream_table *table, uint32_t cell,
+                       const struct stream_packet *packet, uint64_t gap_ns)
 {
     struct stream_parts parts = stream_parts_at(table, cell);
     struct stream_hot *hot = parts.hot;
@@ -367,20 +368,21 @@ bool stream_see_others(struct stream_table *table, uint32_t cell, int64_t gap_ns
             return false;
         }
         cold->variation_count++;
-        cold->reference_ns += (uint64_t)gap_ns;
+        cold->reference_ns += gap_ns;
         cold->reference_ts += hot->ts_step;
         if (hot->clock != STREAM_CLOCK_NONE) {
             stream_recursion_step(
                 &cold->variation.value, &cold->variation.sum, &cold->variation.max,
-                stream_distance(gap_ns, hot->ts_step, stream_tick_ns[hot->clock]));
+                stream_distance((int64_t)gap_ns, hot->ts_step, stream_tick_ns[hot->clock]));
         }
         if (has_side) {
-            stream_six_step(&parts.side->variation, gap_ns, hot->ts_step);
+            stream_six_step(&parts.side->variation, (int64_t)gap_ns, hot->ts_step);
         }
     }
     if (has_side) {
-        stream_six_step(&parts.side->jitter, gap_ns, hot->ts_step);
+        stream_six_step(&parts.side->jitter, (int64_t)gap_ns, hot->ts_step);
     }
+    stream_count_next(hot, packet, gap_ns);
     return true;
 }
 

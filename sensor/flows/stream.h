@@ -45,10 +45,9 @@ size_t stream_bytes_max(const struct stream_options *options);
 
 /* What a first look at a datagram of a batch found. */
 struct stream_lane {
-    uint64_t hash; /* with is_rtp: of flow, direction and SSRC */
+    uint64_t hash; /* of flow, direction and SSRC; 0 = it is no RTP */
     uint32_t
         hint; /* where the stream seems to be: saves a look-up; need not hold when it is seen */
-    bool is_rtp;
 };
 /* Work in batches of packets: look at all, which fetches what they will touch; then let runs go the
  * short way, and see() what stands between them. */

@@ -1,6 +1,6 @@
 /* stream_index.c - from a hash to a stream.
  *
- *   slot 8 bytes  [tag 32 | cell + 1 32]   0 = empty; linear probing, load <= 1/2
+ *   slot 8 bytes  [tag 32 | cell + 1 32]   0 = empty; linear probing, load <= 1/2, or 1/4 while small
  *
  * The tag is the upper half of the hash; its low bits give the home slot, so that removal (backward
  * shift) never touches a cell. The index begins small and doubles in place, put together anew from
@@ -37,7 +37,7 @@ static void index_put(struct stream_table *table, uint64_t hash, uint32_t cell)
 void stream_index_add(struct stream_table *table, uint64_t hash, uint32_t cell)
 {
     size_t slots = (size_t)table->index_mask + 1;
-    if (2 * ((size_t)table->used + 1) > slots) {
+    if (stream_index_share(slots) * ((size_t)table->used + 1) > slots) {
         memset(table->index.at, 0, slots * sizeof(uint64_t));
         table->index_mask = (uint32_t)(2 * slots - 1);
         const uint32_t *order = table->order.at;

@@ -25,79 +25,62 @@ static inline uint32_t be32_at(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static inline uint64_t hash_of(const struct stream_table *table, const struct datagram *datagram,
-                               uint32_t ssrc)
+uint64_t stream_hash(const struct stream_table *table, const struct datagram *datagram,
+                     uint32_t ssrc)
 {
     /* The flow hash is keyed and symmetric; its end makes it one direction's. */
     uint64_t end = (uint64_t)(datagram->flags & DATAGRAM_UPPER) << 32 | ssrc;
     return wordhash_pair(&table->words, 0, datagram->flow_hash, end) | 1;
 }
 
-uint64_t stream_hash(const struct stream_table *table, const struct datagram *datagram,
-                     uint32_t ssrc)
-{
-    return hash_of(table, datagram, ssrc);
-}
-
-/* A header that is more, or less, than the fixed part. */
+/* A header that is more, or less, than the fixed part. False: it is no RTP. */
 static __attribute__((noinline)) bool read_long(const struct datagram *datagram, uint32_t *out_ssrc)
 {
     struct rtp_view view;
-    if (rtp_decode(datagram->payload, datagram->payload_bytes, datagram->payload_wire, &view) !=
-        REASON_NONE) {
+    if (datagram->protocol != PROTOCOL_UDP || datagram->payload_bytes <= 1 ||
+        datagram->payload[0] >> 6 != 2 || rtcp_is_type(datagram->payload[1]) ||
+        rtp_decode(datagram->payload, datagram->payload_bytes, datagram->payload_wire, &view) !=
+            REASON_NONE) {
         return false;
     }
     *out_ssrc = view.ssrc;
     return true;
 }
 
-static inline bool look_at(const struct stream_table *table, const struct datagram *datagram,
-                           struct stream_lane *lane)
+/* The hash of what reads as RTP, else 0. Types 64 to 95, with the marker or without, hold all that
+ * is RTCP. */
+static inline uint64_t read_header(const struct stream_table *table,
+                                   const struct datagram *datagram)
 {
     const uint8_t *at = datagram->payload;
     uint32_t ssrc;
-    if (datagram->protocol != PROTOCOL_UDP || datagram->payload_bytes <= 1 || at[0] >> 6 != 2 ||
-        rtcp_is_type(at[1])) {
-        return false;
-    }
-    /* Types 64 to 95 hold those that are never RTP. */
-    if (datagram->payload_bytes >= RTP_FIXED_BYTES && at[0] == 0x80 && (at[1] & 0x60) != 0x40) {
+    if (datagram->protocol == PROTOCOL_UDP && datagram->payload_bytes >= RTP_FIXED_BYTES &&
+        at[0] == 0x80 && (at[1] & 0x60) != 0x40) {
         ssrc = be32_at(at + 8);
     } else if (!read_long(datagram, &ssrc)) {
-        return false;
+        return 0;
     }
-    lane->hash = hash_of(table, datagram, ssrc);
-    return true;
+    return stream_hash(table, datagram, ssrc);
 }
 
-static inline void stream_prefetch(const struct stream_table *table, uint64_t hash)
+static inline uint32_t find_slot(const uint64_t *slots, uint32_t mask, uint64_t hash)
 {
-    __builtin_prefetch(&stream_slots(table)[stream_tag_of(hash) & table->index_mask]);
-}
-
-static inline uint32_t stream_prefetch_cell(const struct stream_table *table, uint64_t hash)
-{
-    const uint64_t *slots = stream_slots(table);
     uint32_t tag = stream_tag_of(hash);
-    for (uint32_t at = tag & table->index_mask; slots[at] != 0; at = (at + 1) & table->index_mask) {
+    for (uint32_t at = tag & mask; slots[at] != 0; at = (at + 1) & mask) {
         if ((uint32_t)(slots[at] >> 32) == tag) {
-            uint32_t cell = (uint32_t)slots[at] - 1;
-            __builtin_prefetch(stream_hot_at(table, cell), 1);
-            return cell;
+            return (uint32_t)slots[at] - 1;
         }
     }
     return STREAM_NONE;
 }
 
-static inline void stream_prefetch_rest(const struct stream_table *table, uint32_t hint)
+/* What a stream touches that has more than one recursion. */
+static __attribute__((noinline)) void fetch_rest(const struct stream_table *table, uint32_t cell,
+                                                 uint8_t flags)
 {
-    uint8_t flags = stream_hot_at(table, hint)->flags;
-    if ((flags & (STREAM_FLAG_SIDE | STREAM_FLAG_SPLIT)) == 0) {
-        return;
-    }
-    const struct stream_side *side = (const struct stream_side *)table->side.at + hint;
+    const struct stream_side *side = (const struct stream_side *)table->side.at + cell;
     if ((flags & STREAM_FLAG_SPLIT) != 0) {
-        __builtin_prefetch(stream_cold_at(table, hint), 1);
+        __builtin_prefetch(stream_cold_at(table, cell), 1);
     }
     if ((flags & STREAM_FLAG_SIDE) != 0) {
         __builtin_prefetch(&side->jitter, 1);
@@ -112,19 +95,27 @@ static inline void stream_prefetch_rest(const struct stream_table *table, uint32
 void stream_look(const struct stream_table *table, const struct datagram *batch, size_t count,
                  struct stream_lane *lanes)
 {
+    const uint8_t others = STREAM_FLAG_SPLIT | STREAM_FLAG_SIDE;
+    const uint64_t *slots = stream_slots(table);
+    const struct stream_hot *hot = table->hot.at;
+    uint32_t mask = table->index_mask;
     for (size_t index = 0; index < count; index++) {
-        lanes[index].is_rtp = look_at(table, &batch[index], &lanes[index]);
-        if (lanes[index].is_rtp) {
-            stream_prefetch(table, lanes[index].hash);
+        uint64_t hash = read_header(table, &batch[index]);
+        lanes[index].hash = hash;
+        __builtin_prefetch(&slots[stream_tag_of(hash) & mask]);
+    }
+    for (size_t index = 0; index < count; index++) {
+        uint64_t hash = lanes[index].hash;
+        uint32_t cell = hash == 0 ? STREAM_NONE : find_slot(slots, mask, hash);
+        lanes[index].hint = cell;
+        if (cell != STREAM_NONE) {
+            __builtin_prefetch(&hot[cell], 1);
         }
     }
     for (size_t index = 0; index < count; index++) {
-        lanes[index].hint =
-            lanes[index].is_rtp ? stream_prefetch_cell(table, lanes[index].hash) : STREAM_NONE;
-    }
-    for (size_t index = 0; index < count; index++) {
-        if (lanes[index].hint != STREAM_NONE) {
-            stream_prefetch_rest(table, lanes[index].hint);
+        uint32_t cell = lanes[index].hint;
+        if (cell != STREAM_NONE && (hot[cell].flags & others) != 0) {
+            fetch_rest(table, cell, hot[cell].flags);
         }
     }
 }
@@ -132,10 +123,11 @@ void stream_look(const struct stream_table *table, const struct datagram *batch,
 size_t stream_see_run(struct stream_table *table, const struct datagram *batch,
                       const struct stream_lane *lanes, size_t from, size_t count)
 {
+    struct stream_hot *cells = table->hot.at;
     size_t index = from;
     for (; index < count && lanes[index].hint != STREAM_NONE; index++) {
         const struct datagram *datagram = &batch[index];
-        struct stream_hot *hot = stream_hot_at(table, lanes[index].hint);
+        struct stream_hot *hot = &cells[lanes[index].hint];
         uint64_t head = be64_at(datagram->payload);
         struct stream_packet packet = {
             .time_ns = datagram->time_ns,

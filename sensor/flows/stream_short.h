@@ -24,13 +24,10 @@ struct stream_packet {
     uint8_t marker_and_type; /* the header's second byte */
 };
 
-/* stream.c: the recursions of a stream that has more than the one in the hot line. */
-bool stream_see_others(struct stream_table *table, uint32_t cell, int64_t gap_ns);
-
 static inline void stream_advance(struct stream_hot *hot, uint64_t time_ns, uint32_t timestamp,
                                   uint32_t ip_wire, int64_t gap_ns)
 {
-    uint64_t delta = gap_ns > 0 ? (uint64_t)gap_ns >> 10 : 0;
+    uint64_t delta = gap_ns < 0 ? 0 : (uint64_t)gap_ns >> 10;
     delta = delta > UINT32_MAX ? UINT32_MAX : delta;
     hot->delta_max = delta > hot->delta_max ? (uint32_t)delta : hot->delta_max;
     hot->last_ns = time_ns;
@@ -38,6 +35,22 @@ static inline void stream_advance(struct stream_hot *hot, uint64_t time_ns, uint
     hot->pending_packets++;
     hot->pending_bytes += ip_wire;
 }
+
+/* Of a packet that is as it should be. */
+static inline void stream_count_next(struct stream_hot *hot, const struct stream_packet *packet,
+                                     uint64_t gap_ns)
+{
+    if (hot->clock != STREAM_CLOCK_NONE) {
+        stream_jitter_step(hot, (int64_t)gap_ns, hot->ts_step);
+    }
+    hot->max_ext++;
+    stream_advance(hot, packet->time_ns, packet->timestamp, packet->ip_wire, (int64_t)gap_ns);
+}
+
+/* stream.c: the same of a stream that has more than the one recursion in the hot line. Apart, so
+ * that the common way keeps nothing over a call. */
+bool stream_see_others(struct stream_table *table, uint32_t cell,
+                       const struct stream_packet *packet, uint64_t gap_ns);
 
 static inline __attribute__((always_inline)) bool
 stream_see_short(struct stream_table *table, uint32_t cell, struct stream_hot *hot,
@@ -54,14 +67,10 @@ stream_see_short(struct stream_table *table, uint32_t cell, struct stream_hot *h
         hot->pending_bytes >= STREAM_PENDING_BYTES_MAX) {
         return false;
     }
-    if ((hot->flags & others) != 0 && !stream_see_others(table, cell, (int64_t)gap_ns)) {
-        return false;
+    if (__builtin_expect((hot->flags & others) != 0, false)) {
+        return stream_see_others(table, cell, packet, gap_ns);
     }
-    if (hot->clock != STREAM_CLOCK_NONE) {
-        stream_jitter_step(hot, (int64_t)gap_ns, (int32_t)ts_step);
-    }
-    hot->max_ext++;
-    stream_advance(hot, packet->time_ns, packet->timestamp, packet->ip_wire, (int64_t)gap_ns);
+    stream_count_next(hot, packet, gap_ns);
     return true;
 }
 

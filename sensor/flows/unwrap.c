@@ -202,12 +202,11 @@ static inline uint16_t saturate16(uint64_t value)
 
 /* --- hashes --- */
 
-/* Which flow: the ends in any order, and the labels that part tenants. */
+/* Which flow: the ends in any order, and the labels that part tenants. Most have none. */
 static inline uint64_t unwrap_flow_hash(const struct wordhash *words,
-                                        const struct wordhash_ends *ends, uint8_t protocol,
-                                        uint64_t labels)
+                                        const struct wordhash_ends *ends, uint64_t labels)
 {
-    return wordhash_pair(words, 2, ends->both + protocol, labels);
+    return labels == 0 ? ends->both : wordhash_pair(words, 2, ends->both, labels);
 }
 
 /* Which of the two has sent this. */
@@ -225,12 +224,12 @@ static inline uint64_t unwrap_labels(uint16_t vlan_outer, uint16_t vlan_inner, u
 static struct wordhash_ends unwrap_hash_flow(const struct unwrap *unwrap, struct unwrap_look *look)
 {
     const struct layers *layers = &look->layers;
-    struct wordhash_ends ends = wordhash_ends_of(
-        wordhash_addr(&unwrap->words, &layers->source), layers->source_port,
-        wordhash_addr(&unwrap->words, &layers->destination), layers->destination_port);
-    look->flow_hash =
-        unwrap_flow_hash(&unwrap->words, &ends, layers->protocol,
-                         unwrap_labels(layers->vlan_outer, layers->vlan_inner, layers->vni));
+    struct wordhash_ends ends =
+        wordhash_ends_of(wordhash_addr(&unwrap->words, &layers->source), layers->source_port,
+                         wordhash_addr(&unwrap->words, &layers->destination),
+                         layers->destination_port, layers->protocol);
+    look->flow_hash = unwrap_flow_hash(
+        &unwrap->words, &ends, unwrap_labels(layers->vlan_outer, layers->vlan_inner, layers->vni));
     look->flags = unwrap_end_flag(&ends);
     return ends;
 }
@@ -251,16 +250,16 @@ unwrap_look_plain(struct unwrap *unwrap, const struct captured *frame, struct un
     }
     struct wordhash_ends ends =
         wordhash_ends_of(wordhash_v4(words, plain.ip + 12), plain.source_port,
-                         wordhash_v4(words, plain.ip + 16), plain.destination_port);
-    look->flow_hash = unwrap_flow_hash(words, &ends, PROTOCOL_UDP, unwrap_labels(plain.vlan, 0, 0));
+                         wordhash_v4(words, plain.ip + 16), plain.destination_port, PROTOCOL_UDP);
+    look->flow_hash = unwrap_flow_hash(words, &ends, unwrap_labels(plain.vlan, 0, 0));
     look->flags = (uint8_t)(unwrap_end_flag(&ends) | DATAGRAM_OPEN | plain.tag_bytes);
     look->ip = plain.ip;
     look->payload_bytes = plain.payload_bytes;
     look->payload_wire = plain.payload_wire;
     if (unwrap->duplicates != NULL) {
-        uint64_t sum = duplicate_sum_ends(&ends, PROTOCOL_UDP) +
-                       duplicate_sum_payload(words, plain.ip + PLAIN_HEADER_BYTES);
-        look->hash = duplicate_fold(words, sum, plain.payload_wire, plain.ip_id, plain.checksum);
+        uint64_t sum =
+            duplicate_sum_ends(&ends) + duplicate_sum_payload(words, plain.ip + PLAIN_HEADER_BYTES);
+        look->hash = duplicate_fold(words, sum, plain.marks);
         duplicate_prefetch(unwrap->duplicates, look->hash);
     }
     return true;
@@ -338,8 +337,13 @@ void unwrap_look(struct unwrap *unwrap, const struct captured *frames, size_t co
             unwrap_look_walk(unwrap, &frames[place], look);
         }
     }
-    if (unwrap->duplicates != NULL) {
-        duplicate_forget(unwrap->duplicates);
+    struct duplicate_table *duplicates = unwrap->duplicates;
+    if (duplicates == NULL) {
+        return;
+    }
+    duplicate_forget(duplicates);
+    for (size_t place = 0; place < count; place++) {
+        duplicate_prefetch_cell(duplicates, unwrap->looks[place].hash);
     }
 }
 

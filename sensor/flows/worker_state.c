@@ -257,7 +257,7 @@ static bool see_rtp_version(struct worker_state *state, const struct datagram *d
         worker_count_reason(state, reason);
         return false;
     }
-    if (lane->is_rtp) {
+    if (lane->hash != 0) {
         return see_rtp(state, datagram, &view, lane->hash, lane->hint, out_claim);
     }
     uint64_t hash = stream_hash(state->streams, datagram, view.ssrc);

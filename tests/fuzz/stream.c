@@ -93,7 +93,6 @@ static void send(struct stream_table *table, struct sender *senders, struct curs
     datagram.payload_bytes = sizeof header;
     struct stream_lane lane;
     stream_look(table, &datagram, 1, &lane);
-    assert(lane.is_rtp);
     assert(lane.hash == stream_hash(table, &datagram, view.ssrc));
     if (stream_see_run(table, &datagram, &lane, 0, 1) == 0) {
         (void)stream_see(table, &datagram, &view, lane.hash, lane.hint);
