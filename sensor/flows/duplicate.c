@@ -141,7 +141,7 @@ uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers
     } else if (bytes > 0) {
         sum += wordhash_pair(words, 8, hash_bytes(table->key, payload, bytes), 0);
     }
-    return wordhash_fold(sum, words->secrets[7] | 1);
+    return hash_fold(sum, words->secrets[7] | 1);
 }
 
 static inline uint32_t duplicate_where(const struct wordhash *words, const struct layers *layers,

@@ -30,19 +30,12 @@ static inline void wordhash_open(struct wordhash *hash, struct hash_key key)
     }
 }
 
-static inline uint64_t wordhash_fold(uint64_t one, uint64_t other)
-{
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)one * other;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* Two words with the secrets `pair` and `pair` + 1; sums of such pairs are hashes of all of them.
  */
 static inline uint64_t wordhash_pair(const struct wordhash *hash, size_t pair, uint64_t one,
                                      uint64_t other)
 {
-    return wordhash_fold(one ^ hash->secrets[pair], other ^ hash->secrets[pair + 1]);
+    return hash_fold(one ^ hash->secrets[pair], other ^ hash->secrets[pair + 1]);
 }
 
 /* With the first two secrets, so that one key gives one hash of an address to all who ask. Loaded

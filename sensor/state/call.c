@@ -247,9 +247,10 @@ static uint32_t create(struct call_table *table, const struct sip_sighting *sip,
 /* An INVITE for a Call-ID whose call has been told: a new instance, or a late copy of the old one.
  */
 static bool is_new_instance(const struct call_table *table, uint32_t index,
-                            const struct sip_message *message,
+                            const struct sip_sighting *sip,
                             const struct transaction_view *transaction)
 {
+    const struct sip_message *message = &sip->message;
     const struct call_cell *cell = call_cell_at(table, index);
 
     if ((cell->flags & CELL_TOLD) == 0 || !dialog_is_first_invite(message)) {
@@ -258,9 +259,9 @@ static bool is_new_instance(const struct call_table *table, uint32_t index,
     if ((cell->flags & CELL_PARTIAL) != 0) {
         return true;
     }
-    bool copy = transaction->is_retransmission ||
-                (message->cseq == cell->cseq &&
-                 dialog_tag_of(table, sip_part(message, message->from_tag)) == cell->from_tag);
+    bool copy =
+        transaction->is_retransmission ||
+        (message->cseq == cell->cseq && dialog_tag_of(sip->keys.from_tag) == cell->from_tag);
     return !copy || time_since(table->now_ns, cell->ended_ns) > FINAL_SILENT_NS;
 }
 
@@ -278,9 +279,9 @@ uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
 {
     static const struct transaction_view unknown = {0};
     const struct sip_message *message = &sip->message;
-    struct slice call_id = sip_part(message, message->call_id);
+    uint64_t hash = sip->keys.call_id;
 
-    if (slice_is_empty(call_id)) {
+    if (hash == 0) {
         return TABLE_NONE;
     }
     if (transaction == NULL) {
@@ -288,10 +289,8 @@ uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
     }
     table->now_ns = sip->head.state_ns > table->now_ns ? sip->head.state_ns : table->now_ns;
     table->now_number = sighting_number(&sip->head);
-    uint64_t hash = transaction->call_id_hash != 0 ? transaction->call_id_hash
-                                                   : hash_slice(table->limits.key, call_id);
     uint32_t index = table_find(&table->cells, hash);
-    if (index != TABLE_NONE && is_new_instance(table, index, message, transaction)) {
+    if (index != TABLE_NONE && is_new_instance(table, index, sip, transaction)) {
         release(table, index);
         index = TABLE_NONE;
     }

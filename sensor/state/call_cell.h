@@ -246,10 +246,9 @@ struct dialog_step {
 void dialog_see(struct dialog_step *step);
 bool dialog_is_first_invite(const struct sip_message *message); /* INVITE without To tag */
 enum call_outcome dialog_outcome(const struct call_cell *cell, uint16_t *out_status);
-uint32_t dialog_tag_of(const struct call_table *table, struct slice tag); /* 0 = no tag */
+uint32_t dialog_tag_of(uint64_t hash); /* as a cell keeps it; 0 = no tag */
 /* Did the caller's side send this message? */
-bool dialog_from_caller(const struct call_table *table, const struct call_cell *cell,
-                        const struct sip_message *message);
+bool dialog_from_caller(const struct call_cell *cell, const struct sip_sighting *sip);
 
 /* --- dialog_text.c: what of a message a call keeps as text --- */
 void dialog_text_keep(struct dialog_step *step); /* all of the message that begins it */

@@ -30,33 +30,28 @@ bool dialog_is_first_invite(const struct sip_message *message)
            message->to_tag.bytes == 0;
 }
 
-uint32_t dialog_tag_of(const struct call_table *table, struct slice tag)
+uint32_t dialog_tag_of(uint64_t hash)
 {
-    if (slice_is_empty(tag)) {
-        return 0;
-    }
-    uint32_t hash = (uint32_t)hash_slice(table->limits.key, tag);
-    return hash == 0 ? 1 : hash;
+    return hash == 0 ? 0 : (uint32_t)hash == 0 ? 1 : (uint32_t)hash;
 }
 
 static uint32_t from_tag_of(const struct dialog_step *step)
 {
-    return dialog_tag_of(step->table, sip_part(step->message, step->message->from_tag));
+    return dialog_tag_of(step->sip->keys.from_tag);
 }
 
 static uint32_t to_tag_of(const struct dialog_step *step)
 {
-    return dialog_tag_of(step->table, sip_part(step->message, step->message->to_tag));
+    return dialog_tag_of(step->sip->keys.to_tag);
 }
 
-bool dialog_from_caller(const struct call_table *table, const struct call_cell *cell,
-                        const struct sip_message *message)
+bool dialog_from_caller(const struct call_cell *cell, const struct sip_sighting *sip)
 {
-    uint32_t from = dialog_tag_of(table, sip_part(message, message->from_tag));
-    uint32_t to = dialog_tag_of(table, sip_part(message, message->to_tag));
+    uint32_t from = dialog_tag_of(sip->keys.from_tag);
+    uint32_t to = dialog_tag_of(sip->keys.to_tag);
     bool request_by_caller = from == cell->from_tag || to == 0 || to != cell->from_tag;
 
-    return sip_is_response(message) ? !request_by_caller : request_by_caller;
+    return sip_is_response(&sip->message) ? !request_by_caller : request_by_caller;
 }
 
 enum call_outcome dialog_outcome(const struct call_cell *cell, uint16_t *out_status)
@@ -211,7 +206,7 @@ static void see_first_invite(struct dialog_step *step)
 /* CSeq and side: hop copies and retransmissions of one request have the same. */
 static bool is_counted(struct dialog_step *step)
 {
-    uint32_t side = dialog_from_caller(step->table, step->at, step->message) ? 1 : 2;
+    uint32_t side = dialog_from_caller(step->at, step->sip) ? 1 : 2;
     uint32_t mark = step->message->cseq << 2 | side;
     bool counted = step->at->mark == mark;
 
@@ -288,7 +283,7 @@ static void see_request(struct dialog_step *step)
         break;
     case SIP_METHOD_BYE:
         if ((step->at->flags & CELL_BYE) == 0) {
-            see_bye(step, dialog_from_caller(step->table, step->at, message));
+            see_bye(step, dialog_from_caller(step->at, step->sip));
         }
         break;
     case SIP_METHOD_REFER:
@@ -566,7 +561,7 @@ static void see_response(struct dialog_step *step)
     case SIP_METHOD_BYE:
         /* The BYE itself was not seen, or was invalid and taken all the same. */
         if (success && (step->at->flags & CELL_BYE) == 0) {
-            see_bye(step, !dialog_from_caller(step->table, step->at, message));
+            see_bye(step, !dialog_from_caller(step->at, step->sip));
         }
         break;
     default:

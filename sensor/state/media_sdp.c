@@ -132,8 +132,7 @@ void media_see_sdp(struct media_table *table, const struct sip_sighting *sip, ui
     }
     struct call_cell *cell = call_cell_at(table->calls, call);
     const struct sdp *sdp = sip->sdp;
-    uint8_t side =
-        dialog_from_caller(table->calls, cell, &sip->message) ? ENDPOINT_CALLER : ENDPOINT_CALLEE;
+    uint8_t side = dialog_from_caller(cell, sip) ? ENDPOINT_CALLER : ENDPOINT_CALLEE;
     bool has_audio = false;
     for (uint8_t i = 0; i < sdp->media_count && i < SDP_MEDIA_MAX; i++) {
         const struct sdp_media *media = &sdp->media[i];

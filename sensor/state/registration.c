@@ -448,14 +448,12 @@ void registration_see(struct registration_table *table, const struct sip_sightin
                       const struct transaction_view *transaction)
 {
     const struct sip_message *message = &sip->message;
-    struct slice call_id = sip_part(message, message->call_id);
 
-    if (message->method != SIP_METHOD_REGISTER || call_id.bytes == 0) {
+    if (message->method != SIP_METHOD_REGISTER || sip->keys.call_id == 0) {
         return;
     }
     table->now_ns = sip->head.state_ns;
-    uint64_t hash = transaction->call_id_hash != 0 ? transaction->call_id_hash
-                                                   : hash_slice(table->key, call_id);
+    uint64_t hash = sip->keys.call_id;
     if (!sip_is_response(message)) {
         /* An invalid one waits in its transaction until somebody takes it up. */
         if (message->verdict != SIP_INVALID && !transaction->is_retransmission) {

@@ -19,7 +19,7 @@
  * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. */
 #include "sensor/state/state.h"
 
-enum { ONE_WAY_MESSAGES = 20, AHEAD = 32 };
+enum { ONE_WAY_MESSAGES = 20 };
 
 struct state {
     struct transaction_table *transactions;
@@ -35,7 +35,6 @@ struct state {
     uint64_t requests;
     uint64_t responses;
     struct facts_view view;
-    struct proof_ahead ahead[AHEAD]; /* by packet number; no more than a help */
 };
 
 /* --- open and close --- */
@@ -260,22 +259,20 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         return;
     }
     const struct sip_sighting *sip = (const void *)sighting;
-    struct proof_ahead *ahead = &state->ahead[sighting_number(sighting) % AHEAD];
-    uint64_t call_id_hash;
     switch (step) {
     case STATE_FAR:
-        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_FAR);
-        call_prefetch(state->calls, call_id_hash, false);
-        proof_prefetch(state->proof, sip, ahead);
+        transaction_prefetch(state->transactions, sip, TRANSACTION_FAR);
+        call_prefetch(state->calls, sip->keys.call_id, false);
+        proof_prefetch(state->proof, sip, false);
         media_prefetch(state->media, sip);
         break;
     case STATE_NEAR:
-        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_NEAR);
-        call_prefetch(state->calls, call_id_hash, true);
-        proof_prefetch_cells(state->proof, ahead);
+        transaction_prefetch(state->transactions, sip, TRANSACTION_NEAR);
+        call_prefetch(state->calls, sip->keys.call_id, true);
+        proof_prefetch(state->proof, sip, true);
         break;
     case STATE_NEXT:
-        (void)transaction_prefetch(state->transactions, sip, TRANSACTION_NEXT);
+        transaction_prefetch(state->transactions, sip, TRANSACTION_NEXT);
         break;
     }
 }

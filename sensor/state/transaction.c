@@ -199,10 +199,22 @@ static void begin(struct transaction_table *table, uint64_t now_ns)
     table->to_give = 0;
 }
 
+/* The cell of a message's transaction; fairness counts by the client's site. */
+static uint32_t take(struct transaction_table *table, const struct sip_sighting *sip,
+                     const struct addr *client, bool *out_new)
+{
+    uint32_t at = table_find(&table->cells, sip->keys.transaction);
+
+    *out_new = at == TABLE_NONE;
+    return at != TABLE_NONE ? at
+                            : table_add(&table->cells, sip->keys.transaction,
+                                        site_hash(table->key, client), table->now_ns);
+}
+
 /* --- requests --- */
 
 static void fill_request(struct transaction_table *table, struct transaction_cell *cell,
-                         const struct sip_sighting *sip, const struct transaction_key *key)
+                         const struct sip_sighting *sip)
 {
     const struct sip_message *message = &sip->message;
     uint16_t flags = TRANSACTION_REQUEST;
@@ -219,20 +231,19 @@ static void fill_request(struct transaction_table *table, struct transaction_cel
     if (message->verdict == SIP_INVALID) {
         flags |= TRANSACTION_INVALID;
     }
-    if (message->vias > 1 && transaction_was_seen_below(table, key, message)) {
+    if (message->vias > 1 && transaction_was_seen_below(table, sip)) {
         flags |= TRANSACTION_UPPER;
     }
     cell->flags |= flags;
     cell->method = message->method;
-    cell->server_tag = tag_of(hash_addr(table->key, &sip->head.destination));
-    transaction_detail_take(table, cell, sip, key->call_id_hash);
+    cell->server_tag = tag_of(sip->keys.destination);
+    transaction_detail_take(table, cell, sip);
 }
 
-static void see_cancel(struct transaction_table *table, const struct transaction_key *key,
-                       const struct sip_message *message)
+static void see_cancel(struct transaction_table *table, const struct sip_sighting *sip)
 {
-    uint32_t at =
-        table_find(&table->cells, transaction_hash_of(table, key, message, SIP_METHOD_INVITE));
+    uint32_t at = table_find(&table->cells, sip_keys_transaction(table->key, &sip->keys,
+                                                                 &sip->message, SIP_METHOD_INVITE));
 
     if (at != TABLE_NONE) {
         cell_at(table, at)->flags |= TRANSACTION_CANCELLED;
@@ -240,15 +251,14 @@ static void see_cancel(struct transaction_table *table, const struct transaction
 }
 
 /* The request of an answer that came first. */
-static void join(struct transaction_table *table, uint32_t at, const struct sip_sighting *sip,
-                 const struct transaction_key *key)
+static void join(struct transaction_table *table, uint32_t at, const struct sip_sighting *sip)
 {
     struct transaction_cell *cell = cell_at(table, at);
     uint64_t answered_ns = end_of(cell);
 
     transaction_detail_give(table, cell->detail);
     cell->detail = 0;
-    fill_request(table, cell, sip, key);
+    fill_request(table, cell, sip);
     cell->first_ns = sip->head.state_ns;
     cell->number = sighting_number(&sip->head);
     if (cell->status == 0) {
@@ -269,26 +279,25 @@ static void join(struct transaction_table *table, uint32_t at, const struct sip_
 }
 
 static void see_request(struct transaction_table *table, const struct sip_sighting *sip,
-                        const struct transaction_key *key, struct transaction_view *view)
+                        struct transaction_view *view)
 {
     const struct sip_message *message = &sip->message;
     bool is_new;
-    uint32_t at = table_take(&table->cells, key->own, site_hash(table->key, &sip->head.source),
-                             table->now_ns, &is_new);
+    uint32_t at = take(table, sip, &sip->head.source, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
 
     view->transaction = &table->shown;
     if (is_new) {
         cell->first_ns = table->now_ns;
         cell->number = sighting_number(&sip->head);
-        fill_request(table, cell, sip, key);
+        fill_request(table, cell, sip);
         if (message->method == SIP_METHOD_CANCEL) {
-            see_cancel(table, key, message);
+            see_cancel(table, sip);
         }
     } else if ((cell->flags & TRANSACTION_REQUEST) == 0) {
-        join(table, at, sip, key);
+        join(table, at, sip);
         return;
-    } else if (cell->server_tag == tag_of(hash_addr(table->key, &sip->head.destination))) {
+    } else if (cell->server_tag == tag_of(sip->keys.destination)) {
         count_up(&cell->copies_request);
         view->is_retransmission = true;
     }
@@ -297,10 +306,10 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
 
 /* An ACK has no answer and no cell: one to a non-2xx belongs to its INVITE, one to a 2xx to
  * nothing. */
-static void see_ack(struct transaction_table *table, const struct transaction_key *key,
+static void see_ack(struct transaction_table *table, const struct sip_sighting *sip,
                     struct transaction_view *view)
 {
-    uint32_t at = table_find(&table->cells, key->own);
+    uint32_t at = table_find(&table->cells, sip->keys.transaction);
 
     if (at == TABLE_NONE) {
         return;
@@ -349,7 +358,7 @@ static void see_final(struct transaction_table *table, uint32_t at, const struct
 {
     struct transaction_cell *cell = cell_at(table, at);
     const struct sip_message *message = &sip->message;
-    uint32_t tag = tag_of(hash_slice(table->key, sip_part(message, message->to_tag)));
+    uint32_t tag = tag_of(sip->keys.to_tag);
 
     if (cell->status != 0) {
         bool is_copy = cell->status == message->status && cell->answer_tag == tag;
@@ -378,7 +387,7 @@ static void see_final(struct transaction_table *table, uint32_t at, const struct
 }
 
 static void see_response(struct transaction_table *table, const struct sip_sighting *sip,
-                         const struct transaction_key *key, struct transaction_view *view)
+                         struct transaction_view *view)
 {
     const struct sip_message *message = &sip->message;
 
@@ -386,18 +395,16 @@ static void see_response(struct transaction_table *table, const struct sip_sight
         return;
     }
     bool is_new;
-    uint32_t at = table_take(&table->cells, key->own, site_hash(table->key, &sip->head.destination),
-                             table->now_ns, &is_new);
+    uint32_t at = take(table, sip, &sip->head.destination, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
     if (is_new) {
         cell->first_ns = table->now_ns;
         cell->number = sighting_number(&sip->head);
         cell->method = message->method;
-        transaction_detail_take(table, cell, sip, key->call_id_hash);
+        transaction_detail_take(table, cell, sip);
     }
     view->transaction = &table->shown;
-    if ((cell->flags & TRANSACTION_INVALID) != 0 &&
-        promotes(cell, sip, tag_of(hash_addr(table->key, &sip->head.source)))) {
+    if ((cell->flags & TRANSACTION_INVALID) != 0 && promotes(cell, sip, tag_of(sip->keys.source))) {
         cell->flags &= (uint16_t)~TRANSACTION_INVALID;
         view->promoted = true;
     }
@@ -415,20 +422,40 @@ void transaction_see(struct transaction_table *table, const struct sip_sighting 
                      struct transaction_view *out_view)
 {
     const struct sip_message *message = &sip->message;
-    struct transaction_key key;
 
     *out_view = (struct transaction_view){.transaction = NULL};
     begin(table, sip->head.state_ns);
-    if (!transaction_key_of(table, sip, &key)) {
+    if (sip->keys.transaction == 0) {
         return;
     }
-    out_view->call_id_hash = key.call_id_hash;
     if (sip_is_response(message)) {
-        see_response(table, sip, &key, out_view);
+        see_response(table, sip, out_view);
     } else if (message->method == SIP_METHOD_ACK) {
-        see_ack(table, &key, out_view);
+        see_ack(table, sip, out_view);
     } else {
-        see_request(table, sip, &key, out_view);
+        see_request(table, sip, out_view);
+    }
+}
+
+void transaction_prefetch(const struct transaction_table *table, const struct sip_sighting *sip,
+                          enum transaction_stage stage)
+{
+    uint64_t hash = sip->keys.transaction;
+
+    switch (stage) {
+    case TRANSACTION_FAR:
+        table_prefetch(&table->cells, hash);
+        break;
+    case TRANSACTION_NEAR:
+        table_prefetch_cell(&table->cells, hash);
+        break;
+    case TRANSACTION_NEXT: {
+        uint32_t at = table_find(&table->cells, hash);
+        if (at != TABLE_NONE) {
+            transaction_detail_prefetch(table, cell_at(table, at)->detail);
+        }
+        break;
+    }
     }
 }
 
