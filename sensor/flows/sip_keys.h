@@ -23,7 +23,7 @@
 #include "base/hash.h"
 #include "decoders/sip.h"
 
-enum { SIP_KEYS_SALT_OLD = 7 };
+enum { SIP_KEYS_SALT_NONCE = 1, SIP_KEYS_SALT_TAG = 2, SIP_KEYS_SALT_OLD = 7 };
 
 struct sip_keys {
     uint64_t call_id; /* 0 = none */
@@ -35,6 +35,10 @@ struct sip_keys {
     uint64_t nonce; /* of the credentials or of the challenge; 0 = none */
     uint64_t source; /* addresses */
     uint64_t destination;
+    /* The client's address with the To tag, with the nonce: what an answer brings there and what a
+     * request brings back from there; 0 = none. */
+    uint64_t heard_tag;
+    uint64_t heard_nonce;
 };
 
 /* Of an address, here and in state's tables of addresses. */
@@ -72,6 +76,12 @@ static inline uint64_t sip_keys_transaction(struct hash_key key, const struct si
     return hash;
 }
 
+/* An address and what was sent there. */
+static inline uint64_t sip_keys_heard(uint64_t addr_hash, uint64_t salt, uint64_t what)
+{
+    return hash_mix(hash_mix(addr_hash, what), salt);
+}
+
 static inline void sip_keys_make_transaction(struct hash_key key, const struct sip_message *message,
                                              struct sip_keys *keys)
 {
@@ -98,6 +108,13 @@ static inline void sip_keys_make(struct hash_key key, const struct addr *source,
         .source = sip_keys_addr(key, source),
         .destination = sip_keys_addr(key, destination),
     };
+    uint64_t client = sip_is_response(message) ? out_keys->destination : out_keys->source;
+    if (out_keys->to_tag != 0) {
+        out_keys->heard_tag = sip_keys_heard(client, SIP_KEYS_SALT_TAG, out_keys->to_tag);
+    }
+    if (out_keys->nonce != 0) {
+        out_keys->heard_nonce = sip_keys_heard(client, SIP_KEYS_SALT_NONCE, out_keys->nonce);
+    }
     if (message->call_id.bytes != 0 && message->method != SIP_METHOD_NONE) {
         sip_keys_make_transaction(key, message, out_keys);
     }

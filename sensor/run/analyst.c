@@ -23,16 +23,18 @@ enum { SENSOR_RECORD_EVERY_S = 10, STEPS = 3 };
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
 static const uint32_t step_distance[STEPS] = {[STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
 
-/* Where a step of the look-ahead stands in a ring, counted from the head. */
+/* How far the head or a step of the look-ahead has come in a ring, from its beginning on. */
 struct outlook {
-    size_t bytes;
-    uint32_t count;
+    uint64_t bytes;
+    uint64_t count;
 };
 
 struct producer {
     struct ring *ring;
     const struct sighting *head; /* NULL: nothing to read now */
     size_t bytes; /* that can be read from the head on */
+    size_t taken; /* before the head, not given back yet */
+    struct outlook here;
     struct outlook steps[STEPS];
     uint64_t position;
     bool ended;
@@ -362,16 +364,31 @@ static void tell_position(struct analyst *analyst)
 
 static void look_ahead(struct analyst *analyst, struct producer *producer)
 {
-    const uint8_t *from = (const uint8_t *)producer->head;
+    const uint8_t *head = (const uint8_t *)producer->head;
+    uint64_t end = producer->here.bytes + producer->bytes;
 
     for (unsigned i = 0; i < STEPS; i++) {
         struct outlook *step = &producer->steps[i];
-        while (step->count <= step_distance[i] && step->bytes < producer->bytes) {
-            const struct sighting *coming = (const void *)(from + step->bytes);
+        uint64_t at = step->bytes;
+        uint64_t missing = producer->here.count + step_distance[i] + 1 - step->count;
+        for (; missing > 0 && at < end; missing--) {
+            const struct sighting *coming = (const void *)(head + (at - producer->here.bytes));
             state_prefetch(analyst->state, coming, (enum state_step)i);
-            step->bytes += coming->bytes;
+            at += coming->bytes;
             step->count++;
         }
+        step->bytes = at;
+    }
+}
+
+/* Gives back what was taken. Not each sighting at once: a producer in another thread pays for every
+ * word that it must look at again. */
+static void give_back(struct producer *producer)
+{
+    if (producer->taken > 0) {
+        ring_advance(producer->ring, producer->taken);
+        ring_release(producer->ring);
+        producer->taken = 0;
     }
 }
 
@@ -379,14 +396,15 @@ static void go_on(struct producer *producer)
 {
     size_t bytes = producer->head->bytes;
 
-    for (unsigned i = 0; i < STEPS; i++) {
-        struct outlook *step = &producer->steps[i];
-        step->bytes -= bytes;
-        step->count--;
+    producer->here.bytes += bytes;
+    producer->here.count++;
+    producer->taken += bytes;
+    producer->bytes -= bytes;
+    producer->head =
+        producer->bytes == 0 ? NULL : (const void *)((const uint8_t *)producer->head + bytes);
+    if (producer->head == NULL || producer->taken >= RING_WAKE_BYTES) {
+        give_back(producer);
     }
-    ring_advance(producer->ring, bytes);
-    ring_release(producer->ring);
-    producer->head = NULL;
 }
 
 bool analyst_drain(struct analyst *analyst)
@@ -396,6 +414,9 @@ bool analyst_drain(struct analyst *analyst)
         look_ahead(analyst, producer); /* at least beyond the head */
         take(analyst, producer->head);
         go_on(producer);
+    }
+    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
+        give_back(&analyst->producers[i]);
     }
     tell_position(analyst);
     return analyst->finished;

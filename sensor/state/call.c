@@ -225,12 +225,10 @@ static uint32_t create(struct call_table *table, const struct sip_sighting *sip,
 {
     bool response = sip_is_response(&sip->message);
     const struct addr *client = response ? &sip->head.destination : &sip->head.source;
-    bool is_new;
-    uint32_t index = table_take(&table->cells, hash, site_hash(table->limits.key, client),
-                                table->now_ns, &is_new);
+    uint32_t index =
+        table_add(&table->cells, hash, site_hash(table->limits.key, client), table->now_ns);
     struct call_cell *cell = call_cell_at(table, index);
 
-    assert(is_new);
     cell->flags = CELL_LIVE;
     cell->number = sighting_number(&sip->head);
     cell->started_ns = table->now_ns;
@@ -265,13 +263,9 @@ static bool is_new_instance(const struct call_table *table, uint32_t index,
     return !copy || time_since(table->now_ns, cell->ended_ns) > FINAL_SILENT_NS;
 }
 
-void call_prefetch(const struct call_table *table, uint64_t call_id_hash, bool cell)
+const struct table *call_index(const struct call_table *table)
 {
-    if (cell) {
-        table_prefetch_cell(&table->cells, call_id_hash);
-    } else {
-        table_prefetch(&table->cells, call_id_hash);
-    }
+    return &table->cells;
 }
 
 uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,

@@ -356,29 +356,11 @@ static void win(struct dialog_step *step)
     dialog_text_to_tag(step);
 }
 
-/* Most answers have no Session-Expires, and a walk over the header lines costs more than all else
- * here: a look at the beginnings of lines first. */
-static bool may_have_session(const struct sip_message *message)
-{
-    struct slice rest = slice_of(message->raw, message->header_bytes);
-
-    while (!slice_is_empty(rest)) {
-        char first = rest.at[0];
-        if (first == 'x' || first == 'X' ||
-            ((first == 's' || first == 'S') &&
-             slice_starts_with_nocase(rest, SLICE("session-e")))) {
-            return true;
-        }
-        rest = slice_from(rest, slice_find(rest, '\n') + 1);
-    }
-    return false;
-}
-
 static void keep_session(struct dialog_step *step)
 {
     uint32_t seconds;
 
-    if (!may_have_session(step->message)) {
+    if ((step->message->flags & SIP_FLAG_SESSION) == 0) {
         return;
     }
     struct slice rest = sip_value(step->message, SIP_HEADER_SESSION_EXPIRES);

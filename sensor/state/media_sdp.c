@@ -76,7 +76,8 @@ static bool is_t38(const struct sdp_media *media)
         return true;
     }
     for (unsigned i = 0; i < media->format_count; i++) {
-        if (slice_equal_nocase(slice_of_string(media->formats[i].codec), SLICE("t38"))) {
+        const char *codec = media->formats[i].codec;
+        if ((codec[0] | 0x20) == 't' && slice_equal_nocase(slice_of_string(codec), SLICE("t38"))) {
             return true;
         }
     }
@@ -114,9 +115,6 @@ static void note_hold(struct call_cell *cell, const struct sdp_media *media, uin
 
 void media_prefetch(const struct media_table *table, const struct sip_sighting *sip)
 {
-    if (!sip->has_sdp) {
-        return;
-    }
     for (uint8_t i = 0; i < sip->sdp->media_count && i < SDP_MEDIA_MAX; i++) {
         const struct sdp_media *media = &sip->sdp->media[i];
         if (media->has_address && media->rtp.port != 0) {

@@ -24,7 +24,7 @@
 #include "sensor/state/site.h"
 
 enum { REPORT_KEPT = 4, TCP_WINDOW_MAX = 1 << 20 };
-enum { SALT_NONCE = 1, SALT_TAG = 2, SALT_STUN = 3 };
+enum { SALT_STUN = 3 }; /* sip_keys.h has the other two */
 
 struct source {
     uint64_t proven_ns; /* 0 = never */
@@ -168,11 +168,6 @@ static void prove(struct proof_table *table, uint64_t hash, const struct addr *a
 
 /* --- what was sent to whom --- */
 
-static uint64_t heard_key(uint64_t addr_hash, uint64_t salt, uint64_t what)
-{
-    return hash_mix(hash_mix(addr_hash, what), salt);
-}
-
 static void hear(struct proof_table *table, uint64_t key, const struct addr *addr, uint64_t now_ns)
 {
     if (table_find(&table->heard, key) == TABLE_NONE) {
@@ -186,36 +181,22 @@ static bool was_heard(const struct proof_table *table, uint64_t key)
     return table_find(&table->heard, key) != TABLE_NONE;
 }
 
-/* What a message will ask for or leave in `heard`; 0 = nothing. */
-static uint64_t heard_ahead(const struct sip_sighting *sip)
-{
-    const struct sip_message *message = &sip->message;
-    bool is_response = sip_is_response(message);
-    uint64_t addr_hash = is_response ? sip->keys.destination : sip->keys.source;
-    unsigned with_nonce = is_response ? SIP_FLAG_CHALLENGE : SIP_FLAG_CREDENTIALS;
-
-    if ((message->flags & with_nonce) != 0) {
-        return sip->keys.nonce == 0 ? 0 : heard_key(addr_hash, SALT_NONCE, sip->keys.nonce);
-    }
-    if (sip->keys.to_tag == 0 || (is_response && message->method != SIP_METHOD_INVITE)) {
-        return 0;
-    }
-    return heard_key(addr_hash, SALT_TAG, sip->keys.to_tag);
-}
-
 void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip, bool cells)
 {
-    uint64_t heard = heard_ahead(sip);
+    const struct sip_keys *keys = &sip->keys;
+    uint64_t heard = keys->heard_nonce != 0 ? keys->heard_nonce : keys->heard_tag;
 
     if (cells) {
-        table_prefetch_cell(&table->sources, sip->keys.source);
-        if (heard != 0) {
-            table_prefetch_cell(&table->heard, heard);
-        }
+        table_prefetch_cell(&table->sources, keys->source);
+    } else {
+        table_prefetch(&table->sources, keys->source);
+    }
+    if (heard == 0) {
         return;
     }
-    table_prefetch(&table->sources, sip->keys.source);
-    if (heard != 0) {
+    if (cells) {
+        table_prefetch_cell(&table->heard, heard);
+    } else {
         table_prefetch(&table->heard, heard);
     }
 }
@@ -224,13 +205,13 @@ void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip)
 {
     const struct sip_message *message = &sip->message;
     const struct sip_keys *keys = &sip->keys;
+    bool with_nonce = (message->flags & SIP_FLAG_CREDENTIALS) != 0 && keys->heard_nonce != 0;
 
     if (sip_is_response(message)) {
         return;
     }
-    if ((keys->to_tag != 0 && was_heard(table, heard_key(keys->source, SALT_TAG, keys->to_tag))) ||
-        ((message->flags & SIP_FLAG_CREDENTIALS) != 0 && keys->nonce != 0 &&
-         was_heard(table, heard_key(keys->source, SALT_NONCE, keys->nonce)))) {
+    if ((keys->heard_tag != 0 && was_heard(table, keys->heard_tag)) ||
+        (with_nonce && was_heard(table, keys->heard_nonce))) {
         prove(table, keys->source, &sip->head.source, sip->head.state_ns);
     }
 }
@@ -249,11 +230,11 @@ void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip,
     }
     bool makes_dialog =
         message->method == SIP_METHOD_INVITE || message->method == SIP_METHOD_SUBSCRIBE;
-    if (makes_dialog && !in_dialog && message->status > 100 && keys->to_tag != 0) {
-        hear(table, heard_key(keys->destination, SALT_TAG, keys->to_tag), to, now_ns);
+    if (makes_dialog && !in_dialog && message->status > 100 && keys->heard_tag != 0) {
+        hear(table, keys->heard_tag, to, now_ns);
     }
-    if ((message->flags & SIP_FLAG_CHALLENGE) != 0 && keys->nonce != 0) {
-        hear(table, heard_key(keys->destination, SALT_NONCE, keys->nonce), to, now_ns);
+    if ((message->flags & SIP_FLAG_CHALLENGE) != 0 && keys->heard_nonce != 0) {
+        hear(table, keys->heard_nonce, to, now_ns);
     }
 }
 
@@ -305,7 +286,7 @@ void proof_see_sighting(struct proof_table *table, const struct proof_sighting *
     uint64_t transaction =
         hash_bytes(table->key, sighting->transaction, sizeof sighting->transaction);
     const struct addr *told = sighting->answer ? &head->source : &head->destination;
-    uint64_t key = heard_key(source_key(table, told), SALT_STUN, transaction);
+    uint64_t key = sip_keys_heard(source_key(table, told), SALT_STUN, transaction);
     if (!sighting->answer) {
         hear(table, key, told, head->state_ns);
     } else if (was_heard(table, key)) {

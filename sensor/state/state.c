@@ -28,6 +28,8 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    const struct table *transaction_index;
+    const struct table *call_index;
     struct change_sink sink;
     struct change held; /* of the transaction table, until its message has been told */
     bool holds;
@@ -114,6 +116,8 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         state_close(state);
         return status;
     }
+    state->transaction_index = transaction_index(state->transactions);
+    state->call_index = call_index(state->calls);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
     state->view.registrations = state->registrations;
@@ -261,18 +265,20 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
     const struct sip_sighting *sip = (const void *)sighting;
     switch (step) {
     case STATE_FAR:
-        transaction_prefetch(state->transactions, sip, TRANSACTION_FAR);
-        call_prefetch(state->calls, sip->keys.call_id, false);
+        table_prefetch(state->transaction_index, sip->keys.transaction);
+        table_prefetch(state->call_index, sip->keys.call_id);
         proof_prefetch(state->proof, sip, false);
-        media_prefetch(state->media, sip);
+        if (sip->has_sdp) {
+            media_prefetch(state->media, sip);
+        }
         break;
     case STATE_NEAR:
-        transaction_prefetch(state->transactions, sip, TRANSACTION_NEAR);
-        call_prefetch(state->calls, sip->keys.call_id, true);
+        table_prefetch_cell(state->transaction_index, sip->keys.transaction);
+        table_prefetch_cell(state->call_index, sip->keys.call_id);
         proof_prefetch(state->proof, sip, true);
         break;
     case STATE_NEXT:
-        transaction_prefetch(state->transactions, sip, TRANSACTION_NEXT);
+        transaction_prefetch(state->transactions, sip);
         break;
     }
 }

@@ -437,25 +437,17 @@ void transaction_see(struct transaction_table *table, const struct sip_sighting 
     }
 }
 
-void transaction_prefetch(const struct transaction_table *table, const struct sip_sighting *sip,
-                          enum transaction_stage stage)
+const struct table *transaction_index(const struct transaction_table *table)
 {
-    uint64_t hash = sip->keys.transaction;
+    return &table->cells;
+}
 
-    switch (stage) {
-    case TRANSACTION_FAR:
-        table_prefetch(&table->cells, hash);
-        break;
-    case TRANSACTION_NEAR:
-        table_prefetch_cell(&table->cells, hash);
-        break;
-    case TRANSACTION_NEXT: {
-        uint32_t at = table_find(&table->cells, hash);
-        if (at != TABLE_NONE) {
-            transaction_detail_prefetch(table, cell_at(table, at)->detail);
-        }
-        break;
-    }
+void transaction_prefetch(const struct transaction_table *table, const struct sip_sighting *sip)
+{
+    uint32_t at = table_find(&table->cells, sip->keys.transaction);
+
+    if (at != TABLE_NONE) {
+        transaction_detail_prefetch(table, cell_at(table, at)->detail);
     }
 }
 

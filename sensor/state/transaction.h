@@ -18,6 +18,7 @@
 #ifndef SENSOR_STATE_TRANSACTION_H
 #define SENSOR_STATE_TRANSACTION_H
 
+#include "base/table.h"
 #include "sensor/state/change.h"
 
 enum { TRANSACTION_TEXT_BYTES = 448, TRANSACTION_PROVISIONALS = 4 };
@@ -111,11 +112,10 @@ struct transaction_view {
     bool promoted; /* an invalid request that the addressed element accepted */
 };
 
-/* Looks ahead: brings what a message will need into the cache, in three steps before it is fed.
- * Changes nothing that can be seen. */
-enum transaction_stage { TRANSACTION_FAR, TRANSACTION_NEAR, TRANSACTION_NEXT };
-void transaction_prefetch(const struct transaction_table *table, const struct sip_sighting *sip,
-                          enum transaction_stage stage);
+/* By sip_keys.transaction; to look ahead in, no more. */
+const struct table *transaction_index(const struct transaction_table *table);
+/* The last step: brings what the cell names into the cache. */
+void transaction_prefetch(const struct transaction_table *table, const struct sip_sighting *sip);
 /* Feeds one message. Puts CHANGE_TRANSACTION_ENDED when a final answer came. */
 void transaction_see(struct transaction_table *table, const struct sip_sighting *sip,
                      struct transaction_view *out_view);

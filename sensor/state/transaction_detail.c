@@ -28,6 +28,12 @@ static const uint8_t word_limits[WORD_COUNT] = {
     [WORD_REASON] = 32,
 };
 
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define UNCLEARED __attribute__((uninitialized))
+#else
+#define UNCLEARED
+#endif
+
 /* A handle is (cell + 1) << CLASS_BITS | class. */
 enum { CLASS_BITS = 2, LINE_BYTES = 64, ADDRESS_BYTES = 16, ADDRESS_V4_BYTES = 4 };
 enum { SMALL_BYTES = 192, MIDDLE_BYTES = 256, USUAL_TEXT_BYTES = 224 };
@@ -206,25 +212,63 @@ struct hash128 transaction_id(const struct transaction *shown)
     return id_of(shown->call_id, shown->sent_by, shown->branch, shown->cseq, shown->started_ns);
 }
 
-static void words_of(const struct sip_message *message, struct slice *words)
+/* The words that a message has, in their order. */
+struct words {
+    size_t bytes; /* cut at their limits, together */
+    unsigned count;
+    struct {
+        enum transaction_word which;
+        struct part part;
+    } all[WORD_COUNT];
+};
+
+static void add_word(struct words *words, enum transaction_word which, struct part part)
 {
-    words[WORD_CALL_ID] = sip_part(message, message->call_id);
-    words[WORD_FROM_USER] = sip_part(message, message->from.user);
-    words[WORD_FROM_HOST] = sip_part(message, message->from.host);
-    words[WORD_TO_USER] = sip_part(message, message->to.user);
-    words[WORD_TO_HOST] = sip_part(message, message->to.host);
-    words[WORD_SENT_BY] = sip_part(message, message->sent_by);
-    words[WORD_BRANCH] = sip_part(message, message->branch);
-    if (sip_is_response(message)) {
-        words[WORD_REASON] = sip_part(message, message->reason);
-        return;
+    if (part.bytes > 0) {
+        part.bytes = part.bytes < word_limits[which] ? part.bytes : word_limits[which];
+        words->bytes += part.bytes;
+        words->all[words->count].which = which;
+        words->all[words->count].part = part;
+        words->count++;
     }
-    words[WORD_URI] = sip_part(message, message->uri.whole);
-    words[WORD_AGENT] = sip_part(message, message->user_agent);
-    if ((message->flags & SIP_FLAG_CREDENTIALS) != 0) {
-        words[WORD_AUTH_USER] = sip_part(message, message->auth_username);
-        words[WORD_REALM] = sip_part(message, message->auth_realm);
-        words[WORD_ALGORITHM] = sip_part(message, message->auth_algorithm);
+}
+
+/* Those that `flags` leaves out stand elsewhere. */
+static void words_of(const struct sip_message *message, uint8_t flags, struct words *words)
+{
+    bool is_response = sip_is_response(message);
+    bool with_credentials = has_credentials(message);
+
+    words->bytes = 0;
+    words->count = 0;
+    add_word(words, WORD_CALL_ID, message->call_id);
+    add_word(words, WORD_FROM_USER, message->from.user);
+    if ((flags & DETAIL_FROM_HOST) == 0) {
+        add_word(words, WORD_FROM_HOST, message->from.host);
+    }
+    if ((flags & DETAIL_TO_USER) == 0) {
+        add_word(words, WORD_TO_USER, message->to.user);
+    }
+    if ((flags & DETAIL_TO_HOST) == 0) {
+        add_word(words, WORD_TO_HOST, message->to.host);
+    }
+    if (!is_response) {
+        add_word(words, WORD_URI, message->uri.whole);
+    }
+    if (with_credentials) {
+        add_word(words, WORD_AUTH_USER, message->auth_username);
+        add_word(words, WORD_REALM, message->auth_realm);
+    }
+    add_word(words, WORD_SENT_BY, message->sent_by);
+    add_word(words, WORD_BRANCH, message->branch);
+    if (!is_response) {
+        add_word(words, WORD_AGENT, message->user_agent);
+    }
+    if (with_credentials) {
+        add_word(words, WORD_ALGORITHM, message->auth_algorithm);
+    }
+    if (is_response) {
+        add_word(words, WORD_REASON, message->reason);
     }
 }
 
@@ -242,28 +286,17 @@ static void uri_place(const struct sip_message *message, struct part part, size_
 }
 
 /* Is one of the words cut that the id of the record is made of? */
-static bool is_id_cut(const struct slice *words)
+static bool is_id_cut(const struct sip_message *message)
 {
-    return words[WORD_CALL_ID].bytes > word_limits[WORD_CALL_ID] ||
-           words[WORD_SENT_BY].bytes > word_limits[WORD_SENT_BY] ||
-           words[WORD_BRANCH].bytes > word_limits[WORD_BRANCH];
+    return message->call_id.bytes > word_limits[WORD_CALL_ID] ||
+           message->sent_by.bytes > word_limits[WORD_SENT_BY] ||
+           message->branch.bytes > word_limits[WORD_BRANCH];
 }
 
-/* Cuts each at its limit; what they take together. */
-static size_t cut_words(struct slice *words)
+static bool is_same(const struct sip_message *message, struct part one, struct part other)
 {
-    size_t wanted = 0;
-
-    for (unsigned i = 0; i < WORD_COUNT; i++) {
-        words[i].bytes = words[i].bytes < word_limits[i] ? words[i].bytes : word_limits[i];
-        wanted += words[i].bytes;
-    }
-    return wanted;
-}
-
-static bool is_foldable(struct slice word, struct slice other)
-{
-    return word.bytes != 0 && word.bytes < word_limits[WORD_TO_HOST] && slice_equal(word, other);
+    return one.bytes == other.bytes && one.bytes != 0 &&
+           memcmp(message->raw + one.at, message->raw + other.at, one.bytes) == 0;
 }
 
 static bool lies_in(struct part part, struct part whole)
@@ -271,39 +304,33 @@ static bool lies_in(struct part part, struct part whole)
     return part.at >= whole.at && part.at + part.bytes <= whole.at + whole.bytes;
 }
 
-/* What stands in the URI or is said twice. A word as long as its limit may have been cut. */
-static uint8_t foldable(const struct sip_message *message, const struct slice *words)
+/* What of a request stands in its URI or is said twice. Only where all of it has room anyway, so
+ * that what is cut does not depend on it. */
+static uint8_t folds_of(const struct sip_message *message)
 {
     const struct sip_uri *uri = &message->uri;
-    bool has_uri = uri->whole.bytes <= word_limits[WORD_URI];
+    size_t most = (size_t)message->call_id.bytes + message->from.user.bytes +
+                  message->from.host.bytes + message->to.user.bytes + message->to.host.bytes +
+                  uri->whole.bytes + message->auth_username.bytes + message->auth_realm.bytes +
+                  message->sent_by.bytes + message->branch.bytes + message->user_agent.bytes +
+                  message->auth_algorithm.bytes;
     uint8_t folds = 0;
 
-    if (is_foldable(words[WORD_FROM_HOST], words[WORD_TO_HOST])) {
+    if (most > USUAL_TEXT_BYTES || message->to.host.bytes > word_limits[WORD_TO_HOST] ||
+        message->to.user.bytes > word_limits[WORD_TO_USER] ||
+        uri->whole.bytes > word_limits[WORD_URI]) {
+        return 0;
+    }
+    if (is_same(message, message->from.host, message->to.host)) {
         folds |= DETAIL_FROM_HOST;
     }
-    if (has_uri && lies_in(uri->user, uri->whole) &&
-        is_foldable(words[WORD_TO_USER], sip_part(message, uri->user))) {
+    if (is_same(message, message->to.user, uri->user) && lies_in(uri->user, uri->whole)) {
         folds |= DETAIL_TO_USER;
     }
-    if (has_uri && lies_in(uri->host, uri->whole) &&
-        is_foldable(words[WORD_TO_HOST], sip_part(message, uri->host))) {
+    if (is_same(message, message->to.host, uri->host) && lies_in(uri->host, uri->whole)) {
         folds |= DETAIL_TO_HOST;
     }
     return folds;
-}
-
-static size_t folded_bytes(const struct slice *words, uint8_t folds)
-{
-    return ((folds & DETAIL_FROM_HOST) != 0 ? words[WORD_FROM_HOST].bytes : 0) +
-           ((folds & DETAIL_TO_USER) != 0 ? words[WORD_TO_USER].bytes : 0) +
-           ((folds & DETAIL_TO_HOST) != 0 ? words[WORD_TO_HOST].bytes : 0);
-}
-
-static void leave_out(struct slice *words, uint8_t folds)
-{
-    words[WORD_FROM_HOST].bytes *= (folds & DETAIL_FROM_HOST) == 0;
-    words[WORD_TO_USER].bytes *= (folds & DETAIL_TO_USER) == 0;
-    words[WORD_TO_HOST].bytes *= (folds & DETAIL_TO_HOST) == 0;
 }
 
 static uint32_t handle_of(uint32_t cell, enum detail_class size)
@@ -311,22 +338,14 @@ static uint32_t handle_of(uint32_t cell, enum detail_class size)
     return (cell + 1) << CLASS_BITS | size;
 }
 
-/* One of a fixed size, where nothing is cut; 0 = it has no room. Only these are folded. */
-static uint32_t take_fixed(struct transaction_table *table, const struct sip_message *message,
-                           struct slice *words, size_t wanted, uint8_t *flags)
+/* One of a fixed size; 0 = it has no room. */
+static uint32_t take_fixed(struct transaction_table *table, size_t wanted)
 {
-    uint8_t folds = sip_is_response(message) ? 0 : foldable(message, words);
-    enum detail_class size = DETAIL_SMALL;
+    enum detail_class size = wanted <= whole_room(DETAIL_SMALL) ? DETAIL_SMALL : DETAIL_MIDDLE;
 
-    wanted -= folded_bytes(words, folds);
-    if (wanted > whole_room(size)) {
-        size = DETAIL_MIDDLE;
-    }
     if (wanted > whole_room(size)) {
         return 0;
     }
-    leave_out(words, folds);
-    *flags |= folds;
     uint32_t cell = slab_take(&table->details[size]);
     assert(cell != SLAB_NONE); /* there is one for each cell of the table, and one more */
     return handle_of(cell, size);
@@ -357,16 +376,15 @@ static size_t put_address(uint8_t *at, const struct addr *addr, size_t bytes)
 }
 
 static void put_words(struct transaction_detail *detail, uint8_t *at, size_t room,
-                      const struct slice *words)
+                      const struct sip_message *message, const struct words *words)
 {
-    for (unsigned i = 0; i < WORD_COUNT; i++) {
-        size_t bytes = words[i].bytes < room ? words[i].bytes : room;
-        detail->bytes[i] = (uint8_t)bytes;
-        if (bytes > 0) {
-            memcpy(at, words[i].at, bytes);
-            at += bytes;
-            room -= bytes;
-        }
+    for (unsigned i = 0; i < words->count; i++) {
+        struct part part = words->all[i].part;
+        size_t bytes = part.bytes < room ? part.bytes : room;
+        memcpy(at, message->raw + part.at, bytes);
+        detail->bytes[words->all[i].which] = (uint8_t)bytes;
+        at += bytes;
+        room -= bytes;
     }
 }
 
@@ -412,21 +430,19 @@ void transaction_detail_take(struct transaction_table *table, struct transaction
     bool is_response = sip_is_response(message);
     const struct addr *client = is_response ? &sip->head.destination : &sip->head.source;
     const struct addr *server = is_response ? &sip->head.source : &sip->head.destination;
-    struct slice words[WORD_COUNT] = {{.at = NULL}};
-
-    words_of(message, words);
-    bool is_plain = !has_credentials(message) && !is_id_cut(words);
-    size_t wanted = cut_words(words);
-    uint8_t flags = (uint8_t)((message->has_cseq ? DETAIL_CSEQ : 0) |
-                              (addr_is_v4(client) ? DETAIL_CLIENT_V4 : 0) |
-                              (addr_is_v4(server) ? DETAIL_SERVER_V4 : 0));
+    struct words words UNCLEARED;
+    uint8_t flags =
+        (uint8_t)((is_response ? 0 : folds_of(message)) | (message->has_cseq ? DETAIL_CSEQ : 0) |
+                  (addr_is_v4(client) ? DETAIL_CLIENT_V4 : 0) |
+                  (addr_is_v4(server) ? DETAIL_SERVER_V4 : 0));
     size_t client_bytes = address_bytes(flags, DETAIL_CLIENT_V4);
     size_t server_bytes = address_bytes(flags, DETAIL_SERVER_V4);
-    cell->detail =
-        is_plain ? take_fixed(table, message, words, wanted + client_bytes + server_bytes, &flags)
-                 : 0;
+    words_of(message, flags, &words);
+    cell->detail = has_credentials(message) || is_id_cut(message)
+                       ? 0
+                       : take_fixed(table, words.bytes + client_bytes + server_bytes);
     if (cell->detail == 0) {
-        cell->detail = take_usual(table, wanted);
+        cell->detail = take_usual(table, words.bytes);
     }
     struct transaction_detail *detail = transaction_detail_at(table, cell->detail);
     struct transaction_extra *extra = extra_at(table, cell->detail);
@@ -434,7 +450,8 @@ void transaction_detail_take(struct transaction_table *table, struct transaction
     uint8_t *at = detail->text;
     at += put_address(at, client, client_bytes);
     at += put_address(at, server, server_bytes);
-    put_words(detail, at, extra == NULL ? wanted : text_room(class_of(cell->detail)), words);
+    put_words(detail, at, extra == NULL ? words.bytes : text_room(class_of(cell->detail)), message,
+              &words);
     put_values(detail, sip);
     put_hashes(table, detail, message);
     if (has_credentials(message)) {
