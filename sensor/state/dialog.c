@@ -45,6 +45,16 @@ static uint32_t to_tag_of(const struct dialog_step *step)
     return dialog_tag_of(step->sip->keys.to_tag);
 }
 
+static const struct call_more *more_of(const struct dialog_step *step)
+{
+    return call_more(step->table, step->at);
+}
+
+static struct call_more *more_for_writing(const struct dialog_step *step)
+{
+    return call_more_take(step->table, step->at);
+}
+
 bool dialog_from_caller(const struct call_cell *cell, const struct sip_sighting *sip)
 {
     uint32_t from = dialog_tag_of(sip->keys.from_tag);
@@ -106,7 +116,7 @@ static void tell_progress(struct dialog_step *step)
     }
     cell->flags |= CELL_STARTED;
     call_tell(step->table, step->cell, CHANGE_CALL_STARTED, false);
-    if (cell->ringing_ns != 0) {
+    if (more_of(step)->ringing_ns != 0) {
         call_tell(step->table, step->cell, CHANGE_CALL_RINGING, false);
     }
     if (cell->answered_ns != 0) {
@@ -126,8 +136,9 @@ static void begin(struct dialog_step *step)
     cell->flags |= CELL_INVITE;
     cell->number = sighting_number(head);
     cell->started_ns = step->table->now_ns;
-    if (cell->ringing_ns != 0 && cell->ringing_ns < cell->started_ns) {
-        cell->started_ns = cell->ringing_ns;
+    uint64_t ringing_ns = more_of(step)->ringing_ns;
+    if (ringing_ns != 0 && ringing_ns < cell->started_ns) {
+        cell->started_ns = ringing_ns;
     }
     if (cell->answered_ns != 0 && cell->answered_ns < cell->started_ns) {
         cell->started_ns = cell->answered_ns;
@@ -160,7 +171,7 @@ static void keep_credentials(struct dialog_step *step)
         dialog_text_credentials(step);
     }
     cell->flags |= CELL_CREDENTIALS;
-    cell->credentials_cseq = step->message->cseq;
+    more_for_writing(step)->credentials_cseq = step->message->cseq;
     cell->challenge = 0;
 }
 
@@ -208,9 +219,10 @@ static bool is_counted(struct dialog_step *step)
 {
     uint32_t side = dialog_from_caller(step->at, step->sip) ? 1 : 2;
     uint32_t mark = step->message->cseq << 2 | side;
-    bool counted = step->at->mark == mark;
+    struct call_more *more = more_for_writing(step);
+    bool counted = more->mark == mark;
 
-    step->at->mark = mark;
+    more->mark = mark;
     return counted || step->transaction->is_retransmission;
 }
 
@@ -226,7 +238,7 @@ static bool is_of_lost_fork(const struct dialog_step *step)
     uint32_t other = from == step->at->from_tag ? to_tag_of(step) : from;
 
     for (unsigned i = 0; i < CALL_FORK_TAGS && other != step->at->to_tag; i++) {
-        if (other != 0 && step->at->fork_tags[i] == other) {
+        if (other != 0 && more_of(step)->fork_tags[i] == other) {
             return true;
         }
     }
@@ -272,7 +284,7 @@ static void see_request(struct dialog_step *step)
     case SIP_METHOD_INVITE:
         count_invite(step);
         if (!is_counted(step)) {
-            count_up(&step->at->reinvites);
+            count_up(&more_for_writing(step)->reinvites);
         }
         break;
     case SIP_METHOD_ACK:
@@ -288,7 +300,7 @@ static void see_request(struct dialog_step *step)
         break;
     case SIP_METHOD_REFER:
         if (!is_counted(step)) {
-            count_up(&step->at->transfers);
+            count_up(&more_for_writing(step)->transfers);
         }
         break;
     default:
@@ -311,13 +323,14 @@ static void note_to_tag(struct dialog_step *step)
         cell->flags |= CELL_TO_TAG;
         return;
     }
+    struct call_more *more = more_for_writing(step);
     for (unsigned i = 0; i < CALL_FORK_TAGS; i++) {
-        if (cell->fork_tags[i] == tag) {
+        if (more->fork_tags[i] == tag) {
             return;
         }
-        if (cell->fork_tags[i] == 0) {
-            cell->fork_tags[i] = tag;
-            cell->forks++;
+        if (more->fork_tags[i] == 0) {
+            more->fork_tags[i] = tag;
+            more->forks++;
             return;
         }
     }
@@ -329,8 +342,8 @@ static void see_provisional(struct dialog_step *step)
 
     note_to_tag(step);
     cell->flags |= CELL_PROVISIONAL;
-    if (cell->ringing_ns == 0 && step->message->status != 199) {
-        cell->ringing_ns = step->table->now_ns;
+    if (more_of(step)->ringing_ns == 0 && step->message->status != 199) {
+        more_for_writing(step)->ringing_ns = step->table->now_ns;
         if ((cell->flags & (CELL_STARTED | CELL_TOLD)) == CELL_STARTED) {
             call_tell(step->table, step->cell, CHANGE_CALL_RINGING, false);
         }
@@ -348,8 +361,8 @@ static void win(struct dialog_step *step)
         return;
     }
     for (unsigned i = 0; i < CALL_FORK_TAGS; i++) {
-        if (cell->fork_tags[i] == tag) {
-            cell->fork_tags[i] = cell->to_tag;
+        if (more_of(step)->fork_tags[i] == tag) {
+            more_for_writing(step)->fork_tags[i] = cell->to_tag;
         }
     }
     cell->to_tag = tag;
@@ -365,7 +378,7 @@ static void keep_session(struct dialog_step *step)
     }
     struct slice rest = sip_value(step->message, SIP_HEADER_SESSION_EXPIRES);
     if (slice_u32(slice_trim(slice_split(&rest, ';')), &seconds)) {
-        step->at->session_s = seconds > UINT16_MAX ? UINT16_MAX : (uint16_t)seconds;
+        more_for_writing(step)->session_s = seconds > UINT16_MAX ? UINT16_MAX : (uint16_t)seconds;
     }
 }
 
@@ -449,10 +462,10 @@ static void see_refusal(struct dialog_step *step)
     }
     if (status == 401 || status == 407) {
         if (!step->transaction->is_retransmission) {
-            count_up(&cell->challenges);
+            count_up(&more_for_writing(step)->challenges);
         }
         if ((cell->flags & CELL_CREDENTIALS) == 0 ||
-            step->message->cseq >= cell->credentials_cseq) {
+            step->message->cseq >= more_of(step)->credentials_cseq) {
             cell->challenge = status;
         }
     } else {
@@ -490,13 +503,14 @@ static void see_refusal_inside(struct dialog_step *step)
 {
     struct call_cell *cell = step->at;
     uint16_t status = step->message->status;
+    const struct call_more *more = more_of(step);
     bool inside = step->message->cseq_method == SIP_METHOD_UPDATE ||
-                  (cell->reinvites > 0 && (cell->mark & 3) != 0 &&
-                   cell->mark >> 2 == (step->message->cseq & UINT32_MAX >> 2));
+                  (more->reinvites > 0 && (more->mark & 3) != 0 &&
+                   more->mark >> 2 == (step->message->cseq & UINT32_MAX >> 2));
 
     if (inside && (status == 481 || status == 408) && (cell->flags & CELL_OVER) == 0) {
         uint64_t ended_ns =
-            cell->media_last_ns > cell->answered_ns ? cell->media_last_ns : step->table->now_ns;
+            more->media_last_ns > cell->answered_ns ? more->media_last_ns : step->table->now_ns;
         call_over(step->table, step->cell, CALL_ENDED_BY_NETWORK, CALL_END_INFERRED, ended_ns,
                   QUEUE_SOON);
     }

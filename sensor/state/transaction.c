@@ -104,9 +104,15 @@ enum status transaction_open(const struct transaction_limits *limits, struct cha
     if (status != STATUS_OK) {
         goto no_nonces;
     }
+    status = order_open(limits->transactions_max, &table->order, error);
+    if (status != STATUS_OK) {
+        goto no_order;
+    }
     *out_table = table;
     return STATUS_OK;
 
+no_order:
+    nonce_close(table->nonces);
 no_nonces:
     close_details(table);
 no_details:
@@ -121,6 +127,7 @@ void transaction_close(struct transaction_table *table)
     if (table == NULL) {
         return;
     }
+    order_close(&table->order);
     nonce_close(table->nonces);
     close_details(table);
     table_close(&table->cells);
@@ -132,7 +139,8 @@ size_t transaction_bytes_max(const struct transaction_limits *limits)
     struct table_options options = options_of(limits, NULL);
 
     size_t bytes = sizeof(struct transaction_table) + table_bytes_max(&options) +
-                   nonce_bytes_max(limits->transactions_max);
+                   nonce_bytes_max(limits->transactions_max) +
+                   order_bytes_max(limits->transactions_max);
 
     for (unsigned size = 0; size < DETAIL_CLASSES; size++) {
         bytes += (size_t)details_max(limits, (enum detail_class)size) *
@@ -527,45 +535,20 @@ void transaction_mark(struct transaction_table *table, uint64_t mark_s, uint64_t
     }
 }
 
-/* What is open, as (first packet, cell), to be told in that order. */
-struct open_one {
-    uint64_t number;
-    uint32_t at;
-};
-
-static int by_number(const void *one, const void *other)
-{
-    const struct open_one *a = one;
-    const struct open_one *b = other;
-
-    return a->number < b->number ? -1 : a->number > b->number ? 1 : a->at < b->at ? -1 : 1;
-}
-
 void transaction_end(struct transaction_table *table, uint64_t now_ns)
 {
     begin(table, now_ns);
-    /* Not the packet path: the input is over. Without memory they are told in the order of cells.
-     */
-    struct open_one *all = calloc(table->cells.used + 1, sizeof *all);
-    size_t count = 0;
     for (uint32_t at = table_next(&table->cells, 0); at != TABLE_NONE;
          at = table_next(&table->cells, at + 1)) {
-        if ((cell_at(table, at)->flags & TRANSACTION_ENDED) != 0) {
-            continue;
-        }
-        if (all == NULL) {
-            give_up(table, at, true);
-        } else {
-            all[count++] = (struct open_one){.number = cell_at(table, at)->number, .at = at};
+        if ((cell_at(table, at)->flags & TRANSACTION_ENDED) == 0) {
+            order_put(&table->order, cell_at(table, at)->number, at);
         }
     }
-    if (count > 1) {
-        qsort(all, count, sizeof *all, by_number);
+    const struct order_entry *open = order_sort(&table->order);
+    for (size_t i = 0; i < table->order.count; i++) {
+        give_up(table, open[i].cell, true);
     }
-    for (size_t i = 0; i < count; i++) {
-        give_up(table, all[i].at, true);
-    }
-    free(all);
+    order_close(&table->order);
     while (table->cells.oldest[0] != TABLE_NONE) {
         forget(table, table->cells.oldest[0], cell_at(table, table->cells.oldest[0]));
         table_give(&table->cells, table->cells.oldest[0]);

@@ -13,6 +13,7 @@
 #include "base/slab.h"
 #include "base/table.h"
 #include "sensor/state/nonces.h"
+#include "sensor/state/order.h"
 #include "sensor/state/transaction.h"
 
 enum transaction_flag {
@@ -112,6 +113,7 @@ struct transaction_table {
     struct table cells;
     struct slab details[DETAIL_CLASSES];
     struct nonce_table *nonces;
+    struct order order;
     struct change_sink sink;
     struct hash_key key;
     uint64_t now_ns;
