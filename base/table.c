@@ -201,14 +201,20 @@ static uint32_t weight_of(const struct table *table, const struct table_head *he
     return head->group == GROUP_NONE ? 1 : table->groups[head->group];
 }
 
-/* One that will be looked at next time. */
+/* The one that will be looked at next time, and the head of the one after it. Those that stay are
+ * there because they are light, so the one that comes in is often the one that goes. */
 static void prefetch_candidate(const struct table *table, uint32_t cell)
 {
-    if (cell != TABLE_NONE) {
-        const uint8_t *head = (const void *)table_head_at(table, cell);
-        for (uint32_t line = 0; line < table->cell_stride; line += TABLE_LINE_BYTES) {
-            __builtin_prefetch(head + line);
-        }
+    if (cell == TABLE_NONE) {
+        return;
+    }
+    const struct table_head *head = table_head_at(table, cell);
+    table_prefetch(table, head->hash);
+    for (uint32_t line = TABLE_LINE_BYTES; line < table->cell_stride; line += TABLE_LINE_BYTES) {
+        __builtin_prefetch((const uint8_t *)head + line);
+    }
+    if (head->newer != TABLE_NONE) {
+        __builtin_prefetch(table_head_at(table, head->newer));
     }
 }
 
@@ -220,7 +226,6 @@ static uint32_t choose_victim(const struct table *table)
     uint64_t weak_max = (uint64_t)table->options.cells_max * table->options.weak_ppm / 1000000;
     uint32_t victim = TABLE_NONE;
     uint32_t heaviest = 0;
-    const struct table_head *last = NULL;
 
     if (table->options.weak_ppm != 0 && table->weak_used > weak_max) {
         strong = TABLE_NONE;
@@ -244,10 +249,6 @@ static uint32_t choose_victim(const struct table *table)
         } else {
             strong = head->newer;
         }
-        last = head;
-    }
-    if (last != NULL) {
-        table_prefetch(table, last->hash);
     }
     prefetch_candidate(table, weak);
     prefetch_candidate(table, strong);

@@ -18,24 +18,19 @@
 #define UNCLEARED
 #endif
 
-enum { SENSOR_RECORD_EVERY_S = 10, STEPS = 3 };
-
+enum { SENSOR_RECORD_EVERY_S = 10 };
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
-static const uint32_t step_distance[STEPS] = {[STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
-
-/* How far the head or a step of the look-ahead has come in a ring, from its beginning on. */
-struct outlook {
-    uint64_t bytes;
-    uint64_t count;
-};
+enum { FAR_AHEAD = 12, NEAR_AHEAD = 6, NEXT_AHEAD = 3, AHEAD = 16 };
 
 struct producer {
     struct ring *ring;
     const struct sighting *head; /* NULL: nothing to read now */
     size_t bytes; /* that can be read from the head on */
     size_t taken; /* before the head, not given back yet */
-    struct outlook here;
-    struct outlook steps[STEPS];
+    uint64_t count; /* sightings taken */
+    uint64_t seen; /* ... and looked at ahead, with them */
+    size_t seen_bytes; /* from the head on */
+    const struct sighting *coming[AHEAD]; /* by count */
     uint64_t position;
     bool ended;
 };
@@ -362,23 +357,30 @@ static void tell_position(struct analyst *analyst)
     }
 }
 
+/* Where few lie ahead, some miss a step: it helps, no more. */
+static void look_at(struct analyst *analyst, const struct producer *producer, uint64_t ahead,
+                    enum state_step step)
+{
+    uint64_t at = producer->count + ahead;
+
+    if (at < producer->seen) {
+        state_prefetch(analyst->state, producer->coming[at % AHEAD], step);
+    }
+}
+
 static void look_ahead(struct analyst *analyst, struct producer *producer)
 {
-    const uint8_t *head = (const uint8_t *)producer->head;
-    uint64_t end = producer->here.bytes + producer->bytes;
-
-    for (unsigned i = 0; i < STEPS; i++) {
-        struct outlook *step = &producer->steps[i];
-        uint64_t at = step->bytes;
-        uint64_t missing = producer->here.count + step_distance[i] + 1 - step->count;
-        for (; missing > 0 && at < end; missing--) {
-            const struct sighting *coming = (const void *)(head + (at - producer->here.bytes));
-            state_prefetch(analyst->state, coming, (enum state_step)i);
-            at += coming->bytes;
-            step->count++;
-        }
-        step->bytes = at;
+    while (producer->seen <= producer->count + FAR_AHEAD &&
+           producer->seen_bytes < producer->bytes) {
+        const struct sighting *coming =
+            (const void *)((const uint8_t *)producer->head + producer->seen_bytes);
+        state_prefetch(analyst->state, coming, STATE_FAR);
+        producer->coming[producer->seen % AHEAD] = coming;
+        producer->seen++;
+        producer->seen_bytes += coming->bytes;
     }
+    look_at(analyst, producer, NEAR_AHEAD, STATE_NEAR);
+    look_at(analyst, producer, NEXT_AHEAD, STATE_NEXT);
 }
 
 /* Gives back what was taken. Not each sighting at once: a producer in another thread pays for every
@@ -396,8 +398,8 @@ static void go_on(struct producer *producer)
 {
     size_t bytes = producer->head->bytes;
 
-    producer->here.bytes += bytes;
-    producer->here.count++;
+    producer->count++;
+    producer->seen_bytes -= bytes;
     producer->taken += bytes;
     producer->bytes -= bytes;
     producer->head =

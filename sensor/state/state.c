@@ -259,10 +259,11 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
  * first the slots of all indexes, then the cells that they name, then what the cells name. */
 void state_prefetch(struct state *state, const struct sighting *sighting, enum state_step step)
 {
+    const struct sip_sighting *sip = (const void *)sighting;
+
     if (sighting->kind != SIGHTING_SIP) {
         return;
     }
-    const struct sip_sighting *sip = (const void *)sighting;
     switch (step) {
     case STATE_FAR:
         table_prefetch(state->transaction_index, sip->keys.transaction);
