@@ -21,6 +21,12 @@
 #include "decoders/sip_header.h"
 #include "sensor/state/account.h"
 
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define UNCLEARED __attribute__((uninitialized))
+#else
+#define UNCLEARED
+#endif
+
 static const uint8_t word_limits[WORD_COUNT] = {
     [WORD_CALL_ID] = 96, [WORD_FROM_USER] = 48, [WORD_FROM_HOST] = 48, [WORD_TO_USER] = 48,
     [WORD_TO_HOST] = 48, [WORD_URI] = 72,       [WORD_AUTH_USER] = 48, [WORD_REALM] = 40,
@@ -28,15 +34,10 @@ static const uint8_t word_limits[WORD_COUNT] = {
     [WORD_REASON] = 32,
 };
 
-#if defined(__has_attribute) && __has_attribute(uninitialized)
-#define UNCLEARED __attribute__((uninitialized))
-#else
-#define UNCLEARED
-#endif
-
 /* A handle is (cell + 1) << CLASS_BITS | class. */
 enum { CLASS_BITS = 2, LINE_BYTES = 64, ADDRESS_BYTES = 16, ADDRESS_V4_BYTES = 4 };
 enum { SMALL_BYTES = 192, MIDDLE_BYTES = 256, USUAL_TEXT_BYTES = 224 };
+enum { WORDS_BYTES_MAX = 736 }; /* the sum of word_limits */
 
 static enum detail_class class_of(uint32_t detail)
 {
@@ -191,7 +192,7 @@ static void put_hashes(struct transaction_table *table, struct transaction_detai
 static struct hash128 id_of(struct slice call_id, struct slice sent_by, struct slice branch,
                             uint32_t cseq, uint64_t first_ns)
 {
-    struct hash_id id;
+    struct hash_id id UNCLEARED;
 
     hash_id_start(&id);
     hash_id_slice(&id, call_id);
@@ -212,24 +213,21 @@ struct hash128 transaction_id(const struct transaction *shown)
     return id_of(shown->call_id, shown->sent_by, shown->branch, shown->cseq, shown->started_ns);
 }
 
-/* The words that a message has, in their order. */
+/* The words that a message has, cut at their limits, one behind the other. */
 struct words {
-    size_t bytes; /* cut at their limits, together */
-    unsigned count;
-    struct {
-        enum transaction_word which;
-        struct part part;
-    } all[WORD_COUNT];
+    size_t used;
+    uint8_t bytes[WORD_COUNT];
+    uint8_t text[WORDS_BYTES_MAX];
 };
 
-static void add_word(struct words *words, enum transaction_word which, struct part part)
+static inline void add_word(struct words *words, const struct sip_message *message,
+                            enum transaction_word which, struct part part)
 {
     if (part.bytes > 0) {
-        part.bytes = part.bytes < word_limits[which] ? part.bytes : word_limits[which];
-        words->bytes += part.bytes;
-        words->all[words->count].which = which;
-        words->all[words->count].part = part;
-        words->count++;
+        uint32_t bytes = part.bytes < word_limits[which] ? part.bytes : word_limits[which];
+        memcpy(words->text + words->used, message->raw + part.at, bytes);
+        words->bytes[which] = (uint8_t)bytes;
+        words->used += bytes;
     }
 }
 
@@ -239,37 +237,49 @@ static void words_of(const struct sip_message *message, uint8_t flags, struct wo
     bool is_response = sip_is_response(message);
     bool with_credentials = has_credentials(message);
 
-    words->bytes = 0;
-    words->count = 0;
-    add_word(words, WORD_CALL_ID, message->call_id);
-    add_word(words, WORD_FROM_USER, message->from.user);
+    words->used = 0;
+    memset(words->bytes, 0, sizeof words->bytes);
+    add_word(words, message, WORD_CALL_ID, message->call_id);
+    add_word(words, message, WORD_FROM_USER, message->from.user);
     if ((flags & DETAIL_FROM_HOST) == 0) {
-        add_word(words, WORD_FROM_HOST, message->from.host);
+        add_word(words, message, WORD_FROM_HOST, message->from.host);
     }
     if ((flags & DETAIL_TO_USER) == 0) {
-        add_word(words, WORD_TO_USER, message->to.user);
+        add_word(words, message, WORD_TO_USER, message->to.user);
     }
     if ((flags & DETAIL_TO_HOST) == 0) {
-        add_word(words, WORD_TO_HOST, message->to.host);
+        add_word(words, message, WORD_TO_HOST, message->to.host);
     }
     if (!is_response) {
-        add_word(words, WORD_URI, message->uri.whole);
+        add_word(words, message, WORD_URI, message->uri.whole);
     }
     if (with_credentials) {
-        add_word(words, WORD_AUTH_USER, message->auth_username);
-        add_word(words, WORD_REALM, message->auth_realm);
+        add_word(words, message, WORD_AUTH_USER, message->auth_username);
+        add_word(words, message, WORD_REALM, message->auth_realm);
     }
-    add_word(words, WORD_SENT_BY, message->sent_by);
-    add_word(words, WORD_BRANCH, message->branch);
+    add_word(words, message, WORD_SENT_BY, message->sent_by);
+    add_word(words, message, WORD_BRANCH, message->branch);
     if (!is_response) {
-        add_word(words, WORD_AGENT, message->user_agent);
+        add_word(words, message, WORD_AGENT, message->user_agent);
     }
     if (with_credentials) {
-        add_word(words, WORD_ALGORITHM, message->auth_algorithm);
+        add_word(words, message, WORD_ALGORITHM, message->auth_algorithm);
     }
     if (is_response) {
-        add_word(words, WORD_REASON, message->reason);
+        add_word(words, message, WORD_REASON, message->reason);
     }
+}
+
+/* The last ones give way. */
+static void cut_words(struct words *words, size_t room)
+{
+    size_t left = room;
+
+    for (unsigned i = 0; i < WORD_COUNT; i++) {
+        words->bytes[i] = (uint8_t)(words->bytes[i] < left ? words->bytes[i] : left);
+        left -= words->bytes[i];
+    }
+    words->used = room;
 }
 
 /* Place of a part of the request URI inside its kept text. */
@@ -375,19 +385,6 @@ static size_t put_address(uint8_t *at, const struct addr *addr, size_t bytes)
     return bytes;
 }
 
-static void put_words(struct transaction_detail *detail, uint8_t *at, size_t room,
-                      const struct sip_message *message, const struct words *words)
-{
-    for (unsigned i = 0; i < words->count; i++) {
-        struct part part = words->all[i].part;
-        size_t bytes = part.bytes < room ? part.bytes : room;
-        memcpy(at, message->raw + part.at, bytes);
-        detail->bytes[words->all[i].which] = (uint8_t)bytes;
-        at += bytes;
-        room -= bytes;
-    }
-}
-
 /* Where Call-ID, sent-by or branch did not find room, the id is made while they are whole. */
 static void put_id(const struct transaction_detail *detail, struct transaction_extra *extra,
                    const struct sip_sighting *sip)
@@ -440,9 +437,9 @@ void transaction_detail_take(struct transaction_table *table, struct transaction
     words_of(message, flags, &words);
     cell->detail = has_credentials(message) || is_id_cut(message)
                        ? 0
-                       : take_fixed(table, words.bytes + client_bytes + server_bytes);
+                       : take_fixed(table, words.used + client_bytes + server_bytes);
     if (cell->detail == 0) {
-        cell->detail = take_usual(table, words.bytes);
+        cell->detail = take_usual(table, words.used);
     }
     struct transaction_detail *detail = transaction_detail_at(table, cell->detail);
     struct transaction_extra *extra = extra_at(table, cell->detail);
@@ -450,8 +447,11 @@ void transaction_detail_take(struct transaction_table *table, struct transaction
     uint8_t *at = detail->text;
     at += put_address(at, client, client_bytes);
     at += put_address(at, server, server_bytes);
-    put_words(detail, at, extra == NULL ? words.bytes : text_room(class_of(cell->detail)), message,
-              &words);
+    if (extra != NULL && words.used > text_room(class_of(cell->detail))) {
+        cut_words(&words, text_room(class_of(cell->detail)));
+    }
+    memcpy(at, words.text, words.used);
+    memcpy(detail->bytes, words.bytes, sizeof detail->bytes);
     put_values(detail, sip);
     put_hashes(table, detail, message);
     if (has_credentials(message)) {
