@@ -225,6 +225,7 @@ static void rare_check(struct sip_work *work, uint64_t seen)
         scalar_check(message, sip_first(work, SIP_HEADER_MIN_EXPIRES));
     }
     if ((seen & SIP_BIT(SESSION_EXPIRES)) != 0) {
+        message->flags |= SIP_FLAG_SESSION;
         scalar_check(message, sip_first(work, SIP_HEADER_SESSION_EXPIRES));
     }
     if ((seen & SIP_BIT(MIN_SE)) != 0) {

@@ -65,7 +65,7 @@ static inline uint64_t duplicate_sum_payload(const struct wordhash *words, const
 /* `marks` as of plain_marks(). */
 static inline uint64_t duplicate_fold(const struct wordhash *words, uint64_t sum, uint64_t marks)
 {
-    return wordhash_fold(sum ^ marks, words->odd);
+    return hash_fold(sum ^ marks, words->odd);
 }
 
 /* Only asked for where no id tells a copy from a packet sent again. */

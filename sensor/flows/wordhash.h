@@ -39,23 +39,12 @@ static inline uint64_t wordhash_at(const uint8_t *at)
     return word;
 }
 
-/* Through a union: of shifts gcc 12 makes a value on the stack. */
-static inline uint64_t wordhash_fold(uint64_t one, uint64_t other)
-{
-    __extension__ typedef unsigned __int128 wide;
-    union {
-        wide whole;
-        uint64_t half[2];
-    } product = {.whole = (wide)one * other};
-    return product.half[0] ^ product.half[1];
-}
-
 /* Two words with the secrets `pair` and `pair` + 1; sums of such pairs are hashes of all of them.
  */
 static inline uint64_t wordhash_pair(const struct wordhash *hash, size_t pair, uint64_t one,
                                      uint64_t other)
 {
-    return wordhash_fold(one ^ hash->secrets[pair], other ^ hash->secrets[pair + 1]);
+    return hash_fold(one ^ hash->secrets[pair], other ^ hash->secrets[pair + 1]);
 }
 
 /* With the first two secrets, so that one key gives one hash of an address to all who ask. Loaded
@@ -96,7 +85,7 @@ static inline struct wordhash_ends wordhash_ends_of(uint64_t source, uint16_t so
     uint64_t from = source + source_port;
     uint64_t to = destination + destination_port;
     return (struct wordhash_ends){
-        .from = from, .to = to, .both = wordhash_fold(from, to) + protocol};
+        .from = from, .to = to, .both = hash_fold(from, to) + protocol};
 }
 
 #endif

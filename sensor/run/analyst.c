@@ -18,23 +18,19 @@
 #define UNCLEARED
 #endif
 
-enum { SENSOR_RECORD_EVERY_S = 10, STEPS = 3 };
-
+enum { SENSOR_RECORD_EVERY_S = 10 };
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
-static const uint32_t step_distance[STEPS] = {[STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
-
-/* Where a step of the look-ahead stands in a ring, counted from the head. */
-struct outlook {
-    size_t bytes;
-    uint32_t count;
-};
+enum { FAR_AHEAD = 12, NEAR_AHEAD = 6, NEXT_AHEAD = 3, AHEAD = 16 };
 
 struct producer {
     struct ring *ring;
     const struct sighting *head; /* NULL: nothing to read now */
     size_t bytes; /* that can be read from the head on */
-    struct outlook steps[STEPS];
-    size_t unreleased; /* bytes read that the worker does not know of yet */
+    size_t taken; /* before the head, not given back yet */
+    uint64_t count; /* sightings taken */
+    uint64_t seen; /* ... and looked at ahead, with them */
+    size_t seen_bytes; /* from the head on */
+    const struct sighting *coming[AHEAD]; /* by count */
     uint64_t position;
     bool ended;
 };
@@ -365,46 +361,59 @@ static void tell_position(struct analyst *analyst)
     }
 }
 
-static void look_ahead(struct analyst *analyst, struct producer *producer)
+/* Where few lie ahead, some miss a step: it helps, no more. */
+static void look_at(struct analyst *analyst, const struct producer *producer, uint64_t ahead,
+                    enum state_step step)
 {
-    const uint8_t *from = (const uint8_t *)producer->head;
+    uint64_t at = producer->count + ahead;
 
-    for (unsigned i = 0; i < STEPS; i++) {
-        struct outlook *step = &producer->steps[i];
-        while (step->count <= step_distance[i] && step->bytes < producer->bytes) {
-            const struct sighting *coming = (const void *)(from + step->bytes);
-            state_prefetch(analyst->state, coming, (enum state_step)i);
-            step->bytes += coming->bytes;
-            step->count++;
-        }
+    if (at < producer->seen) {
+        state_prefetch(analyst->state, producer->coming[at % AHEAD], step);
     }
 }
 
-static void go_on(struct producer *producer)
+static void look_ahead(struct analyst *analyst, struct producer *producer)
+{
+    while (producer->seen <= producer->count + FAR_AHEAD &&
+           producer->seen_bytes < producer->bytes) {
+        const struct sighting *coming =
+            (const void *)((const uint8_t *)producer->head + producer->seen_bytes);
+        state_prefetch(analyst->state, coming, STATE_FAR);
+        producer->coming[producer->seen % AHEAD] = coming;
+        producer->seen++;
+        producer->seen_bytes += coming->bytes;
+    }
+    look_at(analyst, producer, NEAR_AHEAD, STATE_NEAR);
+    look_at(analyst, producer, NEXT_AHEAD, STATE_NEXT);
+}
+
+/* Gives back what was taken. Seldom: room and position are lines that other threads look at. */
+static void give_back(struct producer *producer)
+{
+    if (producer->taken > 0) {
+        ring_advance(producer->ring, producer->taken);
+        ring_release(producer->ring);
+        producer->taken = 0;
+    }
+}
+
+static void go_on(struct analyst *analyst, struct producer *producer)
 {
     size_t bytes = producer->head->bytes;
 
-    for (unsigned i = 0; i < STEPS; i++) {
-        struct outlook *step = &producer->steps[i];
-        step->bytes -= bytes;
-        step->count--;
+    producer->count++;
+    producer->seen_bytes -= bytes;
+    producer->taken += bytes;
+    producer->bytes -= bytes;
+    producer->head =
+        producer->bytes == 0 ? NULL : (const void *)((const uint8_t *)producer->head + bytes);
+    bool much = producer->taken >= RUN_SIGHTING_RING_BYTES / 4;
+    if (producer->head == NULL || much) {
+        give_back(producer);
     }
-    ring_advance(producer->ring, bytes);
-    producer->head = NULL;
-    producer->unreleased += bytes;
-}
-
-/* Gives room and position back: seldom, because both are lines that other threads look at. */
-static void release(struct analyst *analyst)
-{
-    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
-        struct producer *producer = &analyst->producers[i];
-        if (producer->unreleased > 0) {
-            producer->unreleased = 0;
-            ring_release(producer->ring);
-        }
+    if (much) {
+        tell_position(analyst);
     }
-    tell_position(analyst);
 }
 
 bool analyst_drain(struct analyst *analyst)
@@ -413,12 +422,12 @@ bool analyst_drain(struct analyst *analyst)
     while (!analyst->finished && (producer = eligible(analyst)) != NULL) {
         look_ahead(analyst, producer); /* at least beyond the head */
         take(analyst, producer->head);
-        go_on(producer);
-        if (producer->unreleased >= RUN_SIGHTING_RING_BYTES / 4) {
-            release(analyst);
-        }
+        go_on(analyst, producer);
     }
-    release(analyst);
+    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
+        give_back(&analyst->producers[i]);
+    }
+    tell_position(analyst);
     return analyst->finished;
 }
 

@@ -39,16 +39,9 @@ MUST_USE enum status proof_open(uint32_t sources_max, struct hash_key key,
                                 struct proof_table **out_table, struct error *error);
 void proof_close(struct proof_table *table);
 size_t proof_bytes_max(uint32_t sources_max);
-/* Looks ahead: brings into the cache what the next two will need, first the indexes, then the cells
- * of what was noted. Wrong notes cost time and nothing else. */
-struct proof_ahead {
-    uint64_t source;
-    uint64_t site;
-    uint64_t heard; /* 0 = nothing */
-};
-void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip,
-                    struct proof_ahead *out_ahead);
-void proof_prefetch_cells(const struct proof_table *table, const struct proof_ahead *ahead);
+/* Looks ahead: brings into the cache what the next two will need, first the indexes, then the
+ * cells. */
+void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip, bool cells);
 /* A message was seen: a request that comes back with a nonce or tag sent to its source proves it.
  */
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip);

@@ -19,7 +19,7 @@
  * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. */
 #include "sensor/state/state.h"
 
-enum { ONE_WAY_MESSAGES = 20, AHEAD = 32 };
+enum { ONE_WAY_MESSAGES = 20 };
 
 struct state {
     struct transaction_table *transactions;
@@ -28,6 +28,8 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    const struct table *transaction_index;
+    const struct table *call_index;
     struct change_sink sink;
     struct change held; /* of the transaction table, until its message has been told */
     bool holds;
@@ -35,7 +37,6 @@ struct state {
     uint64_t requests;
     uint64_t responses;
     struct facts_view view;
-    struct proof_ahead ahead[AHEAD]; /* by packet number; no more than a help */
 };
 
 /* --- open and close --- */
@@ -115,6 +116,8 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         state_close(state);
         return status;
     }
+    state->transaction_index = transaction_index(state->transactions);
+    state->call_index = call_index(state->calls);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
     state->view.registrations = state->registrations;
@@ -256,26 +259,27 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
  * first the slots of all indexes, then the cells that they name, then what the cells name. */
 void state_prefetch(struct state *state, const struct sighting *sighting, enum state_step step)
 {
+    const struct sip_sighting *sip = (const void *)sighting;
+
     if (sighting->kind != SIGHTING_SIP) {
         return;
     }
-    const struct sip_sighting *sip = (const void *)sighting;
-    struct proof_ahead *ahead = &state->ahead[sighting_number(sighting) % AHEAD];
-    uint64_t call_id_hash;
     switch (step) {
     case STATE_FAR:
-        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_FAR);
-        call_prefetch(state->calls, call_id_hash, false);
-        proof_prefetch(state->proof, sip, ahead);
-        media_prefetch(state->media, sip);
+        table_prefetch(state->transaction_index, sip->keys.transaction);
+        table_prefetch(state->call_index, sip->keys.call_id);
+        proof_prefetch(state->proof, sip, false);
+        if (sip->has_sdp) {
+            media_prefetch(state->media, sip);
+        }
         break;
     case STATE_NEAR:
-        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_NEAR);
-        call_prefetch(state->calls, call_id_hash, true);
-        proof_prefetch_cells(state->proof, ahead);
+        table_prefetch_cell(state->transaction_index, sip->keys.transaction);
+        table_prefetch_cell(state->call_index, sip->keys.call_id);
+        proof_prefetch(state->proof, sip, true);
         break;
     case STATE_NEXT:
-        (void)transaction_prefetch(state->transactions, sip, TRANSACTION_NEXT);
+        transaction_prefetch(state->transactions, sip);
         break;
     }
 }

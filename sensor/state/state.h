@@ -25,7 +25,7 @@ struct state_limits {
     uint32_t streams_max;
     uint32_t sources_max;
     uint64_t call_age_max_ns;
-    struct hash_key key;
+    struct hash_key key; /* the workers' too: sightings bring keys that they made */
 };
 
 struct state;

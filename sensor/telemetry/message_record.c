@@ -436,7 +436,8 @@ void message_record(struct telemetry *telemetry, const struct change *change)
     record_bool(&telemetry->maker, FIELD_ID_EARSHOT_SIP_RETRANSMISSION, change->is_retransmission);
     put_media(telemetry, sip);
     if (change->transaction != NULL) {
-        record_hash(&telemetry->maker, FIELD_ID_EARSHOT_TRANSACTION_ID, change->transaction->id);
+        record_hash(&telemetry->maker, FIELD_ID_EARSHOT_TRANSACTION_ID,
+                    transaction_id(change->transaction));
     }
     envelope_end(telemetry);
 }

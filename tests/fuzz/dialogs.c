@@ -132,6 +132,8 @@ static void feed_message(struct world *world, const uint8_t *choice, uint64_t nu
         .source_port = 5060,
         .destination_port = 5060};
     sip->first_byte_ns = now;
+    sip_keys_make(HASH_KEY_FIXED, &sip->head.source, &sip->head.destination, &sip->message,
+                  &sip->keys);
     if ((sip->message.flags & SIP_FLAG_SDP) != 0) {
         struct slice body =
             slice_of(sip->message.raw + sip->message.body_at, sip->message.body_bytes);

@@ -242,6 +242,7 @@ static inline uint32_t scene_say(struct scene *scene, const struct said *said)
     sip->head.source_port = source.port;
     sip->head.destination = other.addr;
     sip->head.destination_port = other.port;
+    sip_keys_make(HASH_KEY_FIXED, &source.addr, &other.addr, &sip->message, &sip->keys);
     struct transaction_view view = {.is_retransmission = said->copy,
                                     .is_first_final = said->first_final,
                                     .transaction = said->has_transaction ? &known : NULL};

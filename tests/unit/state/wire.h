@@ -124,6 +124,7 @@ static inline const struct sip_sighting *wire_sip(const struct wire *wire, uint6
         .destination_port = is_response ? client.port : server.port,
     };
     sip.first_byte_ns = sip.head.time_ns;
+    sip_keys_make(HASH_KEY_FIXED, &sip.head.source, &sip.head.destination, &sip.message, &sip.keys);
     return &sip;
 }
 
