@@ -82,7 +82,9 @@ struct detector {
     const struct option *options; /* "enabled" is added by the frame */
     bool off_by_default;
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
-     * all that it wants. */
+     * all that it wants. Transactions and incidents come whole; of other facts it may look at
+     * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
+     * suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
     /* `lane` (and `cell`, where it has a slab: NULL when the slab is used up) belong to the fact's
      * key. */

@@ -49,7 +49,8 @@ enum fact_method {
 
 enum fact_side { FACT_OWN, FACT_FOREIGN, FACT_SIDE_UNKNOWN };
 
-/* What is known of an address (by state, from the past). */
+/* What is known of an address (by state, from the past). Of the far end of an answer, a transaction,
+ * a registration, a call and a flow only `is_server` is told, where the fact itself says it. */
 struct fact_party {
     struct endpoint endpoint;
     bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
@@ -91,7 +92,7 @@ struct fact_message {
     struct slice to_display;
     struct slice user_agent;
     struct slice branch;
-    struct slice via_parameters; /* the topmost Via's text behind sent-by */
+    struct slice via_parameters; /* of a request: the topmost Via's text behind sent-by */
 };
 
 /* A client transaction got its final answer, or none in 32 s (status 0). At the lowest hop seen. */
@@ -160,7 +161,8 @@ struct fact_call {
     struct fact_party callee; /* who it went to */
     uint8_t event; /* enum fact_call_event */
     bool has_credentials;
-    bool caller_registered; /* the From account has a binding from this address */
+    /* the From account has a binding from this address; not told when it ended */
+    bool caller_registered;
     bool ended_by_caller;
     uint16_t status;
     uint64_t started_ns;
