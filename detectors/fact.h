@@ -58,7 +58,7 @@ struct fact_party {
     uint8_t side; /* enum fact_side */
     uint16_t zone; /* 0 = none declared */
     uint16_t good_accounts; /* accounts with past success from this address; saturating */
-    uint16_t site_good_accounts; /* the same for its /24 or /48 */
+    uint16_t site_good_accounts; /* the same for its /24 or /48; of failed logins only */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
@@ -81,6 +81,8 @@ struct fact_message {
     uint32_t max_forwards; /* UINT32_MAX = absent */
     uint32_t expires; /* UINT32_MAX = absent */
     struct slice call_id;
+    struct slice user_agent;
+    /* of a request only: an answer repeats them */
     struct slice uri_user;
     struct slice uri_host;
     struct slice from_user;
@@ -90,9 +92,8 @@ struct fact_message {
     struct slice to_user;
     struct slice to_host;
     struct slice to_display;
-    struct slice user_agent;
     struct slice branch;
-    struct slice via_parameters; /* of a request: the topmost Via's text behind sent-by */
+    struct slice via_parameters; /* the topmost Via's text behind sent-by */
 };
 
 /* A client transaction got its final answer, or none in 32 s (status 0). At the lowest hop seen. */

@@ -22,10 +22,15 @@ const struct field_row field_rows[FIELD_COUNT] = {
 #undef FIELD
 };
 
-/* The types alone: what every put looks at stays in a few lines of the cache. */
-static const uint8_t field_types[FIELD_COUNT] = {
+/* What every put looks at, in a few lines of the cache: the type, and whether it may repeat. */
+static const struct {
+    uint8_t type;
+    uint8_t step; /* to the next field that may follow: 0 = itself */
+} field_shapes[FIELD_COUNT] = {
 /* clang-format off */
-#define FIELD(id, name, type, flags, privacy, unit, meaning) [FIELD_ID_##id] = FIELD_##type,
+#define FIELD(id, name, type_, flags, privacy, unit, meaning) \
+    [FIELD_ID_##id] = {.type = FIELD_##type_, \
+                       .step = (FIELD_FLAGS_##flags & FIELD_FLAG_LIST) == 0 && FIELD_##type_ != FIELD_COUNTS},
 /* clang-format on */
 #include "outputs/fields.def"
 #undef FIELD
@@ -140,9 +145,8 @@ static __attribute__((noinline)) uint8_t *put_value(struct record_maker *maker, 
 {
     struct record *record = maker->record;
 
-    assert(field_types[field] == type);
-    assert(record->field_last <= field);
-    assert(record->field_last < field || field_rows[field].list || type == FIELD_COUNTS);
+    assert(field_shapes[field].type == type);
+    assert(record->field_last + field_shapes[field].step <= (unsigned)field);
     if (padded(bytes) + sizeof(struct value_head) > limit - record->bytes) {
         maker->overflow = true;
         note_truncated(maker, field);
@@ -157,7 +161,8 @@ static inline uint8_t *put_behind(struct record_maker *maker, enum field field,
 {
     struct record *record = maker->record;
 
-    if (field_types[field] != type || record->field_last >= field ||
+    if (field_shapes[field].type != type ||
+        record->field_last + field_shapes[field].step > (unsigned)field ||
         record->bytes + bytes + sizeof(struct value_head) + VALUE_ALIGN > ROOM) {
         return NULL;
     }
@@ -246,7 +251,7 @@ static __attribute__((noinline)) void note_invalid(struct record_maker *maker, s
 
 static enum field_type text_type(enum field field)
 {
-    return field_types[field] == FIELD_TEXT ? FIELD_TEXT : FIELD_KEYWORD;
+    return field_shapes[field].type == FIELD_TEXT ? FIELD_TEXT : FIELD_KEYWORD;
 }
 
 /* Copies a text and gives back its bytes or-ed together: bit 7 tells whether one was above 0x7f. */

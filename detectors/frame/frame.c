@@ -218,6 +218,18 @@ uint32_t frame_wants(const struct detectors_frame *frame)
     return wants;
 }
 
+uint32_t frame_call_events(const struct detectors_frame *frame)
+{
+    uint32_t events = 0;
+
+    for (uint32_t i = 0; i < frame->hearer_count[FACT_CALL]; i++) {
+        uint32_t rule = frame->hearers[FACT_CALL][i].rule;
+        uint32_t own = frame->slots.rules[rule].detector->call_events;
+        events |= own == 0 ? UINT32_MAX : own;
+    }
+    return events;
+}
+
 enum status frame_open(const struct frame_limits *limits, const struct frame_conf *confs,
                        void (*incident_owner)(void *owner, const struct incident *incident),
                        void *owner, struct detectors_frame **out_frame, struct error *error)
@@ -282,23 +294,31 @@ static bool is_strong(enum key_kind kind, const struct fact *fact)
 {
     const struct fact_party *source = key_source(fact);
 
-    return kind == KEY_STREAM || kind == KEY_SITE || key_account_known(fact) ||
-           (source != NULL && (source->proven || source->good_accounts > 0));
+    return kind == KEY_STREAM || kind == KEY_SITE ||
+           (source != NULL && (source->proven || source->good_accounts > 0)) ||
+           key_account_known(fact);
 }
 
-/* The entry of that kind of key, looked up once a fact; NULL where the fact has none. */
-static uint8_t *entry_of(struct detectors_frame *frame, enum key_kind kind, const struct fact *fact)
+static __attribute__((noinline)) void look_up(struct detectors_frame *frame, enum key_kind kind,
+                                              const struct fact *fact)
 {
     struct frame_key *key = &frame->keys[kind];
 
-    if (key->fact_number != frame->fact_number) {
-        key->fact_number = frame->fact_number;
-        key->entry = NULL;
-        if (key_of(kind, fact, frame->key, &key->hash)) {
-            key->entry = slots_take(&frame->slots, kind, key->hash, fact, is_strong(kind, fact));
-        }
+    key->fact_number = frame->fact_number;
+    key->entry = NULL;
+    if (key_of(kind, fact, frame->key, &key->hash)) {
+        key->entry = slots_take(&frame->slots, kind, key->hash, fact, is_strong(kind, fact));
     }
-    return key->entry;
+}
+
+/* The entry of that kind of key, looked up once a fact; NULL where the fact has none. */
+static inline uint8_t *entry_of(struct detectors_frame *frame, enum key_kind kind,
+                                const struct fact *fact)
+{
+    if (frame->keys[kind].fact_number != frame->fact_number) {
+        look_up(frame, kind, fact);
+    }
+    return frame->keys[kind].entry;
 }
 
 static void find_heeding(struct detectors_frame *frame, const struct fact *fact)

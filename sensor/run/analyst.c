@@ -45,7 +45,7 @@ struct analyst {
     struct producer producers[RUN_WORKERS_MAX + 1];
     uint32_t ended;
     bool finished;
-    uint32_t wanted; /* bits of enum change_kind: changes of which detectors hear */
+    uint32_t fact_changes; /* CHANGE_BIT()s of what makes facts that are wanted */
     uint64_t mark_key; /* key and sub of the last mark that was acted on: equal ones are dropped */
     uint64_t mark_sub;
     uint64_t now_ns; /* state time */
@@ -88,32 +88,25 @@ static void on_incident(void *owner, const struct incident *incident)
     telemetry_incident(analyst->telemetry, incident);
 }
 
-static uint32_t change_bit(enum change_kind kind)
-{
-    return UINT32_C(1) << kind;
-}
-
 /* The changes that make facts of the kinds that are wanted. */
-static uint32_t wanted_changes(uint32_t facts)
+static uint32_t fact_changes(const struct detectors_frame *frame)
 {
-    static const struct {
-        enum fact_kind fact;
-        enum change_kind change;
-    } rows[] = {
-        {FACT_MESSAGE, CHANGE_MESSAGE},           {FACT_TRANSACTION, CHANGE_TRANSACTION_ENDED},
-        {FACT_REGISTRATION, CHANGE_REGISTRATION}, {FACT_CALL, CHANGE_CALL_STARTED},
-        {FACT_CALL, CHANGE_CALL_RINGING},         {FACT_CALL, CHANGE_CALL_ANSWERED},
-        {FACT_CALL, CHANGE_CALL_ENDED},           {FACT_STREAM, CHANGE_STREAM_INTERVAL},
-        {FACT_STREAM, CHANGE_STREAM_SILENT},      {FACT_STREAM, CHANGE_STREAM_ENDED},
-        {FACT_FLOW, CHANGE_FLOW_ENDED},           {FACT_SECOND, CHANGE_SECOND},
-    };
-    uint32_t changes = 0;
+    uint32_t facts = frame_wants(frame);
+    uint32_t events = (facts & FACT_BIT(CALL)) != 0 ? frame_call_events(frame) : 0;
+    uint32_t changes = CHANGE_BIT(SECOND);
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if ((facts >> rows[i].fact & 1) != 0) {
-            changes |= change_bit(rows[i].change);
-        }
+    changes |= (facts & FACT_BIT(MESSAGE)) != 0 ? CHANGE_BIT(MESSAGE) : 0;
+    changes |= (facts & FACT_BIT(TRANSACTION)) != 0 ? CHANGE_BIT(TRANSACTION_ENDED) : 0;
+    changes |= (facts & FACT_BIT(REGISTRATION)) != 0 ? CHANGE_BIT(REGISTRATION) : 0;
+    changes |= (events >> FACT_CALL_STARTED & 1) != 0 ? CHANGE_BIT(CALL_STARTED) : 0;
+    changes |= (events >> FACT_CALL_RINGING & 1) != 0 ? CHANGE_BIT(CALL_RINGING) : 0;
+    changes |= (events >> FACT_CALL_ANSWERED & 1) != 0 ? CHANGE_BIT(CALL_ANSWERED) : 0;
+    changes |= (events >> FACT_CALL_ENDED & 1) != 0 ? CHANGE_BIT(CALL_ENDED) : 0;
+    if ((facts & FACT_BIT(STREAM)) != 0) {
+        changes |=
+            CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
     }
+    changes |= (facts & FACT_BIT(FLOW)) != 0 ? CHANGE_BIT(FLOW_ENDED) : 0;
     return changes;
 }
 
@@ -134,7 +127,7 @@ static void on_change(void *owner, const struct change *change)
 {
     struct analyst *analyst = owner;
 
-    if ((analyst->wanted & change_bit((enum change_kind)change->kind)) != 0) {
+    if ((analyst->fact_changes >> change->kind & 1) != 0) {
         tell_detectors(analyst, change);
     }
     telemetry_change(analyst->telemetry, change);
@@ -202,7 +195,8 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
             frame_open(&frame, config->detectors, on_incident, analyst, &analyst->frame, error);
     }
     if (status == STATUS_OK) {
-        analyst->wanted = wanted_changes(frame_wants(analyst->frame));
+        analyst->fact_changes = fact_changes(analyst->frame);
+        sink.unwanted = ~(analyst->fact_changes | telemetry_wants(analyst->telemetry));
         status = state_open(&state, sink, &analyst->state, error);
     }
     if (status != STATUS_OK) {

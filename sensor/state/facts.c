@@ -71,7 +71,6 @@ static void know(struct facts_view *view, const struct change *change, struct fa
     out->proven = party->known.proven;
     out->is_server = party->known.is_server;
     out->good_accounts = party->known.good_accounts;
-    out->site_good_accounts = party->known.site_good_accounts;
 }
 
 /* --- accounts --- */
@@ -125,16 +124,21 @@ static inline bool is_plain(struct slice text, uint64_t (*odd_in)(uint64_t word)
 
 static struct slice account_text(struct facts_view *view, struct slice user, struct slice host)
 {
-    struct text text = text_into(view->scratch, sizeof view->scratch);
-
     user = slice_part(user, 0, ACCOUNT_PART_MAX);
     host = slice_part(host, 0, ACCOUNT_PART_MAX);
-    if (user.bytes != 0 && host.bytes != 0 && host.at == user.at + user.bytes + 1 &&
-        user.at[user.bytes] == '@' && is_plain(user, odd_in_user) && is_plain(host, odd_in_host)) {
-        return slice_of(user.at, user.bytes + 1 + host.bytes);
+    if (user.bytes == 0 || host.bytes == 0 || !is_plain(user, odd_in_user) ||
+        !is_plain(host, odd_in_host)) {
+        struct text text = text_into(view->scratch, sizeof view->scratch);
+        account_print(&text, user, host);
+        return text_slice(&text);
     }
-    account_print(&text, user, host);
-    return text_slice(&text);
+    if (host.at != user.at + user.bytes + 1 || user.at[user.bytes] != '@') {
+        memcpy(view->scratch, user.at, user.bytes);
+        view->scratch[user.bytes] = '@';
+        memcpy(view->scratch + user.bytes + 1, host.at, host.bytes);
+        user.at = view->scratch;
+    }
+    return slice_of(user.at, user.bytes + 1 + host.bytes);
 }
 
 /* --- messages --- */
@@ -211,16 +215,17 @@ static void finish_message(struct facts_view *view, const struct change *change,
     struct fact_message *told = &fact->is.message;
 
     know(view, change, &told->client);
+    told->suspicion = suspicion_of(message);
+    told->call_id = sip_part(message, message->call_id);
+    told->user_agent = sip_part(message, message->user_agent);
     if (told->is_response) {
         /* by this very answer */
         told->server.is_server =
             change->transaction != NULL && change->transaction->started_ns != 0;
-    } else {
-        know(view, change, &told->server);
-        told->via_parameters = via_parameters(message);
+        return;
     }
-    told->suspicion = suspicion_of(message);
-    told->call_id = sip_part(message, message->call_id);
+    know(view, change, &told->server);
+    told->via_parameters = via_parameters(message);
     told->uri_user = sip_part(message, message->uri.user);
     told->uri_host = sip_part(message, message->uri.host);
     told->from_user = sip_part(message, message->from.user);
@@ -230,7 +235,6 @@ static void finish_message(struct facts_view *view, const struct change *change,
     told->to_user = sip_part(message, message->to.user);
     told->to_host = sip_part(message, message->to.host);
     told->to_display = sip_part(message, message->to_display);
-    told->user_agent = sip_part(message, message->user_agent);
     told->branch = sip_part(message, message->branch);
 }
 
@@ -262,6 +266,9 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     told->challenged = ended->challenged;
     told->stale = ended->stale;
     told->auth_failure = ended->auth_failure;
+    if (ended->auth_failure) {
+        told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
+    }
     told->one_way = view->one_way_capture;
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;

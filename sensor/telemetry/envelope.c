@@ -179,9 +179,15 @@ struct slice envelope_lower(struct telemetry *telemetry, struct slice part)
 
 struct slice envelope_number(struct telemetry *telemetry, uint64_t value)
 {
+    char digits[20];
+    size_t at = sizeof digits;
     struct text text = scratch_begin(telemetry);
 
-    text_u64(&text, value);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    text_slice_put(&text, slice_of(digits + at, sizeof digits - at));
     return scratch_end(telemetry, &text);
 }
 
@@ -290,8 +296,11 @@ void envelope_relate_host(struct telemetry *telemetry, struct slice host)
     telemetry->related.host = host;
     if (name.bytes > 0 && name.at[0] == '[') {
         name = slice_part(name, 0, slice_find(name, ']') + 1);
-    } else if (slice_find(name, ':') == slice_find_last(name, ':')) {
-        name = slice_part(name, 0, slice_find(name, ':'));
+    } else {
+        size_t colon = slice_find(name, ':');
+        if (colon < name.bytes && slice_find_last(name, ':') == colon) {
+            name = slice_part(name, 0, colon);
+        }
     }
     if (may_begin_address(name) && addr_parse(name, &addr)) {
         envelope_relate_ip(telemetry, &addr);
