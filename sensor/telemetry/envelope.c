@@ -167,14 +167,31 @@ struct slice envelope_user(struct telemetry *telemetry, struct slice user)
     return text.overflow ? user : scratch_end(telemetry, &text);
 }
 
+static bool is_capital(char byte)
+{
+    return byte >= 'A' && byte <= 'Z';
+}
+
 struct slice envelope_lower(struct telemetry *telemetry, struct slice part)
 {
-    struct text text = scratch_begin(telemetry);
+    unsigned capitals = 0;
 
-    for (size_t i = 0; i < part.bytes && i < ENVELOPE_RAW_MAX; i++) {
-        text_byte(&text, slice_lower(part.at[i]));
+    for (size_t i = 0; i < part.bytes; i++) {
+        capitals |= is_capital(part.at[i]);
     }
-    return text.overflow ? part : scratch_end(telemetry, &text);
+    if (capitals == 0 && part.bytes <= ENVELOPE_RAW_MAX) {
+        return part;
+    }
+    size_t bytes = part.bytes < ENVELOPE_RAW_MAX ? part.bytes : ENVELOPE_RAW_MAX;
+    char *lower = telemetry->scratch + telemetry->scratch_used;
+    if (bytes > sizeof telemetry->scratch - telemetry->scratch_used) {
+        return part;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        lower[i] = (char)(part.at[i] + (is_capital(part.at[i]) ? 'a' - 'A' : 0));
+    }
+    telemetry->scratch_used += bytes;
+    return slice_of(lower, bytes);
 }
 
 struct slice envelope_number(struct telemetry *telemetry, uint64_t value)
