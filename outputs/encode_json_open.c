@@ -17,6 +17,11 @@ static bool share_object(const char *one, const char *other, unsigned level)
     return false;
 }
 
+static uint64_t identity_at(const struct key *key, unsigned level)
+{
+    return 0xffff & (level < 4 ? key->outer >> (16 * level) : key->inner >> (16 * (level - 4)));
+}
+
 static void put_identity(struct key *key, unsigned level, uint64_t identity)
 {
     if (level < 4) {
@@ -45,12 +50,10 @@ static void make_key(struct encode_json *encoder, enum field field)
             break;
         }
         text_byte(&text, '{');
-        unsigned first = field;
-        while (first > 0 &&
-               share_object(field_rows[first - 1].name, field_rows[field].name, key->depth)) {
-            first--;
-        }
-        put_identity(key, key->depth++, first);
+        bool shared = field > 0 && share_object(field_rows[field - 1].name, row->name, key->depth);
+        put_identity(key, key->depth,
+                     shared ? identity_at(&encoder->keys[field - 1], key->depth) : field);
+        key->depth++;
         assert(key->depth < DEPTH_MAX);
     }
     put_identity(key, key->depth, UINT64_C(0x8000) | (uint64_t)field);
