@@ -162,7 +162,7 @@ struct fact_call {
     struct fact_party callee; /* who it went to */
     uint8_t event; /* enum fact_call_event */
     bool has_credentials;
-    /* the From account has a binding from this address; not told when it ended */
+    /* the From account has a binding from this address; told when it starts */
     bool caller_registered;
     bool ended_by_caller;
     uint16_t status;

@@ -54,6 +54,7 @@ struct detectors_frame {
     uint64_t fact_number; /* delivered so far */
     struct frame_key keys[KEY_COUNT];
     uint64_t shift_ns;
+    bool *raised; /* rules that ever raised a finding */
     uint64_t alerts;
     uint64_t facts_lost;
     void (*on_incident)(void *owner, const struct incident *incident);
@@ -182,7 +183,8 @@ static void list_hearer(struct detectors_frame *frame, enum fact_kind kind, uint
 static enum status list_hearers(struct detectors_frame *frame, struct error *error)
 {
     frame->heeding = calloc(detector_count() + 1, sizeof *frame->heeding);
-    if (frame->heeding == NULL) {
+    frame->raised = calloc(detector_count() + 1, sizeof *frame->raised);
+    if (frame->heeding == NULL || frame->raised == NULL) {
         return error_system(error, STATUS_FAILED, "memory", "cannot list the detectors");
     }
     for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
@@ -203,6 +205,7 @@ static enum status list_hearers(struct detectors_frame *frame, struct error *err
 static void free_hearers(struct detectors_frame *frame)
 {
     free(frame->heeding);
+    free(frame->raised);
     for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
         free(frame->hearers[kind]);
     }
@@ -290,24 +293,29 @@ size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_con
 /* --- delivery --- */
 
 /* An entry that attackers in bulk may not push out. */
-static bool is_strong(enum key_kind kind, const struct fact *fact)
+static bool is_strong(enum key_kind kind, const struct fact *fact, const struct fact_party *source)
 {
-    const struct fact_party *source = key_source(fact);
-
-    return kind == KEY_STREAM || kind == KEY_SITE ||
-           (source != NULL && (source->proven || source->good_accounts > 0)) ||
-           key_account_known(fact);
+    return (source != NULL && (source->proven || source->good_accounts > 0)) ||
+           kind == KEY_STREAM || kind == KEY_SITE || key_account_known(fact);
 }
 
 static __attribute__((noinline)) void look_up(struct detectors_frame *frame, enum key_kind kind,
                                               const struct fact *fact)
 {
     struct frame_key *key = &frame->keys[kind];
+    const struct fact_party *source = key_source(fact);
+    bool there = source != NULL;
 
     key->fact_number = frame->fact_number;
     key->entry = NULL;
-    if (key_of(kind, fact, frame->key, &key->hash)) {
-        key->entry = slots_take(&frame->slots, kind, key->hash, fact, is_strong(kind, fact));
+    if (kind == KEY_SOURCE && there) { /* what nearly every message is asked for */
+        key->hash = key_hash_source(frame->key, source);
+    } else {
+        there = key_of(kind, fact, frame->key, &key->hash);
+    }
+    if (there) {
+        key->entry =
+            slots_take(&frame->slots, kind, key->hash, fact, is_strong(kind, fact, source));
     }
 }
 
@@ -481,13 +489,27 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .fact = context->fact,
                                       .finding = finding};
 
+    frame->raised[context->rule] = true;
     incidents_raise(&frame->incidents, &report);
+}
+
+/* Is there a rule of that name that has raised anything so far? */
+static bool has_raised(const struct detectors_frame *frame, const char *slug)
+{
+    for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
+        const char *name = frame->slots.rules[i].detector->slug;
+        if (frame->raised[i] && (name == slug || strcmp(name, slug) == 0)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool detector_recent(const struct detector_context *context, const char *rule_slug,
                      const struct fact *fact, uint64_t within_ns)
 {
-    return incidents_recent(&context->frame->incidents, rule_slug, fact, within_ns);
+    return has_raised(context->frame, rule_slug) &&
+           incidents_recent(&context->frame->incidents, rule_slug, fact, within_ns);
 }
 
 struct hash_key detector_hash_key(const struct detector_context *context)

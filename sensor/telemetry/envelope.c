@@ -7,13 +7,15 @@
 
 #include "decoders/sip_address.h"
 
+enum { DIGITS_MAX = 20 }; /* of a number of 64 bits */
+
 void envelope_begin(struct telemetry *telemetry, enum dataset dataset, uint64_t time_ns,
                     uint64_t number)
 {
     record_begin(&telemetry->maker, telemetry->memory, dataset, time_ns, number);
     hash_id_start(&telemetry->id);
     hash_id_slice(&telemetry->id, telemetry->observer);
-    hash_id_slice(&telemetry->id, slice_of_string(dataset_rows[dataset].name));
+    hash_id_slice(&telemetry->id, telemetry->datasets[dataset]);
     telemetry->scratch_used = 0;
     telemetry->related.ip_count = 0;
     telemetry->related.user_count = 0;
@@ -196,16 +198,18 @@ struct slice envelope_lower(struct telemetry *telemetry, struct slice part)
 
 struct slice envelope_number(struct telemetry *telemetry, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    struct text text = scratch_begin(telemetry);
+    char *end = telemetry->scratch + telemetry->scratch_used + DIGITS_MAX;
+    char *at = end;
 
+    if (sizeof telemetry->scratch - telemetry->scratch_used < DIGITS_MAX) {
+        return SLICE_NONE;
+    }
     do {
-        digits[--at] = (char)('0' + value % 10);
+        *--at = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    text_slice_put(&text, slice_of(digits + at, sizeof digits - at));
-    return scratch_end(telemetry, &text);
+    telemetry->scratch_used += DIGITS_MAX;
+    return slice_of(at, (size_t)(end - at));
 }
 
 static struct slice part_of(const char *base, struct part part)

@@ -31,6 +31,7 @@ struct envelope_related {
 struct telemetry {
     struct telemetry_options options;
     struct slice observer;
+    struct slice datasets[DATASET_COUNT]; /* their names */
     uint32_t wants; /* CHANGE_BIT()s */
     uint64_t sequences[DATASET_COUNT];
     uint64_t refreshed; /* registrations, told or not */

@@ -28,6 +28,9 @@ enum status telemetry_open(const struct telemetry_options *options,
     telemetry->options = *options;
     telemetry->wants = wants_of(options);
     telemetry->observer = slice_of_string(options->observer_name);
+    for (unsigned i = 0; i < DATASET_COUNT; i++) {
+        telemetry->datasets[i] = slice_of_string(dataset_rows[i].name);
+    }
     *out_telemetry = telemetry;
     return STATUS_OK;
 }
