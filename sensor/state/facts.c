@@ -75,59 +75,12 @@ static void know(struct facts_view *view, const struct change *change, struct fa
 
 /* --- accounts --- */
 
-/* Bit 7 of each byte that is not printed as it is in a user: controls, beyond ASCII, '%'. Exact up
- * to the lowest one. */
-static inline uint64_t odd_in_user(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t percent = word ^ ones * '%';
-    uint64_t delete = word ^ ones * 0x7f;
-
-    return (word | (word - ones * 0x20) | ((percent - ones) & ~percent) |
-            ((delete - ones) & ~delete)) &
-           ones * 0x80;
-}
-
-/* Bit 7 of each byte from A to Z, or beyond ASCII. */
-static inline uint64_t odd_in_host(uint64_t word)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t low = word & ones * 0x7f;
-
-    return (word | ((low + ones * (0x80 - 'A')) & ~(low + ones * (0x80 - 'Z' - 1)))) & ones * 0x80;
-}
-
-/* Looks at eight bytes at a time, some of them twice. */
-static inline bool is_plain(struct slice text, uint64_t (*odd_in)(uint64_t word))
-{
-    uint64_t word = UINT64_C(0x3030303030303030);
-    uint64_t odd = 0;
-    uint32_t halves[2];
-
-    if (text.bytes >= 8) {
-        for (size_t at = 0; at + 8 < text.bytes; at += 8) {
-            memcpy(&word, text.at + at, 8);
-            odd |= odd_in(word);
-        }
-        memcpy(&word, text.at + text.bytes - 8, 8);
-    } else if (text.bytes >= 4) {
-        memcpy(&halves[0], text.at, 4);
-        memcpy(&halves[1], text.at + text.bytes - 4, 4);
-        memcpy(&word, halves, 8);
-    } else {
-        for (size_t at = 0; at < text.bytes; at++) {
-            memcpy((char *)&word + at, text.at + at, 1);
-        }
-    }
-    return (odd | odd_in(word)) == 0;
-}
-
 static struct slice account_text(struct facts_view *view, struct slice user, struct slice host)
 {
     user = slice_part(user, 0, ACCOUNT_PART_MAX);
     host = slice_part(host, 0, ACCOUNT_PART_MAX);
-    if (user.bytes == 0 || host.bytes == 0 || !is_plain(user, odd_in_user) ||
-        !is_plain(host, odd_in_host)) {
+    if (user.bytes == 0 || host.bytes == 0 || !account_user_is_plain(user) ||
+        !account_host_is_plain(host)) {
         struct text text = text_into(view->scratch, sizeof view->scratch);
         account_print(&text, user, host);
         return text_slice(&text);

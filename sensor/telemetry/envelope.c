@@ -6,6 +6,7 @@
 #include "sensor/telemetry/envelope.h"
 
 #include "decoders/sip_address.h"
+#include "sensor/state/account.h"
 
 enum { DIGITS_MAX = 20 }; /* of a number of 64 bits */
 
@@ -146,22 +147,9 @@ static struct slice scratch_end(struct telemetry *telemetry, const struct text *
     return text_slice(text);
 }
 
-/* Printable ASCII without a percent sign is what the output rule leaves alone: nearly every user.
- * No early end: users are short, and a loop without branches is cheaper. */
-static bool is_plain(struct slice text)
-{
-    unsigned odd = 0;
-
-    for (size_t i = 0; i < text.bytes; i++) {
-        unsigned byte = (uint8_t)text.at[i];
-        odd |= (unsigned)(byte - 0x20 >= 0x7f - 0x20) | (unsigned)(byte == '%');
-    }
-    return odd == 0;
-}
-
 struct slice envelope_user(struct telemetry *telemetry, struct slice user)
 {
-    if (is_plain(user)) {
+    if (account_user_is_plain(user)) { /* what the output rule leaves alone: nearly every user */
         return user;
     }
     struct text text = scratch_begin(telemetry);
