@@ -21,11 +21,6 @@ static bool all_zero(const uint8_t *at, size_t bytes)
     return true;
 }
 
-bool addr_is_unspecified(const struct addr *addr)
-{
-    return all_zero(addr->octets, 16) || (addr_is_v4(addr) && all_zero(addr->octets + 12, 4));
-}
-
 bool addr_is_multicast(const struct addr *addr)
 {
     return addr_is_v4(addr) ? addr->octets[12] >> 4 == 0xe : addr->octets[0] == 0xff;
@@ -214,9 +209,11 @@ bool prefix_contains(const struct prefix *prefix, const struct addr *addr)
 
 struct prefix addr_site_prefix(const struct addr *addr)
 {
-    struct prefix prefix = {.addr = *addr, .bits = addr_is_v4(addr) ? 96 + 24 : 48};
+    bool dotted = addr_is_v4(addr);
+    size_t octets = dotted ? 15 : 6;
+    struct prefix prefix = {.bits = (uint8_t)(8 * octets)};
 
-    clear_host_bits(&prefix);
+    memcpy(prefix.addr.octets, addr->octets, octets);
     return prefix;
 }
 

@@ -123,11 +123,23 @@ static void make_room(struct hash_id *id, size_t bytes)
     }
 }
 
-static void append_le(struct hash_id *id, uint64_t value, unsigned bytes)
+/* Of the bytes of a number the lower ones, lowest first. Shifts, so that compilers make one store of
+ * it wherever the machine has that order. */
+static inline void append_le(struct hash_id *id, uint64_t value, unsigned bytes)
 {
-    for (unsigned i = 0; i < bytes; i++) {
-        id->bytes[id->used++] = (uint8_t)(value >> (8 * i));
+    uint8_t *at = id->bytes + id->used;
+
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+    at[2] = (uint8_t)(value >> 16);
+    at[3] = (uint8_t)(value >> 24);
+    if (bytes == 8) {
+        at[4] = (uint8_t)(value >> 32);
+        at[5] = (uint8_t)(value >> 40);
+        at[6] = (uint8_t)(value >> 48);
+        at[7] = (uint8_t)(value >> 56);
     }
+    id->used += bytes;
 }
 
 void hash_id_slice(struct hash_id *id, struct slice text)

@@ -75,6 +75,9 @@ struct detector {
     uint8_t stage;
     enum key_kind key;
     uint32_t wants; /* FACT_BIT(...) | ... */
+    /* 1 << enum fact_call_event: the only ones of CALL facts that it could heed; 0 = any. It spares
+     * making the others; heeds() decides all the same. */
+    uint8_t call_events;
     uint16_t lane_bytes; /* of its zeroed lane, <= DETECTOR_LANE_BYTES; 0 = none */
     uint16_t conf_bytes; /* of its configuration struct, which options describe */
     uint32_t slab_bytes; /* of one slab cell; its lane begins with a uint32_t handle. 0 = no slab */
@@ -82,7 +85,9 @@ struct detector {
     const struct option *options; /* "enabled" is added by the frame */
     bool off_by_default;
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
-     * all that it wants. */
+     * all that it wants. Transactions and incidents come whole; of other facts it may look at
+     * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
+     * suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
     /* `lane` (and `cell`, where it has a slab: NULL when the slab is used up) belong to the fact's
      * key. */

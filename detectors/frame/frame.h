@@ -36,6 +36,16 @@ MUST_USE enum status frame_open(const struct frame_limits *limits, const struct 
                                 struct error *error);
 void frame_close(struct detectors_frame *frame);
 size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
+/* Which kinds of facts are worth making: FACT_BIT()s of what enabled detectors want, and SECOND, at
+ * which incidents end. */
+uint32_t frame_wants(const struct detectors_frame *frame);
+/* Of CALL facts, 1 << enum fact_call_event. */
+uint32_t frame_call_events(const struct detectors_frame *frame);
+/* Does any detector heed this fact? For most none does, and then it need not be made whole. */
+bool frame_heeds(struct detectors_frame *frame, const struct fact *fact);
+/* Gives the fact that was asked about, whole now, to those who heed it, and what follows from it. */
+void frame_tell(struct detectors_frame *frame, const struct fact *fact);
+/* Both, for a fact that is whole from the start. */
 void frame_fact(struct detectors_frame *frame, const struct fact *fact);
 /* A confirmed clock jump: all remembered times move forward. */
 void frame_shift(struct detectors_frame *frame, uint64_t shift_ns);

@@ -27,7 +27,7 @@ struct writer {
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
     struct report *report;
-    struct encode_json *encoder;
+    struct encode_json *encoder; /* NULL where there is no place */
     char *encoded;
     bool ended;
 };
@@ -89,10 +89,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     }
     writer->options = *options;
     writer->encoded = encoded;
-    struct encode_identity identity = {.observer = options->observer_name,
-                                       .version = EARSHOT_VERSION};
-    enum status status = encode_json_open(&identity, &writer->encoder, error);
-    if (status == STATUS_OK && options->report != REPORT_NONE) {
+    enum status status = STATUS_OK;
+    if (options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
@@ -106,6 +104,11 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         const struct config_output *output = &options->config->outputs[i];
         status =
             place_open(writer, output->name, output->type, output->conf, output->datasets, error);
+    }
+    if (status == STATUS_OK && writer->place_count > 0) {
+        struct encode_identity identity = {.observer = options->observer_name,
+                                           .version = EARSHOT_VERSION};
+        status = encode_json_open(&identity, &writer->encoder, error);
     }
     if (status != STATUS_OK) {
         writer_close(writer);

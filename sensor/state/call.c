@@ -98,6 +98,9 @@ void call_tell(struct call_table *table, uint32_t index, enum change_kind kind, 
     if (ended && table->on_figures != NULL) {
         table->on_figures(table->media, index);
     }
+    if (!ended && (table->sink.unwanted >> kind & 1) != 0) {
+        return; /* a view costs more than all else that a call does here */
+    }
     struct change change = {
         .kind = (uint8_t)kind,
         .forced = forced,

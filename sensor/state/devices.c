@@ -191,6 +191,18 @@ void device_ask(const struct device_table *table, uint64_t account_hash, const s
          (device_hash != 0 && mark_holds(account, tag_of(device_hash, SALT_DEVICE), now_s)));
 }
 
+void device_prefetch(const struct device_table *table, uint64_t account_hash, bool cell)
+{
+    if (account_hash == 0) {
+        return;
+    }
+    if (cell) {
+        table_prefetch_cell(&table->accounts, account_hash);
+    } else {
+        table_prefetch(&table->accounts, account_hash);
+    }
+}
+
 void device_shift(struct device_table *table, uint64_t shift_ns)
 {
     shift_table(&table->accounts, shift_ns);

@@ -405,11 +405,14 @@ void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_
         out_view->is_server = source->is_server;
         out_view->good_accounts = source->good_accounts;
     }
-    cell = table_find(&table->sources, site_hash(table->key, addr));
-    if (cell != TABLE_NONE) {
-        const struct source *site = table_at(&table->sources, cell);
-        out_view->site_good_accounts = site->good_accounts;
-    }
+}
+
+uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr)
+{
+    uint32_t cell = table_find(&table->sources, site_hash(table->key, addr));
+    const struct source *site = cell == TABLE_NONE ? NULL : table_at(&table->sources, cell);
+
+    return site == NULL ? 0 : site->good_accounts;
 }
 
 void proof_shift(struct proof_table *table, uint64_t shift_ns)

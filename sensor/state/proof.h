@@ -32,7 +32,6 @@ struct proof_view {
     bool is_server; /* has answered a request */
     uint16_t good_accounts; /* accounts with a success from this address (saturating; about the last
                                30 days) */
-    uint16_t site_good_accounts; /* from its /24 or /48 */
 };
 
 MUST_USE enum status proof_open(uint32_t sources_max, struct hash_key key,
@@ -55,6 +54,8 @@ void proof_good_account(struct proof_table *table, const struct addr *addr, uint
                         uint64_t now_ns);
 void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_t now_ns,
                struct proof_view *out_view);
+/* Accounts with a success from its /24 or /48, saturating. */
+uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr);
 void proof_shift(struct proof_table *table, uint64_t shift_ns); /* a confirmed clock jump */
 /* Grows with every change of what proof_ask() tells but the passing of time; never 0. */
 uint64_t proof_changes(const struct proof_table *table);

@@ -78,6 +78,8 @@ static void hold(void *owner, const struct change *change)
     assert(!state->holds);
     state->held = *change;
     state->holds = true;
+    /* Its fact will ask for the account, and the message goes first. */
+    device_prefetch(state->devices, change->transaction->account_hash, false);
 }
 
 enum status state_open(const struct state_limits *limits, struct change_sink sink,

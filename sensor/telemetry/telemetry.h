@@ -39,6 +39,8 @@ MUST_USE enum status telemetry_open(const struct telemetry_options *options,
                                     struct telemetry **out_telemetry, struct error *error);
 void telemetry_close(struct telemetry *telemetry);
 
+/* CHANGE_BIT()s of the changes that can make a record; others may be kept back. */
+uint32_t telemetry_wants(const struct telemetry *telemetry);
 void telemetry_change(struct telemetry *telemetry, const struct change *change);
 void telemetry_incident(struct telemetry *telemetry, const struct incident *incident);
 

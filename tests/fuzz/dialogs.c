@@ -45,7 +45,8 @@ static void on_change(void *owner, const struct change *change)
         assert(world->calls_open >= 0);
     }
     struct fact fact;
-    if (facts_make(state_facts_view(world->state), change, &fact)) {
+    if (facts_begin(state_facts_view(world->state), change, &fact)) {
+        facts_finish(state_facts_view(world->state), change, &fact);
         frame_fact(world->frame, &fact);
     }
     telemetry_change(world->telemetry, change);

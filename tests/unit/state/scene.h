@@ -125,7 +125,7 @@ static inline void scene_open_with(struct scene *scene, uint32_t calls_max, uint
         .calls_max = calls_max, .age_max_ns = 24 * NS_PER_HOUR, .key = HASH_KEY_FIXED};
     struct media_limits media = {
         .endpoints_max = 4 * calls_max, .streams_max = streams_max, .key = HASH_KEY_FIXED};
-    struct change_sink sink = {scene_on_change, scene};
+    struct change_sink sink = {.on_change = scene_on_change, .owner = scene};
     struct error error;
 
     memset(scene, 0, sizeof *scene);

@@ -30,7 +30,10 @@ static void on_change(void *owner, const struct change *change)
     one->has_transaction = change->transaction != NULL;
     one->is_retransmission = change->is_retransmission;
     one->forced = change->forced;
-    one->has_fact = facts_make(state_facts_view(stage->state), change, &one->fact);
+    one->has_fact = facts_begin(state_facts_view(stage->state), change, &one->fact);
+    if (one->has_fact) {
+        facts_finish(state_facts_view(stage->state), change, &one->fact);
+    }
 }
 
 static const struct state_limits limits = {
