@@ -176,8 +176,10 @@ static void print_proof(struct page *page, const struct alert_entry *alert)
 
 /* The story of a chain stands once, under its worst alert; `told` holds the hashes of those that
  * were told. */
-static void print_story(struct page *page, struct slice chain, uint64_t *told, size_t *told_count)
+static void print_story(struct page *page, const struct alert_entry *alert, uint64_t *told,
+                        size_t *told_count)
 {
+    struct slice chain = entry_text(&alert->head, alert->chain);
     uint64_t hash = hash_slice(HASH_KEY_FIXED, chain);
 
     for (size_t i = 0; i < *told_count; i++) {
@@ -187,6 +189,8 @@ static void print_story(struct page *page, struct slice chain, uint64_t *told, s
     }
     told[(*told_count)++] = hash;
     page_begin(page, "            Story:", 19, PAGE_PLAIN);
+    page_string(page, levels[alert->chain_level < 5 ? alert->chain_level : 4].word + 2);
+    page_string(page, " as a whole. ");
     page_wire(page, chain, 1024);
     page_end(page);
 }
@@ -204,7 +208,7 @@ static void print_alert(struct page *page, const struct alert_entry *alert, uint
     page_end(page);
     print_proof(page, alert);
     if (!slice_is_empty(chain)) {
-        print_story(page, chain, told, told_count);
+        print_story(page, alert, told, told_count);
     }
 }
 
