@@ -173,6 +173,63 @@ static void test_walk(void **state)
     }
 }
 
+struct dark_row {
+    const char *name;
+    uint32_t dark;
+    uint32_t live;
+    uint64_t gap_ns;
+    bool answers; /* the dark ones, after all */
+    unsigned severity;
+};
+
+/* Dark endpoints count three times in windows and once, at once, in the walk. */
+static void test_dark(void **state)
+{
+    (void)state;
+    static const struct dark_row rows[] = {
+        {"two dark, one live: seven", 2, 1, NS_PER_S, false, 0},
+        {"two dark, two live: eight", 2, 2, NS_PER_S, false, 2},
+        {"three dark: nine", 3, 0, NS_PER_S, false, 2},
+        {"three dark that answer", 3, 0, NS_PER_S, true, 0},
+        {"three dark that answer, four live", 3, 4, NS_PER_S, true, 0},
+        {"three dark in an hour", 3, 0, 20 * NS_PER_MINUTE - 1, false, 0},
+        {"three dark, two live in an hour", 3, 2, 14 * NS_PER_MINUTE, false, 0},
+        {"three dark, three live in an hour", 3, 3, 11 * NS_PER_MINUTE, false, 2},
+        {"three dark in a day", 3, 0, 5 * NS_PER_HOUR, false, 0},
+        {"four dark in a day: the walk", 4, 0, 5 * NS_PER_HOUR, false, 2},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        struct fact_party client = party("203.0.113.50", 5060);
+        client.proven = true;
+        bench_open(&bench, slug);
+        for (size_t j = 0; j < detector_count(); j++) {
+            const struct option *option = option_find(detectors[j]->options, SLICE("dark"));
+            struct error error;
+            if (strcmp(detectors[j]->slug, slug) == 0) {
+                void *conf = (void *)(uintptr_t)bench.confs[j].conf;
+                assert_int_equal(
+                    option_parse(option, SLICE("2001:db8:0:0::/64"), conf, "", "dark", &error),
+                    STATUS_OK);
+            }
+        }
+        for (uint32_t target = 0; target < rows[i].dark + rows[i].live; target++) {
+            bool dark = target < rows[i].dark;
+            uint32_t number = dark ? target : 0x10000 + target;
+            ask(&bench, client, number);
+            if (!dark || rows[i].answers) {
+                answer(&bench, client, number);
+            }
+            bench.now_ns += rows[i].gap_ns;
+        }
+        if (bench_severity(&bench, slug) != rows[i].severity) {
+            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
+        }
+        bench_close(&bench);
+    }
+}
+
 /* Answers take back what silence gave. */
 static void test_walk_with_answers(void **state)
 {
@@ -346,6 +403,7 @@ int main(void)
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_sources_apart),
         cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_dark),
         cmocka_unit_test(test_walk_with_answers),
         cmocka_unit_test(test_walk_is_net),
         cmocka_unit_test(test_forced_is_no_silence),
