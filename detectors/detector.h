@@ -84,6 +84,9 @@ struct detector {
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. */
     bool (*heeds)(const struct fact *fact);
+    /* This fact alone says enough of its key to give it an entry while forged sources crowd the
+     * table. NULL = none does. */
+    bool (*marks)(const void *conf, const struct fact *fact);
     /* `lane` (and `cell`, where it has a slab: NULL when the slab is used up) belong to the fact's
      * key. */
     void (*on_fact)(struct detector_context *context, void *lane, void *cell, const void *conf,

@@ -332,6 +332,8 @@ static void print_sip(struct page *page, const struct report *report)
 static void print_missed(struct page *page, const struct report *report)
 {
     uint64_t evicted = figure(report, FIELD_ID_EARSHOT_SENSOR_TABLES_EVICTED);
+    uint64_t refused = figure(report, FIELD_ID_EARSHOT_SENSOR_DETECTORS_REFUSED_NEW) +
+                       figure(report, FIELD_ID_EARSHOT_SENSOR_DETECTORS_REFUSED_CROWDED);
     bool said = false;
 
     page_heading(page, "Not ours, not understood, not seen");
@@ -348,6 +350,14 @@ static void print_missed(struct page *page, const struct report *report)
         page_begin(page, "  forgotten", REPORT_INDENT, PAGE_YELLOW);
         page_count(page, evicted);
         page_string(page, " for want of room in the sensor's tables: figures above may be too low");
+        page_end(page);
+        said = true;
+    }
+    if (refused != 0) {
+        page_begin(page, "  refused", REPORT_INDENT, PAGE_YELLOW);
+        page_count(page, refused);
+        page_string(page, " events of sources that may be forged were not judged: too many such "
+                          "sources at once");
         page_end(page);
         said = true;
     }

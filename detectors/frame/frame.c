@@ -370,7 +370,9 @@ void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_
     *out_counts = (struct frame_counts){.alerts = frame->alerts,
                                         .suppressed = frame->incidents.suppressed,
                                         .facts_lost = frame->facts_lost,
-                                        .evicted = frame->slots.cells_missed};
+                                        .evicted = frame->slots.cells_missed,
+                                        .refused_new = frame->slots.admission.refused_new,
+                                        .refused_crowded = frame->slots.admission.refused_crowded};
     for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
         if (frame->slots.kinds[kind].open) {
             out_counts->evicted += frame->slots.kinds[kind].table.evicted;

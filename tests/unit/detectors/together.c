@@ -60,8 +60,10 @@ static void test_forged_flood(void **state)
     }
     struct frame_counts counts;
     frame_counts(bench.frame, &counts);
-    assert_int_equal(counts.entries, 2048);
-    assert_true(counts.evicted > 990000);
+    /* Nearly all were turned away at the door: a quarter of the entries is theirs. */
+    assert_in_range(counts.entries, 512, 1024);
+    assert_int_equal(counts.evicted, 0);
+    assert_in_range(counts.refused_new + counts.refused_crowded, 990000, 1000000);
     assert_int_equal(bench_count(&bench, "registration-bruteforce", INCIDENT_OPEN), 1);
     frame_end(bench.frame, bench.now_ns);
     const struct incident *told = bench_must(&bench, "registration-bruteforce");
