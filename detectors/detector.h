@@ -107,6 +107,8 @@ void confidence_start(struct confidence *confidence, uint8_t base, const char *w
 void confidence_add(struct confidence *confidence, int points, const char *why);
 /* The points that any detector can give: two-way proof, honest accounts behind the source. */
 void confidence_source(struct confidence *confidence, const struct fact_party *source);
+/* - 15 while the sensor does not hear all that there is: the frame's, for every finding. */
+void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy);
 /* + 10 from three times the threshold on. */
 void confidence_margin(struct confidence *confidence, uint64_t observed, uint64_t threshold);
 

@@ -41,6 +41,8 @@ struct detectors_frame {
     uint64_t shift_ns;
     uint64_t alerts;
     uint64_t facts_lost;
+    bool one_way_capture; /* of the last second */
+    bool lossy_capture;
     void (*on_incident)(void *owner, const struct incident *incident);
     void *owner;
     uint32_t queue_first;
@@ -331,6 +333,8 @@ static void take_fact(struct detectors_frame *frame, const struct fact *fact)
     deliver(frame, fact);
     drain(frame);
     if (fact->kind == FACT_SECOND) {
+        frame->one_way_capture = fact->is.second.one_way_capture;
+        frame->lossy_capture = fact->is.second.lossy_capture;
         while (incidents_expire(&frame->incidents, fact->time_ns)) {
             drain(frame);
         }
@@ -383,6 +387,17 @@ void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_
 
 /* --- what detectors call --- */
 
+/* What is heard in part is believed in part. */
+static void raise_doubted(struct detectors_frame *frame, const struct incidents_report *report)
+{
+    struct finding doubted = *report->finding;
+    struct incidents_report again = *report;
+
+    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture);
+    again.finding = &doubted;
+    incidents_raise(&frame->incidents, &again);
+}
+
 void detector_raise(struct detector_context *context, const struct finding *finding)
 {
     struct detectors_frame *frame = context->frame;
@@ -392,6 +407,10 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .fact = context->fact,
                                       .finding = finding};
 
+    if (frame->one_way_capture || frame->lossy_capture) {
+        raise_doubted(frame, &report);
+        return;
+    }
     incidents_raise(&frame->incidents, &report);
 }
 

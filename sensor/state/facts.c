@@ -434,6 +434,7 @@ bool facts_make(struct facts_view *view, const struct change *change, struct fac
         out_fact->kind = FACT_SECOND;
         out_fact->is.second.second = change->second;
         out_fact->is.second.one_way_capture = view->one_way_capture;
+        out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }
     return false;
