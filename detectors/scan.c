@@ -21,13 +21,13 @@
  * Limits: what is dark is only known from the option. An address that was silent so far may be one
  * that the capture has not come to yet; learning it would make every first minute a scan. TCP
  * connections that are refused are not heard of. */
-#include "detectors/detector.h"
+#include "detectors/frame/limit.h"
+#include "detectors/frame/remembered.h"
 
 enum { TARGETS_MAX = 40, WALK_LIMIT = 4, DARK_WEIGHT = 3 };
 enum { ANSWERED = 1, FAILED = 2, AGAIN = 4, ASKED = 8, DARK = 16 };
 #define SETTLE_MS 1000U /* an answer that takes longer is missing */
 #define ROUND_MS (10U * 60U * 1000U) /* a monitor is back by then */
-#define DAY_MS (24U * 3600U * 1000U)
 
 struct conf {
     uint64_t targets;
@@ -55,9 +55,7 @@ struct lane {
 };
 
 struct target {
-    uint32_t hash;
-    uint32_t asked_ms;
-    uint32_t first_ms;
+    struct remembered is;
     uint32_t flags;
 };
 
@@ -109,51 +107,28 @@ static const struct fact_party *server_of(const struct fact *fact)
 
 static struct target *find(struct cell *cell, uint32_t hash)
 {
-    for (uint32_t i = 0; i < cell->used; i++) {
-        if (cell->targets[i].hash == hash) {
-            return &cell->targets[i];
-        }
-    }
-    return NULL;
-}
-
-/* A free place, or that of the one asked longest ago. */
-static struct target *place(struct cell *cell, uint32_t now_ms)
-{
-    struct target *oldest = &cell->targets[0];
-
-    if (cell->used < TARGETS_MAX) {
-        return &cell->targets[cell->used++];
-    }
-    for (uint32_t i = 1; i < TARGETS_MAX; i++) {
-        if (now_ms - cell->targets[i].asked_ms > now_ms - oldest->asked_ms) {
-            oldest = &cell->targets[i];
-        }
-    }
-    return oldest;
+    return remembered_find(cell->targets, cell->used, sizeof cell->targets[0], hash);
 }
 
 static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns)
 {
-    uint64_t window_ms = window_ns / NS_PER_MS;
     struct tally tally = {0};
 
     for (uint32_t i = 0; i < cell->used; i++) {
         const struct target *target = &cell->targets[i];
-        uint32_t age_ms = now_ms - target->asked_ms;
-        if (age_ms >= window_ms || age_ms >= DAY_MS) {
+        uint32_t age_ms = remembered_age_ms(&target->is, now_ms);
+        if (!remembered_within(&target->is, now_ms, window_ns, NS_PER_DAY)) {
             continue;
         }
         tally.targets++;
         tally.dark += (target->flags & DARK) != 0;
         if ((target->flags & ANSWERED) != 0) {
             tally.answered++;
-        } else if ((target->flags & FAILED) != 0 || now_ms - target->first_ms >= SETTLE_MS) {
+        } else if ((target->flags & FAILED) != 0 || age_ms >= SETTLE_MS) {
             tally.silent++;
         }
         tally.again += (target->flags & AGAIN) != 0;
-        uint32_t first_age_ms = now_ms - target->first_ms;
-        tally.oldest_ms = first_age_ms > tally.oldest_ms ? first_age_ms : tally.oldest_ms;
+        tally.oldest_ms = remembered_older(age_ms, tally.oldest_ms);
     }
     tally.weight = tally.targets + tally.dark * (DARK_WEIGHT - 1);
     return tally;
@@ -200,10 +175,6 @@ static void say(struct detector_context *context, const struct fact *fact, struc
     finding->stage = 1;
     finding->proven_needed = true;
     finding->detail = text_slice(&detail);
-    finding->span_ns = tally->oldest_ms * NS_PER_MS;
-    if (finding->window_ns != 0 && finding->span_ns > finding->window_ns) {
-        finding->span_ns = finding->window_ns;
-    }
     cell->raised = finding->severity > cell->raised ? finding->severity : cell->raised;
     detector_raise(context, finding);
 }
@@ -213,30 +184,23 @@ static void say(struct detector_context *context, const struct fact *fact, struc
 static bool judge_windows(struct detector_context *context, const struct fact *fact,
                           struct cell *cell, const struct conf *conf, bool only_rise)
 {
-    const struct {
-        uint64_t window_ns;
-        uint64_t threshold;
-    } windows[] = {{conf->window_ns, conf->targets},
-                   {NS_PER_HOUR, conf->targets_hour},
-                   {NS_PER_DAY, conf->targets_day}};
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    const struct limit limits[LIMITS] = {{conf->window_ns, conf->targets},
+                                         {NS_PER_HOUR, conf->targets_hour},
+                                         {NS_PER_DAY, conf->targets_day}};
+    uint32_t now_ms = remembered_ms(fact->time_ns);
 
-    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
-        struct tally tally = tally_of(cell, now_ms, windows[i].window_ns);
-        if (tally.weight < windows[i].threshold) {
+    for (size_t i = 0; i < LIMITS; i++) {
+        struct tally tally = tally_of(cell, now_ms, limits[i].window_ns);
+        if (tally.weight < limits[i].threshold) {
             continue;
         }
         uint8_t severity = severity_of(&tally, source_of(fact));
         if (severity == 0 || (only_rise && severity <= cell->raised)) {
             return true;
         }
-        struct finding finding = {.severity = severity,
-                                  .count = tally.targets,
-                                  .observed = tally.weight,
-                                  .threshold = windows[i].threshold,
-                                  .window_ns = windows[i].window_ns,
-                                  .unit = "targets",
-                                  .only_rise = only_rise};
+        struct finding finding = {.severity = severity, .only_rise = only_rise};
+        limit_tell(&limits[i], tally.weight, tally.oldest_ms, "targets", &finding);
+        finding.count = tally.targets;
         say(context, fact, cell, &tally, &finding);
         return true;
     }
@@ -245,7 +209,7 @@ static bool judge_windows(struct detector_context *context, const struct fact *f
 
 static void judge_walk(struct detector_context *context, const struct fact *fact, struct cell *cell)
 {
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t now_ms = remembered_ms(fact->time_ns);
     struct tally tally = tally_of(cell, now_ms, NS_PER_DAY);
 
     if (cell->walk < WALK_LIMIT || source_of(fact)->is_server || tally.silent < WALK_LIMIT ||
@@ -256,6 +220,7 @@ static void judge_walk(struct detector_context *context, const struct fact *fact
                               .count = tally.targets,
                               .observed = tally.silent,
                               .threshold = WALK_LIMIT,
+                              .span_ns = tally.oldest_ms * NS_PER_MS,
                               .unit = "first contacts without an answer"};
     say(context, fact, cell, &tally, &finding);
 }
@@ -310,18 +275,18 @@ static bool may_be_over(const struct cell *cell, const struct conf *conf)
 static void on_question(struct detector_context *context, struct cell *cell,
                         const struct conf *conf, const struct fact *fact, uint32_t hash)
 {
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t now_ms = remembered_ms(fact->time_ns);
     struct target *target = find(cell, hash);
-    bool fresh = target == NULL || now_ms - target->asked_ms >= conf->window_ns / NS_PER_MS;
+    bool fresh = target == NULL || now_ms - target->is.last_ms >= conf->window_ns / NS_PER_MS;
 
     if (target == NULL) {
-        target = place(cell, now_ms);
-        *target = (struct target){.hash = hash, .first_ms = now_ms, .flags = ASKED};
+        target = remembered_place(cell->targets, &cell->used, TARGETS_MAX, sizeof *target, now_ms);
+        *target = (struct target){.is = {.hash = hash, .first_ms = now_ms}, .flags = ASKED};
         begin_target(cell, target, conf, &fact->is.message.server);
-    } else if (now_ms - target->first_ms >= SETTLE_MS) {
+    } else if (remembered_age_ms(&target->is, now_ms) >= SETTLE_MS) {
         target->flags |= AGAIN;
     }
-    target->asked_ms = now_ms;
+    target->is.last_ms = now_ms;
     /* A known target adds nothing but, perhaps, missing answers. */
     bool over = may_be_over(cell, conf) && (fresh || cell->raised == 1) &&
                 judge_windows(context, fact, cell, conf, !fresh);
