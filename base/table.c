@@ -62,10 +62,15 @@ static uint64_t slots_max_of(uint32_t cells_max)
     return slots;
 }
 
+static size_t index_bytes(uint64_t slots)
+{
+    return slots * sizeof(uint64_t) + TABLE_GROUPS * sizeof(uint32_t);
+}
+
 size_t table_bytes_max(const struct table_options *options)
 {
     return (size_t)options->cells_max * stride_of(options->cell_bytes) +
-           slots_max_of(options->cells_max) * sizeof(uint64_t);
+           index_bytes(slots_max_of(options->cells_max));
 }
 
 enum status table_open(struct table *table, const struct table_options *options,
@@ -89,11 +94,13 @@ enum status table_open(struct table *table, const struct table_options *options,
     if (status != STATUS_OK) {
         return status;
     }
-    status = region_open(slots_max * sizeof(uint64_t), &table->index, error);
+    status = region_open(index_bytes(slots_max), &table->index, error);
     if (status != STATUS_OK) {
         region_close(&table->cells);
+        return status;
     }
-    return status;
+    table->weak_groups = (uint32_t *)((uint64_t *)table->index.at + slots_max);
+    return STATUS_OK;
 }
 
 void table_close(struct table *table)

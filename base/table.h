@@ -52,7 +52,7 @@ struct table {
     uint32_t oldest[2]; /* idle queues: 0 weak, 1 strong; TABLE_NONE = empty */
     uint32_t newest[2];
     uint32_t groups[TABLE_GROUPS]; /* cells of a group, by its hash */
-    uint32_t weak_groups[TABLE_GROUPS]; /* weak ones of them */
+    uint32_t *weak_groups; /* weak ones of them; behind the index, touched with its first group */
 };
 
 MUST_USE enum status table_open(struct table *table, const struct table_options *options,

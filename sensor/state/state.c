@@ -182,7 +182,8 @@ static void see_capture(struct state *state, const struct sip_message *message)
     uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
     uint64_t more = state->requests + state->responses - fewer;
     state->view.one_way_capture = fewer == 0 && more >= ONE_WAY_MESSAGES;
-    if (sip_has_anomaly(message, ANOMALY_CAPTURE_TRUNCATED)) {
+    if ((message->flags & SIP_FLAG_CUT) != 0 &&
+        sip_has_anomaly(message, ANOMALY_CAPTURE_TRUNCATED)) {
         state->cut++;
     }
     state->view.cut_messages = state->cut * LOSS_ONE_IN > fewer + more;
