@@ -45,10 +45,15 @@ static uint64_t slots_max_of(uint32_t cells_max)
     return slots;
 }
 
+static size_t index_bytes(uint64_t slots)
+{
+    return slots * sizeof(uint64_t) + TABLE_GROUPS * sizeof(uint32_t);
+}
+
 size_t table_bytes_max(const struct table_options *options)
 {
     return (size_t)options->cells_max * stride_of(options->cell_bytes) +
-           slots_max_of(options->cells_max) * sizeof(uint64_t);
+           index_bytes(slots_max_of(options->cells_max));
 }
 
 enum status table_open(struct table *table, const struct table_options *options,
@@ -72,11 +77,13 @@ enum status table_open(struct table *table, const struct table_options *options,
     if (status != STATUS_OK) {
         return status;
     }
-    status = region_open(slots_max * sizeof(uint64_t), &table->index, error);
+    status = region_open(index_bytes(slots_max), &table->index, error);
     if (status != STATUS_OK) {
         region_close(&table->cells);
+        return status;
     }
-    return status;
+    table->weak_groups = (uint32_t *)((uint64_t *)table->index.at + slots_max);
+    return STATUS_OK;
 }
 
 void table_close(struct table *table)
@@ -255,6 +262,14 @@ static uint32_t choose_victim(const struct table *table)
     return victim;
 }
 
+static void weak_leave(struct table *table, const struct table_head *head)
+{
+    table->weak_used--;
+    if (head->group != GROUP_NONE) {
+        table->weak_groups[head->group]--;
+    }
+}
+
 /* Takes the cell out of index, queue and counts; it is neither free nor used then. */
 static void retire(struct table *table, uint32_t cell)
 {
@@ -266,23 +281,20 @@ static void retire(struct table *table, uint32_t cell)
         table->groups[head->group]--;
     }
     if (queue_of(head) == WEAK) {
-        table->weak_used--;
+        weak_leave(table, head);
     }
     table->used--;
     head->flags = 0;
 }
 
-static uint32_t evict(struct table *table)
+static void evict(struct table *table, uint32_t cell)
 {
-    uint32_t cell = choose_victim(table);
-
     assert(cell != TABLE_NONE);
     if (table->options.on_evict != NULL) {
         table->options.on_evict(table->options.owner, cell, table_at(table, cell));
     }
     retire(table, cell);
     table->evicted++;
-    return cell;
 }
 
 /* --- cells --- */
@@ -301,10 +313,21 @@ static uint32_t cell_take(struct table *table)
     } else if (table->high_water < table->options.cells_max) {
         return table->high_water++; /* fresh from the kernel: zeroed */
     } else {
-        cell = evict(table);
+        cell = choose_victim(table);
+        evict(table, cell);
     }
     memset(table_at(table, cell), 0, table->cell_stride - TABLE_HEAD_BYTES);
     return cell;
+}
+
+static uint16_t bucket_of(uint64_t group)
+{
+    return (uint16_t)((group ^ group >> 32) % TABLE_GROUPS);
+}
+
+uint32_t table_weak_of_group(const struct table *table, uint64_t group)
+{
+    return table->weak_groups[bucket_of(group)];
 }
 
 uint32_t table_take(struct table *table, uint64_t hash, uint64_t group, uint64_t now_ns,
@@ -333,22 +356,40 @@ uint32_t table_add(struct table *table, uint64_t hash, uint64_t group, uint64_t 
     head->flags = FLAG_USED;
     head->group = GROUP_NONE;
     if (group != 0) {
-        head->group = (uint16_t)((group ^ group >> 32) % TABLE_GROUPS);
+        head->group = bucket_of(group);
         table->groups[head->group]++;
+        table->weak_groups[head->group]++;
     }
     queue_enter(table, cell, head);
     return cell;
 }
 
-void table_give(struct table *table, uint32_t cell)
+static void make_free(struct table *table, uint32_t cell)
 {
     struct table_head *head = table_head_at(table, cell);
 
-    assert((head->flags & FLAG_USED) != 0);
-    retire(table, cell);
     head->older = table->free_head;
     table->free_head = cell;
     region_hide(table_at(table, cell), table->cell_stride - TABLE_HEAD_BYTES);
+}
+
+void table_give(struct table *table, uint32_t cell)
+{
+    assert((table_head_at(table, cell)->flags & FLAG_USED) != 0);
+    retire(table, cell);
+    make_free(table, cell);
+}
+
+bool table_evict_idle(struct table *table, uint64_t before_ns)
+{
+    uint32_t cell = table->oldest[WEAK];
+
+    if (cell == TABLE_NONE || table_head_at(table, cell)->touched_ns >= before_ns) {
+        return false;
+    }
+    evict(table, cell);
+    make_free(table, cell);
+    return true;
 }
 
 void table_touch(struct table *table, uint32_t cell, uint64_t now_ns)
@@ -370,7 +411,7 @@ void table_strengthen(struct table *table, uint32_t cell)
         queue_leave(table, head);
         head->flags |= FLAG_STRONG;
         queue_enter(table, cell, head);
-        table->weak_used--;
+        weak_leave(table, head);
     }
 }
 

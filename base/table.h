@@ -64,6 +64,7 @@ struct table {
     uint32_t oldest[2]; /* idle queues: 0 weak, 1 strong; TABLE_NONE = empty */
     uint32_t newest[2];
     uint32_t groups[TABLE_GROUPS]; /* cells of a group, by its hash */
+    uint32_t *weak_groups; /* weak ones of them; behind the index, touched with its first group */
 };
 
 MUST_USE enum status table_open(struct table *table, const struct table_options *options,
@@ -102,6 +103,8 @@ uint32_t table_take(struct table *table, uint64_t hash, uint64_t group, uint64_t
 /* The same for a hash that table_find() has just not found. */
 uint32_t table_add(struct table *table, uint64_t hash, uint64_t group, uint64_t now_ns);
 void table_give(struct table *table, uint32_t cell);
+/* Evicts the weak entry that was idle longest, if that is since `before_ns`. */
+bool table_evict_idle(struct table *table, uint64_t before_ns);
 void table_touch(struct table *table, uint32_t cell,
                  uint64_t now_ns); /* now the youngest of its queue */
 /* To the young end of the strong queue; what was strong stays so. Does not touch. */
@@ -113,6 +116,8 @@ static inline void *table_at(const struct table *table, uint32_t cell)
     assert_hot(cell < table->high_water);
     return (uint8_t *)table->cells.at + (size_t)cell * table->cell_stride + TABLE_HEAD_BYTES;
 }
+/* Weak entries of that group, and of those whose hash falls into the same of TABLE_GROUPS. */
+uint32_t table_weak_of_group(const struct table *table, uint64_t group);
 static inline uint64_t table_hash_of(const struct table *table, uint32_t cell)
 {
     return table_head_at(table, cell)->hash;

@@ -89,6 +89,9 @@ struct detector {
      * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
      * suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
+    /* This fact alone says enough of its key to give it an entry while forged sources crowd the
+     * table. NULL = none does. */
+    bool (*marks)(const void *conf, const struct fact *fact);
     /* `lane` (and `cell`, where it has a slab: NULL when the slab is used up) belong to the fact's
      * key. */
     void (*on_fact)(struct detector_context *context, void *lane, void *cell, const void *conf,
@@ -109,6 +112,8 @@ void confidence_start(struct confidence *confidence, uint8_t base, const char *w
 void confidence_add(struct confidence *confidence, int points, const char *why);
 /* The points that any detector can give: two-way proof, honest accounts behind the source. */
 void confidence_source(struct confidence *confidence, const struct fact_party *source);
+/* - 15 while the sensor does not hear all that there is: the frame's, for every finding. */
+void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy);
 /* + 10 from three times the threshold on. */
 void confidence_margin(struct confidence *confidence, uint64_t observed, uint64_t threshold);
 

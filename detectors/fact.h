@@ -223,6 +223,7 @@ struct fact_flow {
 struct fact_second {
     uint64_t second;
     bool one_way_capture; /* requests without answers, or answers without requests, all over */
+    bool lossy_capture; /* more than 0.5 % of messages or frames did not reach us whole */
 };
 
 /* An incident opened, rose or closed: how detectors hear of each other. */

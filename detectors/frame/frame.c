@@ -57,6 +57,8 @@ struct detectors_frame {
     bool *raised; /* rules that ever raised a finding */
     uint64_t alerts;
     uint64_t facts_lost;
+    bool one_way_capture; /* of the last second */
+    bool lossy_capture;
     void (*on_incident)(void *owner, const struct incident *incident);
     void *owner;
     uint32_t queue_first;
@@ -415,6 +417,8 @@ static void take_fact(struct detectors_frame *frame, const struct fact *fact)
     deliver(frame, fact);
     drain(frame);
     if (fact->kind == FACT_SECOND) {
+        frame->one_way_capture = fact->is.second.one_way_capture;
+        frame->lossy_capture = fact->is.second.lossy_capture;
         while (incidents_expire(&frame->incidents, fact->time_ns)) {
             drain(frame);
         }
@@ -469,7 +473,9 @@ void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_
     *out_counts = (struct frame_counts){.alerts = frame->alerts,
                                         .suppressed = frame->incidents.suppressed,
                                         .facts_lost = frame->facts_lost,
-                                        .evicted = frame->slots.cells_missed};
+                                        .evicted = frame->slots.cells_missed,
+                                        .refused_new = frame->slots.admission.refused_new,
+                                        .refused_crowded = frame->slots.admission.refused_crowded};
     for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
         if (frame->slots.kinds[kind].open) {
             out_counts->evicted += frame->slots.kinds[kind].table.evicted;
@@ -479,6 +485,17 @@ void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_
 }
 
 /* --- what detectors call --- */
+
+/* What is heard in part is believed in part. */
+static void raise_doubted(struct detectors_frame *frame, const struct incidents_report *report)
+{
+    struct finding doubted = *report->finding;
+    struct incidents_report again = *report;
+
+    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture);
+    again.finding = &doubted;
+    incidents_raise(&frame->incidents, &again);
+}
 
 void detector_raise(struct detector_context *context, const struct finding *finding)
 {
@@ -490,6 +507,10 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .finding = finding};
 
     frame->raised[context->rule] = true;
+    if (frame->one_way_capture || frame->lossy_capture) {
+        raise_doubted(frame, &report);
+        return;
+    }
     incidents_raise(&frame->incidents, &report);
 }
 

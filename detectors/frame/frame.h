@@ -58,6 +58,9 @@ struct frame_counts {
     uint64_t suppressed; /* findings folded into an open one or a storm */
     uint64_t facts_lost; /* INCIDENT facts deeper than 64 */
     uint64_t evicted;
+    uint64_t
+        refused_new; /* facts of unproven keys not seen often enough, while a table was crowded */
+    uint64_t refused_crowded; /* the same of keys whose /24 or /48 had its share */
     uint64_t entries; /* in use */
 };
 void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_counts);

@@ -17,7 +17,8 @@
 #define UNCLEARED
 #endif
 
-enum { SENSOR_RECORD_EVERY_S = 10 };
+enum { SENSOR_RECORD_EVERY_S = 10, LOSS_ONE_IN = 200 };
+
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
 enum { FAR_AHEAD = 12, NEAR_AHEAD = 6, NEXT_AHEAD = 3, AHEAD = 16 };
 
@@ -49,6 +50,8 @@ struct analyst {
     uint64_t first_ns;
     uint64_t last_ns;
     uint64_t counts[COUNT_TOTAL];
+    uint64_t frames_before; /* counts as they were ten seconds ago */
+    uint64_t lost_before;
 };
 
 static void wait_for_writer(struct analyst *analyst)
@@ -253,6 +256,20 @@ static void tell_sensor(struct analyst *analyst, uint64_t time_ns, bool last)
     telemetry_sensor(analyst->telemetry, &sensor);
 }
 
+/* Frames that did not reach us whole, in the ten seconds since the workers told their counts. */
+static void judge_loss(struct analyst *analyst)
+{
+    const uint64_t *reasons = analyst->counts + COUNT_REASON_FIRST;
+    uint64_t frames = analyst->counts[COUNT_FRAMES];
+    uint64_t lost =
+        reasons[REASON_SNAP_CUT] + reasons[REASON_IP_TRIMMED] + reasons[REASON_FRAME_CUT];
+
+    state_facts_view(analyst->state)->lost_frames =
+        (lost - analyst->lost_before) * LOSS_ONE_IN > frames - analyst->frames_before;
+    analyst->frames_before = frames;
+    analyst->lost_before = lost;
+}
+
 static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
 {
     if (mark->head.key == analyst->mark_key && mark->head.sub == analyst->mark_sub) {
@@ -264,6 +281,9 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
         frame_shift(analyst->frame, mark->shift_ns);
     }
     analyst->now_ns = mark->second * NS_PER_S;
+    if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
+        judge_loss(analyst);
+    }
     state_mark(analyst->state, mark);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         tell_sensor(analyst, analyst->now_ns, false);

@@ -516,6 +516,7 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         out_fact->transport = 0;
         out_fact->is.second.second = change->second;
         out_fact->is.second.one_way_capture = view->one_way_capture;
+        out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }
     return false;

@@ -16,10 +16,11 @@
  * own success. A failure is counted before the registration is fed, which tells how many there have
  * been. Transactions of upper hops are left out of both.
  *
- * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. */
+ * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. Lossy: more than
+ * one message in LOSS_ONE_IN was cut by the capture. */
 #include "sensor/state/state.h"
 
-enum { ONE_WAY_MESSAGES = 20 };
+enum { ONE_WAY_MESSAGES = 20, LOSS_ONE_IN = 200 };
 
 struct state {
     struct transaction_table *transactions;
@@ -36,6 +37,7 @@ struct state {
     bool holding;
     uint64_t requests;
     uint64_t responses;
+    uint64_t cut; /* of both */
     struct facts_view view;
 };
 
@@ -174,9 +176,10 @@ static void move(struct state *state, uint64_t now_ns)
     }
 }
 
-static void see_direction(struct state *state, bool is_response)
+/* What the messages say of the capture itself. */
+static void see_capture(struct state *state, const struct sip_message *message)
 {
-    if (is_response) {
+    if (sip_is_response(message)) {
         state->responses++;
     } else {
         state->requests++;
@@ -184,6 +187,11 @@ static void see_direction(struct state *state, bool is_response)
     uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
     uint64_t more = state->requests + state->responses - fewer;
     state->view.one_way_capture = fewer == 0 && more >= ONE_WAY_MESSAGES;
+    if ((message->flags & SIP_FLAG_CUT) != 0 &&
+        sip_has_anomaly(message, ANOMALY_CAPTURE_TRUNCATED)) {
+        state->cut++;
+    }
+    state->view.cut_messages = state->cut * LOSS_ONE_IN > fewer + more;
 }
 
 /* The final answer counts for account and source: the first one, at the lowest hop. */
@@ -219,7 +227,7 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
 {
     struct transaction_view view;
 
-    see_direction(state, sip_is_response(&sip->message));
+    see_capture(state, &sip->message);
     proof_see_sip(state->proof, sip);
     state->holding = true;
     transaction_see(state->transactions, sip, &view);

@@ -183,6 +183,36 @@ static void one_way(void **unused)
     }
 }
 
+/* One message in two hundred may be cut, two may not; a hundred whole ones more make it good. What
+ * the analyst knows of frames says the same. */
+static void lossy(void **unused)
+{
+    static struct stage stage;
+    struct mark_sighting mark = {.head = {.kind = SIGHTING_MARK}};
+    (void)unused;
+
+    stage_open(&stage);
+    struct facts_view *view = state_facts_view(stage.state);
+    for (uint32_t i = 1; i <= 600; i++) {
+        SAY(&stage, .at_ms = i, .cseq = i, .what = "OPTIONS", .cut = i % 200 == 0 || i == 399);
+        assert_int_equal(view->cut_messages, i >= 399);
+    }
+    for (uint32_t i = 601; i <= 800; i++) {
+        SAY(&stage, .at_ms = i, .cseq = i, .what = "OPTIONS");
+    }
+    assert_false(view->cut_messages);
+    for (unsigned i = 0; i < 2; i++) {
+        stage.count = 0;
+        view->lost_frames = i == 1;
+        mark.second = WIRE_START_NS / NS_PER_S + 2 + i;
+        state_mark(stage.state, &mark);
+        const struct one *last = &stage.all[stage.count - 1];
+        assert_int_equal(last->fact.kind, FACT_SECOND);
+        assert_int_equal(last->fact.is.second.lossy_capture, i == 1);
+    }
+    state_close(stage.state);
+}
+
 static void marks_and_end(void **unused)
 {
     static struct stage stage;
@@ -233,9 +263,10 @@ static void time_goes_on(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_order),      cmocka_unit_test(call_behind_message),
-        cmocka_unit_test(failures),      cmocka_unit_test(one_way),
-        cmocka_unit_test(marks_and_end), cmocka_unit_test(time_goes_on),
+        cmocka_unit_test(in_order),     cmocka_unit_test(call_behind_message),
+        cmocka_unit_test(failures),     cmocka_unit_test(one_way),
+        cmocka_unit_test(lossy),        cmocka_unit_test(marks_and_end),
+        cmocka_unit_test(time_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
