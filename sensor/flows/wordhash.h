@@ -84,8 +84,7 @@ static inline struct wordhash_ends wordhash_ends_of(uint64_t source, uint16_t so
 {
     uint64_t from = source + source_port;
     uint64_t to = destination + destination_port;
-    return (struct wordhash_ends){
-        .from = from, .to = to, .both = hash_fold(from, to) + protocol};
+    return (struct wordhash_ends){.from = from, .to = to, .both = hash_fold(from, to) + protocol};
 }
 
 #endif
