@@ -165,7 +165,8 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
     sip_lines_start(&lines, at, kept - skip);
     sip_lines_next(&lines);
     const char *start_end = (const char *)at + lines.start_end;
-    if (lines.count == 0 || !sip_start_fits((const char *)at, start_end, known)) {
+    if (lines.count == 0 || (!sip_start_fits_plain(&lines.marks, lines.start_end) &&
+                             !sip_start_fits((const char *)at, start_end, known))) {
         return REASON_SIP_NOT;
     }
     start_message(out_message, at, transport);

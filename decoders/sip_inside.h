@@ -200,9 +200,9 @@ static inline const char *sip_line_end(const char *begin, const char *at, const 
 #if SIP_VECTOR_BYTES > 1
     const __m128i cr = _mm_set1_epi8('\r');
     const __m128i lf = _mm_set1_epi8('\n');
-    for (; to - begin >= 16 && at < to; at += 16) {
-        /* The last bytes are read as the end of whole 16. */
-        const char *from = to - at < 16 ? to - 16 : at;
+    const char *from = at;
+    while (to - begin >= 16 && at < to) {
+        from = to - at < 16 ? to - 16 : at; /* the last bytes as the end of whole 16 */
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
         uint32_t ends = (uint32_t)_mm_movemask_epi8(
             _mm_or_si128(_mm_cmpeq_epi8(bytes, cr), _mm_cmpeq_epi8(bytes, lf)));
@@ -210,8 +210,8 @@ static inline const char *sip_line_end(const char *begin, const char *at, const 
         if (ends != 0) {
             return at + __builtin_ctz(ends);
         }
+        at = from + 16;
     }
-    at = at < to || to - begin < 16 ? at : to;
 #endif
     (void)begin;
     while (at < to && *at != '\r' && *at != '\n') {
@@ -267,6 +267,8 @@ void sip_lines_next(
 
 /* --- start line: sip_start.c --- */
 bool sip_start_fits(const char *from, const char *to, bool known);
+/* The same of the first `to` bytes of a marked message; false says nothing. */
+bool sip_start_fits_plain(const struct sip_marks *marks, uint32_t to);
 /* The line [from, end) of a stream whose bytes end at `to`. */
 bool sip_start_likely(const char *from, const char *end, const char *to);
 /* `cut`: the line may have lost its end, so only its first words are read and nothing is judged. */
@@ -320,8 +322,6 @@ struct sip_plain_parameter {
 };
 
 struct sip_plain {
-    struct part display;
-    struct part tag;
     struct part expires; /* at > 0 where there is such a parameter */
     struct part q;
 };
@@ -360,7 +360,7 @@ bool sip_plain_uri(const struct sip_marks *marks, uint32_t from, uint32_t to,
                    struct sip_uri *out_uri);
 /* [display] <URI>[;parameters], no list */
 bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
-                       struct sip_plain *out_plain);
+                       struct part *out_display, struct part *out_tag, struct sip_plain *out_rest);
 /* Behind the port whose colon stands at `at`. */
 uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port);
 

@@ -268,13 +268,13 @@ struct masks {
 };
 
 #if SIP_VECTOR_BYTES > 1
-/* One more than a byte is, as a signed number, below 0x21 where the byte is a control, DEL or above
- * it. */
+/* One more than a byte is, less 0x21 without wrapping, is negative where the byte is a control, DEL
+ * or above it. */
 static ALWAYS_INLINE uint64_t odd16(__m128i bytes)
 {
     __m128i one_more = _mm_add_epi8(bytes, _mm_set1_epi8(1));
 
-    return (uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(one_more, _mm_set1_epi8(0x21)));
+    return (uint32_t)_mm_movemask_epi8(_mm_subs_epi8(one_more, _mm_set1_epi8(0x21)));
 }
 
 /* All ones where a byte is one of the `count` from `first` on. */
@@ -330,7 +330,7 @@ AVX2 static ALWAYS_INLINE uint64_t odd32(__m256i bytes)
 {
     __m256i one_more = _mm256_add_epi8(bytes, _mm256_set1_epi8(1));
 
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), one_more));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_subs_epi8(one_more, _mm256_set1_epi8(0x21)));
 }
 
 AVX2 static ALWAYS_INLINE struct masks masks_avx2(const uint8_t *at)
@@ -632,12 +632,15 @@ static void rows_name(struct sip_lines *lines, uint32_t first)
         row++;
     }
     const uint32_t last = lines->bytes < 16 ? 0 : lines->bytes - 16;
+    const struct sip_row *wide = end; /* behind the last row from which 16 bytes can be loaded */
+    while (wide > row && wide[-1].value.at > last) {
+        wide--;
+    }
+    for (; row < wide; row++) {
+        row_fill(lines, text, row);
+    }
     for (; row < end; row++) {
-        if (row->value.at <= last) {
-            row_fill(lines, text, row);
-        } else {
-            row_unusual(lines, row->value.at, row->value.at + row->value.bytes, row);
-        }
+        row_seldom(lines, row);
     }
 }
 

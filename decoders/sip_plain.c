@@ -59,33 +59,37 @@ static uint32_t uri_parameters(const struct sip_marks *marks, uint32_t at)
     return at;
 }
 
+/* Writes *out_uri also where it returns 0. */
 static ALWAYS_INLINE uint32_t plain_uri(const struct sip_marks *marks, uint32_t from,
                                         struct sip_uri *out_uri)
 {
     const char *text = marks->text;
-    struct sip_uri uri = {.whole = {.at = from}, .scheme = SIP_SCHEME_SIP};
     uint32_t at = from + 4;
     uint32_t end = sip_mark_next(marks, at);
 
+    out_uri->scheme = SIP_SCHEME_SIP;
+    out_uri->port = 0;
+    out_uri->user_is_phone = false;
+    out_uri->user = (struct part){.at = 0};
     while (text[end] == '+') { /* of a user that is a telephone number */
         end = sip_mark_next(marks, end + 1);
     }
     if (text[end] == '@') {
-        uri.user = (struct part){.at = at, .bytes = end - at};
+        out_uri->user = (struct part){.at = at, .bytes = end - at};
         if (end == at) {
             return 0;
         }
         at = end + 1;
         end = sip_mark_next(marks, at);
-    } else if (text[at] == '+' || end == at || sip_mark_next(marks, at) != end) {
+    } else if (sip_mark_next(marks, at) != end) {
         return 0;
     }
-    uri.host = (struct part){.at = at, .bytes = end - at};
+    out_uri->host = (struct part){.at = at, .bytes = end - at};
     if (end == at) {
         return 0;
     }
     if (text[end] == ':') {
-        end = sip_plain_port(marks, end, &uri.port);
+        end = sip_plain_port(marks, end, &out_uri->port);
         if (end == 0) {
             return 0;
         }
@@ -93,10 +97,9 @@ static ALWAYS_INLINE uint32_t plain_uri(const struct sip_marks *marks, uint32_t 
     if (text[end] == ';') {
         at = end;
         end = uri_parameters(marks, at);
-        uri.user_is_phone = sip_uri_is_phone(text + at, text + end);
+        out_uri->user_is_phone = sip_uri_is_phone(text + at, text + end);
     }
-    uri.whole.bytes = end - from;
-    *out_uri = uri;
+    out_uri->whole = (struct part){.at = from, .bytes = end - from};
     return end;
 }
 
@@ -145,21 +148,20 @@ static ALWAYS_INLINE uint32_t plain_display(const struct sip_marks *marks, uint3
 }
 
 bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
-                       struct sip_plain *out_plain)
+                       struct part *out_display, struct part *out_tag, struct sip_plain *out_rest)
 {
     const char *text = marks->text;
     const uint32_t to = value.at + value.bytes;
     uint32_t at = value.at;
+    struct part tag = {.at = 0};
 
     if (to >= marks->bytes || value.bytes < 8) {
         return false;
     }
-    out_plain->display = (struct part){.at = 0};
-    out_plain->tag = (struct part){.at = 0};
-    out_plain->expires = (struct part){.at = 0};
-    out_plain->q = (struct part){.at = 0};
+    *out_display = (struct part){.at = 0};
+    *out_rest = (struct sip_plain){.q.at = 0};
     if (text[at] != '<') {
-        at = plain_display(marks, at, to, &out_plain->display);
+        at = plain_display(marks, at, to, out_display);
         if (at == 0) {
             return false;
         }
@@ -181,12 +183,13 @@ bool sip_plain_address(const struct sip_marks *marks, struct part value, struct 
             if (parameter.value.bytes == 0) {
                 return false;
             }
-            out_plain->tag = out_plain->tag.at == 0 ? parameter.value : out_plain->tag;
+            tag = tag.at == 0 ? parameter.value : tag;
         } else if (parameter.name.bytes == 7 && SIP_SAME(name, 7, "expires")) {
-            out_plain->expires = parameter.value;
+            out_rest->expires = parameter.value;
         } else if (parameter.name.bytes == 1 && (*name | 0x20) == 'q') {
-            out_plain->q = parameter.value;
+            out_rest->q = parameter.value;
         }
     }
+    *out_tag = tag;
     return true;
 }
