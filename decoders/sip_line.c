@@ -4,7 +4,7 @@
  *   mask                                       1  1                       1  1  1  1
  *
  * A mask of 64 bytes has a bit for each byte that is not printable ASCII. In a clean message these
- * are the line ends and nothing else, so the loop below runs once a line and not once a byte;
+ * are the line ends and nothing else, so rows_cut() runs once a line and not once a byte;
  * whatever else it meets (a tab, a control byte, UTF-8, a stray CR) is remembered in `saw`, and
  * only then somebody looks at the text again. A second mask, of all signs, is kept for those who
  * read the values (struct sip_marks). The masks come from AVX2, SSE2 or plain C: the only
@@ -15,9 +15,9 @@
  * that is too liberal here sees headers that no server sees). A line that begins with SP or HTAB
  * goes on with the line before (section 7.3.1).
  *
- * Names are found without a chain of comparisons: first letter, last letter and length choose one
- * of 256 slots, whose name must then be equal. -Woverride-init makes a compile error of two names
- * that want one slot. */
+ * Names are found without a chain of comparisons: the first two letters, the last two and the length
+ * choose one of 256 slots, whose name must then be equal. -Woverride-init makes a compile error of
+ * two names that want one slot. */
 #include "decoders/sip_inside.h"
 
 #if SIP_VECTOR_BYTES > 1
