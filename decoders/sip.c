@@ -52,10 +52,10 @@ static inline void take_row(struct sip_work *work, const struct sip_row *row)
         }
         return;
     }
-    uint64_t bit = UINT64_C(1) << row->header;
-    if ((work->seen & bit) == 0) {
-        work->seen |= bit;
-        work->first[row->header] = row->value;
+    uint64_t header = row->header;
+    if ((work->seen >> header & 1) == 0) {
+        work->seen |= UINT64_C(1) << header;
+        work->first[header] = row->value;
     } else {
         sip_check_repeated(work, (enum sip_header)row->header,
                            slice_of(work->raw + row->value.at, row->value.bytes));

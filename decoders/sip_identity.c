@@ -61,8 +61,9 @@ static __attribute__((noinline)) bool address_judge(struct sip_work *work, struc
     return true;
 }
 
-static bool address_check(struct sip_work *work, enum sip_header header, struct sip_uri *out_uri,
-                          struct part *out_display, struct part *out_tag)
+static ALWAYS_INLINE bool address_check(struct sip_work *work, enum sip_header header,
+                                        struct sip_uri *out_uri, struct part *out_display,
+                                        struct part *out_tag)
 {
     SIP_UNINITIALIZED struct sip_plain rest;
 
@@ -98,7 +99,7 @@ static void call_id_check(struct sip_work *work)
 }
 
 /* A method of another case than in the start line is the same sloppiness, and told there. */
-static void cseq_method_check(struct sip_message *message, struct slice token)
+static ALWAYS_INLINE void cseq_method_check(struct sip_message *message, struct slice token)
 {
     struct slice method = sip_part(message, message->method_text);
 
@@ -157,7 +158,7 @@ static __attribute__((noinline)) void cseq_judge(struct sip_work *work)
 }
 
 /* "number method" with one space between them, from mark to mark. */
-static bool cseq_plain(struct sip_work *work)
+static ALWAYS_INLINE bool cseq_plain(struct sip_work *work)
 {
     const struct sip_marks *marks = work->marks;
     struct part value = work->first[SIP_HEADER_CSEQ];
@@ -242,7 +243,7 @@ static bool q_fits(struct slice q)
 }
 
 /* Parameters of one value; those that are not there are SLICE_NONE. */
-static void contact_take(struct sip_work *work, struct slice expires, struct slice q)
+static ALWAYS_INLINE void contact_take(struct sip_work *work, struct slice expires, struct slice q)
 {
     struct sip_message *message = work->message;
     uint64_t seconds = UINT32_MAX;

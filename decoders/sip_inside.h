@@ -361,8 +361,38 @@ bool sip_plain_uri(const struct sip_marks *marks, uint32_t from, uint32_t to,
 /* [display] <URI>[;parameters], no list */
 bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
                        struct part *out_display, struct part *out_tag, struct sip_plain *out_rest);
-/* Behind the port whose colon stands at `at`. */
-uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port);
+/* The number behind the colon at `at`, which ends at `end`; returns `end`. */
+uint32_t sip_plain_port_seldom(const struct sip_marks *marks, uint32_t at, uint32_t end,
+                               uint16_t *out_port);
+
+/* Four bytes that are digits, as nearly all ports are. */
+static ALWAYS_INLINE bool sip_four_digits(const char *at, uint32_t *out_number)
+{
+    uint32_t digits;
+
+    memcpy(&digits, at, sizeof digits);
+    digits = le32toh(digits) - 0x30303030;
+    if (((digits | (digits + 0x06060606)) & 0xf0f0f0f0) != 0) {
+        return false;
+    }
+    digits = digits * 10 + (digits >> 8); /* pairs in the bytes 0 and 2 */
+    *out_number = (digits & 0xff) * 100 + (digits >> 16 & 0xff);
+    return true;
+}
+
+/* Behind the port whose colon stands at `at`; 0 = none, or none that is in range. */
+static ALWAYS_INLINE uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at,
+                                             uint16_t *out_port)
+{
+    uint32_t end = sip_mark_next(marks, at + 1);
+    uint32_t port;
+
+    if (end - at != 5 || !sip_four_digits(marks->text + at + 1, &port)) {
+        return sip_plain_port_seldom(marks, at, end, out_port);
+    }
+    *out_port = (uint16_t)port;
+    return end;
+}
 
 /* --- one message's work --- */
 struct sip_work {

@@ -357,17 +357,29 @@ static ALWAYS_INLINE struct masks masks_plain(const uint8_t *at)
 }
 #endif
 
+/* Fewer than 64 bytes, and none before them that could be read too. */
+static __attribute__((noinline)) struct masks masks_few(const uint8_t *at, uint32_t bytes)
+{
+    uint8_t room[64] = {0};
+    unsigned left_out = 64 - bytes;
+
+    memcpy(room + left_out, at, bytes);
+#if SIP_VECTOR_BYTES > 1
+    struct masks masks = masks_sse2(room);
+#else
+    struct masks masks = masks_plain(room);
+#endif
+    return (struct masks){.odd = masks.odd >> left_out, .marks = masks.marks >> left_out};
+}
+
 /* The last block, of `bytes` < 64 behind `before` others: read as the end of a whole one. */
 static ALWAYS_INLINE struct masks masks_last(const uint8_t *at, uint32_t bytes, uint32_t before,
                                              struct masks (*masks_of)(const uint8_t *at))
 {
-    SIP_UNINITIALIZED uint8_t room[64];
     unsigned left_out = 64 - bytes;
 
     if (before < left_out) {
-        memset(room, 'x', sizeof room);
-        memcpy(room + left_out, at, bytes);
-        at = room + left_out;
+        return masks_few(at, bytes);
     }
     struct masks masks = masks_of(at - left_out);
     return (struct masks){.odd = masks.odd >> left_out, .marks = masks.marks >> left_out};

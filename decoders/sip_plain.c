@@ -12,37 +12,14 @@
  * end of the text, which is a mark, and white space or a line end. */
 #include "decoders/sip_inside.h"
 
-/* Digits one by one, which all four are. */
-static ALWAYS_INLINE bool four_digits(const char *at, uint32_t *out_number)
-{
-    uint32_t digits;
-
-    memcpy(&digits, at, sizeof digits);
-    digits = le32toh(digits) - 0x30303030;
-    if (((digits | (digits + 0x06060606)) & 0xf0f0f0f0) != 0) {
-        return false;
-    }
-    digits = digits * 10 + (digits >> 8); /* pairs in the bytes 0 and 2 */
-    *out_number = (digits & 0xff) * 100 + (digits >> 16 & 0xff);
-    return true;
-}
-
-/* Behind the port whose colon stands at `at`; 0 = none, or none that is in range. */
-uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port)
+uint32_t sip_plain_port_seldom(const struct sip_marks *marks, uint32_t at, uint32_t end,
+                               uint16_t *out_port)
 {
     enum { PORT_DIGITS = 5 };
-    const char *text = marks->text;
-    uint32_t end = sip_mark_next(marks, at + 1);
     uint32_t bytes = end - at - 1;
     uint64_t port = 0;
-    uint32_t four = 0;
 
-    if (bytes == 4) {
-        bool fits = four_digits(text + at + 1, &four);
-        *out_port = (uint16_t)four;
-        return fits ? end : 0;
-    }
-    if (bytes > PORT_DIGITS || !sip_number(slice_of(text + at + 1, bytes), &port) ||
+    if (bytes > PORT_DIGITS || !sip_number(slice_of(marks->text + at + 1, bytes), &port) ||
         port > UINT16_MAX) {
         return 0;
     }

@@ -441,8 +441,6 @@ bool sip_start_fits_plain(const struct sip_marks *marks, uint32_t to)
 void sip_start_decode(struct sip_message *message, const struct sip_marks *marks, const char *from,
                       const char *to, bool cut)
 {
-    const char *end = trim_line(from, to);
-
     if (cut) {
         start_cut(message, from, to);
         return;
@@ -450,6 +448,7 @@ void sip_start_decode(struct sip_message *message, const struct sip_marks *marks
     if (start_plain(message, marks, (uint32_t)(to - from))) {
         return;
     }
+    const char *end = trim_line(from, to);
     message->uri = (struct sip_uri){.port = 0};
     if (STARTS(from, end, "sip/")) {
         status_line(message, from, to); /* a reason phrase may end with SP */

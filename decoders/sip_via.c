@@ -83,7 +83,7 @@ static bool is_broadcast(const char *from, const char *to)
            (addr_is_broadcast(&addr) || addr_is_multicast(&addr) || addr_is_unspecified(&addr));
 }
 
-static bool transport_fits(struct slice name, enum sip_transport transport)
+static ALWAYS_INLINE bool transport_fits(struct slice name, enum sip_transport transport)
 {
     switch (transport) {
     case SIP_UDP:
