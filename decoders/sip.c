@@ -52,10 +52,10 @@ static inline void take_row(struct sip_work *work, const struct sip_row *row)
         }
         return;
     }
-    uint64_t bit = UINT64_C(1) << row->header;
-    if ((work->seen & bit) == 0) {
-        work->seen |= bit;
-        work->first[row->header] = row->value;
+    uint64_t header = row->header;
+    if ((work->seen >> header & 1) == 0) {
+        work->seen |= UINT64_C(1) << header;
+        work->first[header] = row->value;
     } else {
         sip_check_repeated(work, (enum sip_header)row->header,
                            slice_of(work->raw + row->value.at, row->value.bytes));
@@ -165,7 +165,8 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
     sip_lines_start(&lines, at, kept - skip);
     sip_lines_next(&lines);
     const char *start_end = (const char *)at + lines.start_end;
-    if (lines.count == 0 || !sip_start_fits((const char *)at, start_end, known)) {
+    if (lines.count == 0 || (!sip_start_fits_plain(&lines.marks, lines.start_end) &&
+                             !sip_start_fits((const char *)at, start_end, known))) {
         return REASON_SIP_NOT;
     }
     start_message(out_message, at, transport);

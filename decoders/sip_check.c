@@ -148,7 +148,8 @@ static void route_check(struct sip_message *message, struct slice value)
 }
 
 /* One line of a header that is judged line by line. */
-static void line_check(struct sip_work *work, enum sip_header header, struct slice value)
+static ALWAYS_INLINE void line_check(struct sip_work *work, enum sip_header header,
+                                     struct slice value)
 {
     struct sip_message *message = work->message;
 

@@ -61,17 +61,16 @@ static __attribute__((noinline)) bool address_judge(struct sip_work *work, struc
     return true;
 }
 
-static bool address_check(struct sip_work *work, enum sip_header header, struct sip_uri *out_uri,
-                          struct part *out_display, struct part *out_tag)
+static ALWAYS_INLINE bool address_check(struct sip_work *work, enum sip_header header,
+                                        struct sip_uri *out_uri, struct part *out_display,
+                                        struct part *out_tag)
 {
-    SIP_UNINITIALIZED struct sip_plain plain;
+    SIP_UNINITIALIZED struct sip_plain rest;
 
-    if (sip_first(work, header).bytes == 0) {
+    if (!sip_has(work, header) || work->first[header].bytes == 0) {
         return false;
     }
-    if (sip_plain_address(work->marks, work->first[header], out_uri, &plain)) {
-        *out_display = plain.display;
-        *out_tag = plain.tag;
+    if (sip_plain_address(work->marks, work->first[header], out_uri, out_display, out_tag, &rest)) {
         return true;
     }
     return address_judge(work, sip_first(work, header), out_uri, out_display, out_tag);
@@ -100,7 +99,7 @@ static void call_id_check(struct sip_work *work)
 }
 
 /* A method of another case than in the start line is the same sloppiness, and told there. */
-static void cseq_method_check(struct sip_message *message, struct slice token)
+static ALWAYS_INLINE void cseq_method_check(struct sip_message *message, struct slice token)
 {
     struct slice method = sip_part(message, message->method_text);
 
@@ -159,7 +158,7 @@ static __attribute__((noinline)) void cseq_judge(struct sip_work *work)
 }
 
 /* "number method" with one space between them, from mark to mark. */
-static bool cseq_plain(struct sip_work *work)
+static ALWAYS_INLINE bool cseq_plain(struct sip_work *work)
 {
     const struct sip_marks *marks = work->marks;
     struct part value = work->first[SIP_HEADER_CSEQ];
@@ -198,12 +197,12 @@ void sip_identity_check(struct sip_work *work)
                !work->cut) {
         sip_anomaly(message, ANOMALY_MISSING_TO_TAG);
     }
-    if (sip_first(work, SIP_HEADER_CALL_ID).bytes > 0) {
+    if (sip_has(work, SIP_HEADER_CALL_ID) && work->first[SIP_HEADER_CALL_ID].bytes > 0) {
         call_id_check(work);
     } else {
         missing |= SIP_BIT(CALL_ID);
     }
-    if (sip_first(work, SIP_HEADER_CSEQ).bytes > 0) {
+    if (sip_has(work, SIP_HEADER_CSEQ) && work->first[SIP_HEADER_CSEQ].bytes > 0) {
         if (!cseq_plain(work)) {
             cseq_judge(work);
         }
@@ -244,7 +243,7 @@ static bool q_fits(struct slice q)
 }
 
 /* Parameters of one value; those that are not there are SLICE_NONE. */
-static void contact_take(struct sip_work *work, struct slice expires, struct slice q)
+static ALWAYS_INLINE void contact_take(struct sip_work *work, struct slice expires, struct slice q)
 {
     struct sip_message *message = work->message;
     uint64_t seconds = UINT32_MAX;
@@ -290,14 +289,15 @@ static __attribute__((noinline)) void contacts_judge(struct sip_work *work, stru
 
 void sip_contact_check(struct sip_work *work, struct slice value)
 {
-    SIP_UNINITIALIZED struct sip_plain plain;
+    SIP_UNINITIALIZED struct sip_plain rest;
+    SIP_UNINITIALIZED struct part display;
+    SIP_UNINITIALIZED struct part tag;
     SIP_UNINITIALIZED struct sip_uri further;
     struct sip_uri *uri = work->contacts == 0 ? &work->message->contact : &further;
     struct part part = sip_part_of(work->raw, value.at, value.at + value.bytes);
 
-    if (sip_plain_address(work->marks, part, uri, &plain)) {
-        contact_take(work, sip_part(work->message, plain.expires),
-                     sip_part(work->message, plain.q));
+    if (sip_plain_address(work->marks, part, uri, &display, &tag, &rest)) {
+        contact_take(work, sip_part(work->message, rest.expires), sip_part(work->message, rest.q));
         return;
     }
     *uri = (struct sip_uri){.port = 0};

@@ -200,9 +200,9 @@ static inline const char *sip_line_end(const char *begin, const char *at, const 
 #if SIP_VECTOR_BYTES > 1
     const __m128i cr = _mm_set1_epi8('\r');
     const __m128i lf = _mm_set1_epi8('\n');
-    for (; to - begin >= 16 && at < to; at += 16) {
-        /* The last bytes are read as the end of whole 16. */
-        const char *from = to - at < 16 ? to - 16 : at;
+    const char *from = at;
+    while (to - begin >= 16 && at < to) {
+        from = to - at < 16 ? to - 16 : at; /* the last bytes as the end of whole 16 */
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
         uint32_t ends = (uint32_t)_mm_movemask_epi8(
             _mm_or_si128(_mm_cmpeq_epi8(bytes, cr), _mm_cmpeq_epi8(bytes, lf)));
@@ -210,8 +210,8 @@ static inline const char *sip_line_end(const char *begin, const char *at, const 
         if (ends != 0) {
             return at + __builtin_ctz(ends);
         }
+        at = from + 16;
     }
-    at = at < to || to - begin < 16 ? at : to;
 #endif
     (void)begin;
     while (at < to && *at != '\r' && *at != '\n') {
@@ -267,6 +267,8 @@ void sip_lines_next(
 
 /* --- start line: sip_start.c --- */
 bool sip_start_fits(const char *from, const char *to, bool known);
+/* The same of the first `to` bytes of a marked message; false says nothing. */
+bool sip_start_fits_plain(const struct sip_marks *marks, uint32_t to);
 /* The line [from, end) of a stream whose bytes end at `to`. */
 bool sip_start_likely(const char *from, const char *end, const char *to);
 /* `cut`: the line may have lost its end, so only its first words are read and nothing is judged. */
@@ -320,8 +322,6 @@ struct sip_plain_parameter {
 };
 
 struct sip_plain {
-    struct part display;
-    struct part tag;
     struct part expires; /* at > 0 where there is such a parameter */
     struct part q;
 };
@@ -360,9 +360,39 @@ bool sip_plain_uri(const struct sip_marks *marks, uint32_t from, uint32_t to,
                    struct sip_uri *out_uri);
 /* [display] <URI>[;parameters], no list */
 bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
-                       struct sip_plain *out_plain);
-/* Behind the port whose colon stands at `at`. */
-uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port);
+                       struct part *out_display, struct part *out_tag, struct sip_plain *out_rest);
+/* The number behind the colon at `at`, which ends at `end`; returns `end`. */
+uint32_t sip_plain_port_seldom(const struct sip_marks *marks, uint32_t at, uint32_t end,
+                               uint16_t *out_port);
+
+/* Four bytes that are digits, as nearly all ports are. */
+static ALWAYS_INLINE bool sip_four_digits(const char *at, uint32_t *out_number)
+{
+    uint32_t digits;
+
+    memcpy(&digits, at, sizeof digits);
+    digits = le32toh(digits) - 0x30303030;
+    if (((digits | (digits + 0x06060606)) & 0xf0f0f0f0) != 0) {
+        return false;
+    }
+    digits = digits * 10 + (digits >> 8); /* pairs in the bytes 0 and 2 */
+    *out_number = (digits & 0xff) * 100 + (digits >> 16 & 0xff);
+    return true;
+}
+
+/* Behind the port whose colon stands at `at`; 0 = none, or none that is in range. */
+static ALWAYS_INLINE uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at,
+                                             uint16_t *out_port)
+{
+    uint32_t end = sip_mark_next(marks, at + 1);
+    uint32_t port;
+
+    if (end - at != 5 || !sip_four_digits(marks->text + at + 1, &port)) {
+        return sip_plain_port_seldom(marks, at, end, out_port);
+    }
+    *out_port = (uint16_t)port;
+    return end;
+}
 
 /* --- one message's work --- */
 struct sip_work {

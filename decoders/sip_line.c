@@ -4,7 +4,7 @@
  *   mask                                       1  1                       1  1  1  1
  *
  * A mask of 64 bytes has a bit for each byte that is not printable ASCII. In a clean message these
- * are the line ends and nothing else, so the loop below runs once a line and not once a byte;
+ * are the line ends and nothing else, so rows_cut() runs once a line and not once a byte;
  * whatever else it meets (a tab, a control byte, UTF-8, a stray CR) is remembered in `saw`, and
  * only then somebody looks at the text again. A second mask, of all signs, is kept for those who
  * read the values (struct sip_marks). The masks come from AVX2, SSE2 or plain C: the only
@@ -15,9 +15,9 @@
  * that is too liberal here sees headers that no server sees). A line that begins with SP or HTAB
  * goes on with the line before (section 7.3.1).
  *
- * Names are found without a chain of comparisons: first letter, last letter and length choose one
- * of 256 slots, whose name must then be equal. -Woverride-init makes a compile error of two names
- * that want one slot. */
+ * Names are found without a chain of comparisons: the first two letters, the last two and the length
+ * choose one of 256 slots, whose name must then be equal. -Woverride-init makes a compile error of
+ * two names that want one slot. */
 #include "decoders/sip_inside.h"
 
 #if SIP_VECTOR_BYTES > 1
@@ -268,13 +268,13 @@ struct masks {
 };
 
 #if SIP_VECTOR_BYTES > 1
-/* One more than a byte is, as a signed number, below 0x21 where the byte is a control, DEL or above
- * it. */
+/* One more than a byte is, less 0x21 without wrapping, is negative where the byte is a control, DEL
+ * or above it. */
 static ALWAYS_INLINE uint64_t odd16(__m128i bytes)
 {
     __m128i one_more = _mm_add_epi8(bytes, _mm_set1_epi8(1));
 
-    return (uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(one_more, _mm_set1_epi8(0x21)));
+    return (uint32_t)_mm_movemask_epi8(_mm_subs_epi8(one_more, _mm_set1_epi8(0x21)));
 }
 
 /* All ones where a byte is one of the `count` from `first` on. */
@@ -330,7 +330,7 @@ AVX2 static ALWAYS_INLINE uint64_t odd32(__m256i bytes)
 {
     __m256i one_more = _mm256_add_epi8(bytes, _mm256_set1_epi8(1));
 
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), one_more));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_subs_epi8(one_more, _mm256_set1_epi8(0x21)));
 }
 
 AVX2 static ALWAYS_INLINE struct masks masks_avx2(const uint8_t *at)
@@ -357,17 +357,29 @@ static ALWAYS_INLINE struct masks masks_plain(const uint8_t *at)
 }
 #endif
 
+/* Fewer than 64 bytes, and none before them that could be read too. */
+static __attribute__((noinline)) struct masks masks_few(const uint8_t *at, uint32_t bytes)
+{
+    uint8_t room[64] = {0};
+    unsigned left_out = 64 - bytes;
+
+    memcpy(room + left_out, at, bytes);
+#if SIP_VECTOR_BYTES > 1
+    struct masks masks = masks_sse2(room);
+#else
+    struct masks masks = masks_plain(room);
+#endif
+    return (struct masks){.odd = masks.odd >> left_out, .marks = masks.marks >> left_out};
+}
+
 /* The last block, of `bytes` < 64 behind `before` others: read as the end of a whole one. */
 static ALWAYS_INLINE struct masks masks_last(const uint8_t *at, uint32_t bytes, uint32_t before,
                                              struct masks (*masks_of)(const uint8_t *at))
 {
-    SIP_UNINITIALIZED uint8_t room[64];
     unsigned left_out = 64 - bytes;
 
     if (before < left_out) {
-        memset(room, 'x', sizeof room);
-        memcpy(room + left_out, at, bytes);
-        at = room + left_out;
+        return masks_few(at, bytes);
     }
     struct masks masks = masks_of(at - left_out);
     return (struct masks){.odd = masks.odd >> left_out, .marks = masks.marks >> left_out};
@@ -632,12 +644,15 @@ static void rows_name(struct sip_lines *lines, uint32_t first)
         row++;
     }
     const uint32_t last = lines->bytes < 16 ? 0 : lines->bytes - 16;
+    const struct sip_row *wide = end; /* behind the last row from which 16 bytes can be loaded */
+    while (wide > row && wide[-1].value.at > last) {
+        wide--;
+    }
+    for (; row < wide; row++) {
+        row_fill(lines, text, row);
+    }
     for (; row < end; row++) {
-        if (row->value.at <= last) {
-            row_fill(lines, text, row);
-        } else {
-            row_unusual(lines, row->value.at, row->value.at + row->value.bytes, row);
-        }
+        row_seldom(lines, row);
     }
 }
 

@@ -12,37 +12,14 @@
  * end of the text, which is a mark, and white space or a line end. */
 #include "decoders/sip_inside.h"
 
-/* Digits one by one, which all four are. */
-static ALWAYS_INLINE bool four_digits(const char *at, uint32_t *out_number)
-{
-    uint32_t digits;
-
-    memcpy(&digits, at, sizeof digits);
-    digits = le32toh(digits) - 0x30303030;
-    if (((digits | (digits + 0x06060606)) & 0xf0f0f0f0) != 0) {
-        return false;
-    }
-    digits = digits * 10 + (digits >> 8); /* pairs in the bytes 0 and 2 */
-    *out_number = (digits & 0xff) * 100 + (digits >> 16 & 0xff);
-    return true;
-}
-
-/* Behind the port whose colon stands at `at`; 0 = none, or none that is in range. */
-uint32_t sip_plain_port(const struct sip_marks *marks, uint32_t at, uint16_t *out_port)
+uint32_t sip_plain_port_seldom(const struct sip_marks *marks, uint32_t at, uint32_t end,
+                               uint16_t *out_port)
 {
     enum { PORT_DIGITS = 5 };
-    const char *text = marks->text;
-    uint32_t end = sip_mark_next(marks, at + 1);
     uint32_t bytes = end - at - 1;
     uint64_t port = 0;
-    uint32_t four = 0;
 
-    if (bytes == 4) {
-        bool fits = four_digits(text + at + 1, &four);
-        *out_port = (uint16_t)four;
-        return fits ? end : 0;
-    }
-    if (bytes > PORT_DIGITS || !sip_number(slice_of(text + at + 1, bytes), &port) ||
+    if (bytes > PORT_DIGITS || !sip_number(slice_of(marks->text + at + 1, bytes), &port) ||
         port > UINT16_MAX) {
         return 0;
     }
@@ -59,33 +36,37 @@ static uint32_t uri_parameters(const struct sip_marks *marks, uint32_t at)
     return at;
 }
 
+/* Writes *out_uri also where it returns 0. */
 static ALWAYS_INLINE uint32_t plain_uri(const struct sip_marks *marks, uint32_t from,
                                         struct sip_uri *out_uri)
 {
     const char *text = marks->text;
-    struct sip_uri uri = {.whole = {.at = from}, .scheme = SIP_SCHEME_SIP};
     uint32_t at = from + 4;
     uint32_t end = sip_mark_next(marks, at);
 
+    out_uri->scheme = SIP_SCHEME_SIP;
+    out_uri->port = 0;
+    out_uri->user_is_phone = false;
+    out_uri->user = (struct part){.at = 0};
     while (text[end] == '+') { /* of a user that is a telephone number */
         end = sip_mark_next(marks, end + 1);
     }
     if (text[end] == '@') {
-        uri.user = (struct part){.at = at, .bytes = end - at};
+        out_uri->user = (struct part){.at = at, .bytes = end - at};
         if (end == at) {
             return 0;
         }
         at = end + 1;
         end = sip_mark_next(marks, at);
-    } else if (text[at] == '+' || end == at || sip_mark_next(marks, at) != end) {
+    } else if (sip_mark_next(marks, at) != end) {
         return 0;
     }
-    uri.host = (struct part){.at = at, .bytes = end - at};
+    out_uri->host = (struct part){.at = at, .bytes = end - at};
     if (end == at) {
         return 0;
     }
     if (text[end] == ':') {
-        end = sip_plain_port(marks, end, &uri.port);
+        end = sip_plain_port(marks, end, &out_uri->port);
         if (end == 0) {
             return 0;
         }
@@ -93,10 +74,9 @@ static ALWAYS_INLINE uint32_t plain_uri(const struct sip_marks *marks, uint32_t 
     if (text[end] == ';') {
         at = end;
         end = uri_parameters(marks, at);
-        uri.user_is_phone = sip_uri_is_phone(text + at, text + end);
+        out_uri->user_is_phone = sip_uri_is_phone(text + at, text + end);
     }
-    uri.whole.bytes = end - from;
-    *out_uri = uri;
+    out_uri->whole = (struct part){.at = from, .bytes = end - from};
     return end;
 }
 
@@ -145,21 +125,20 @@ static ALWAYS_INLINE uint32_t plain_display(const struct sip_marks *marks, uint3
 }
 
 bool sip_plain_address(const struct sip_marks *marks, struct part value, struct sip_uri *out_uri,
-                       struct sip_plain *out_plain)
+                       struct part *out_display, struct part *out_tag, struct sip_plain *out_rest)
 {
     const char *text = marks->text;
     const uint32_t to = value.at + value.bytes;
     uint32_t at = value.at;
+    struct part tag = {.at = 0};
 
     if (to >= marks->bytes || value.bytes < 8) {
         return false;
     }
-    out_plain->display = (struct part){.at = 0};
-    out_plain->tag = (struct part){.at = 0};
-    out_plain->expires = (struct part){.at = 0};
-    out_plain->q = (struct part){.at = 0};
+    *out_display = (struct part){.at = 0};
+    *out_rest = (struct sip_plain){.q.at = 0};
     if (text[at] != '<') {
-        at = plain_display(marks, at, to, &out_plain->display);
+        at = plain_display(marks, at, to, out_display);
         if (at == 0) {
             return false;
         }
@@ -181,12 +160,13 @@ bool sip_plain_address(const struct sip_marks *marks, struct part value, struct 
             if (parameter.value.bytes == 0) {
                 return false;
             }
-            out_plain->tag = out_plain->tag.at == 0 ? parameter.value : out_plain->tag;
+            tag = tag.at == 0 ? parameter.value : tag;
         } else if (parameter.name.bytes == 7 && SIP_SAME(name, 7, "expires")) {
-            out_plain->expires = parameter.value;
+            out_rest->expires = parameter.value;
         } else if (parameter.name.bytes == 1 && (*name | 0x20) == 'q') {
-            out_plain->q = parameter.value;
+            out_rest->q = parameter.value;
         }
     }
+    *out_tag = tag;
     return true;
 }

@@ -423,11 +423,24 @@ static bool start_plain(struct sip_message *message, const struct sip_marks *mar
     return true;
 }
 
+bool sip_start_fits_plain(const struct sip_marks *marks, uint32_t to)
+{
+    const char *text = marks->text;
+
+    if (to < 13 || to >= marks->bytes) {
+        return false;
+    }
+    if (text[3] == '/') {
+        return is_usual_response(text, text + to);
+    }
+    uint32_t end = sip_mark_next(marks, 0);
+    return end > 0 && end + 1 < to - 8 && text[end] == ' ' && !is_space(text[end + 1]) &&
+           memcmp(text + to - 8, " SIP/2.0", 8) == 0;
+}
+
 void sip_start_decode(struct sip_message *message, const struct sip_marks *marks, const char *from,
                       const char *to, bool cut)
 {
-    const char *end = trim_line(from, to);
-
     if (cut) {
         start_cut(message, from, to);
         return;
@@ -435,6 +448,7 @@ void sip_start_decode(struct sip_message *message, const struct sip_marks *marks
     if (start_plain(message, marks, (uint32_t)(to - from))) {
         return;
     }
+    const char *end = trim_line(from, to);
     message->uri = (struct sip_uri){.port = 0};
     if (STARTS(from, end, "sip/")) {
         status_line(message, from, to); /* a reason phrase may end with SP */

@@ -83,7 +83,7 @@ static bool is_broadcast(const char *from, const char *to)
            (addr_is_broadcast(&addr) || addr_is_multicast(&addr) || addr_is_unspecified(&addr));
 }
 
-static bool transport_fits(struct slice name, enum sip_transport transport)
+static ALWAYS_INLINE bool transport_fits(struct slice name, enum sip_transport transport)
 {
     switch (transport) {
     case SIP_UDP:
@@ -206,57 +206,6 @@ static __attribute__((noinline)) const char *scan_value(struct sip_message *mess
     return rest;
 }
 
-/* The usual form, one value that fills the line: SIP/2.0/UDP host[:port][;parameters], from mark to
- * mark. False: to be scanned, whatever has been written. */
-static bool plain_value(struct sip_message *message, const struct sip_marks *marks, uint32_t at,
-                        uint32_t to, struct via *via)
-{
-    const char *text = marks->text;
-
-    if (to >= marks->bytes || to - at < 12 || memcmp(text + at, "SIP/2.0/", 8) != 0) {
-        return false;
-    }
-    uint32_t transport = at + 8;
-    uint32_t end = sip_mark_next(marks, transport);
-    if (end == transport || text[end] != ' ' || end >= to) {
-        return false;
-    }
-    via->transport = text + transport;
-    via->transport_end = text + end;
-    uint32_t host = end + 1;
-    end = sip_mark_next(marks, host);
-    if (end == host) {
-        return false;
-    }
-    via->host = text + host;
-    via->host_end = text + end;
-    if (text[end] == ':') {
-        uint16_t port;
-        end = sip_plain_port(marks, end, &port);
-        if (end == 0) {
-            return false;
-        }
-    }
-    via->end = text + end;
-    at = end;
-    while (at < to) {
-        struct sip_plain_parameter parameter;
-        if (!sip_plain_parameter(marks, &at, to, &parameter)) {
-            return false;
-        }
-        struct slice name = slice_of(text + parameter.name.at, parameter.name.bytes);
-        if (name.bytes == 3 || text[parameter.value.at] == '[') {
-            return false; /* what could be odd */
-        }
-        take_parameter(message, name, slice_of(text + parameter.value.at, parameter.value.bytes),
-                       via);
-    }
-    if (is_broadcast(via->host, via->host_end)) {
-        sip_anomaly(message, ANOMALY_VIA_BROADCAST);
-    }
-    return true;
-}
-
 /* What the topmost value says. */
 static void take_topmost(struct sip_work *work, const struct via *via)
 {
@@ -279,23 +228,104 @@ static void take_topmost(struct sip_work *work, const struct via *via)
     work->via_stamped = via->has_received || via->has_rport;
 }
 
-void sip_via_check(struct sip_work *work, struct slice value, bool topmost)
+static bool may_be_broadcast(const char *host)
+{
+    return *host == '0' || (*host == '2' && host[1] >= '2' && host[1] <= '5');
+}
+
+/* The parameters from `at` to `to`: those that are needed. False where one could be odd. */
+static ALWAYS_INLINE bool plain_parameters(const struct sip_marks *marks, uint32_t at, uint32_t to,
+                                           struct part *out_branch, struct part *out_received,
+                                           bool *out_stamped)
+{
+    const char *text = marks->text;
+
+    while (at < to) {
+        struct sip_plain_parameter parameter;
+        if (!sip_plain_parameter(marks, &at, to, &parameter)) {
+            return false;
+        }
+        const char *name = text + parameter.name.at;
+        struct part value = parameter.value;
+        if (parameter.name.bytes == 6 && SIP_SAME(name, 6, "branch")) {
+            if (out_branch->at == 0) {
+                *out_branch = value;
+            }
+        } else if (parameter.name.bytes == 5 && SIP_SAME(name, 5, "rport")) {
+            *out_stamped = *out_stamped || value.bytes > 0;
+        } else if (parameter.name.bytes == 8 && SIP_SAME(name, 8, "received")) {
+            if (value.bytes == 0 || text[value.at] == '[') {
+                return false;
+            }
+            *out_received = value;
+            *out_stamped = true;
+        } else if (parameter.name.bytes == 3) {
+            return false; /* a ttl has a range */
+        }
+    }
+    return true;
+}
+
+/* The usual form, one value that fills the line: SIP/2.0/UDP host[:port];branch=z9hG4bK..., from
+ * mark to mark. False: to be scanned, and nothing is written. */
+static bool via_plain(struct sip_work *work, uint32_t at, uint32_t to, bool topmost)
+{
+    const struct sip_marks *marks = work->marks;
+    struct sip_message *message = work->message;
+    const char *text = marks->text;
+    struct part branch = {.at = 0};
+    struct part received = {.at = 0};
+    bool stamped = false;
+
+    if (to >= marks->bytes || to - at < 14 || memcmp(text + at, "SIP/2.0/", 8) != 0) {
+        return false;
+    }
+    uint32_t transport = at + 8;
+    uint32_t space = sip_mark_next(marks, transport);
+    uint32_t host = space + 1;
+    if (space == transport || space >= to || text[space] != ' ' || may_be_broadcast(text + host)) {
+        return false;
+    }
+    uint32_t end = sip_mark_next(marks, host);
+    if (end == host) {
+        return false;
+    }
+    if (text[end] == ':') {
+        uint16_t port;
+        end = sip_plain_port(marks, end, &port);
+        if (end == 0) {
+            return false;
+        }
+    }
+    if (!plain_parameters(marks, end, to, &branch, &received, &stamped)) {
+        return false;
+    }
+    if (topmost) {
+        struct slice name = slice_of(text + transport, space - transport);
+        if (branch.bytes < 8 || !SIP_SAME(text + branch.at, 7, "z9hg4bk") ||
+            !transport_fits(name, (enum sip_transport)message->transport)) {
+            return false;
+        }
+        message->via_transport = (struct part){.at = transport, .bytes = space - transport};
+        message->sent_by = (struct part){.at = host, .bytes = end - host};
+        message->branch = branch;
+        message->via_received = received;
+        message->flags |= SIP_FLAG_COOKIE;
+        work->via_stamped = stamped;
+    }
+    message->vias = message->vias < UINT16_MAX ? message->vias + 1 : message->vias;
+    return true;
+}
+
+static __attribute__((noinline)) void via_judge(struct sip_work *work, struct slice value,
+                                                bool topmost)
 {
     struct sip_message *message = work->message;
     const char *at = value.at;
     const char *to = value.at + value.bytes;
-    struct via via = {.odd = false};
 
-    if (plain_value(message, work->marks, (uint32_t)(at - work->raw), (uint32_t)(to - work->raw),
-                    &via)) {
-        message->vias = message->vias < UINT16_MAX ? message->vias + 1 : message->vias;
-        if (topmost) {
-            take_topmost(work, &via);
-        }
-        return;
-    }
     do {
-        via = (struct via){.odd = false};
+        struct via via = {.odd = false};
         at = scan_value(message, sip_skip_space(at, to), to, &via);
         message->vias = message->vias < UINT16_MAX ? message->vias + 1 : message->vias;
         if (topmost) {
@@ -309,4 +339,13 @@ void sip_via_check(struct sip_work *work, struct slice value, bool topmost)
         }
         topmost = false;
     } while (at++ < to);
+}
+
+void sip_via_check(struct sip_work *work, struct slice value, bool topmost)
+{
+    uint32_t at = (uint32_t)(value.at - work->raw);
+
+    if (!via_plain(work, at, at + (uint32_t)value.bytes, topmost)) {
+        via_judge(work, value, topmost);
+    }
 }
