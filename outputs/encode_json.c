@@ -254,10 +254,10 @@ static char *put_any_text(const struct writer *writer, char *at, struct slice va
 
 /* --- addresses, hashes, dates --- */
 
-static inline char *put_octet(const struct writer *writer, char *at, uint8_t octet)
+static inline char *put_octet(const struct octet *octets, char *at, uint8_t octet)
 {
-    memcpy(at, writer->encoder->octets[octet], 4);
-    return at + 2 + (octet >= 10) + (octet >= 100);
+    memcpy(at, octets[octet].text, 4);
+    return at + octets[octet].bytes;
 }
 
 static char *put_address(const struct writer *writer, char *at, const uint8_t *octets)
@@ -267,10 +267,11 @@ static char *put_address(const struct writer *writer, char *at, const uint8_t *o
     memcpy(addr.octets, octets, sizeof addr.octets);
     at = put_byte(at, '"');
     if (addr_is_v4(&addr)) {
-        for (unsigned i = 12; i < 16; i++) {
-            at = put_octet(writer, at, octets[i]);
-        }
-        at--; /* the last point */
+        const struct octet *texts = writer->encoder->octets;
+        at = put_octet(texts, at, octets[12]);
+        at = put_octet(texts, at, octets[13]);
+        at = put_octet(texts, at, octets[14]);
+        at = put_octet(texts, at, octets[15]) - 1; /* without the last point */
     } else {
         struct text text = text_into(at, ADDR_TEXT_BYTES);
         text_addr(&text, &addr);

@@ -40,6 +40,12 @@ struct key {
 };
 static_assert(sizeof(struct key) == 128, "a key is found by a shift");
 
+/* A part of an IPv4 address, with the point behind it. */
+struct octet {
+    char text[4];
+    uint32_t bytes;
+};
+
 /* What a record of a dataset begins with, in four pieces: the maker may put its own category and
  * type between. */
 struct head {
@@ -60,7 +66,7 @@ struct encode_json {
     uint64_t second; /* which stands in second_text: 2026-01-01T00:00:00. */
     char second_text[SECOND_BYTES];
     char hex[PAIRS][2]; /* a byte */
-    char octets[PAIRS][4]; /* of an IPv4 address, with the point behind it */
+    struct octet octets[PAIRS];
     size_t observer_bytes;
     char observer[2560]; /* three names of at most 128 bytes, each of which may need an escape of
                             six */

@@ -66,9 +66,11 @@ static void make_pairs(struct encode_json *encoder)
     static const char digits[17] = "0123456789abcdef";
 
     for (unsigned byte = 0; byte < PAIRS; byte++) {
-        struct text octet = text_into(encoder->octets[byte], sizeof encoder->octets[byte]);
-        text_u64(&octet, byte);
-        text_byte(&octet, '.');
+        struct octet *octet = &encoder->octets[byte];
+        struct text text = text_into(octet->text, sizeof octet->text);
+        text_u64(&text, byte);
+        text_byte(&text, '.');
+        octet->bytes = (uint32_t)text.bytes;
         encoder->hex[byte][0] = digits[byte >> 4];
         encoder->hex[byte][1] = digits[byte & 15];
     }
