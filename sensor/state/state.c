@@ -290,6 +290,7 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
+        call_prefetch(state->calls, sip);
         break;
     }
 }
