@@ -276,7 +276,7 @@ void proof_see_sighting(struct proof_table *table, const struct proof_sighting *
     uint64_t transaction =
         hash_bytes(table->key, sighting->transaction, sizeof sighting->transaction);
     const struct addr *told = sighting->answer ? &head->source : &head->destination;
-    uint64_t key = sip_keys_heard(source_key(table, told), SALT_STUN, transaction);
+    uint64_t key = sip_keys_heard(table->key, source_key(table, told), SALT_STUN, transaction);
     if (!sighting->answer) {
         hear(table, key, told, head->state_ns);
     } else if (was_heard(table, key)) {
