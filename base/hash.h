@@ -60,9 +60,16 @@ static inline uint64_t hash_secret_two(struct hash_key key)
     return (key.seed << 32 | key.seed >> 32) + UINT64_C(0xe7037ed1a0b428db);
 }
 
+/* Of two hashes; order matters. */
+static inline uint64_t hash_join(struct hash_key key, uint64_t one, uint64_t other)
+{
+    return hash_fold(one ^ hash_secret_one(key), other ^ hash_secret_two(key));
+}
+
+/* Of two words that are no hashes. */
 static inline uint64_t hash_words(struct hash_key key, uint64_t one, uint64_t other)
 {
-    uint64_t hash = hash_fold(one ^ hash_secret_one(key), other ^ hash_secret_two(key));
+    uint64_t hash = hash_join(key, one, other);
     return hash_fold(hash ^ hash_secret_one(key), hash_secret_two(key));
 }
 

@@ -60,7 +60,7 @@ static inline uint64_t sip_keys_part(struct hash_key key, const struct sip_messa
 
 static inline uint64_t sip_keys_hop(struct hash_key key, struct slice branch, struct slice sent_by)
 {
-    return hash_mix(hash_slice(key, branch), hash_slice_nocase(key, sent_by));
+    return hash_join(key, hash_slice(key, branch), hash_slice_nocase(key, sent_by));
 }
 
 /* The transaction that `keys` would belong to with this method; of SIP_METHOD_OTHER the message
@@ -68,18 +68,19 @@ static inline uint64_t sip_keys_hop(struct hash_key key, struct slice branch, st
 static inline uint64_t sip_keys_transaction(struct hash_key key, const struct sip_keys *keys,
                                             const struct sip_message *message, uint8_t method)
 {
-    uint64_t hash = hash_mix(hash_mix(keys->hop, keys->rest), method);
+    uint64_t hash = hash_join(key, hash_join(key, keys->hop, keys->rest), method);
 
     if (method == SIP_METHOD_OTHER) {
-        hash = hash_mix(hash, hash_slice(key, sip_part(message, message->method_text)));
+        hash = hash_join(key, hash, hash_slice(key, sip_part(message, message->method_text)));
     }
     return hash;
 }
 
 /* An address and what was sent there. */
-static inline uint64_t sip_keys_heard(uint64_t addr_hash, uint64_t salt, uint64_t what)
+static inline uint64_t sip_keys_heard(struct hash_key key, uint64_t addr_hash, uint64_t salt,
+                                      uint64_t what)
 {
-    return hash_mix(hash_mix(addr_hash, what), salt);
+    return hash_join(key, addr_hash + salt, what);
 }
 
 static inline void sip_keys_make_transaction(struct hash_key key, const struct sip_message *message,
@@ -87,11 +88,11 @@ static inline void sip_keys_make_transaction(struct hash_key key, const struct s
 {
     uint8_t method = message->method == SIP_METHOD_ACK ? SIP_METHOD_INVITE : message->method;
 
-    keys->rest = hash_mix(keys->call_id, message->has_cseq ? message->cseq : UINT64_MAX);
+    keys->rest = hash_join(key, keys->call_id, message->has_cseq ? message->cseq : UINT64_MAX);
     keys->hop =
         sip_keys_hop(key, sip_part(message, message->branch), sip_part(message, message->sent_by));
     if ((message->flags & SIP_FLAG_COOKIE) == 0) {
-        keys->rest = hash_mix(hash_mix(keys->rest, keys->from_tag), SIP_KEYS_SALT_OLD);
+        keys->rest = hash_join(key, hash_join(key, keys->rest, keys->from_tag), SIP_KEYS_SALT_OLD);
     }
     keys->transaction = sip_keys_transaction(key, keys, message, method);
 }
@@ -110,10 +111,10 @@ static inline void sip_keys_make(struct hash_key key, const struct addr *source,
     };
     uint64_t client = sip_is_response(message) ? out_keys->destination : out_keys->source;
     if (out_keys->to_tag != 0) {
-        out_keys->heard_tag = sip_keys_heard(client, SIP_KEYS_SALT_TAG, out_keys->to_tag);
+        out_keys->heard_tag = sip_keys_heard(key, client, SIP_KEYS_SALT_TAG, out_keys->to_tag);
     }
     if (out_keys->nonce != 0) {
-        out_keys->heard_nonce = sip_keys_heard(client, SIP_KEYS_SALT_NONCE, out_keys->nonce);
+        out_keys->heard_nonce = sip_keys_heard(key, client, SIP_KEYS_SALT_NONCE, out_keys->nonce);
     }
     if (message->call_id.bytes != 0 && message->method != SIP_METHOD_NONE) {
         sip_keys_make_transaction(key, message, out_keys);

@@ -28,7 +28,7 @@ struct worker_limits {
     uint64_t stream_idle_ns;
     uint64_t flow_idle_ns;
     bool classify;
-    struct hash_key key;
+    struct hash_key key; /* the analyst's too: sightings bring keys that are made with it */
 };
 
 struct worker_state;

@@ -20,7 +20,7 @@
 enum { SENSOR_RECORD_EVERY_S = 10, LOSS_ONE_IN = 200 };
 
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
-enum { FAR_AHEAD = 12, NEAR_AHEAD = 6, NEXT_AHEAD = 3, AHEAD = 16 };
+enum { FAR_AHEAD = 12, NEAR_AHEAD = 6, NEXT_AHEAD = 3, AHEAD = 16, LINE_BYTES = 64 };
 
 struct producer {
     struct ring *ring;
@@ -413,6 +413,15 @@ static void look_at(struct analyst *analyst, const struct producer *producer, ui
     }
 }
 
+/* Of the sighting behind the one that is looked at: its head and its keys. */
+static void prefetch_head(const uint8_t *at)
+{
+    for (size_t line = 0; line < sizeof(struct sighting) + sizeof(struct sip_keys);
+         line += LINE_BYTES) {
+        __builtin_prefetch(at + line);
+    }
+}
+
 static void look_ahead(struct analyst *analyst, struct producer *producer)
 {
     while (producer->seen <= producer->count + FAR_AHEAD &&
@@ -423,6 +432,7 @@ static void look_ahead(struct analyst *analyst, struct producer *producer)
         producer->coming[producer->seen % AHEAD] = coming;
         producer->seen++;
         producer->seen_bytes += coming->bytes;
+        prefetch_head((const uint8_t *)coming + coming->bytes);
     }
     look_at(analyst, producer, NEAR_AHEAD, STATE_NEAR);
     look_at(analyst, producer, NEXT_AHEAD, STATE_NEXT);

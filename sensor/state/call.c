@@ -292,6 +292,22 @@ const struct table *call_index(const struct call_table *table)
     return &table->cells;
 }
 
+/* Answers to INVITE are what tells of a call before its end. */
+void call_prefetch(const struct call_table *table, const struct sip_sighting *sip)
+{
+    if (sip->message.cseq_method != SIP_METHOD_INVITE || sip->message.status <= 100) {
+        return;
+    }
+    uint32_t index = table_find(&table->cells, sip->keys.call_id);
+    if (index != TABLE_NONE) {
+        const struct call_cell *cell = call_cell_at(table, index);
+        call_text_prefetch(table, cell);
+        const uint8_t *more = (const void *)call_more(table, cell);
+        __builtin_prefetch(more);
+        __builtin_prefetch(more + 64);
+    }
+}
+
 uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
                   const struct transaction_view *transaction)
 {

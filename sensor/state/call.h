@@ -114,6 +114,8 @@ void call_close(struct call_table *table);
 size_t call_bytes_max(const struct call_limits *limits);
 /* By Call-ID; to look ahead in, no more. */
 const struct table *call_index(const struct call_table *table);
+/* The last step: brings what a telling of the call reads into the cache. */
+void call_prefetch(const struct call_table *table, const struct sip_sighting *sip);
 /* Any message with a Call-ID; returns the cell of its call, TABLE_NONE where there is none. */
 uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
                   const struct transaction_view *transaction);

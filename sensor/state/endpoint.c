@@ -54,7 +54,7 @@ static void on_evict(void *owner, uint32_t index, void *at)
 
 static uint64_t hash_of(const struct endpoint_table *table, const struct endpoint *endpoint)
 {
-    return hash_mix(sip_keys_addr(table->key, &endpoint->addr), endpoint->port);
+    return hash_join(table->key, sip_keys_addr(table->key, &endpoint->addr), endpoint->port);
 }
 
 static uint64_t place_hash(uint64_t endpoint_hash, unsigned place)

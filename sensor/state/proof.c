@@ -181,24 +181,14 @@ static bool was_heard(const struct proof_table *table, uint64_t key)
     return table_find(&table->heard, key) != TABLE_NONE;
 }
 
-void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip, bool cells)
+const struct table *proof_sources(const struct proof_table *table)
 {
-    const struct sip_keys *keys = &sip->keys;
-    uint64_t heard = keys->heard_nonce != 0 ? keys->heard_nonce : keys->heard_tag;
+    return &table->sources;
+}
 
-    if (cells) {
-        table_prefetch_cell(&table->sources, keys->source);
-    } else {
-        table_prefetch(&table->sources, keys->source);
-    }
-    if (heard == 0) {
-        return;
-    }
-    if (cells) {
-        table_prefetch_cell(&table->heard, heard);
-    } else {
-        table_prefetch(&table->heard, heard);
-    }
+const struct table *proof_heard(const struct proof_table *table)
+{
+    return &table->heard;
 }
 
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip)
@@ -286,7 +276,7 @@ void proof_see_sighting(struct proof_table *table, const struct proof_sighting *
     uint64_t transaction =
         hash_bytes(table->key, sighting->transaction, sizeof sighting->transaction);
     const struct addr *told = sighting->answer ? &head->source : &head->destination;
-    uint64_t key = sip_keys_heard(source_key(table, told), SALT_STUN, transaction);
+    uint64_t key = sip_keys_heard(table->key, source_key(table, told), SALT_STUN, transaction);
     if (!sighting->answer) {
         hear(table, key, told, head->state_ns);
     } else if (was_heard(table, key)) {
@@ -358,14 +348,14 @@ static void forget_account(void *owner, uint32_t cell, void *at)
 static void count_account(struct proof_table *table, uint64_t source_hash, const struct addr *addr,
                           uint64_t account_hash, uint64_t now_ns)
 {
-    bool is_new;
-    uint32_t cell = table_take(&table->accounts, hash_mix(source_hash, account_hash),
-                               site_hash(table->key, addr), now_ns, &is_new);
+    uint64_t hash = hash_mix(source_hash, account_hash);
+    uint32_t cell = table_find(&table->accounts, hash);
 
-    if (!is_new) {
+    if (cell != TABLE_NONE) {
         table_touch(&table->accounts, cell, now_ns);
         return;
     }
+    cell = table_add(&table->accounts, hash, site_hash(table->key, addr), now_ns);
     table->changes++;
     struct good *good = table_at(&table->accounts, cell);
     good->source = source_hash;

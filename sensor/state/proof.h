@@ -38,9 +38,9 @@ MUST_USE enum status proof_open(uint32_t sources_max, struct hash_key key,
                                 struct proof_table **out_table, struct error *error);
 void proof_close(struct proof_table *table);
 size_t proof_bytes_max(uint32_t sources_max);
-/* Looks ahead: brings into the cache what the next two will need, first the indexes, then the
- * cells. */
-void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip, bool cells);
+/* By sip_keys.source, and by sip_keys.heard_tag and heard_nonce; to look ahead in, no more. */
+const struct table *proof_sources(const struct proof_table *table);
+const struct table *proof_heard(const struct proof_table *table);
 /* A message was seen: a request that comes back with a nonce or tag sent to its source proves it.
  */
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip);

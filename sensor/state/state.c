@@ -29,8 +29,12 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
-    const struct table *transaction_index;
-    const struct table *call_index;
+    struct {
+        const struct table *transactions;
+        const struct table *calls;
+        const struct table *sources;
+        const struct table *heard;
+    } ahead; /* where the look-ahead looks */
     struct change_sink sink;
     struct change held; /* of the transaction table, until its message has been told */
     bool holds;
@@ -120,8 +124,10 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         state_close(state);
         return status;
     }
-    state->transaction_index = transaction_index(state->transactions);
-    state->call_index = call_index(state->calls);
+    state->ahead.transactions = transaction_index(state->transactions);
+    state->ahead.calls = call_index(state->calls);
+    state->ahead.sources = proof_sources(state->proof);
+    state->ahead.heard = proof_heard(state->proof);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
     state->view.registrations = state->registrations;
@@ -274,22 +280,27 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
     if (sighting->kind != SIGHTING_SIP) {
         return;
     }
+    const struct sip_keys *keys = &sip->keys;
+    uint64_t heard = keys->heard_nonce != 0 ? keys->heard_nonce : keys->heard_tag;
     switch (step) {
     case STATE_FAR:
-        table_prefetch(state->transaction_index, sip->keys.transaction);
-        table_prefetch(state->call_index, sip->keys.call_id);
-        proof_prefetch(state->proof, sip, false);
+        table_prefetch(state->ahead.transactions, keys->transaction);
+        table_prefetch(state->ahead.calls, keys->call_id);
+        table_prefetch(state->ahead.sources, keys->source);
+        table_prefetch(state->ahead.heard, heard);
         if (sip->has_sdp) {
             media_prefetch(state->media, sip);
         }
         break;
     case STATE_NEAR:
-        table_prefetch_cell(state->transaction_index, sip->keys.transaction);
-        table_prefetch_cell(state->call_index, sip->keys.call_id);
-        proof_prefetch(state->proof, sip, true);
+        table_prefetch_cell(state->ahead.transactions, keys->transaction);
+        table_prefetch_cell(state->ahead.calls, keys->call_id);
+        table_prefetch_cell(state->ahead.sources, keys->source);
+        table_prefetch_cell(state->ahead.heard, heard);
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
+        call_prefetch(state->calls, sip);
         break;
     }
 }

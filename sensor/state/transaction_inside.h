@@ -1,5 +1,5 @@
-/* transaction_inside.h - between transaction.c (matching, time-outs) and transaction_detail.c
- * (texts, view).
+/* transaction_inside.h - what the files of the transaction table share: transaction.c (matching,
+ * time-outs), transaction_detail.c (texts, view), transaction_below.c, transaction_judge.c.
  *
  * Owns      nothing.
  * Borrows   cells and details of the table.
@@ -139,6 +139,11 @@ struct transaction_detail *transaction_detail_at(const struct transaction_table 
 uint32_t transaction_detail_bytes(enum detail_class size);
 /* Makes `shown` of a cell: what every message asks for, or all of it where a change is put. */
 void transaction_show(struct transaction_table *table, uint32_t at, bool whole);
+/* What goes with credentials; all zero where there is none. */
+const struct transaction_extra *transaction_extra_of(const struct transaction_table *table,
+                                                     uint32_t detail);
+
+/* --- transaction_judge.c --- */
 /* Sets challenged, stale, auth_failure, user_exists of `shown` from the first final answer, and
  * feeds the nonces. */
 void transaction_judge(struct transaction_table *table, const struct transaction_cell *cell,
