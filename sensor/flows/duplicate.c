@@ -18,10 +18,11 @@
  * (RTP's header lies within the 32 anyway). Without a checksum (0, and fragments) all captured
  * bytes count. TTL, VLAN, VNI, MAC and port are left out: they differ between the mirrors.
  *
- * A twin that is two windows old is none, and links to packets before `live` are not followed: at
- * the rates of most taps few packets are younger, so most look-ups end at the head, without a cell
- * (a cache line) of the ring. Two windows, because a stamp may lie before the one before it. `live`
- * is brought up to date once a batch; between, it is behind, and who is met decides for himself.
+ * A twin that is two windows old is none; two, because a stamp may lie before the one before it. For
+ * a stamp that does not, one window is enough, and links to packets before `recent` are not
+ * followed: at the rates of most taps few packets are younger, so most look-ups end at the head,
+ * without a cell (a cache line) of the ring. `recent` is brought up to date once a batch; between,
+ * it is behind, and who is met decides for himself.
  *
  * A copy is measured against the first of its kind, not against the copy before: a loop does not
  * hide packets for longer than the window. */
@@ -41,6 +42,7 @@ enum status duplicate_table_open(struct hash_key key, struct duplicate_table **o
     table->key = key;
     wordhash_open(&table->words, key);
     table->number = DUPLICATE_CELLS;
+    table->recent = DUPLICATE_CELLS + 1;
     table->live = DUPLICATE_CELLS + 1;
     enum status status =
         region_open(DUPLICATE_CELLS * sizeof(struct duplicate_cell), &table->ring_region, error);
@@ -109,29 +111,34 @@ uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers
     return duplicate_fold(words, sum, marks);
 }
 
-/* The first packet that is still there and not two windows older than the newest stamp. Stamps
- * differ, but the newest only grows: what is passed over once would be passed over at any later
- * time, so it does not matter when this is asked. */
-void duplicate_forget(struct duplicate_table *table)
+/* From `first` on, the first packet that is still there and not older than `age_ns`. Stamps differ,
+ * but the newest only grows: what is passed over once would be passed over at any later time, so it
+ * does not matter when this is asked. */
+static uint32_t duplicate_pass_over(const struct duplicate_table *table, uint32_t first,
+                                    uint64_t age_ns)
 {
     uint32_t number = table->number + 1; /* of the next packet, which takes the cell of ... */
-    if (number - table->live > DUPLICATE_CELLS) {
-        table->live = number - DUPLICATE_CELLS; /* ... this one */
+    if (number - first > DUPLICATE_CELLS) {
+        first = number - DUPLICATE_CELLS; /* ... this one */
     }
-    uint64_t limit_ns = time_since(table->newest_ns, 2 * DUPLICATE_WINDOW_NS);
+    uint64_t limit_ns = time_since(table->newest_ns, age_ns);
     const struct duplicate_cell *ring = table->ring;
-    uint32_t live = table->live;
-    while (live != number && ring[live & (DUPLICATE_CELLS - 1)].time_ns < limit_ns) {
-        live++;
+    while (first != number && ring[first & (DUPLICATE_CELLS - 1)].time_ns < limit_ns) {
+        first++;
     }
-    table->live = live;
+    return first;
+}
+
+void duplicate_forget(struct duplicate_table *table)
+{
+    table->recent = duplicate_pass_over(table, table->recent, DUPLICATE_WINDOW_NS);
 }
 
 bool duplicate_is_copy(struct duplicate_table *table, uint32_t number, bool has_id, uint32_t where,
                        uint64_t now_ns)
 {
-    duplicate_forget(table);
     uint32_t next = table->number + 1;
+    table->live = duplicate_pass_over(table, table->live, 2 * DUPLICATE_WINDOW_NS);
     if (next - number > next - table->live) {
         return false;
     }

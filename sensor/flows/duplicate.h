@@ -35,7 +35,7 @@ size_t duplicate_table_bytes_max(void); /* for --list memory */
  * compared too (their bytes), so that a doubled mirror does not break reassembly. */
 bool duplicate_see(struct duplicate_table *table, const struct layers *layers, uint16_t interface,
                    uint64_t now_ns);
-/* The same in passes over a batch: hash all, bring `live` of the table up to date, see each.
+/* The same in passes over a batch: hash all, forget the old ones, see each.
  * `ends` are those of the packet, which the caller needs too; of the table's key. */
 uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers *layers,
                         const struct wordhash_ends *ends);

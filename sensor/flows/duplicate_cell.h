@@ -36,8 +36,8 @@ struct duplicate_cell {
 
 struct duplicate_table {
     uint32_t number; /* of the newest packet; begins where a link of 0 is stale */
-    uint32_t live; /* packets before this number are too old for any window: all that are, when it
-                      was looked at last */
+    uint32_t recent; /* packets before this number are a window older than the newest stamp ... */
+    uint32_t live; /* ... and before this one two windows: all that were when it was looked at */
     uint64_t newest_ns;
     struct duplicate_cell *ring;
     uint32_t *heads;
@@ -91,8 +91,9 @@ static inline bool duplicate_see_hash(struct duplicate_table *table, uint64_t ha
     uint32_t *head = &table->heads[hash >> DUPLICATE_HEAD_SHIFT];
     uint32_t number = table->number + 1;
     uint32_t seen = *head;
-    /* `live` may be behind, never ahead: who is found decides whether he is too old. */
-    uint32_t reach = number - table->live;
+    /* `recent` may be behind, never ahead: who is found decides whether he is too old. It says
+     * nothing to a stamp that lies before others. */
+    uint32_t reach = now_ns < table->newest_ns ? DUPLICATE_CELLS : number - table->recent;
     reach = reach < DUPLICATE_CELLS ? reach : DUPLICATE_CELLS;
     table->newest_ns = now_ns > table->newest_ns ? now_ns : table->newest_ns;
     /* Ends: what a cell links to is older than it. */
@@ -126,7 +127,7 @@ static inline void duplicate_prefetch(const struct duplicate_table *table, uint6
 static inline void duplicate_prefetch_cell(const struct duplicate_table *table, uint64_t hash)
 {
     uint32_t newest = table->heads[hash >> DUPLICATE_HEAD_SHIFT];
-    if (table->number - newest <= table->number - table->live) {
+    if (table->number - newest <= table->number - table->recent) {
         __builtin_prefetch(&table->ring[newest & (DUPLICATE_CELLS - 1)]);
     }
 }

@@ -354,8 +354,8 @@ static __attribute__((noinline)) enum stream_seen stream_see_long(struct stream_
 }
 
 /* False: the long way is needed. */
-bool stream_see_others(struct stream_table *table, uint32_t cell,
-                       const struct stream_packet *packet, uint64_t gap_ns)
+bool stream_see_others(struct stream_table *table, uint32_t cell, uint64_t time_ns,
+                       uint32_t ip_wire, uint64_t gap_ns)
 {
     struct stream_parts parts = stream_parts_at(table, cell);
     struct stream_hot *hot = parts.hot;
@@ -382,7 +382,7 @@ bool stream_see_others(struct stream_table *table, uint32_t cell,
     if (has_side) {
         stream_six_step(&parts.side->jitter, (int64_t)gap_ns, hot->ts_step);
     }
-    stream_count_next(hot, packet, gap_ns);
+    stream_count_next(hot, time_ns, ip_wire, gap_ns);
     return true;
 }
 

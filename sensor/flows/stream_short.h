@@ -37,20 +37,20 @@ static inline void stream_advance(struct stream_hot *hot, uint64_t time_ns, uint
 }
 
 /* Of a packet that is as it should be. */
-static inline void stream_count_next(struct stream_hot *hot, const struct stream_packet *packet,
+static inline void stream_count_next(struct stream_hot *hot, uint64_t time_ns, uint32_t ip_wire,
                                      uint64_t gap_ns)
 {
     if (hot->clock != STREAM_CLOCK_NONE) {
         stream_jitter_step(hot, (int64_t)gap_ns, hot->ts_step);
     }
     hot->max_ext++;
-    stream_advance(hot, packet->time_ns, packet->timestamp, packet->ip_wire, (int64_t)gap_ns);
+    stream_advance(hot, time_ns, hot->last_ts + hot->ts_step, ip_wire, (int64_t)gap_ns);
 }
 
-/* stream.c: the same of a stream that has more than the one recursion in the hot line. Apart, so
- * that the common way keeps nothing over a call. */
-bool stream_see_others(struct stream_table *table, uint32_t cell,
-                       const struct stream_packet *packet, uint64_t gap_ns);
+/* stream.c: the same of a stream that has more than the one recursion in the hot line. Apart, and
+ * given values, so that the common way keeps nothing over a call and nothing in memory. */
+bool stream_see_others(struct stream_table *table, uint32_t cell, uint64_t time_ns,
+                       uint32_t ip_wire, uint64_t gap_ns);
 
 static inline __attribute__((always_inline)) bool
 stream_see_short(struct stream_table *table, uint32_t cell, struct stream_hot *hot,
@@ -68,9 +68,9 @@ stream_see_short(struct stream_table *table, uint32_t cell, struct stream_hot *h
         return false;
     }
     if (__builtin_expect((hot->flags & others) != 0, false)) {
-        return stream_see_others(table, cell, packet, gap_ns);
+        return stream_see_others(table, cell, packet->time_ns, packet->ip_wire, gap_ns);
     }
-    stream_count_next(hot, packet, gap_ns);
+    stream_count_next(hot, packet->time_ns, packet->ip_wire, gap_ns);
     return true;
 }
 

@@ -27,14 +27,10 @@
 
 /* What is known of a frame by its bytes alone. */
 struct unwrap_look {
-    uint64_t flow_hash; /* these two only with REASON_NONE */
+    struct datagram datagram; /* of a plain frame its first line; else flow hash and flags */
     uint64_t hash; /* of duplicate.h, when copies are looked for */
-    const uint8_t *ip; /* a plain frame's; NULL: `layers` has what is known of it */
-    uint32_t payload_bytes;
-    uint32_t payload_wire;
-    uint8_t flags; /* enum datagram_flag */
-    enum reason reason;
-    struct layers layers;
+    enum reason reason; /* of `layers` */
+    struct layers layers; /* of a frame that is not plain */
 };
 
 /* What fragments gave, on the way to a datagram. */
@@ -228,9 +224,9 @@ static struct wordhash_ends unwrap_hash_flow(const struct unwrap *unwrap, struct
         wordhash_ends_of(wordhash_addr(&unwrap->words, &layers->source), layers->source_port,
                          wordhash_addr(&unwrap->words, &layers->destination),
                          layers->destination_port, layers->protocol);
-    look->flow_hash = unwrap_flow_hash(
+    look->datagram.flow_hash = unwrap_flow_hash(
         &unwrap->words, &ends, unwrap_labels(layers->vlan_outer, layers->vlan_inner, layers->vni));
-    look->flags = unwrap_end_flag(&ends);
+    look->datagram.flags = unwrap_end_flag(&ends);
     return ends;
 }
 
@@ -251,36 +247,48 @@ unwrap_look_plain(struct unwrap *unwrap, const struct captured *frame, struct un
     struct wordhash_ends ends =
         wordhash_ends_of(wordhash_v4(words, plain.ip + 12), plain.source_port,
                          wordhash_v4(words, plain.ip + 16), plain.destination_port, PROTOCOL_UDP);
-    look->flow_hash = unwrap_flow_hash(words, &ends, unwrap_labels(plain.vlan, 0, 0));
-    look->flags = (uint8_t)(unwrap_end_flag(&ends) | DATAGRAM_OPEN | plain.tag_bytes);
-    look->ip = plain.ip;
-    look->payload_bytes = plain.payload_bytes;
-    look->payload_wire = plain.payload_wire;
+    const uint8_t *payload = plain.ip + PLAIN_HEADER_BYTES;
+    struct datagram *datagram = &look->datagram;
+    datagram->time_ns = frame->time_ns;
+    datagram->state_ns = frame->time_ns;
+    datagram->number = frame->number;
+    datagram->flow_hash = unwrap_flow_hash(words, &ends, unwrap_labels(plain.vlan, 0, 0));
+    datagram->payload = payload;
+    datagram->ip = plain.ip;
+    datagram->payload_bytes = plain.payload_bytes;
+    datagram->payload_wire = plain.payload_wire;
+    datagram->ip_wire = PLAIN_HEADER_BYTES + plain.payload_wire;
+    datagram->interface = frame->interface;
+    datagram->protocol = PROTOCOL_UDP;
+    datagram->flags = (uint8_t)(unwrap_end_flag(&ends) | DATAGRAM_OPEN | plain.tag_bytes);
     if (unwrap->duplicates != NULL) {
-        uint64_t sum =
-            duplicate_sum_ends(&ends) + duplicate_sum_payload(words, plain.ip + PLAIN_HEADER_BYTES);
+        uint64_t sum = duplicate_sum_ends(&ends) + duplicate_sum_payload(words, payload);
         look->hash = duplicate_fold(words, sum, plain.marks);
         duplicate_prefetch(unwrap->duplicates, look->hash);
     }
     return true;
 }
 
+/* How the mirror port saw it, where no id tells a copy from a packet sent again. */
+static uint32_t unwrap_plain_where(const struct unwrap *unwrap, const struct datagram *datagram,
+                                   const struct captured *frame)
+{
+    const uint8_t *ip = datagram->ip;
+    bool is_tagged = (datagram->flags & DATAGRAM_TAGGED) != 0;
+    return duplicate_where(&unwrap->words, frame->interface,
+                           is_tagged ? plain_vlan_of(ip - PLAIN_TAG_BYTES) : 0, 0, ip[8],
+                           plain_link_hash_input(frame->at), 0);
+}
+
 static inline bool unwrap_plain_is_copy(struct unwrap *unwrap, const struct unwrap_look *look,
                                         const struct captured *frame)
 {
-    struct duplicate_table *table = unwrap->duplicates;
-    if (table == NULL) {
+    if (unwrap->duplicates == NULL) {
         return false;
     }
-    uint32_t where = 0;
-    bool has_id = plain_be16(look->ip + 4) != 0;
-    if (!has_id) {
-        uint16_t vlan =
-            (look->flags & DATAGRAM_TAGGED) != 0 ? plain_vlan_of(look->ip - PLAIN_TAG_BYTES) : 0;
-        where = duplicate_where(&unwrap->words, frame->interface, vlan, 0, look->ip[8],
-                                plain_link_hash_input(frame->at), 0);
-    }
-    return duplicate_see_hash(table, look->hash, has_id, where, frame->time_ns);
+    bool has_id = plain_be16(look->datagram.ip + 4) != 0;
+    uint32_t where = has_id ? 0 : unwrap_plain_where(unwrap, &look->datagram, frame);
+    return duplicate_see_hash(unwrap->duplicates, look->hash, has_id, where, frame->time_ns);
 }
 
 static_assert((int)PLAIN_TAG_BYTES == (int)DATAGRAM_TAGGED, "a tag's length is its flag");
@@ -315,7 +323,7 @@ static __attribute__((noinline)) void
 unwrap_look_walk(struct unwrap *unwrap, const struct captured *frame, struct unwrap_look *look)
 {
     struct layers *layers = &look->layers;
-    look->ip = NULL;
+    look->datagram.flags = 0;
     look->reason =
         layers_decode(frame->link_type, frame->at, frame->captured, frame->wire_bytes, layers);
     if (look->reason != REASON_NONE) {
@@ -385,7 +393,7 @@ static bool unwrap_see_walked(struct unwrap *unwrap, const struct captured *fram
     out_datagram->time_ns = time_ns;
     out_datagram->state_ns = state_ns;
     out_datagram->number = frame->number;
-    out_datagram->flow_hash = look->flow_hash;
+    out_datagram->flow_hash = look->datagram.flow_hash;
     out_datagram->payload = layers->payload;
     out_datagram->ip = layers->ip;
     out_datagram->payload_bytes = layers->payload_bytes;
@@ -393,7 +401,7 @@ static bool unwrap_see_walked(struct unwrap *unwrap, const struct captured *fram
     out_datagram->ip_wire = layers->ip != NULL ? layers->ip_wire : unwrap->joined.ip_wire;
     out_datagram->interface = frame->interface;
     out_datagram->protocol = layers->protocol;
-    out_datagram->flags = look->flags;
+    out_datagram->flags = look->datagram.flags;
     out_datagram->source = layers->source;
     out_datagram->destination = layers->destination;
     out_datagram->source_port = layers->source_port;
@@ -418,7 +426,7 @@ size_t unwrap_see_run(struct unwrap *unwrap, const struct captured *frames, size
     struct datagram *datagram = out_datagrams;
     uint64_t bytes = 0;
     size_t at = place;
-    for (; at < end && unwrap->looks[at].ip != NULL; at++) {
+    for (; at < end && (unwrap->looks[at].datagram.flags & DATAGRAM_OPEN) != 0; at++) {
         const struct unwrap_look *look = &unwrap->looks[at];
         const struct captured *frame = &frames[at];
         bytes += frame->wire_bytes;
@@ -426,18 +434,7 @@ size_t unwrap_see_run(struct unwrap *unwrap, const struct captured *frames, size
             unwrap_count_copy(counts);
             continue;
         }
-        datagram->time_ns = frame->time_ns;
-        datagram->state_ns = frame->time_ns;
-        datagram->number = frame->number;
-        datagram->flow_hash = look->flow_hash;
-        datagram->payload = look->ip + PLAIN_HEADER_BYTES;
-        datagram->ip = look->ip;
-        datagram->payload_bytes = look->payload_bytes;
-        datagram->payload_wire = look->payload_wire;
-        datagram->ip_wire = PLAIN_HEADER_BYTES + look->payload_wire;
-        datagram->interface = frame->interface;
-        datagram->protocol = PROTOCOL_UDP;
-        datagram->flags = look->flags;
+        memcpy(datagram, &look->datagram, DATAGRAM_LINE_BYTES);
         datagram++;
     }
     counts->frames += at - place;

@@ -17,7 +17,7 @@
 #include "sensor/flows/duplicate.h"
 #include "sensor/flows/fragment.h"
 
-enum { FLOW_SHARDS = 16, UNWRAP_AHEAD = 16 };
+enum { FLOW_SHARDS = 16, UNWRAP_AHEAD = 32 };
 
 /* One UDP datagram or TCP segment on its way to a worker. All pointers live until the analyst's
  * position has passed `number` (docs/architecture.md).
@@ -55,7 +55,10 @@ struct datagram {
     uint32_t tcp_acknowledgement;
     uint32_t ip_bytes; /* captured bytes at ip */
 };
-static_assert(sizeof(struct datagram) == 128, "two lines of the cache");
+enum { DATAGRAM_LINE_BYTES = 64 };
+static_assert(sizeof(struct datagram) == 128 &&
+                  offsetof(struct datagram, source) == DATAGRAM_LINE_BYTES,
+              "two lines of the cache");
 
 enum datagram_flag {
     DATAGRAM_OPEN = 1 << 0, /* the second line is not there yet */

@@ -5,7 +5,7 @@
  * on when it is full, before a mark, and at the end of a block. The order within a lane is the
  * order of frames, so nothing depends on where a batch was cut.
  *
- * Before that, 16 frames at a time are looked at by their bytes alone, so that what the search for
+ * Before that, 32 frames at a time are looked at by their bytes alone, so that what the search for
  * copies will touch is on its way when the first of them is worked on. */
 #include "sensor/run/dispatch.h"
 
