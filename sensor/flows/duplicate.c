@@ -129,6 +129,11 @@ static uint32_t duplicate_pass_over(const struct duplicate_table *table, uint32_
     return first;
 }
 
+void duplicate_mark(struct duplicate_table *table, uint64_t mark_ns)
+{
+    table->newest_ns = mark_ns > table->newest_ns ? mark_ns : table->newest_ns;
+}
+
 void duplicate_forget(struct duplicate_table *table)
 {
     table->recent = duplicate_pass_over(table, table->recent, DUPLICATE_WINDOW_NS);

@@ -41,6 +41,8 @@ uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers
                         const struct wordhash_ends *ends);
 bool duplicate_see_hashed(struct duplicate_table *table, const struct layers *layers, uint64_t hash,
                           uint16_t interface, uint64_t now_ns);
+/* State time has come to a mark. Without marks stamps move the table's time too, but by no leap. */
+void duplicate_mark(struct duplicate_table *table, uint64_t mark_ns);
 /* Forgets what is too old for any window; the answers are the same without. */
 void duplicate_forget(struct duplicate_table *table);
 

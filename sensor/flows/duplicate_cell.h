@@ -26,6 +26,9 @@ static_assert(DUPLICATE_HEADS == 1 << (64 - DUPLICATE_HEAD_SHIFT),
               "the top bits of a hash choose its head");
 static_assert((DUPLICATE_CELLS & (DUPLICATE_CELLS - 1)) == 0, "a number's cell is its low bits");
 
+/* A stamp so far beyond the newest waits for a mark, that is, until state time believes it. */
+#define DUPLICATE_LEAP_NS (10 * NS_PER_S)
+
 struct duplicate_cell {
     uint64_t hash;
     uint64_t time_ns;
@@ -95,7 +98,10 @@ static inline bool duplicate_see_hash(struct duplicate_table *table, uint64_t ha
      * nothing to a stamp that lies before others. */
     uint32_t reach = now_ns < table->newest_ns ? DUPLICATE_CELLS : number - table->recent;
     reach = reach < DUPLICATE_CELLS ? reach : DUPLICATE_CELLS;
-    table->newest_ns = now_ns > table->newest_ns ? now_ns : table->newest_ns;
+    /* Neither a stamp before it nor one far beyond: what a broken clock says nobody may age by. */
+    if (now_ns - table->newest_ns < DUPLICATE_LEAP_NS || table->newest_ns == 0) {
+        table->newest_ns = now_ns;
+    }
     /* Ends: what a cell links to is older than it. */
     for (uint32_t twin = seen; number - twin <= reach;) {
         const struct duplicate_cell *cell = &table->ring[twin & (DUPLICATE_CELLS - 1)];

@@ -107,6 +107,9 @@ const struct unwrap_counts *unwrap_counts(const struct unwrap *unwrap)
 void unwrap_mark(struct unwrap *unwrap, uint64_t mark_ns)
 {
     unwrap->counts.reasons[REASON_FRAGMENT_TIMEOUT] += fragment_expire(unwrap->fragments, mark_ns);
+    if (unwrap->duplicates != NULL) {
+        duplicate_mark(unwrap->duplicates, mark_ns);
+    }
 }
 
 /* --- counts --- */

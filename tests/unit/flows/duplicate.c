@@ -56,6 +56,27 @@ static void a_copy_within_the_window_is_one(void **state)
     duplicate_table_close(table);
 }
 
+/* One frame from the year 2103, as a broken clock stamps it: copies are told as before. */
+static void a_stamp_far_ahead_ages_nothing(void **state)
+{
+    (void)state;
+    struct duplicate_table *table = open_table(1);
+    struct layers layers = packet();
+    assert_false(duplicate_see(table, &layers, 0, NOW));
+    layers.ip_id = 2;
+    assert_false(duplicate_see(table, &layers, 0, UINT64_C(4200000000) * NS_PER_S));
+    duplicate_forget(table);
+    layers.ip_id = 3;
+    assert_false(duplicate_see(table, &layers, 0, NOW + NS_PER_MS));
+    duplicate_forget(table);
+    assert_true(duplicate_see(table, &layers, 0, NOW + NS_PER_MS));
+    layers.ip_id = 1;
+    assert_true(duplicate_see(table, &layers, 0, NOW + NS_PER_MS));
+    duplicate_mark(table, NOW + 60 * NS_PER_S); /* now time has passed */
+    assert_false(duplicate_see(table, &layers, 0, NOW + 60 * NS_PER_S));
+    duplicate_table_close(table);
+}
+
 /* A copy of a copy is measured against the first: a loop does not hide packets for ever. */
 static void copies_do_not_prolong_the_window(void **state)
 {
@@ -403,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_within_the_window_is_one),
+        cmocka_unit_test(a_stamp_far_ahead_ages_nothing),
         cmocka_unit_test(copies_do_not_prolong_the_window),
         cmocka_unit_test(what_differs_is_no_copy),
         cmocka_unit_test(what_mirrors_change_is_a_copy),
