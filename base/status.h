@@ -17,6 +17,14 @@
 
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(text_at, first_at) __attribute__((__format__(__printf__, text_at, first_at)))
+/* A large local of a hot place. Hardened builds clear all locals, which would cost more than the
+ * work; what is read of this one is written before, and the tests run under sanitizers that would
+ * know. */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define UNCLEARED __attribute__((uninitialized))
+#else
+#define UNCLEARED
+#endif
 
 /* Assertions check ourselves, never the wire. assert() stays on in release; assert_hot() stands on
  * the packet path and is on in test builds only. */

@@ -149,8 +149,8 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
     size_t skip = 0;
     size_t all = bytes > wire_bytes ? bytes : wire_bytes;
     size_t kept = bytes < SIP_MESSAGE_BYTES_MAX ? bytes : SIP_MESSAGE_BYTES_MAX;
-    SIP_UNINITIALIZED struct sip_lines lines;
-    SIP_UNINITIALIZED struct sip_work work;
+    UNCLEARED struct sip_lines lines;
+    UNCLEARED struct sip_work work;
 
     if (out_sdp != NULL) {
         out_sdp->media_count = 0;

@@ -48,7 +48,7 @@ static uint32_t find_start(const char *at, uint32_t from, uint32_t bytes, bool *
 /* Headers and Content-Length of the message at `at`, which has a start line. */
 static void read_message(const char *at, uint32_t bytes, struct sip_frame *frame)
 {
-    SIP_UNINITIALIZED struct sip_lines lines;
+    UNCLEARED struct sip_lines lines;
     bool valid = false;
     bool seen = false;
     uint64_t length = 0;

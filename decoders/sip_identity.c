@@ -65,7 +65,7 @@ static ALWAYS_INLINE bool address_check(struct sip_work *work, enum sip_header h
                                         struct sip_uri *out_uri, struct part *out_display,
                                         struct part *out_tag)
 {
-    SIP_UNINITIALIZED struct sip_plain rest;
+    UNCLEARED struct sip_plain rest;
 
     if (!sip_has(work, header) || work->first[header].bytes == 0) {
         return false;
@@ -289,10 +289,10 @@ static __attribute__((noinline)) void contacts_judge(struct sip_work *work, stru
 
 void sip_contact_check(struct sip_work *work, struct slice value)
 {
-    SIP_UNINITIALIZED struct sip_plain rest;
-    SIP_UNINITIALIZED struct part display;
-    SIP_UNINITIALIZED struct part tag;
-    SIP_UNINITIALIZED struct sip_uri further;
+    UNCLEARED struct sip_plain rest;
+    UNCLEARED struct part display;
+    UNCLEARED struct part tag;
+    UNCLEARED struct sip_uri further;
     struct sip_uri *uri = work->contacts == 0 ? &work->message->contact : &further;
     struct part part = sip_part_of(work->raw, value.at, value.at + value.bytes);
 

@@ -32,17 +32,6 @@
 #include <emmintrin.h>
 #endif
 
-/* For the two large locals of each message: clearing them would cost more than most headers. What
- * is read of them is written before, and the tests run under a sanitizer that would know. */
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define SIP_UNINITIALIZED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef SIP_UNINITIALIZED
-#define SIP_UNINITIALIZED
-#endif
-
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* --- characters (RFC 3261 section 25.1) --- */

@@ -24,12 +24,6 @@
 #include <emmintrin.h>
 #endif
 
-#if defined(__has_attribute) && __has_attribute(uninitialized)
-#define UNCLEARED __attribute__((uninitialized))
-#else
-#define UNCLEARED
-#endif
-
 /* One call. */
 struct writer {
     struct encode_json *encoder;

@@ -114,17 +114,6 @@ uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t
 
 /* --- UDP --- */
 
-/* For the lanes of a batch: clearing them would cost more than reading half a header. What is read
- * of a lane is written before, and the tests run under a sanitizer that would know. */
-#if defined(__has_attribute)
-#if __has_attribute(uninitialized)
-#define WORKER_UNINITIALIZED __attribute__((uninitialized))
-#endif
-#endif
-#ifndef WORKER_UNINITIALIZED
-#define WORKER_UNINITIALIZED
-#endif
-
 static bool has_rtp_version(const struct datagram *datagram)
 {
     return datagram->payload_bytes > 1 && datagram->payload[0] >> 6 == 2;
@@ -333,7 +322,7 @@ static void see_other(struct worker_state *state, const struct datagram *datagra
 void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count)
 {
     assert(count <= WORKER_BATCH);
-    struct stream_lane lanes[WORKER_BATCH] WORKER_UNINITIALIZED;
+    struct stream_lane lanes[WORKER_BATCH] UNCLEARED;
     stream_look(state->streams, batch, count, lanes);
     for (size_t index = 0;; index++) {
         index = stream_see_run(state->streams, batch, lanes, index, count);

@@ -11,12 +11,6 @@
 #include "sensor/state/state.h"
 #include "sensor/telemetry/telemetry.h"
 
-#if defined(__has_attribute) && __has_attribute(uninitialized)
-#define UNCLEARED __attribute__((uninitialized))
-#else
-#define UNCLEARED
-#endif
-
 enum { SENSOR_RECORD_EVERY_S = 10, LOSS_ONE_IN = 200 };
 
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */

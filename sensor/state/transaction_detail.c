@@ -17,12 +17,6 @@
 #include "decoders/sip_header.h"
 #include "sensor/state/account.h"
 
-#if defined(__has_attribute) && __has_attribute(uninitialized)
-#define UNCLEARED __attribute__((uninitialized))
-#else
-#define UNCLEARED
-#endif
-
 static const uint8_t word_limits[WORD_COUNT] = {
     [WORD_CALL_ID] = 96, [WORD_FROM_USER] = 48, [WORD_FROM_HOST] = 48, [WORD_TO_USER] = 48,
     [WORD_TO_HOST] = 48, [WORD_URI] = 72,       [WORD_AUTH_USER] = 48, [WORD_REALM] = 40,
