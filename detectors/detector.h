@@ -4,7 +4,8 @@
  * Borrows   the fact during on_fact.
  * Time      the fact's, nothing else.
  * Bounds    a lane of at most DETECTOR_LANE_BYTES in the entry of its key kind; what needs more
- *           declares slab_bytes and the option that bounds how many.
+ *           declares slab_bytes and the option that bounds how many. What few keys need more for
+ *           takes its cell when one does.
  * Errors    none: on_fact does no I/O and allocates nothing.
  * Thread    the analyst's.
  *
@@ -82,6 +83,9 @@ struct detector {
     uint16_t conf_bytes; /* of its configuration struct, which options describe */
     uint32_t slab_bytes; /* of one slab cell; its lane begins with a uint32_t handle. 0 = no slab */
     const char *slab_option; /* key of the COUNT option that bounds the cells */
+    /* A key has no cell before detector_cell() asked for one: a flood is of keys that say too little
+     * for it. Else it is taken at the first fact. */
+    bool slab_on_demand;
     const struct option *options; /* "enabled" is added by the frame */
     bool off_by_default;
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
@@ -92,8 +96,8 @@ struct detector {
     /* This fact alone says enough of its key to give it an entry while forged sources crowd the
      * table. NULL = none does. */
     bool (*marks)(const void *conf, const struct fact *fact);
-    /* `lane` (and `cell`, where it has a slab: NULL when the slab is used up) belong to the fact's
-     * key. */
+    /* `lane` (and `cell`, where it has a slab: NULL when the slab is used up, or nothing was asked
+     * for yet) belong to the fact's key. */
     void (*on_fact)(struct detector_context *context, void *lane, void *cell, const void *conf,
                     const struct fact *fact);
     /* The sentence of its alerts; NULL = the frame's own from the finding. */
@@ -107,6 +111,8 @@ void detector_raise(struct detector_context *context, const struct finding *find
 bool detector_recent(const struct detector_context *context, const char *rule_slug,
                      const struct fact *fact, uint64_t within_ns);
 struct hash_key detector_hash_key(const struct detector_context *context);
+/* The cell of that lane, which has none yet: zeroed, NULL when the slab is used up (counted). */
+void *detector_cell(struct detector_context *context, void *lane);
 
 void confidence_start(struct confidence *confidence, uint8_t base, const char *why);
 void confidence_add(struct confidence *confidence, int points, const char *why);

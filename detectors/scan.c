@@ -1,6 +1,9 @@
 /* scan.c - one source looks for SIP services on several of our addresses or ports.
  *
+ *      lane   handle of the cell | walk, times ... | the target of who has asked one only
  *      cell   targets[40]  {address and port, hashed | last and first asked | answered, failed ...}
+ *
+ * Nearly every source of a flood asks one target: it needs no cell, which is taken at the second.
  *
  * Exact and sliding: the last 40 targets with the time of the last question each; how many lie
  * within a window is counted when a target is new to it. Four thresholds: three windows, and a
@@ -45,27 +48,35 @@ static const struct option options[] = {
     OPTION("targets_hour", COUNT, conf, targets_hour, "2", "12", "40", "endpoints asked within an hour that make a scan"),
     OPTION("targets_day", COUNT, conf, targets_day, "2", "20", "40", "endpoints asked within a day that make a scan"),
     OPTION("dark", NETWORKS, conf, dark, NULL, "", NULL, "networks of ours that nobody uses: an endpoint in them counts three times"),
-    OPTION_TABLE_SIZE("sources", COUNT, conf, sources, "64", "65536", "1M", "sources whose targets are remembered"),
+    OPTION_TABLE_SIZE("sources", COUNT, conf, sources, "64", "65536", "1M", "sources of which more than one target is remembered"),
     {.kind = OPTION_END},
 };
 /* clang-format on */
-
-struct lane {
-    uint32_t handle;
-};
 
 struct target {
     struct remembered is;
     uint32_t flags;
 };
 
-struct cell {
+struct lane {
+    uint32_t handle; /* 0: all that there is is `only` */
+    uint32_t used; /* targets */
     uint64_t last_ns;
-    uint32_t used;
     uint32_t walk; /* failed first contacts minus answered ones, never below 0 */
-    uint32_t raised; /* severity that was raised in this life of the cell */
-    uint32_t darks; /* dark targets that were ever among them */
+    uint16_t darks; /* dark targets that were ever among them, saturating */
+    uint8_t raised; /* severity that was raised in this life of the lane */
+    struct target only;
+};
+static_assert(sizeof(struct lane) <= DETECTOR_LANE_BYTES, "it must fit into a lane");
+
+struct cell {
     struct target targets[TARGETS_MAX];
+};
+
+/* Who asks, wherever his targets are. */
+struct source {
+    struct lane *lane;
+    struct target *targets;
 };
 
 /* What lies within one window. */
@@ -95,7 +106,7 @@ static bool scan_heeds(const struct fact *fact)
            !addr_is_broadcast(&message->server.endpoint.addr);
 }
 
-static const struct fact_party *source_of(const struct fact *fact)
+static const struct fact_party *client_of(const struct fact *fact)
 {
     return fact->kind == FACT_MESSAGE ? &fact->is.message.client : &fact->is.transaction.client;
 }
@@ -105,17 +116,17 @@ static const struct fact_party *server_of(const struct fact *fact)
     return fact->kind == FACT_MESSAGE ? &fact->is.message.server : &fact->is.transaction.server;
 }
 
-static struct target *find(struct cell *cell, uint32_t hash)
+static struct target *find(const struct source *source, uint32_t hash)
 {
-    return remembered_find(cell->targets, cell->used, sizeof cell->targets[0], hash);
+    return remembered_find(source->targets, source->lane->used, sizeof source->targets[0], hash);
 }
 
-static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns)
+static struct tally tally_of(const struct source *source, uint32_t now_ms, uint64_t window_ns)
 {
     struct tally tally = {0};
 
-    for (uint32_t i = 0; i < cell->used; i++) {
-        const struct target *target = &cell->targets[i];
+    for (uint32_t i = 0; i < source->lane->used; i++) {
+        const struct target *target = &source->targets[i];
         uint32_t age_ms = remembered_age_ms(&target->is, now_ms);
         if (!remembered_within(&target->is, now_ms, window_ns, NS_PER_DAY)) {
             continue;
@@ -135,9 +146,9 @@ static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t 
 }
 
 /* 0 = honest enough to say nothing. */
-static uint8_t severity_of(const struct tally *tally, const struct fact_party *source)
+static uint8_t severity_of(const struct tally *tally, const struct fact_party *client)
 {
-    if (source->is_server) {
+    if (client->is_server) {
         return tally->silent * 5 > tally->targets * 4 ? 2 : 0;
     }
     if (tally->silent * 5 > tally->targets) {
@@ -147,14 +158,14 @@ static uint8_t severity_of(const struct tally *tally, const struct fact_party *s
     return wanders ? 2 : 1;
 }
 
-static void say(struct detector_context *context, const struct fact *fact, struct cell *cell,
+static void say(struct detector_context *context, const struct fact *fact, struct lane *lane,
                 const struct tally *tally, struct finding *finding)
 {
     char buffer[192];
     struct text detail = text_into(buffer, sizeof buffer);
 
     confidence_start(&finding->confidence, 40, "condition met");
-    confidence_source(&finding->confidence, source_of(fact));
+    confidence_source(&finding->confidence, client_of(fact));
     if (detector_recent(context, "scanner-fingerprint", fact, NS_PER_DAY)) {
         confidence_add(&finding->confidence, 15, "bears the marks of a tool");
     }
@@ -175,14 +186,14 @@ static void say(struct detector_context *context, const struct fact *fact, struc
     finding->stage = 1;
     finding->proven_needed = true;
     finding->detail = text_slice(&detail);
-    cell->raised = finding->severity > cell->raised ? finding->severity : cell->raised;
+    lane->raised = finding->severity > lane->raised ? finding->severity : lane->raised;
     detector_raise(context, finding);
 }
 
 /* True when a window is over its threshold, whether or not it was told. `only_rise`: nothing new
  * happened, so only a higher severity is worth a word. */
 static bool judge_windows(struct detector_context *context, const struct fact *fact,
-                          struct cell *cell, const struct conf *conf, bool only_rise)
+                          const struct source *source, const struct conf *conf, bool only_rise)
 {
     const struct limit limits[LIMITS] = {{conf->window_ns, conf->targets},
                                          {NS_PER_HOUR, conf->targets_hour},
@@ -190,30 +201,31 @@ static bool judge_windows(struct detector_context *context, const struct fact *f
     uint32_t now_ms = remembered_ms(fact->time_ns);
 
     for (size_t i = 0; i < LIMITS; i++) {
-        struct tally tally = tally_of(cell, now_ms, limits[i].window_ns);
+        struct tally tally = tally_of(source, now_ms, limits[i].window_ns);
         if (tally.weight < limits[i].threshold) {
             continue;
         }
-        uint8_t severity = severity_of(&tally, source_of(fact));
-        if (severity == 0 || (only_rise && severity <= cell->raised)) {
+        uint8_t severity = severity_of(&tally, client_of(fact));
+        if (severity == 0 || (only_rise && severity <= source->lane->raised)) {
             return true;
         }
         struct finding finding = {.severity = severity, .only_rise = only_rise};
         limit_tell(&limits[i], tally.weight, tally.oldest_ms, "targets", &finding);
         finding.count = tally.targets;
-        say(context, fact, cell, &tally, &finding);
+        say(context, fact, source->lane, &tally, &finding);
         return true;
     }
     return false;
 }
 
-static void judge_walk(struct detector_context *context, const struct fact *fact, struct cell *cell)
+static void judge_walk(struct detector_context *context, const struct fact *fact,
+                       const struct source *source)
 {
     uint32_t now_ms = remembered_ms(fact->time_ns);
-    struct tally tally = tally_of(cell, now_ms, NS_PER_DAY);
+    struct tally tally = tally_of(source, now_ms, NS_PER_DAY);
 
-    if (cell->walk < WALK_LIMIT || source_of(fact)->is_server || tally.silent < WALK_LIMIT ||
-        severity_of(&tally, source_of(fact)) < 2) {
+    if (source->lane->walk < WALK_LIMIT || client_of(fact)->is_server ||
+        tally.silent < WALK_LIMIT || severity_of(&tally, client_of(fact)) < 2) {
         return;
     }
     struct finding finding = {.severity = 2,
@@ -222,103 +234,120 @@ static void judge_walk(struct detector_context *context, const struct fact *fact
                               .threshold = WALK_LIMIT,
                               .span_ns = tally.oldest_ms * NS_PER_MS,
                               .unit = "first contacts without an answer"};
-    say(context, fact, cell, &tally, &finding);
+    say(context, fact, source->lane, &tally, &finding);
 }
 
-static void on_answer(struct cell *cell, uint32_t hash)
+static void on_answer(const struct source *source, uint32_t hash)
 {
-    struct target *target = find(cell, hash);
+    struct target *target = find(source, hash);
 
     if (target != NULL && (target->flags & ANSWERED) == 0) {
         bool dark = (target->flags & DARK) != 0;
         target->flags = (target->flags & ~(uint32_t)DARK) | ANSWERED;
-        cell->walk -= cell->walk > 0 && (dark || (target->flags & FAILED) == 0);
+        source->lane->walk -= source->lane->walk > 0 && (dark || (target->flags & FAILED) == 0);
     }
 }
 
-static void on_silence(struct detector_context *context, struct cell *cell, const struct conf *conf,
-                       const struct fact *fact, uint32_t hash)
+static void on_silence(struct detector_context *context, const struct source *source,
+                       const struct conf *conf, const struct fact *fact, uint32_t hash)
 {
-    struct target *target = find(cell, hash);
+    struct target *target = find(source, hash);
 
     if (target == NULL || (target->flags & (ANSWERED | FAILED)) != 0) {
         return;
     }
     target->flags |= FAILED;
-    cell->walk++;
-    if (!judge_windows(context, fact, cell, conf, true)) {
-        judge_walk(context, fact, cell);
+    source->lane->walk++;
+    if (!judge_windows(context, fact, source, conf, true)) {
+        judge_walk(context, fact, source);
     }
 }
 
 /* Somebody is at home there, or nobody ever was. */
-static void begin_target(struct cell *cell, struct target *target, const struct conf *conf,
+static void begin_target(struct lane *lane, struct target *target, const struct conf *conf,
                          const struct fact_party *server)
 {
     if (server->is_server) {
         target->flags |= ANSWERED; /* a server that we know: it would answer */
     } else if (option_networks_have(&conf->dark, &server->endpoint.addr)) {
         target->flags |= DARK | FAILED;
-        cell->darks++;
-        cell->walk++;
+        lane->darks = lane->darks < UINT16_MAX ? (uint16_t)(lane->darks + 1) : lane->darks;
+        lane->walk++;
     }
 }
 
 /* A source of few targets is never judged. */
-static bool may_be_over(const struct cell *cell, const struct conf *conf)
+static bool may_be_over(const struct lane *lane, const struct conf *conf)
 {
-    uint64_t most = cell->used + (uint64_t)cell->darks * (DARK_WEIGHT - 1);
+    uint64_t most = lane->used + (uint64_t)lane->darks * (DARK_WEIGHT - 1);
 
     return most >= conf->targets || most >= conf->targets_hour || most >= conf->targets_day;
 }
 
-static void on_question(struct detector_context *context, struct cell *cell,
+/* Room for one more target; the second moves the first into a cell. NULL: there is none. */
+static struct target *place(struct detector_context *context, struct source *source,
+                            uint32_t now_ms)
+{
+    struct lane *lane = source->lane;
+
+    if (lane->used == 1 && lane->handle == 0) {
+        struct cell *cell = detector_cell(context, lane);
+        if (cell == NULL) {
+            return NULL;
+        }
+        cell->targets[0] = lane->only;
+        source->targets = cell->targets;
+    }
+    return remembered_place(source->targets, &lane->used, TARGETS_MAX, sizeof(struct target),
+                            now_ms);
+}
+
+static void on_question(struct detector_context *context, struct source *source,
                         const struct conf *conf, const struct fact *fact, uint32_t hash)
 {
     uint32_t now_ms = remembered_ms(fact->time_ns);
-    struct target *target = find(cell, hash);
+    struct target *target = find(source, hash);
     bool fresh = target == NULL || now_ms - target->is.last_ms >= conf->window_ns / NS_PER_MS;
 
     if (target == NULL) {
-        target = remembered_place(cell->targets, &cell->used, TARGETS_MAX, sizeof *target, now_ms);
+        target = place(context, source, now_ms);
+        if (target == NULL) {
+            return;
+        }
         *target = (struct target){.is = {.hash = hash, .first_ms = now_ms}, .flags = ASKED};
-        begin_target(cell, target, conf, &fact->is.message.server);
+        begin_target(source->lane, target, conf, &fact->is.message.server);
     } else if (remembered_age_ms(&target->is, now_ms) >= SETTLE_MS) {
         target->flags |= AGAIN;
     }
     target->is.last_ms = now_ms;
     /* A known target adds nothing but, perhaps, missing answers. */
-    bool over = may_be_over(cell, conf) && (fresh || cell->raised == 1) &&
-                judge_windows(context, fact, cell, conf, !fresh);
+    bool over = may_be_over(source->lane, conf) && (fresh || source->lane->raised == 1) &&
+                judge_windows(context, fact, source, conf, !fresh);
     if (!over && fresh && (target->flags & DARK) != 0) {
-        judge_walk(context, fact, cell);
+        judge_walk(context, fact, source);
     }
 }
 
-static void scan_on_fact(struct detector_context *context, void *lane, void *memory,
+static void scan_on_fact(struct detector_context *context, void *lane_at, void *memory,
                          const void *configuration, const struct fact *fact)
 {
     const struct conf *conf = configuration;
+    struct lane *lane = lane_at;
     struct cell *cell = memory;
-    const struct endpoint *server = fact->kind == FACT_MESSAGE
-                                        ? &fact->is.message.server.endpoint
-                                        : &fact->is.transaction.server.endpoint;
-    (void)lane;
+    struct source source = {lane, cell == NULL ? &lane->only : cell->targets};
 
-    if (cell == NULL) {
-        return;
+    if (time_since(fact->time_ns, lane->last_ns) > NS_PER_DAY) {
+        /* before milliseconds could wrap */
+        *lane = (struct lane){.handle = lane->handle};
     }
-    if (time_since(fact->time_ns, cell->last_ns) > NS_PER_DAY) {
-        *cell = (struct cell){.used = 0}; /* before milliseconds could wrap */
-    }
-    cell->last_ns = fact->time_ns;
-    uint32_t hash = (uint32_t)hash_endpoint(detector_hash_key(context), server);
+    lane->last_ns = fact->time_ns;
+    uint32_t hash = (uint32_t)hash_endpoint(detector_hash_key(context), &server_of(fact)->endpoint);
     if (fact->kind == FACT_TRANSACTION) {
-        on_silence(context, cell, conf, fact, hash);
+        on_silence(context, &source, conf, fact, hash);
     } else if (fact->is.message.is_response) {
-        on_answer(cell, hash);
+        on_answer(&source, hash);
     } else {
-        on_question(context, cell, conf, fact, hash);
+        on_question(context, &source, conf, fact, hash);
     }
 }
 
@@ -344,6 +373,7 @@ const struct detector detector_scan = {
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),
     .slab_option = "sources",
+    .slab_on_demand = true,
     .options = options,
     .heeds = scan_heeds,
     .on_fact = scan_on_fact,

@@ -27,6 +27,7 @@ struct hearer {
     uint32_t rule;
     uint16_t lane_offset;
     uint8_t key;
+    bool slab_on_demand;
 };
 
 struct queued {
@@ -179,6 +180,7 @@ static void list_hearer(struct detectors_frame *frame, enum fact_kind kind, uint
         .rule = index,
         .lane_offset = rule->lane_offset,
         .key = (uint8_t)detector->key,
+        .slab_on_demand = detector->slab_on_demand,
     };
 }
 
@@ -345,6 +347,15 @@ static void find_heeding(struct detectors_frame *frame, const struct fact *fact)
     frame->heeding_count = count;
 }
 
+static void *cell_of(struct detectors_frame *frame, const struct hearer *hearer, void *lane)
+{
+    void *cell = slots_cell(hearer->slab, lane);
+
+    return cell != NULL || hearer->slab_on_demand
+               ? cell
+               : slots_take_cell(&frame->slots, hearer->slab, lane);
+}
+
 static void deliver(struct detectors_frame *frame, const struct fact *fact)
 {
     struct detector_context context = {.frame = frame, .fact = fact};
@@ -357,7 +368,7 @@ static void deliver(struct detectors_frame *frame, const struct fact *fact)
             continue;
         }
         void *lane = entry + hearer->lane_offset;
-        void *cell = hearer->slab == NULL ? NULL : slots_cell(&frame->slots, hearer->slab, lane);
+        void *cell = hearer->slab == NULL ? NULL : cell_of(frame, hearer, lane);
         context.rule = hearer->rule;
         context.key_hash = frame->keys[hearer->key].hash;
         hearer->on_fact(&context, lane, cell, hearer->conf, fact);
@@ -536,4 +547,12 @@ bool detector_recent(const struct detector_context *context, const char *rule_sl
 struct hash_key detector_hash_key(const struct detector_context *context)
 {
     return context->frame->key;
+}
+
+void *detector_cell(struct detector_context *context, void *lane)
+{
+    struct slots *slots = &context->frame->slots;
+
+    assert(slots->rules[context->rule].detector->slab_on_demand);
+    return slots_take_cell(slots, &slots->rules[context->rule], lane);
 }

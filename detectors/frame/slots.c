@@ -4,8 +4,8 @@
  *      lane with a slab   [handle + 1 : 32 | the detector's own]     0 = no cell yet
  *
  * Lanes of one key lie side by side, so that a fact that three detectors want costs one cache miss.
- * What is larger than a lane lies in the detector's slab and is taken at the first delivery and
- * given back with the entry.
+ * What is larger than a lane lies in the detector's slab; it is taken at the first delivery, or when
+ * the detector asks, and given back with the entry.
  *
  * A quarter of the entries is for keys that have not proven anything: a million forged sources push
  * out each other, never a slow attacker who has shown that he hears our answers. Once that quarter
@@ -247,19 +247,15 @@ void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const s
     return table_at(table, cell);
 }
 
-void *slots_cell(struct slots *slots, struct slots_rule *rule, void *lane)
+void *slots_take_cell(struct slots *slots, struct slots_rule *rule, void *lane)
 {
-    uint32_t handle;
+    uint32_t cell = slab_take(&rule->slab);
 
-    memcpy(&handle, lane, sizeof handle);
-    if (handle == 0) {
-        uint32_t cell = slab_take(&rule->slab);
-        if (cell == SLAB_NONE) {
-            slots->cells_missed++;
-            return NULL;
-        }
-        handle = cell + 1;
-        memcpy(lane, &handle, sizeof handle);
+    if (cell == SLAB_NONE) {
+        slots->cells_missed++;
+        return NULL;
     }
-    return slab_at(&rule->slab, handle - 1);
+    uint32_t handle = cell + 1;
+    memcpy(lane, &handle, sizeof handle);
+    return slab_at(&rule->slab, cell);
 }

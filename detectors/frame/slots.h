@@ -49,7 +49,16 @@ size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_con
  * `strong`. NULL: it is not `strong`, has none yet, and the table is crowded (counted). */
 void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const struct fact *fact,
                  bool strong);
-/* The rule's slab cell of that entry: taken if it has none yet, NULL when used up. */
-void *slots_cell(struct slots *slots, struct slots_rule *rule, void *lane);
+/* The rule's slab cell of that entry, NULL if it has none. */
+static inline void *slots_cell(const struct slots_rule *rule, const void *lane)
+{
+    uint32_t handle;
+
+    memcpy(&handle, lane, sizeof handle);
+    return handle == 0 ? NULL : slab_at(&rule->slab, handle - 1);
+}
+
+/* The same of one that has none: a fresh cell, zeroed, NULL when the slab is used up. */
+void *slots_take_cell(struct slots *slots, struct slots_rule *rule, void *lane);
 
 #endif

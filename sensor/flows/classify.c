@@ -124,18 +124,7 @@ static bool is_ours(uint16_t protocol)
            protocol == NDPI_PROTOCOL_RTCP;
 }
 
-static void name_of(struct ndpi_detection_module_struct *module, uint16_t protocol, char *out,
-                    size_t out_bytes)
-{
-    const char *name =
-        protocol == NDPI_PROTOCOL_UNKNOWN ? "" : ndpi_get_proto_name(module, protocol);
-    size_t bytes = strnlen(name, out_bytes - 1);
-    memcpy(out, name, bytes);
-    out[bytes] = '\0';
-}
-
-static void verdict_of(struct ndpi_detection_module_struct *module,
-                       const struct ndpi_flow_struct *state, ndpi_protocol protocol,
+static void verdict_of(const struct ndpi_flow_struct *state, ndpi_protocol protocol,
                        struct classify_verdict *out_verdict)
 {
     *out_verdict = (struct classify_verdict){.final = false};
@@ -149,8 +138,8 @@ static void verdict_of(struct ndpi_detection_module_struct *module,
     }
     out_verdict->final = true;
     out_verdict->guessed = is_guess;
-    name_of(module, protocol.master_protocol, out_verdict->master, sizeof out_verdict->master);
-    name_of(module, protocol.app_protocol, out_verdict->app, sizeof out_verdict->app);
+    out_verdict->master = protocol.master_protocol;
+    out_verdict->app = protocol.app_protocol;
 }
 
 void classify_packet(struct classify *classify, uint32_t id, const struct datagram *datagram,
@@ -165,7 +154,7 @@ void classify_packet(struct classify *classify, uint32_t id, const struct datagr
     uint32_t bytes = datagram->ip_bytes > UINT16_MAX ? UINT16_MAX : datagram->ip_bytes;
     ndpi_protocol protocol = ndpi_detection_process_packet(
         module, state, datagram->ip, (uint16_t)bytes, datagram->state_ns / NS_PER_MS);
-    verdict_of(module, state, protocol, out_verdict);
+    verdict_of(state, protocol, out_verdict);
     if (out_verdict->guessed) {
         /* Packets to come may know better. */
         *out_verdict = (struct classify_verdict){.final = false};
@@ -178,7 +167,26 @@ void classify_give_up(struct classify *classify, uint32_t id, struct classify_ve
     struct ndpi_detection_module_struct *module = classify->modules[classify->shard_of[id]];
     u_int8_t was_guessed = 0;
     ndpi_protocol protocol = ndpi_detection_giveup(module, state, 1, &was_guessed);
-    verdict_of(module, state, protocol, out_verdict);
+    verdict_of(state, protocol, out_verdict);
     out_verdict->guessed = out_verdict->final && (out_verdict->guessed || was_guessed != 0);
     out_verdict->final = true;
+}
+
+void classify_name(const struct classify *classify, uint16_t protocol,
+                   char out_name[CLASSIFY_NAME_BYTES])
+{
+    size_t shard = 0;
+
+    static_assert(NDPI_PROTOCOL_UNKNOWN == 0, "zeroed flows have no name");
+    out_name[0] = '\0';
+    while (shard < FLOW_SHARDS && classify->modules[shard] == NULL) {
+        shard++; /* all modules name alike */
+    }
+    if (protocol == NDPI_PROTOCOL_UNKNOWN || shard == FLOW_SHARDS) {
+        return;
+    }
+    const char *name = ndpi_get_proto_name(classify->modules[shard], protocol);
+    size_t bytes = strnlen(name, CLASSIFY_NAME_BYTES - 1);
+    memcpy(out_name, name, bytes);
+    out_name[bytes] = '\0';
 }

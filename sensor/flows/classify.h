@@ -22,11 +22,14 @@ enum { CLASSIFY_PACKETS_UDP = 8, CLASSIFY_PACKETS_TCP = 24, CLASSIFY_FLOWS_MAX =
 
 struct classify;
 
+enum { CLASSIFY_NAME_BYTES = 24 };
+
+/* Protocols by nDPI's numbers, 0 = none. A flow keeps them as such: a flood of flows has no names. */
 struct classify_verdict {
     bool final;
     bool guessed;
-    char master[24]; /* "" = none */
-    char app[24];
+    uint16_t master;
+    uint16_t app;
 };
 
 struct classify *classify_open(void); /* NULL: no memory */
@@ -37,5 +40,8 @@ void classify_packet(struct classify *classify, uint32_t id, const struct datagr
                      struct classify_verdict *out_verdict);
 void classify_give_up(struct classify *classify, uint32_t id, struct classify_verdict *out_verdict);
 void classify_end(struct classify *classify, uint32_t id);
+/* The name of a protocol of some verdict, cut; "" of none. */
+void classify_name(const struct classify *classify, uint16_t protocol,
+                   char out_name[CLASSIFY_NAME_BYTES]);
 
 #endif

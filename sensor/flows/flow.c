@@ -57,13 +57,15 @@ struct flow {
     uint8_t examined; /* packets shown to nDPI */
     bool guessed;
     bool asked; /* an examination was asked for, once */
-    uint32_t examination; /* 0 = none open */
+    uint16_t examination; /* 0 = none open */
+    uint16_t master; /* nDPI's numbers, 0 = none */
+    uint16_t app;
     uint64_t bytes[2]; /* [0] from the originator */
     uint64_t packets[2];
     struct flow_side sides[2];
-    char master[24];
-    char app[24];
 };
+static_assert(sizeof(struct flow) <= 144, "a flood makes a flow of each packet");
+static_assert(CLASSIFY_FLOWS_MAX <= UINT16_MAX, "examinations are kept in 16 bits");
 
 /* Place of a flow: shard and cell of its table. */
 struct flow_place {
@@ -128,9 +130,11 @@ static void flow_tell(struct flow_table *table, struct flow *flow, enum stream_e
     sighting.end_reason = (uint8_t)reason;
     sighting.tcp_flags = flow->tcp_flags;
     sighting.ndpi_guessed = flow->guessed;
-    static_assert(sizeof sighting.ndpi_app == sizeof flow->app, "same names");
-    memcpy(sighting.ndpi_master, flow->master, sizeof sighting.ndpi_master);
-    memcpy(sighting.ndpi_app, flow->app, sizeof sighting.ndpi_app);
+    static_assert(sizeof sighting.ndpi_app == CLASSIFY_NAME_BYTES, "same names");
+    if ((flow->master | flow->app) != 0) {
+        classify_name(table->classify, flow->master, sighting.ndpi_master);
+        classify_name(table->classify, flow->app, sighting.ndpi_app);
+    }
     table->options.on_sighting(table->options.owner, &sighting);
 }
 
@@ -146,8 +150,8 @@ static void examination_end(struct flow_table *table, struct flow_shard *shard, 
 static void examination_keep(struct flow *flow, const struct classify_verdict *verdict)
 {
     flow->guessed = verdict->guessed;
-    memcpy(flow->master, verdict->master, sizeof flow->master);
-    memcpy(flow->app, verdict->app, sizeof flow->app);
+    flow->master = verdict->master;
+    flow->app = verdict->app;
 }
 
 static void examination_give_up(struct flow_table *table, struct flow_shard *shard,
@@ -168,7 +172,8 @@ static void examination_begin(struct flow_table *table, struct flow_shard *shard
 {
     if (shard->examinations < EXAMINATIONS_OPEN &&
         shard->examinations_second < EXAMINATIONS_A_SECOND) {
-        flow->examination = classify_begin(table->classify, (uint32_t)(shard - table->shards));
+        flow->examination =
+            (uint16_t)classify_begin(table->classify, (uint32_t)(shard - table->shards));
     }
     if (flow->examination == 0) {
         table->options.on_reason(table->options.owner, REASON_FLOW_UNCLASSIFIED);

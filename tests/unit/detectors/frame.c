@@ -135,6 +135,52 @@ static void test_lanes_and_cells(void **state)
     bench_close(&bench);
 }
 
+static const struct heard *slab_hears(struct bench *bench, uint32_t source)
+{
+    struct fact fact = message_from(source * 256);
+
+    fact.is.message.client.proven = true;
+    bench_tell(bench, fact);
+    bench->now_ns += NS_PER_S;
+    return &heard[(heard_count - 1) % HEARD_MAX];
+}
+
+/* A cell only for who asked; what was not asked for is not missed. */
+static void test_cells_on_demand(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct frame_counts counts;
+    struct frame_limits limits = {.incidents_max = 4, .closed_max = 4, .key = HASH_KEY_FIXED};
+
+    for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
+        limits.entries[kind] = 4;
+    }
+    synthetic_reset();
+    detector_slab.slab_on_demand = true;
+    bench_open_limits(&bench, "slab", &limits);
+    for (uint32_t source = 0; source < 3; source++) {
+        assert_null(slab_hears(&bench, source)->cell);
+        assert_null(slab_hears(&bench, source)->cell);
+    }
+    asks = true;
+    for (uint32_t source = 0; source < 4; source++) { /* two cells: the last two get none */
+        assert_null(slab_hears(&bench, source)->cell);
+        const uint64_t *cell = slab_hears(&bench, source)->cell;
+        assert_int_equal(cell == NULL, source >= 2);
+        assert_true(cell == NULL || *cell == 2);
+    }
+    frame_counts(bench.frame, &counts);
+    assert_int_equal(counts.evicted, 4);
+    /* In the place of the first, with its cell, zeroed. */
+    assert_null(slab_hears(&bench, 4)->cell);
+    const uint64_t *cell = slab_hears(&bench, 4)->cell;
+    assert_non_null(cell);
+    assert_int_equal(*cell, 2);
+    bench_close(&bench);
+    synthetic_reset();
+}
+
 /* What a fact raised is heard behind it, before the next fact, with texts that are still whole. */
 static void test_incident_facts(void **state)
 {
@@ -245,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_no_key_no_delivery),
         cmocka_unit_test(test_disabled),
         cmocka_unit_test(test_lanes_and_cells),
+        cmocka_unit_test(test_cells_on_demand),
         cmocka_unit_test(test_incident_facts),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_shift),

@@ -166,16 +166,15 @@ static void test_walk(void **state)
     }
 }
 
-static void make_dark(struct bench *bench, const char *networks)
+static void set_option(struct bench *bench, const char *key, const char *text)
 {
     struct error error;
 
     for (size_t i = 0; i < detector_count(); i++) {
         if (strcmp(detectors[i]->slug, slug) == 0) {
-            assert_int_equal(option_parse(option_find(detectors[i]->options, SLICE("dark")),
-                                          slice_of_string(networks),
-                                          (void *)(uintptr_t)bench->confs[i].conf, "", "dark",
-                                          &error),
+            assert_int_equal(option_parse(option_find(detectors[i]->options, slice_of_string(key)),
+                                          slice_of_string(text),
+                                          (void *)(uintptr_t)bench->confs[i].conf, "", key, &error),
                              STATUS_OK);
         }
     }
@@ -189,7 +188,7 @@ static void ask_dark(struct bench *bench, const struct limit_row *row, struct fa
     uint32_t number = dark ? target : 0x10000 + target;
 
     if (target == 0) {
-        make_dark(bench, "2001:db8:0:0::/64");
+        set_option(bench, "dark", "2001:db8:0:0::/64");
     }
     ask(bench, client, number);
     if (!dark || row->good != 0) {
@@ -381,6 +380,183 @@ static void test_proxy(void **state)
     bench_close(&bench);
 }
 
+/* --- one target lies in the lane, more in a cell --- */
+
+/* With 64 cells, the fewest that there can be. */
+static void open_small(struct bench *bench, uint32_t entries)
+{
+    struct frame_limits limits = {.incidents_max = 1000, .closed_max = 1000, .key = HASH_KEY_FIXED};
+    struct error error;
+
+    for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
+        limits.entries[kind] = entries;
+    }
+    bench_open_limits(bench, slug, &limits);
+    set_option(bench, "sources", "64");
+    frame_close(bench->frame);
+    assert_int_equal(
+        frame_open(&bench->limits, bench->confs, bench_on_incident, bench, &bench->frame, &error),
+        STATUS_OK);
+}
+
+static uint64_t evicted(const struct bench *bench)
+{
+    struct frame_counts counts;
+
+    frame_counts(bench->frame, &counts);
+    return counts.evicted;
+}
+
+static struct fact_party stranger(uint32_t number)
+{
+    struct fact_party party = party_number(number * 256, 5060); /* each of another site */
+
+    party.proven = true;
+    return party;
+}
+
+static void ask_all(struct bench *bench, struct fact_party client, uint32_t targets)
+{
+    for (uint32_t target = 0; target < targets; target++) {
+        ask(bench, client, target);
+    }
+}
+
+/* What was learned of the first target, alone and beside others, counts as of any other. */
+static void test_first_target_moves(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dark;
+        unsigned answered_at; /* with so many targets known; 0 = never */
+        uint32_t targets; /* that are told */
+        const char *words;
+    } rows[] = {
+        {"", 0, 8, "asked 8 SIP endpoints (0 answered), "},
+        {"", 1, 8, "asked 8 SIP endpoints (1 answered), "},
+        {"", 2, 8, "asked 8 SIP endpoints (1 answered), "},
+        {"2001:db8::/128", 0, 6, "asked 6 SIP endpoints (0 answered, 1 dark that count 3 times "},
+        {"2001:db8::/128", 1, 8, "asked 8 SIP endpoints (1 answered), "},
+        {"2001:db8::/128", 2, 8, "asked 8 SIP endpoints (1 answered), "},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        struct fact_party client = party("203.0.113.50", 5060);
+        bench_open(&bench, slug);
+        set_option(&bench, "dark", rows[i].dark);
+        for (uint32_t target = 0; target < rows[i].targets; target++) {
+            assert_int_equal(bench.count, 0);
+            ask(&bench, client, target);
+            if (target + 1 == rows[i].answered_at) {
+                answer(&bench, client, 0);
+            }
+        }
+        assert_int_equal(bench.count, 1);
+        assert_non_null(strstr(bench.told[0].message, rows[i].words));
+        bench_close(&bench);
+    }
+}
+
+/* As many as there is room for, the first among them. */
+static void test_forty_targets(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    set_option(&bench, "targets", "40");
+    set_option(&bench, "targets_hour", "40");
+    set_option(&bench, "targets_day", "40");
+    ask_all(&bench, party("203.0.113.50", 5060), 39);
+    assert_int_equal(bench.count, 0);
+    ask_all(&bench, party("203.0.113.50", 5060), 40);
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 1);
+    bench_close(&bench);
+}
+
+/* A flood of sources that ask one target each takes no cell from who asks more. */
+static void test_one_target_takes_no_cell(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    open_small(&bench, 4096);
+    for (uint32_t source = 1; source <= 1000; source++) {
+        ask_all(&bench, stranger(source), 1);
+        ask_all(&bench, stranger(source), 1);
+    }
+    ask_all(&bench, party("203.0.113.50", 5060), 8);
+    bench.now_ns += 2 * NS_PER_S;
+    ask(&bench, party("203.0.113.50", 5060), 0);
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 1);
+    assert_int_equal(evicted(&bench), 0);
+    bench_close(&bench);
+}
+
+/* Without a cell only the first target is known, and each that was not noted is counted. */
+static void test_cells_used_up(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    open_small(&bench, 4096);
+    for (uint32_t source = 1; source <= 64; source++) {
+        ask_all(&bench, stranger(source), 2);
+    }
+    assert_int_equal(evicted(&bench), 0);
+    ask_all(&bench, stranger(65), 20);
+    bench_tell(&bench, silence(stranger(65), 0));
+    bench_tell(&bench, silence(stranger(65), 1));
+    assert_int_equal(bench.count, 0);
+    assert_int_equal(evicted(&bench), 19);
+    ask_all(&bench, stranger(1), 9); /* who has one goes on */
+    bench.now_ns += 2 * NS_PER_S;
+    ask(&bench, stranger(1), 0);
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 1);
+    bench_close(&bench);
+}
+
+/* Who is forgotten leaves his cell to the next and begins anew. */
+static void test_cell_given_back(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    open_small(&bench, 64);
+    for (uint32_t source = 1; source <= 65; source++) {
+        ask_all(&bench, stranger(source), 7);
+        bench.now_ns += NS_PER_MS;
+    }
+    assert_int_equal(evicted(&bench), 1); /* an entry, no cell */
+    bench.now_ns += 2 * NS_PER_S;
+    ask(&bench, stranger(65), 7);
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 1);
+    ask(&bench, stranger(1), 7);
+    ask(&bench, stranger(64), 7);
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 2);
+    assert_int_equal(evicted(&bench), 2);
+    bench_close(&bench);
+}
+
+/* After a day of silence a source begins anew, in the cell that it has. */
+static void test_cell_outlives_silence(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    open_small(&bench, 64);
+    for (unsigned day = 0; day < 130; day += 2) {
+        ask_all(&bench, stranger(1), 7);
+        bench.now_ns += 2 * NS_PER_DAY;
+    }
+    assert_int_equal(bench.count, 0);
+    ask_all(&bench, stranger(1), 8);
+    assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 1);
+    assert_int_equal(evicted(&bench), 0);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +574,12 @@ int main(void)
         cmocka_unit_test(test_probers),
         cmocka_unit_test(test_wanderer),
         cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_first_target_moves),
+        cmocka_unit_test(test_forty_targets),
+        cmocka_unit_test(test_one_target_takes_no_cell),
+        cmocka_unit_test(test_cells_used_up),
+        cmocka_unit_test(test_cell_given_back),
+        cmocka_unit_test(test_cell_outlives_silence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
