@@ -33,7 +33,7 @@ def compare(truth, streams):
     return problems
 
 
-FLOOD_BYTES_MAX = 224 << 20
+FLOOD_BYTES_MAX = 160 << 20
 
 
 def flood(count, binary, load, folder):
