@@ -29,7 +29,7 @@ enum {
 /* One captured frame; 40 bytes. */
 struct frame {
     uint64_t time_ns;
-    uint64_t number; /* from 1, over all files of the run, in the order of delivery */
+    uint64_t number; /* from 1, over all files of the run, in the order of delivery; live 0 */
     const uint8_t *at; /* into the block */
     uint32_t captured; /* bytes that are there */
     uint32_t wire_bytes; /* bytes that were on the wire; >= captured (brought up to it if a file
@@ -82,6 +82,7 @@ const char *source_fault(const struct source *source, uint32_t index);
 const char *source_link_name(uint16_t link_type);
 /* libpcap's number for a link type of the file format. */
 int source_link_dlt(uint16_t link_type);
+uint16_t source_link_of_dlt(int dlt);
 /* Bytes read so far and bytes to read in all (compressed size counts; 0 = unknown): for progress.
  */
 void source_progress(const struct source *source, uint64_t *out_done, uint64_t *out_total);

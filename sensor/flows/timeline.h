@@ -58,5 +58,8 @@ static inline bool timeline_is_plain(struct timeline *timeline, uint64_t frame_n
 }
 
 void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_step *out_step);
+/* Live: time goes on although no frame came. A clock that steps forward beyond the silence limit is
+ * left to the frames that confirm it. */
+void timeline_tick(struct timeline *timeline, uint64_t now_ns, struct timeline_step *out_step);
 
 #endif

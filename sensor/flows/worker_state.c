@@ -408,3 +408,10 @@ void worker_state_add_frames(struct worker_state *state, const struct unwrap_cou
     state->first_ns = first_ns;
     state->last_ns = last_ns;
 }
+
+void worker_state_set_capture(struct worker_state *state, const struct worker_capture *capture)
+{
+    state->counts[COUNT_KERNEL_OFFERED] = capture->offered;
+    state->counts[COUNT_KERNEL_DROPPED] = capture->dropped;
+    state->counts[COUNT_INTERFACE_DROPPED] = capture->interface_dropped;
+}

@@ -19,6 +19,8 @@
 #endif
 
 enum { SENSOR_RECORD_EVERY_S = 10, STEPS = 3 };
+#define PATIENCE_NS NS_PER_S
+#define ALERT_PATIENCE_NS (10 * NS_PER_S)
 
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
 static const uint32_t step_distance[STEPS] = {[STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
@@ -53,6 +55,7 @@ struct analyst {
     uint64_t now_ns; /* state time */
     uint64_t first_ns;
     uint64_t last_ns;
+    uint64_t stalled_ns; /* live: since when the record ring has had no room; 0 = it has */
     uint64_t counts[COUNT_TOTAL];
 };
 
@@ -68,17 +71,38 @@ static void wait_for_writer(struct analyst *analyst)
     bell_wait(bell, heard, NS_PER_S / 10);
 }
 
+/* Live: an output that hangs must not make the sensor deaf. Alerts are waited for longest; once a
+ * stall has lasted, records are dropped at once until there is room. */
+static bool gives_up(struct analyst *analyst, const struct record *record)
+{
+    if (!analyst->options.live) {
+        return false;
+    }
+    struct timespec clock = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &clock);
+    uint64_t now_ns = (uint64_t)clock.tv_sec * NS_PER_S + (uint64_t)clock.tv_nsec;
+    if (analyst->stalled_ns == 0) {
+        analyst->stalled_ns = now_ns;
+    }
+    uint64_t patience_ns = record->dataset == DATASET_ALERT ? ALERT_PATIENCE_NS : PATIENCE_NS;
+    bool gives_up = time_since(now_ns, analyst->stalled_ns) >= patience_ns;
+    analyst->counts[COUNT_RECORDS_DROPPED] += gives_up;
+    return gives_up;
+}
+
 static void on_record(void *owner, const struct record *record)
 {
     struct analyst *analyst = owner;
     void *at = ring_reserve(analyst->options.records, record->bytes);
     while (at == NULL) {
-        if (atomic_load_explicit(&analyst->options.shared->failed, memory_order_relaxed)) {
+        if (atomic_load_explicit(&analyst->options.shared->failed, memory_order_relaxed) ||
+            gives_up(analyst, record)) {
             return;
         }
         wait_for_writer(analyst);
         at = ring_reserve(analyst->options.records, record->bytes);
     }
+    analyst->stalled_ns = 0;
     memcpy(at, record, record->bytes);
     ring_commit(analyst->options.records, record->bytes);
     ring_publish(analyst->options.records, false);
@@ -168,6 +192,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
                                           .media_interval = config->records.media_interval,
                                           .flow = config->records.flow,
                                           .refreshes = config->records.refreshes,
+                                          .live = options->live,
                                           .on_record = on_record,
                                           .owner = analyst};
     struct change_sink sink = {.on_change = on_change, .owner = analyst};
@@ -261,7 +286,9 @@ static void take_end(struct analyst *analyst)
     }
     state_end(analyst->state, analyst->now_ns);
     frame_end(analyst->frame, analyst->now_ns);
-    tell_sensor(analyst, analyst->last_ns, true);
+    /* Live time may have gone on in silence. */
+    tell_sensor(analyst, analyst->now_ns > analyst->last_ns ? analyst->now_ns : analyst->last_ns,
+                true);
     ring_set_position(analyst->options.records, UINT64_MAX);
     ring_publish(analyst->options.records, true);
     analyst->finished = true;

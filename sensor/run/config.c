@@ -40,7 +40,15 @@ static const struct option observer_options[] = {
 
 static const struct option capture_options[] = {
     OPTION("filter", TEXT, config_sensor, filter, NULL, "", NULL,
-           "BPF expression; frames that do not match are counted as ignored"),
+           "BPF expression; frames that do not match are counted as ignored; live the kernel leaves them out"),
+    OPTION_TABLE_SIZE("buffer", BYTES, config_sensor, buffer_bytes, "1MiB", "64MiB", "1GiB",
+                      "live: ring of the kernel, for each worker and interface"),
+    OPTION_TABLE_SIZE("snap", BYTES, config_sensor, snap_bytes, "96", "256KiB", "256KiB",
+                      "live: bytes of a frame that are captured"),
+    OPTION_TABLE_SIZE("timeout", DURATION_NS, config_sensor, timeout_ns, "1ms", "10ms", "1s",
+                      "live: after this the kernel hands over what it has"),
+    OPTION_TABLE_SIZE("promiscuous", BOOL, config_sensor, promiscuous, NULL, "true", NULL,
+                      "live: also frames that are for other stations, as a mirror port brings them"),
     OPTION_CHOICE("mirror_copies", config_sensor, mirror_copies_drop, "drop", "keep|drop",
                   "what to do with mirror copies of a packet within 50 ms"),
     OPTION_TABLE_SIZE("fragment_bytes", BYTES, config_sensor, fragment_bytes, "64KiB", "16MiB", "1GiB",

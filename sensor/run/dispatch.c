@@ -96,11 +96,22 @@ static void tell_counts(struct dispatch *dispatch, uint64_t second, bool end)
 static void mark(struct dispatch *dispatch, uint64_t second, uint64_t shift_ns)
 {
     hand_on_all(dispatch);
+    if (dispatch->options.order != NULL) {
+        dispatch->next_number = order_mark(dispatch->options.order, second);
+    }
     unwrap_mark(dispatch->unwrap, second * NS_PER_S);
     tell_counts(dispatch, second, false);
     for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
         const struct lane *lane = &dispatch->options.lanes[i];
         lane->mark(lane->owner, second, dispatch->next_number, shift_ns);
+    }
+}
+
+static void tell_marks(struct dispatch *dispatch)
+{
+    const struct timeline_step *step = &dispatch->step;
+    for (uint32_t i = 0; i < step->mark_count; i++) {
+        mark(dispatch, step->marks[i], i == 0 ? step->shift_ns : 0);
     }
 }
 
@@ -114,16 +125,32 @@ static void see_time(struct dispatch *dispatch, const struct frame *frame)
         return;
     }
     timeline_see(&dispatch->timeline, frame->time_ns, step);
-    for (uint32_t i = 0; i < step->mark_count; i++) {
-        mark(dispatch, step->marks[i], i == 0 ? step->shift_ns : 0);
-    }
+    tell_marks(dispatch);
     dispatch->notes[step->note] += step->note != REASON_NONE;
+    if (dispatch->options.order != NULL && frame->time_ns < dispatch->options.order->told_ns) {
+        dispatch->notes[REASON_TIME_LATE]++;
+    }
     if (dispatch->first_ns == 0 || frame->time_ns < dispatch->first_ns) {
         dispatch->first_ns = frame->time_ns;
     }
     if (frame->time_ns > dispatch->last_ns) {
         dispatch->last_ns = frame->time_ns;
     }
+}
+
+/* Live: a number out of time. Where frames came faster than ticks, or the clock stood still, the
+ * number is ahead of the clock; a second that it has reached is marked before it. */
+static uint64_t number_live(struct dispatch *dispatch)
+{
+    struct order *order = dispatch->options.order;
+    uint64_t number = order_next(order, dispatch->step.now_ns);
+    uint64_t second = order_second(order, number);
+    if (second > dispatch->timeline.mark_s) {
+        timeline_tick(&dispatch->timeline, second * NS_PER_S, &dispatch->step);
+        tell_marks(dispatch);
+    }
+    dispatch->next_number = number;
+    return number;
 }
 
 /* A frame that unwrap_look() has put at `place`. */
@@ -135,11 +162,12 @@ static void see_frame(struct dispatch *dispatch, const struct frame *frame, size
         dispatch->filtered_bytes += frame->wire_bytes;
         return;
     }
+    uint64_t number = dispatch->options.order == NULL ? frame->number : number_live(dispatch);
     uint32_t lanes = dispatch->options.lane_count;
     struct pending *pending = dispatch->pending;
     /* With one lane the slot is known before the datagram is, and nothing is copied. */
     struct datagram *made = lanes == 1 ? &pending->batch[pending->count] : &dispatch->made;
-    if (!unwrap_see_looked(dispatch->unwrap, place, frame->interface, frame->number, frame->time_ns,
+    if (!unwrap_see_looked(dispatch->unwrap, place, frame->interface, number, frame->time_ns,
                            dispatch->step.now_ns, frame->at, frame->captured, frame->wire_bytes,
                            made)) {
         return;
@@ -176,19 +204,36 @@ void dispatch_block(struct dispatch *dispatch, const struct block *block)
         }
         unwrap_prefetch(dispatch->unwrap, count);
         for (uint32_t i = 0; i < count; i++) {
-            dispatch->next_number = frames[i].number;
+            dispatch->next_number =
+                frames[i].number; /* live: of the frame before, until it is made */
             see_frame(dispatch, &frames[i], i);
         }
     }
     if (block->frame_count > 0) {
-        dispatch->next_number = block->frames[block->frame_count - 1].number + 1;
+        dispatch->next_number = dispatch->options.order == NULL
+                                    ? block->frames[block->frame_count - 1].number + 1
+                                    : dispatch->options.order->last + 1;
     }
+    dispatch_flush(dispatch);
+}
+
+void dispatch_time(struct dispatch *dispatch, uint64_t now_ns)
+{
+    struct order *order = dispatch->options.order;
+    timeline_tick(&dispatch->timeline, now_ns, &dispatch->step);
+    tell_marks(dispatch);
+    order->told_ns = dispatch->step.now_ns;
+    uint64_t number = order_at(order, order->told_ns);
+    dispatch->next_number = number > order->last ? number : order->last + 1;
     dispatch_flush(dispatch);
 }
 
 void dispatch_end(struct dispatch *dispatch)
 {
     hand_on_all(dispatch);
+    if (dispatch->options.order != NULL) {
+        dispatch->next_number = order_end(dispatch->options.order);
+    }
     tell_counts(dispatch, time_second(dispatch->timeline.now_ns), true);
     for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
         const struct lane *lane = &dispatch->options.lanes[i];

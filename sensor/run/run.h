@@ -17,7 +17,9 @@
 #define SENSOR_RUN_RUN_H
 
 #include "base/ring.h"
+#include "outputs/report.h"
 #include "sensor/capture/source.h"
+#include "sensor/flows/worker_state.h"
 #include "sensor/run/config.h"
 
 #include <stdatomic.h>
@@ -58,6 +60,8 @@ static inline void run_tell_reader(struct run_shared *shared, uint64_t done)
 struct run_options {
     const char *const *paths;
     size_t path_count;
+    const char *const *interfaces; /* live */
+    size_t interface_count;
     unsigned workers; /* 0 to 16 */
     const struct config *config;
     const char *records; /* FILE, "-" or NULL */
@@ -67,6 +71,11 @@ struct run_options {
     bool colour; /* colour in the text report */
     unsigned width; /* columns of the text report */
 };
+
+/* What the configuration says, for both kinds of run. */
+struct hash_key run_hash_key(const struct config *config);
+struct worker_limits run_worker_limits(const struct config *config);
+enum report_form run_report_form(const char *name);
 
 MUST_USE enum status run_files(const struct run_options *options, struct error *error);
 

@@ -29,6 +29,7 @@ struct telemetry_options {
     bool media_interval;
     bool flow;
     bool refreshes;
+    bool live; /* figures of the kernel are known; packets have no place in a file */
     void (*on_record)(void *owner, const struct record *record);
     void *owner;
 };

@@ -1,0 +1,386 @@
+/* A live run from start to end.
+ *
+ * No arrow waits for ever. Between kernel and listener there is the kernel's ring, which counts
+ * what it has no room for; the analyst drops records that the writer cannot take, and counts them;
+ * the writer drops what an output does not take. So a disk that hangs costs records, never
+ * packets, and whatever is lost has a count in the sensor record.
+ *
+ * Signals are taken by main alone, one at a time, with a look at the run in between: threads see
+ * none. After the first SIGINT or SIGTERM their default action holds again.
+ *
+ * The end: all listeners stop their rings, take what the kernel still has, and tell what is open
+ * under one number that lies beyond all frames, so that the order of the last records does not
+ * depend on which worker was first.
+ *
+ * Limits: a wall clock that is set back stops packet time until it has caught up. */
+#include "sensor/run/live.h"
+
+#include "base/log.h"
+#include "sensor/run/analyst.h"
+#include "sensor/run/listen.h"
+#include "sensor/run/writer.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { CONTROL_MS = 100 };
+
+struct live {
+    const struct run_options *options;
+    struct listen_shared shared;
+    struct listener listeners[RUN_WORKERS_MAX];
+    unsigned listener_count;
+    uint32_t rings;
+    struct ring records;
+    struct analyst *analyst;
+    struct writer *writer;
+    struct hash_key key;
+    char name[OPTION_TEXT_BYTES];
+    const char *faults[SOURCE_INTERFACES_MAX];
+    pthread_t threads[RUN_WORKERS_MAX + 2];
+    size_t thread_count;
+};
+
+/* --- opening --- */
+
+/* Live the key is drawn, so that nobody can aim at a table; `secret` makes a run repeatable. */
+static enum status draw_key(struct live *live, struct error *error)
+{
+    if (live->options->config->sensor.secret[0] != '\0') {
+        live->key = run_hash_key(live->options->config);
+        return STATUS_OK;
+    }
+    if (getrandom(&live->key.seed, sizeof live->key.seed, 0) != sizeof live->key.seed) {
+        return error_system(error, STATUS_FAILED, "", "no random key can be drawn");
+    }
+    return STATUS_OK;
+}
+
+static uint32_t share(uint32_t entries, unsigned count)
+{
+    uint32_t part = entries / count;
+    return part < FLOW_SHARDS ? FLOW_SHARDS : part;
+}
+
+/* The tables of the workers together are as large as the options say. */
+static struct worker_limits limits_of(const struct live *live)
+{
+    struct worker_limits limits = run_worker_limits(live->options->config);
+    limits.key = live->key;
+    limits.streams_max = share(limits.streams_max, live->listener_count);
+    limits.flows_max = share(limits.flows_max, live->listener_count);
+    limits.tcp_streams_max = share(limits.tcp_streams_max, live->listener_count);
+    limits.tcp_bytes_max /= live->listener_count;
+    limits.tcp_bytes_max = limits.tcp_bytes_max < 1 << 20 ? 1 << 20 : limits.tcp_bytes_max;
+    return limits;
+}
+
+static void drain_writer(void *owner)
+{
+    struct live *live = owner;
+    writer_drain(live->writer);
+}
+
+static void drain_analyst(void *owner)
+{
+    struct live *live = owner;
+    analyst_drain(live->analyst);
+    writer_drain(live->writer);
+}
+
+static enum status open_interfaces(struct live *live, struct error *error)
+{
+    const struct config_sensor *sensor = &live->options->config->sensor;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < live->options->interface_count && status == STATUS_OK; i++) {
+        struct source_live_options options = {.interface = live->options->interfaces[i],
+                                              .index = (uint16_t)i,
+                                              .buffer_bytes = sensor->buffer_bytes,
+                                              .snap_bytes = (uint32_t)sensor->snap_bytes,
+                                              .timeout_ms =
+                                                  (uint32_t)(sensor->timeout_ns / NS_PER_MS),
+                                              .promiscuous = sensor->promiscuous,
+                                              .filter = sensor->filter};
+        struct source_live *rings[RUN_WORKERS_MAX] = {NULL};
+        status = source_live_open(&options, live->listener_count, rings, error);
+        for (unsigned k = 0; k < live->listener_count && status == STATUS_OK; k++) {
+            struct listener *listener = &live->listeners[k];
+            struct intake *intake = &listener->intakes[listener->intake_count++];
+            *intake = (struct intake){.source = rings[k], .interface = (uint16_t)i};
+            live->rings++;
+        }
+    }
+    atomic_store(&live->shared.rings_open, live->rings);
+    return status;
+}
+
+static enum status open_listeners(struct live *live, struct error *error)
+{
+    const struct config *config = live->options->config;
+    bool threaded = live->options->workers > 0;
+    struct listen_options options = {
+        .shared = &live->shared,
+        .start_s = time_second(listen_clock_ns()) - 1,
+        .limits = limits_of(live),
+        .unwrap = {.key = live->key,
+                   .fragment_bytes_max = config->sensor.fragment_bytes / live->listener_count,
+                   .drop_duplicates = config->sensor.mirror_copies_drop != 0},
+        .inline_analyst = !threaded,
+        .drain = drain_analyst,
+        .drain_owner = live};
+    enum status status = STATUS_OK;
+    for (unsigned i = 0; i < live->listener_count && status == STATUS_OK; i++) {
+        options.ring = i;
+        status = listen_open(&live->listeners[i], &options, error);
+    }
+    return status;
+}
+
+static void at_end(void *owner, bool *out_truncated, const char *const **out_faults,
+                   uint32_t *out_count)
+{
+    struct live *live = owner;
+    *out_truncated = false;
+    *out_count = 0;
+    for (size_t i = 0; i < live->options->interface_count; i++) {
+        if (atomic_load_explicit(&live->shared.gone[i], memory_order_acquire)) {
+            live->faults[(*out_count)++] = live->shared.why_gone[i];
+        }
+    }
+    *out_faults = live->faults;
+}
+
+static enum status open_ends(struct live *live, struct error *error)
+{
+    const struct run_options *options = live->options;
+    struct run_shared *run = &live->shared.run;
+    bool threaded = options->workers > 0;
+    struct ring *producers[RUN_WORKERS_MAX];
+    for (unsigned i = 0; i < live->listener_count; i++) {
+        producers[i] = &live->listeners[i].worker.sightings;
+    }
+    enum status status =
+        ring_open(&live->records, RUN_RECORD_RING_BYTES, threaded ? &run->writer_bell : NULL,
+                  threaded ? &run->analyst_bell : NULL, error);
+    struct analyst_options analyst = {.config = options->config,
+                                      .key = live->key,
+                                      .observer_name = live->name,
+                                      .shared = run,
+                                      .producers = producers,
+                                      .producer_count = live->listener_count,
+                                      .records = &live->records,
+                                      .drain_records = threaded ? NULL : drain_writer,
+                                      .owner = live,
+                                      .live = true,
+                                      .at_end = at_end};
+    if (status == STATUS_OK) {
+        status = analyst_open(&analyst, &live->analyst, error);
+    }
+    struct writer_options writer = {.config = options->config,
+                                    .observer_name = live->name,
+                                    .records = options->records,
+                                    .deliver = true,
+                                    .report = run_report_form(options->report),
+                                    .ring = &live->records,
+                                    .shared = run,
+                                    .threaded = threaded,
+                                    .live = true};
+    return status == STATUS_OK ? writer_open(&writer, &live->writer, error) : status;
+}
+
+static void choose_name(struct live *live)
+{
+    const char *name = live->options->config->sensor.name;
+    if (name[0] != '\0') {
+        (void)snprintf(live->name, sizeof live->name, "%s", name);
+    } else if (gethostname(live->name, sizeof live->name - 1) != 0 || live->name[0] == '\0') {
+        (void)snprintf(live->name, sizeof live->name, "earshot");
+    }
+}
+
+/* What can fail for reasons of the world comes first: nothing is captured before all is ready to
+ * take it. */
+static enum status open_live(struct live *live, struct error *error)
+{
+    choose_name(live);
+    enum status status = draw_key(live, error);
+    if (status == STATUS_OK) {
+        status = open_interfaces(live, error);
+    }
+    if (status == STATUS_OK) {
+        status = open_listeners(live, error);
+    }
+    return status == STATUS_OK ? open_ends(live, error) : status;
+}
+
+static void close_live(struct live *live)
+{
+    writer_close(live->writer);
+    analyst_close(live->analyst);
+    ring_close(&live->records);
+    for (unsigned i = 0; i < live->listener_count; i++) {
+        listen_close(&live->listeners[i]);
+    }
+    free(live);
+}
+
+/* --- control --- */
+
+static void signals_hold(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+/* From now on a second signal ends the program at once. */
+static void signals_let_go(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void stop(struct live *live)
+{
+    signals_let_go();
+    atomic_store_explicit(&live->shared.end_s, time_second(listen_clock_ns()) + 3,
+                          memory_order_release);
+    atomic_store_explicit(&live->shared.stop, true, memory_order_release);
+}
+
+/* One look at signals and at what is left; true: the run has been told to stop. */
+static bool control(struct live *live, const sigset_t *set, unsigned wait_ms)
+{
+    struct timespec wait = {.tv_nsec = (long)(wait_ms * NS_PER_MS)};
+    int signal = sigtimedwait(set, NULL, &wait);
+    bool over = signal == SIGINT || signal == SIGTERM ||
+                atomic_load_explicit(&live->shared.rings_open, memory_order_acquire) == 0;
+    if (over) {
+        stop(live);
+    }
+    return over;
+}
+
+/* --- threads --- */
+
+static void *listener_thread(void *owner)
+{
+    listen_run(owner);
+    return NULL;
+}
+
+static void *analyst_thread(void *owner)
+{
+    analyst_run(owner);
+    return NULL;
+}
+
+static void *writer_thread(void *owner)
+{
+    writer_run(owner);
+    return NULL;
+}
+
+static enum status start(struct live *live, void *(*body)(void *), void *owner, struct error *error)
+{
+    int failed = pthread_create(&live->threads[live->thread_count], NULL, body, owner);
+    if (failed != 0) {
+        return error_set(error, STATUS_FAILED, "", "a thread cannot be started (%s)",
+                         strerror(failed));
+    }
+    live->thread_count++;
+    return STATUS_OK;
+}
+
+static enum status run_threads(struct live *live, const sigset_t *set, struct error *error)
+{
+    enum status status = start(live, writer_thread, live->writer, error);
+    if (status == STATUS_OK) {
+        status = start(live, analyst_thread, live->analyst, error);
+    }
+    for (unsigned i = 0; i < live->listener_count && status == STATUS_OK; i++) {
+        status = start(live, listener_thread, &live->listeners[i], error);
+    }
+    if (status == STATUS_OK) {
+        while (!control(live, set, CONTROL_MS)) {
+        }
+    } else {
+        atomic_store(&live->shared.run.failed, true);
+        bell_ring(&live->shared.run.analyst_bell);
+    }
+    for (size_t i = live->thread_count; i > 0; i--) {
+        pthread_join(live->threads[i - 1], NULL);
+    }
+    return status;
+}
+
+/* Everything in the calling thread: a round, then all that follows from it. */
+static void run_inline(struct live *live, const sigset_t *set)
+{
+    bool stopped = false;
+    bool ended = false;
+    while (!ended) {
+        stopped = stopped || control(live, set, 0);
+        ended = listen_round(&live->listeners[0]);
+        drain_analyst(live);
+    }
+    while (!analyst_drain(live->analyst)) {
+        writer_drain(live->writer);
+    }
+    writer_drain(live->writer);
+}
+
+static void say_start(const struct live *live)
+{
+    char names[512];
+    size_t bytes = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < live->options->interface_count && bytes < sizeof names; i++) {
+        int put = snprintf(names + bytes, sizeof names - bytes, "%s%s", i == 0 ? "" : ", ",
+                           live->options->interfaces[i]);
+        bytes += put < 0 ? sizeof names : (size_t)put;
+    }
+    log_line(LOG_INFO, "listening on %s, workers: %u", names, live->options->workers);
+}
+
+enum status run_live(const struct run_options *options, struct error *error)
+{
+    if (options->interface_count > SOURCE_INTERFACES_MAX) {
+        return error_set(error, STATUS_USAGE, "-i", "more than %d interfaces",
+                         (int)SOURCE_INTERFACES_MAX);
+    }
+    struct live *live = aligned_alloc(64, (sizeof *live + 63) & ~(size_t)63);
+    if (live == NULL) {
+        return error_set(error, STATUS_FAILED, "", "no memory for the run");
+    }
+    memset(live, 0, sizeof *live);
+    live->options = options;
+    live->shared.run.reader_wants = UINT64_MAX;
+    live->listener_count = options->workers == 0 ? 1 : options->workers;
+    sigset_t set;
+    signals_hold(&set);
+    enum status status = open_live(live, error);
+    if (status == STATUS_OK) {
+        say_start(live);
+        if (options->workers == 0) {
+            run_inline(live, &set);
+        } else {
+            status = run_threads(live, &set, error);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = writer_finish(live->writer, options->colour, options->width, error);
+    }
+    if (status == STATUS_OK && atomic_load(&live->shared.rings_open) == 0) {
+        status = error_set(error, STATUS_INPUT, "", "no interface is left to listen on");
+    }
+    close_live(live);
+    return status;
+}
