@@ -148,6 +148,19 @@ static struct incidents_options incidents_options_of(const struct frame_limits *
     };
 }
 
+static void fill_wants(struct detectors_frame *frame)
+{
+    for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
+        frame->wanting_count[kind] = 0;
+        for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
+            const struct slots_rule *rule = &frame->slots.rules[i];
+            if (rule->heard && (rule->detector->wants >> kind & 1) != 0) {
+                frame->wanting[kind][frame->wanting_count[kind]++] = i;
+            }
+        }
+    }
+}
+
 static enum status list_wants(struct detectors_frame *frame, struct error *error)
 {
     for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
@@ -155,13 +168,8 @@ static enum status list_wants(struct detectors_frame *frame, struct error *error
         if (frame->wanting[kind] == NULL) {
             return error_system(error, STATUS_FAILED, "memory", "cannot list the detectors");
         }
-        for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
-            const struct slots_rule *rule = &frame->slots.rules[i];
-            if (rule->enabled && (rule->detector->wants >> kind & 1) != 0) {
-                frame->wanting[kind][frame->wanting_count[kind]++] = i;
-            }
-        }
     }
+    fill_wants(frame);
     return STATUS_OK;
 }
 
@@ -219,6 +227,12 @@ void frame_close(struct detectors_frame *frame)
     free_wants(frame);
     slots_close(&frame->slots);
     free(frame);
+}
+
+void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs)
+{
+    slots_reload(&frame->slots, confs);
+    fill_wants(frame);
 }
 
 size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)

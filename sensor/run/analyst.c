@@ -168,6 +168,27 @@ size_t analyst_bytes_max(const struct config *config)
     return state_bytes_max(&state) + frame_bytes_max(&frame, config->detectors);
 }
 
+static struct telemetry_options telemetry_options_of(const struct analyst_options *options,
+                                                     const struct config *config)
+{
+    return (struct telemetry_options){.observer_name = options->observer_name,
+                                      .sip = (enum telemetry_sip)config->records.sip,
+                                      .media_interval = config->records.media_interval,
+                                      .flow = config->records.flow,
+                                      .refreshes = config->records.refreshes,
+                                      .live = options->live,
+                                      .on_record = on_record};
+}
+
+static bool some_wants_flows(const struct config *config)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < detector_count(); i++) {
+        wanted |= config->detectors[i].enabled && (detectors[i]->wants & FACT_BIT(FLOW)) != 0;
+    }
+    return wanted;
+}
+
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
                          struct error *error)
 {
@@ -181,20 +202,11 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         analyst->producers[i].ring = options->producers[i];
     }
     const struct config *config = options->config;
-    for (size_t i = 0; i < detector_count(); i++) {
-        analyst->wants_flows |=
-            config->detectors[i].enabled && (detectors[i]->wants & FACT_BIT(FLOW)) != 0;
-    }
+    analyst->wants_flows = some_wants_flows(config);
     struct state_limits state = state_limits_of(config, options->key);
     struct frame_limits frame = frame_limits_of(config, options->key);
-    struct telemetry_options telemetry = {.observer_name = options->observer_name,
-                                          .sip = (enum telemetry_sip)config->records.sip,
-                                          .media_interval = config->records.media_interval,
-                                          .flow = config->records.flow,
-                                          .refreshes = config->records.refreshes,
-                                          .live = options->live,
-                                          .on_record = on_record,
-                                          .owner = analyst};
+    struct telemetry_options telemetry = telemetry_options_of(options, config);
+    telemetry.owner = analyst;
     struct change_sink sink = {.on_change = on_change, .owner = analyst};
     enum status status = telemetry_open(&telemetry, &analyst->telemetry, error);
     if (status == STATUS_OK) {
@@ -261,6 +273,21 @@ static void tell_sensor(struct analyst *analyst, uint64_t time_ns, bool last)
     telemetry_sensor(analyst->telemetry, &sensor);
 }
 
+/* A configuration that was handed over takes effect for all detectors at once. */
+static void take_config(struct analyst *analyst)
+{
+    struct run_shared *shared = analyst->options.shared;
+    const struct config *config = atomic_load_explicit(&shared->config_next, memory_order_acquire);
+    if (config == atomic_load_explicit(&shared->config_taken, memory_order_relaxed)) {
+        return;
+    }
+    struct telemetry_options telemetry = telemetry_options_of(&analyst->options, config);
+    frame_reload(analyst->frame, config->detectors);
+    telemetry_reload(analyst->telemetry, &telemetry);
+    analyst->wants_flows = some_wants_flows(config);
+    atomic_store_explicit(&shared->config_taken, config, memory_order_release);
+}
+
 static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
 {
     if (mark->head.key == analyst->mark_key && mark->head.sub == analyst->mark_sub) {
@@ -272,6 +299,7 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
         frame_shift(analyst->frame, mark->shift_ns);
     }
     analyst->now_ns = mark->second * NS_PER_S;
+    take_config(analyst);
     state_mark(analyst->state, mark);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         tell_sensor(analyst, analyst->now_ns, false);

@@ -6,6 +6,7 @@
 #include "sensor/run/config.h"
 
 #include "base/log.h"
+#include "sensor/run/reload.h"
 
 enum { GROUP_PREFIX_BYTES = OPTION_TEXT_BYTES + 32, KEY_BYTES = 640 };
 
@@ -498,10 +499,13 @@ static void show_row(void *owner, const struct config_row *row)
     struct text printed = text_into(line, sizeof line - 1);
     text_printable(&printed, text_slice(&text));
     line[printed.bytes] = '\0';
-    fprintf(out, "%-44s %-22s # %s\n", row->key, line, row->origin);
+    fprintf(out, "%-44s %-22s # %s%s\n", row->key, line, row->origin,
+            reload_waits(row) ? "; restart" : "");
 }
 
 void config_show(const struct config *config, FILE *out)
 {
+    fputs("# key, value, where it came from; restart: a running sensor does not take up a change\n",
+          out);
     config_walk(config, show_row, out);
 }

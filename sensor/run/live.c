@@ -8,6 +8,11 @@
  * Signals are taken by main alone, one at a time, with a look at the run in between: threads see
  * none. After the first SIGINT or SIGTERM their default action holds again.
  *
+ * SIGHUP: the configuration is read again from where it came. A mistake keeps the one in force and
+ * says where it is. A good one goes to the analyst, which takes it up at the next mark, for all
+ * detections at once; then the one before is freed. What waits for a restart is said, key by key
+ * (reload.c). Capturing goes on meanwhile.
+ *
  * The end: all listeners stop their rings, take what the kernel still has, and tell what is open
  * under one number that lies beyond all frames, so that the order of the last records does not
  * depend on which worker was first.
@@ -16,8 +21,10 @@
 #include "sensor/run/live.h"
 
 #include "base/log.h"
+#include "sensor/capture/filter.h"
 #include "sensor/run/analyst.h"
 #include "sensor/run/listen.h"
+#include "sensor/run/reload.h"
 #include "sensor/run/writer.h"
 
 #include <pthread.h>
@@ -39,6 +46,9 @@ struct live {
     struct hash_key key;
     char name[OPTION_TEXT_BYTES];
     const char *faults[SOURCE_INTERFACES_MAX];
+    struct config *current; /* after a reload; NULL: that of the start */
+    struct config *coming; /* on its way to the analyst */
+    bool reload_wanted;
     pthread_t threads[RUN_WORKERS_MAX + 2];
     size_t thread_count;
 };
@@ -223,6 +233,8 @@ static void close_live(struct live *live)
     for (unsigned i = 0; i < live->listener_count; i++) {
         listen_close(&live->listeners[i]);
     }
+    config_close(live->current);
+    config_close(live->coming);
     free(live);
 }
 
@@ -255,11 +267,64 @@ static void stop(struct live *live)
     atomic_store_explicit(&live->shared.stop, true, memory_order_release);
 }
 
+static void say_waiting(void *owner, const char *key)
+{
+    (void)owner;
+    log_line(LOG_WARN, "%s: the change waits for a restart", key);
+}
+
+/* What only opening would find out. */
+static enum status check_filter(const struct config *config, struct error *error)
+{
+    struct filter *filter = NULL;
+    enum status status = filter_open(config->sensor.filter, &filter, error);
+    filter_close(filter);
+    return status;
+}
+
+static void reload(struct live *live)
+{
+    struct error error = {0};
+    struct config *config = NULL;
+    log_flush(); /* every reload is said in full */
+    enum status status = live->options->reload(live->options->reload_owner, &config, &error);
+    if (status == STATUS_OK) {
+        status = check_filter(config, &error);
+    }
+    if (status != STATUS_OK) {
+        log_error_struct(&error);
+        log_line(LOG_ERROR, "the new configuration is refused, the one before stays in force");
+        config_close(config);
+        return;
+    }
+    reload_differences(config, live->options->config, say_waiting, live);
+    live->coming = config;
+    atomic_store_explicit(&live->shared.run.config_next, config, memory_order_release);
+}
+
+/* The analyst has taken up what came: nobody looks at the one before any more. */
+static void finish_reload(struct live *live)
+{
+    if (live->coming != NULL && atomic_load_explicit(&live->shared.run.config_taken,
+                                                     memory_order_acquire) == live->coming) {
+        config_close(live->current);
+        live->current = live->coming;
+        live->coming = NULL;
+        log_line(LOG_INFO, "the new configuration is in force");
+    }
+}
+
 /* One look at signals and at what is left; true: the run has been told to stop. */
 static bool control(struct live *live, const sigset_t *set, unsigned wait_ms)
 {
     struct timespec wait = {.tv_nsec = (long)(wait_ms * NS_PER_MS)};
     int signal = sigtimedwait(set, NULL, &wait);
+    finish_reload(live);
+    live->reload_wanted = live->reload_wanted || signal == SIGHUP;
+    if (live->reload_wanted && live->coming == NULL) {
+        live->reload_wanted = false;
+        reload(live);
+    }
     bool over = signal == SIGINT || signal == SIGTERM ||
                 atomic_load_explicit(&live->shared.rings_open, memory_order_acquire) == 0;
     if (over) {

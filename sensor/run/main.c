@@ -49,6 +49,11 @@ static enum status configure(const struct cli *cli, struct config **out_config, 
     return status;
 }
 
+static enum status configure_again(void *owner, struct config **out_config, struct error *error)
+{
+    return configure(owner, out_config, error);
+}
+
 static enum status run(const struct cli *cli, const struct config *config, struct error *error)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -60,6 +65,8 @@ static enum status run(const struct cli *cli, const struct config *config, struc
         .interface_count = cli->interface_count,
         .workers = workers_of(cli),
         .config = config,
+        .reload = configure_again,
+        .reload_owner = (void *)(uintptr_t)cli, /* reads it only */
         .records = cli->records,
         .report = cli->report != NULL ? cli->report
                   : records_to_stdout ? "none"

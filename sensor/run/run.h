@@ -41,6 +41,10 @@ struct run_shared {
      * read-modify-write: of sleeper and caller one sees what the other did before. */
     _Alignas(64) _Atomic uint64_t reader_wants; /* frames up to it done; UINT64_MAX = awake */
     _Atomic uint32_t position_waiters; /* workers that wait for the analyst to move */
+    /* Live: the configuration that the analyst shall take up at the next mark, and the one that it
+     * has taken up; NULL before the first. */
+    _Atomic(const struct config *) config_next;
+    _Atomic(const struct config *) config_taken;
     _Alignas(64) _Atomic bool failed; /* some thread cannot go on: everybody ends */
     struct bell reader_bell; /* half of the blocks are free */
     struct bell dealer_bell; /* a block is full, or a deal ring has room, or the analyst moved */
@@ -63,7 +67,10 @@ struct run_options {
     const char *const *interfaces; /* live */
     size_t interface_count;
     unsigned workers; /* 0 to 16 */
-    const struct config *config;
+    const struct config *config; /* at the start */
+    /* Live: reads the configuration again, from where it came. */
+    enum status (*reload)(void *owner, struct config **out_config, struct error *error);
+    void *reload_owner;
     const char *records; /* FILE, "-" or NULL */
     const char *report; /* text, json, none */
     bool deliver; /* use the configured outputs */

@@ -24,6 +24,14 @@ void telemetry_close(struct telemetry *telemetry)
     free(telemetry);
 }
 
+void telemetry_reload(struct telemetry *telemetry, const struct telemetry_options *options)
+{
+    telemetry->options.sip = options->sip;
+    telemetry->options.media_interval = options->media_interval;
+    telemetry->options.flow = options->flow;
+    telemetry->options.refreshes = options->refreshes;
+}
+
 static bool wants_transaction(const struct telemetry *telemetry, const struct change *change)
 {
     switch (telemetry->options.sip) {

@@ -39,6 +39,8 @@ struct telemetry;
 MUST_USE enum status telemetry_open(const struct telemetry_options *options,
                                     struct telemetry **out_telemetry, struct error *error);
 void telemetry_close(struct telemetry *telemetry);
+/* Which records are made from now on: sip, media_interval, flow and refreshes of `options`. */
+void telemetry_reload(struct telemetry *telemetry, const struct telemetry_options *options);
 
 void telemetry_change(struct telemetry *telemetry, const struct change *change);
 void telemetry_incident(struct telemetry *telemetry, const struct incident *incident);

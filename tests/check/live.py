@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -443,6 +444,73 @@ def an_output_that_hangs(binary):
         process.wait()
         problems.append("a second signal did not end it")
     os.close(reader)
+    return problems + silent("tap0")
+
+
+@scenario
+def reloads(binary):
+    """SIGHUP: a good configuration is in force within seconds, one with a mistake is named with its place and changes nothing."""
+    pair()
+    problems = []
+
+    def attack(letter):
+        """The same logins as new transactions; sent again as they are they would be retransmissions."""
+        for _, frame in frames(capture_path("registration-bruteforce")):
+            frame = re.sub(rb"(Call-ID: ?|branch=z9hG4bK)(.)", lambda m: m[1] + letter, frame)
+            wire.send(frame)
+
+    def alarmed(sensor):
+        return any(r["rule"]["id"] == "registration-bruteforce" for r in sensor.written("alert"))
+
+    patient = "failures: 9000, failures_mid: 9000, failures_day: 9000, failures_week: 9000"
+
+    for n in (0, 2):
+        wire = Wire()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "earshot.yaml")
+
+            def write(text):
+                with open(path, "w", encoding="ascii") as f:
+                    f.write(text)
+
+            write("detectors:\n  registration-bruteforce: {" + patient + "}\n  scanner-fingerprint: {enabled: false}\n")
+            with Sensor(binary, "-c", path, workers=n) as sensor:
+                attack(b"A")
+                time.sleep(1.5)
+                if alarmed(sensor):
+                    problems.append(f"{n} workers: an alert before the reload")
+                write("detectors:\n  registration-bruteforce: {failurs: 4}\n")
+                sensor.process.send_signal(signal.SIGHUP)
+                sensor.wait_for(lambda s=sensor: b"stays in force" in s.said(), f"{n} workers: the mistake was not said", 10)
+                for word in (b"earshot.yaml:2:", b"failurs", b"failures"):
+                    if word not in sensor.said():
+                        problems.append(f"{n} workers: {word!r} is not in {sensor.said()!r}")
+                attack(b"B")
+                time.sleep(1.5)
+                if alarmed(sensor):
+                    problems.append(f"{n} workers: the refused configuration changed something")
+                write("capture: {filter: 'nonsense and'}\n")
+                sensor.process.send_signal(signal.SIGHUP)
+                sensor.wait_for(lambda s=sensor: s.said().count(b"stays in force") == 2, f"{n} workers: the filter was not refused", 10)
+                write("detectors:\n  registration-bruteforce: {failures: 4}\ncapture: {buffer: 8MiB}\nrecords: {sip: messages}\n"
+                      "outputs: {more: {type: file, path: /dev/null}}\n")
+                sensor.process.send_signal(signal.SIGHUP)
+                sensor.wait_for(lambda s=sensor: b"is in force" in s.said(), f"{n} workers: no reload", 10)
+                for word in (b"capture.buffer: the change waits", b"outputs.more.type: the change waits",
+                             b"detectors.scanner-fingerprint.enabled: the change waits"):
+                    if word not in sensor.said():
+                        problems.append(f"{n} workers: {word!r} is not in {sensor.said()!r}")
+                if b"records.sip: the change" in sensor.said() or b"failures: the change" in sensor.said():
+                    problems.append(f"{n} workers: it says that something waits that is in force: {sensor.said()!r}")
+                attack(b"C")
+                sensor.wait_for(lambda s=sensor: alarmed(s), f"{n} workers: no alert", 10)
+                if not sensor.written("sip"):
+                    problems.append(f"{n} workers: records.sip did not change")
+                for _ in range(20):
+                    sensor.process.send_signal(signal.SIGHUP)
+                    time.sleep(0.02)
+                wrong, report = answers(f"{n} workers", sensor)
+                problems += wrong + accounted(f"{n} workers", report, wire.sent)
     return problems + silent("tap0")
 
 
