@@ -57,6 +57,7 @@ enum status worker_state_open(const struct worker_limits *limits, const struct w
                                  .idle_ns = limits->flow_idle_ns,
                                  .key = limits->key,
                                  .classify = limits->classify,
+                                 .classify_shared = limits->classify_shared,
                                  .on_sighting = worker_tell_flow,
                                  .on_reason = worker_tell_reason,
                                  .owner = state};

@@ -28,6 +28,7 @@ struct worker_limits {
     uint64_t stream_idle_ns;
     uint64_t flow_idle_ns;
     bool classify;
+    bool classify_shared; /* live: one nDPI module, made at open */
     struct hash_key key;
 };
 

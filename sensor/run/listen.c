@@ -80,6 +80,7 @@ enum status listen_open(struct listener *listener, const struct listen_options *
 {
     struct run_shared *run = &options->shared->run;
     listener->shared = options->shared;
+    listener->intake_count = options->interface_count;
     listener->order = (struct order){.origin_s = options->start_s, .ring = options->ring};
     enum status status = open_blocks(listener, error);
     if (status == STATUS_OK) {
@@ -176,14 +177,15 @@ static bool has_room(const struct listener *listener, struct intake *intake)
     return true;
 }
 
-static void leave(struct listener *listener, struct intake *intake, const struct error *error)
+static void leave(struct listener *listener, uint32_t interface, const struct error *error)
 {
     struct listen_shared *shared = listener->shared;
+    struct intake *intake = &listener->intakes[interface];
     sample(listener);
     source_live_close(intake->source);
     intake->source = NULL;
-    if (!atomic_exchange_explicit(&shared->gone[intake->interface], true, memory_order_acq_rel)) {
-        char *why = shared->why_gone[intake->interface];
+    if (!atomic_exchange_explicit(&shared->gone[interface], true, memory_order_acq_rel)) {
+        char *why = shared->why_gone[interface];
         (void)snprintf(why, sizeof shared->why_gone[0], "%s: %s", error->where, error->message);
         log_line(LOG_ERROR, "%s", why);
     }
@@ -209,7 +211,7 @@ static bool take_all(struct listener *listener, bool *out_blocked)
         struct block *block = filling_block(intake);
         uint32_t before = block->frame_count;
         if (source_live_take(intake->source, block, &intake->full, &error) != STATUS_OK) {
-            leave(listener, intake, &error);
+            leave(listener, i, &error);
         }
         intake->silent = block->frame_count == before;
         more = more || intake->full;

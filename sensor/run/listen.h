@@ -29,7 +29,6 @@ struct listen_shared {
 
 struct intake {
     struct source_live *source; /* NULL: its interface is gone */
-    uint16_t interface;
     struct block blocks[LISTEN_BLOCKS];
     uint64_t last[LISTEN_BLOCKS]; /* number of the last frame that was handed on from it */
     uint64_t filling; /* block that is being filled, counted on */
@@ -55,6 +54,7 @@ struct listener {
 struct listen_options {
     struct listen_shared *shared;
     uint32_t ring; /* which worker */
+    uint32_t interface_count;
     uint64_t start_s;
     struct worker_limits limits;
     struct unwrap_options unwrap; /* keep and owner are filled here */
@@ -63,7 +63,7 @@ struct listen_options {
     void *drain_owner;
 };
 
-/* Sources are given before it runs: intakes[i].source, .interface and intake_count. */
+/* Each intakes[i] gets its source before it runs; until then it is as one that is gone. */
 MUST_USE enum status listen_open(struct listener *listener, const struct listen_options *options,
                                  struct error *error);
 void listen_close(struct listener *listener);

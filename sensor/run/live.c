@@ -79,6 +79,7 @@ static struct worker_limits limits_of(const struct live *live)
 {
     struct worker_limits limits = run_worker_limits(live->options->config);
     limits.key = live->key;
+    limits.classify_shared = true;
     limits.streams_max = share(limits.streams_max, live->listener_count);
     limits.flows_max = share(limits.flows_max, live->listener_count);
     limits.tcp_streams_max = share(limits.tcp_streams_max, live->listener_count);
@@ -116,9 +117,7 @@ static enum status open_interfaces(struct live *live, struct error *error)
         struct source_live *rings[RUN_WORKERS_MAX] = {NULL};
         status = source_live_open(&options, live->listener_count, rings, error);
         for (unsigned k = 0; k < live->listener_count && status == STATUS_OK; k++) {
-            struct listener *listener = &live->listeners[k];
-            struct intake *intake = &listener->intakes[listener->intake_count++];
-            *intake = (struct intake){.source = rings[k], .interface = (uint16_t)i};
+            live->listeners[k].intakes[i].source = rings[k];
             live->rings++;
         }
     }
@@ -133,6 +132,7 @@ static enum status open_listeners(struct live *live, struct error *error)
     struct listen_options options = {
         .shared = &live->shared,
         .start_s = time_second(listen_clock_ns()) - 1,
+        .interface_count = (uint32_t)live->options->interface_count,
         .limits = limits_of(live),
         .unwrap = {.key = live->key,
                    .fragment_bytes_max = config->sensor.fragment_bytes / live->listener_count,
@@ -210,19 +210,18 @@ static void choose_name(struct live *live)
     }
 }
 
-/* What can fail for reasons of the world comes first: nothing is captured before all is ready to
- * take it. */
+/* Nothing is captured before all is ready to take it. */
 static enum status open_live(struct live *live, struct error *error)
 {
     choose_name(live);
     enum status status = draw_key(live, error);
     if (status == STATUS_OK) {
-        status = open_interfaces(live, error);
-    }
-    if (status == STATUS_OK) {
         status = open_listeners(live, error);
     }
-    return status == STATUS_OK ? open_ends(live, error) : status;
+    if (status == STATUS_OK) {
+        status = open_ends(live, error);
+    }
+    return status == STATUS_OK ? open_interfaces(live, error) : status;
 }
 
 static void close_live(struct live *live)

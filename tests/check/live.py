@@ -103,7 +103,9 @@ class Wire:
 
 
 class Sensor:
-    def __init__(self, binary, *arguments, interfaces=("tap0",), workers=1, expect_start=True):
+    running = []
+
+    def __init__(self, binary, *arguments, interfaces=("tap0",), workers=1):
         self.folder = tempfile.mkdtemp()
         self.records = os.path.join(self.folder, "records.jsonl")
         watched = [word for name in interfaces for word in ("-i", name)]
@@ -112,8 +114,8 @@ class Sensor:
         self.err = open(self.err_path, "wb")
         command = [binary, *watched, "--workers", str(workers), "--report", "json", "--records", self.records, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err)
-        if expect_start:
-            self.wait_for(lambda: b"listening on" in self.said(), "it did not start")
+        Sensor.running.append(self.process)
+        self.wait_for(lambda: b"listening on" in self.said(), "it did not start")
 
     def said(self):
         with open(self.err_path, "rb") as f:
@@ -591,6 +593,10 @@ def inside(name, binary):
         problems = SCENARIOS[name](binary)
     except (AssertionError, subprocess.SubprocessError, OSError, ValueError, KeyError, TypeError) as error:
         problems = [f"{type(error).__name__}: {error}"]
+    for process in Sensor.running:  # of a scenario that broke off
+        if process.poll() is None:
+            process.kill()
+            process.wait()
     print(json.dumps(problems))
 
 
