@@ -177,6 +177,7 @@ static struct telemetry_options telemetry_options_of(const struct analyst_option
                                       .flow = config->records.flow,
                                       .refreshes = config->records.refreshes,
                                       .live = options->live,
+                                      .interfaces = options->interfaces,
                                       .on_record = on_record};
 }
 

@@ -183,6 +183,7 @@ static enum status open_ends(struct live *live, struct error *error)
                                       .records = &live->records,
                                       .drain_records = threaded ? NULL : drain_writer,
                                       .owner = live,
+                                      .interfaces = options->interfaces,
                                       .live = true,
                                       .at_end = at_end};
     if (status == STATUS_OK) {

@@ -30,6 +30,7 @@ struct telemetry_options {
     bool flow;
     bool refreshes;
     bool live; /* figures of the kernel are known; packets have no place in a file */
+    const char *const *interfaces; /* live: their names, by the index in sightings */
     void (*on_record)(void *owner, const struct record *record);
     void *owner;
 };

@@ -233,6 +233,8 @@ def equal_to_reading(binary):
                 if "created" not in record["event"] or "hostname" not in record["observer"]:
                     problems.append(f"{n} workers: a live record without event.created or observer.hostname: {str(record)[:300]}")
                     break
+            if {r["observer"].get("ingress", {}).get("interface", {}).get("name") for r in sensor.written("media")} != {"tap0"}:
+                problems.append(f"{n} workers: media records without their interface")
     return problems + silent("tap0")
 
 
