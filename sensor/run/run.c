@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "sensor/run/analyst.h"
+#include "sensor/run/listen.h"
 #include "sensor/run/worker.h"
 #include "sensor/run/writer.h"
 
@@ -568,6 +569,11 @@ void run_list_memory(const struct config *config, unsigned workers, FILE *out)
         sum += rows[i][0];
     }
     fprintf(out, "%-32s %14zu\n", "all", sum >> 10);
+    size_t rings = workers == 0 ? 1 : workers;
+    fprintf(out, "%-32s %14zu\n", "live, each interface: kernel",
+            rings * (size_t)config->sensor.buffer_bytes >> 10);
+    fprintf(out, "%-32s %14zu\n", "live, each interface: blocks",
+            rings * LISTEN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX) >> 10);
     fputs("Memory is touched as tables fill; --list options shows the entries of each table.\n",
           out);
 }
