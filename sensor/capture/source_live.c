@@ -17,7 +17,9 @@
  * once, and leaves one rule for how long bytes live.
  *
  * Counts: the kernel's are 32 bits wide and count from the last question on; libpcap adds them up in
- * 32 bits; differences are added here in 64. `offered` of the kernel includes what it dropped. */
+ * 32 bits; differences are added here in 64. `offered` of the kernel includes what it dropped.
+ *
+ * Limits: on "any", frames that leave through the loopback are offered but not taken. */
 #include <pcap/pcap.h> /* first: it declares functions that the house bans */
 
 #include "sensor/capture/source_live.h"
@@ -167,6 +169,34 @@ static void drain(struct source_live *ring)
     ring->counts = (struct source_live_counts){0};
 }
 
+/* A loopback shows every frame as it leaves and as it arrives, and libpcap passes over the former
+ * behind the kernel's back. Left out in the kernel, before the filter, they are in no count. */
+static int attach_loopback(const struct source_live *ring, const struct bpf_program *program)
+{
+    static const struct sock_filter arriving[] = {
+        {.code = BPF_LD | BPF_B | BPF_ABS, .k = (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE)},
+        {.code = BPF_JMP | BPF_JEQ | BPF_K, .jt = 0, .jf = 1, .k = PACKET_OUTGOING},
+        {.code = BPF_RET | BPF_K, .k = 0},
+    };
+    enum { ARRIVING = sizeof arriving / sizeof arriving[0] };
+    size_t count = ARRIVING + program->bf_len;
+    struct sock_filter *all = calloc(count, sizeof *all);
+    if (all == NULL) {
+        return -1;
+    }
+    memcpy(all, arriving, sizeof arriving);
+    for (size_t i = 0; i < program->bf_len; i++) { /* jumps are relative */
+        const struct bpf_insn *from = &program->bf_insns[i];
+        all[ARRIVING + i] =
+            (struct sock_filter){.code = from->code, .jt = from->jt, .jf = from->jf, .k = from->k};
+    }
+    struct sock_fprog whole = {.len = (unsigned short)count, .filter = all};
+    int failed =
+        setsockopt(pcap_fileno(ring->pcap), SOL_SOCKET, SO_ATTACH_FILTER, &whole, sizeof whole);
+    free(all);
+    return failed;
+}
+
 static enum status lift(struct source_live *ring, const char *filter, struct error *error)
 {
     struct bpf_program program;
@@ -174,7 +204,8 @@ static enum status lift(struct source_live *ring, const char *filter, struct err
         return error_set(error, STATUS_USAGE, "capture.filter", "'%s' is no filter for %s: %s",
                          filter, ring->interface, pcap_geterr(ring->pcap));
     }
-    int failed = pcap_setfilter(ring->pcap, &program);
+    int failed = strcmp(ring->interface, "lo") == 0 ? attach_loopback(ring, &program)
+                                                    : pcap_setfilter(ring->pcap, &program);
     pcap_freecode(&program);
     return failed == 0 ? STATUS_OK
                        : error_set(error, STATUS_INPUT, ring->interface,

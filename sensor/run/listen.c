@@ -139,6 +139,13 @@ static void sample(struct listener *listener)
         sum.interface_dropped += intake->left.interface_dropped;
     }
     worker_state_set_capture(listener->worker.state, &sum);
+    if (sum.dropped > listener->dropped_said) {
+        listener->dropped_said = sum.dropped;
+        log_line(LOG_WARN,
+                 "worker %" PRIu32 " has lost %" PRIu64 " of %" PRIu64 " frames: the ring of the "
+                 "kernel was full; more workers, or a larger capture.buffer",
+                 listener->order.ring, sum.dropped, sum.offered);
+    }
 }
 
 /* --- taking --- */

@@ -48,6 +48,7 @@ struct listener {
     uint32_t intake_count;
     struct block merged; /* frames of several rings in order of time; no bytes of its own */
     uint64_t sampled_ns;
+    uint64_t dropped_said;
     uint64_t woken_ns; /* when the analyst was last woken */
 };
 

@@ -415,11 +415,27 @@ static void say_start(const struct live *live)
     log_line(LOG_INFO, "listening on %s, workers: %u", names, live->options->workers);
 }
 
-enum status run_live(const struct run_options *options, struct error *error)
+static enum status check_interfaces(const struct run_options *options, struct error *error)
 {
     if (options->interface_count > SOURCE_INTERFACES_MAX) {
         return error_set(error, STATUS_USAGE, "-i", "more than %d interfaces",
                          (int)SOURCE_INTERFACES_MAX);
+    }
+    for (size_t i = 0; i < options->interface_count; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(options->interfaces[i], options->interfaces[k]) == 0) {
+                return error_set(error, STATUS_USAGE, "-i", "%s is given twice",
+                                 options->interfaces[i]);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status run_live(const struct run_options *options, struct error *error)
+{
+    if (check_interfaces(options, error) != STATUS_OK) {
+        return error->code;
     }
     struct live *live = aligned_alloc(64, (sizeof *live + 63) & ~(size_t)63);
     if (live == NULL) {

@@ -239,6 +239,34 @@ def equal_to_reading(binary):
 
 
 @scenario
+def the_same_incidents(binary):
+    """Several attacks, bad media and their harmless twins at once: every worker count finds what -r finds."""
+    pair()
+    wire = Wire()
+    names = ("enumeration", "enumeration-few", "fingerprint", "registration-breach", "registration-bruteforce", "rtp-bad-quality", "scan",
+             "scan-few", "hostile-strings")
+    together = sorted((offset, name, frame) for name in names for offset, frame in frames(capture_path(name)))
+    problems = []
+    with tempfile.NamedTemporaryFile("wb", suffix=".pcap") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1))
+        for offset, _, frame in together:
+            nanoseconds = round(offset * 1e9)
+            f.write(struct.pack("<IIII", 1000000000 + nanoseconds // 10**9, nanoseconds % 10**9, len(frame), len(frame)) + frame)
+        f.flush()
+        wanted = read(binary, f.name)
+    sensors = [(n, Sensor(binary, workers=n)) for n in WORKERS]
+    time.sleep(10 - time.time() % 10)  # intervals fall at marks divisible by 5 s: begin where the capture does
+    wire.play([(offset, frame) for offset, _, frame in together])
+    for n, sensor in sensors:
+        with sensor:
+            wrong, report = answers(f"{n} workers", sensor)
+            problems += wrong + differences(f"{n} workers", report, wanted) + accounted(f"{n} workers", report, wire.sent)
+    if len(wanted["alerts"]) < 7:
+        problems.append(f"only {len(wanted['alerts'])} incidents: too little is tested")
+    return problems + silent("tap0")
+
+
+@scenario
 def shapes_of_traffic(binary):
     """VLAN tags that the kernel took out of the frame, GRE, fragments of IPv6, TCP, 1 and 4 workers."""
     pair()
@@ -531,6 +559,49 @@ def sigint_ends_too(binary):
 
 
 @scenario
+def the_loopback(binary):
+    """What this host says to itself, each frame once."""
+    ip("link", "set", "lo", "up")
+    problems = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for expression in ("", "udp"):
+            with Sensor(binary, "--set", "capture.filter=" + expression, interfaces=("lo",)) as sensor:
+                for _ in range(10):
+                    sender.sendto(b"\0", ("127.0.0.1", 9))
+                time.sleep(0.3)
+                wrong, report = answers(repr(expression), sensor)
+                problems += wrong + accounted(repr(expression), report, 10 if expression else report["capture"]["offered"])
+    return problems
+
+
+@scenario
+def rest_while_silent(binary):
+    """A line that is silent, or down, costs next to nothing."""
+    pair()
+    problems = []
+
+    def busy_seconds(sensor):
+        with open(f"/proc/{sensor.process.pid}/stat", encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    for n in (0, 2):
+        with Sensor(binary, workers=n) as sensor:
+            for state in ("up", "down"):
+                ip("link", "set", "tap0", state)
+                time.sleep(0.5)
+                before = busy_seconds(sensor)
+                time.sleep(3)
+                share = (busy_seconds(sensor) - before) / 3
+                if share > 0.3:
+                    problems.append(f"{n} workers: {share * 100:.0f} % of a core while the interface is {state} and silent")
+            ip("link", "set", "tap0", "up")
+            wrong, _ = answers(f"{n} workers", sensor)
+            problems += wrong
+    return problems
+
+
+@scenario
 def refused_with_one_line(binary):
     """No such interface, one that is down, no permission, a wrong filter: one line that says what to do."""
     pair()
@@ -542,6 +613,7 @@ def refused_with_one_line(binary):
             ("down", ["-i", "tap0"], [], 3, (b"tap0", b"ip link set tap0 up")),
             ("no permission", ["-i", "wire0"], ["setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps=-all"], 3, (b"wire0", b"setcap")),
             ("wrong filter", ["-i", "lo", "--set", "capture.filter=nonsense and"], [], 2, (b"capture.filter",)),
+            ("twice", ["-i", "wire0", "-i", "wire0"], [], 2, (b"wire0", b"twice")),
             ("both kinds", ["-i", "wire0", "-r", capture_path("demo")], [], 2, (b"-r", b"-i"))):
         if what == "wrong filter":
             ip("link", "set", "lo", "up")
