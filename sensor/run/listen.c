@@ -32,11 +32,29 @@ enum { ROUND_MS = 10, WAIT_MS = 2 };
 #define WAKE_NS (10 * NS_PER_MS)
 #define STOP_NS (2 * NS_PER_S)
 
-uint64_t listen_clock_ns(void)
+static uint64_t clock_ns(clockid_t which)
 {
     struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(which, &now);
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t listen_clock_ns(void)
+{
+    return clock_ns(CLOCK_REALTIME);
+}
+
+static uint64_t look_at_clock(struct listener *listener)
+{
+    uint64_t stepped_ns = 0;
+    uint64_t now_ns =
+        steady_see(&listener->steady, listen_clock_ns(), clock_ns(CLOCK_BOOTTIME), &stepped_ns);
+    if (stepped_ns > 0) {
+        log_line(LOG_WARN,
+                 "the wall clock was set back by %" PRIu64 " s: packet time goes on as before",
+                 stepped_ns / NS_PER_S);
+    }
+    return now_ns;
 }
 
 /* --- opening --- */
@@ -199,8 +217,21 @@ static void leave(struct listener *listener, uint32_t interface, const struct er
     atomic_fetch_sub_explicit(&shared->rings_open, 1, memory_order_acq_rel);
 }
 
-/* True: some ring has more, or must wait for room. */
-static bool take_all(struct listener *listener, bool *out_blocked)
+/* Stamps of new frames onto the steady clock. */
+static void steady_frames(const struct listener *listener, struct block *block, uint32_t from,
+                          uint64_t looked_ns)
+{
+    if (listener->steady.ahead_ns == 0) {
+        return;
+    }
+    for (uint32_t i = from; i < block->frame_count; i++) {
+        block->frames[i].time_ns =
+            steady_stamp(&listener->steady, block->frames[i].time_ns, looked_ns);
+    }
+}
+
+/* True: some ring has more. */
+static bool take_all(struct listener *listener, uint64_t looked_ns, bool *out_blocked)
 {
     bool more = false;
     for (uint32_t i = 0; i < listener->intake_count; i++) {
@@ -220,6 +251,7 @@ static bool take_all(struct listener *listener, bool *out_blocked)
         if (source_live_take(intake->source, block, &intake->full, &error) != STATUS_OK) {
             leave(listener, i, &error);
         }
+        steady_frames(listener, block, before, looked_ns);
         intake->silent = block->frame_count == before;
         more = more || intake->full;
     }
@@ -380,11 +412,11 @@ static void end(struct listener *listener)
             source_live_stop(listener->intakes[i].source);
         }
     }
-    uint64_t begun_ns = listen_clock_ns();
+    uint64_t begun_ns = look_at_clock(listener);
     for (;;) {
         bool blocked = false;
-        bool more = take_all(listener, &blocked);
-        uint64_t now_ns = listen_clock_ns();
+        uint64_t now_ns = look_at_clock(listener);
+        bool more = take_all(listener, now_ns, &blocked);
         hand_on(listener, now_ns);
         if (blocked) {
             wait_for_room(listener);
@@ -411,8 +443,8 @@ bool listen_round(struct listener *listener)
     }
     bool blocked = false;
     /* First the clock, then the rings: what was not there came after it. */
-    uint64_t looked_ns = listen_clock_ns();
-    bool more = take_all(listener, &blocked);
+    uint64_t looked_ns = look_at_clock(listener);
+    bool more = take_all(listener, looked_ns, &blocked);
     hand_on(listener, looked_ns);
     if (looked_ns - listener->sampled_ns >= NS_PER_S) {
         listener->sampled_ns = looked_ns;

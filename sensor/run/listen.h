@@ -11,6 +11,7 @@
 #define SENSOR_RUN_LISTEN_H
 
 #include "sensor/capture/source_live.h"
+#include "sensor/run/steady.h"
 #include "sensor/run/worker.h"
 
 enum { LISTEN_BLOCKS = 8 };
@@ -44,6 +45,7 @@ struct listener {
     struct lane lane;
     struct dispatch *dispatch;
     struct order order;
+    struct steady steady;
     struct intake intakes[SOURCE_INTERFACES_MAX];
     uint32_t intake_count;
     struct block merged; /* frames of several rings in order of time; no bytes of its own */

@@ -15,9 +15,7 @@
  *
  * The end: all listeners stop their rings, take what the kernel still has, and tell what is open
  * under one number that lies beyond all frames, so that the order of the last records does not
- * depend on which worker was first.
- *
- * Limits: a wall clock that is set back stops packet time until it has caught up. */
+ * depend on which worker was first. */
 #include "sensor/run/live.h"
 
 #include "base/log.h"
