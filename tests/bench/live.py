@@ -4,7 +4,7 @@
     tests/bench/live.py --build build [--load rtp|sip|flood] [--workers 1,2] [--rates 300000,200000,...] [--buffer MIB]
 
 A veth pair in a namespace of its own, tcpreplay at one end. Rates are tried downwards until tcpdump takes all; then earshot hears
-the same at the same rate. For each: packets sent, packets a second, what the kernel dropped, CPU a packet; and whether what the
+the same at the same rate, after it has heard nothing for 2 s (what start, rounds and report cost). For each: packets sent, packets a second, what the kernel dropped, CPU a packet; and whether what the
 kernel counted and what the sensor counted is the same. Needs root, tcpreplay and tcpdump. Compare inside one run only.
 """
 import argparse
@@ -44,7 +44,11 @@ def heard_by(command, ready, path, rate):
             if child.poll() is not None or time.monotonic() > until:
                 raise SystemExit(f"{command[0]} did not start: {open(err.name, 'rb').read()!r}")
             time.sleep(0.05)
-        sent, pps = play(path, rate)
+        if path is None:
+            time.sleep(1.5)
+            sent, pps = 0, 0
+        else:
+            sent, pps = play(path, rate)
         time.sleep(0.5)
         child.send_signal(signal.SIGINT)
         _, _, usage = os.wait4(child.pid, 0)
@@ -91,6 +95,8 @@ def measure(options):
                 print("  tcpdump drops at every rate: try lower ones")
                 continue
             for workers in options.workers.split(","):
+                idle = earshot(binary, None, 0, options.buffer, workers)[3]
+                print(f"  earshot, {workers} workers       start, 2 s of silence, report: {idle * 1e3:.0f} ms of CPU")
                 for _ in range(options.runs):
                     *figures, equal = earshot(binary, path, rate, options.buffer, workers)
                     line(f"earshot, {workers} workers", figures, equal)
