@@ -21,11 +21,6 @@ static bool all_zero(const uint8_t *at, size_t bytes)
     return true;
 }
 
-bool addr_is_unspecified(const struct addr *addr)
-{
-    return all_zero(addr->octets, 16) || (addr_is_v4(addr) && all_zero(addr->octets + 12, 4));
-}
-
 bool addr_is_multicast(const struct addr *addr)
 {
     return addr_is_v4(addr) ? addr->octets[12] >> 4 == 0xe : addr->octets[0] == 0xff;
@@ -55,17 +50,25 @@ bool addr_is_private(const struct addr *addr)
 static bool parse_v4(struct slice text, uint8_t *out_four)
 {
     uint8_t four[4];
+    const char *at = text.at;
+    const char *to = text.bytes == 0 ? at : at + text.bytes;
 
     for (size_t i = 0; i < 4; i++) {
-        size_t dot = slice_find(text, '.');
-        struct slice part = slice_part(text, 0, dot);
-        uint32_t value;
-        if ((dot == text.bytes) != (i == 3) || part.bytes > 3 ||
-            (part.bytes > 1 && part.at[0] == '0') || !slice_u32(part, &value) || value > 255) {
+        const char *from = at;
+        unsigned value = 0;
+        for (; at < to && value <= 255; at++) {
+            unsigned digit = (unsigned)(uint8_t)*at - '0';
+            if (digit > 9) {
+                break;
+            }
+            value = value * 10 + digit;
+        }
+        if (at == from || value > 255 || (at - from > 1 && *from == '0') ||
+            (at == to) != (i == 3) || (i < 3 && *at != '.')) {
             return false;
         }
+        at++;
         four[i] = (uint8_t)value;
-        text = slice_from(text, dot + 1);
     }
     memcpy(out_four, four, 4);
     return true;
@@ -206,9 +209,11 @@ bool prefix_contains(const struct prefix *prefix, const struct addr *addr)
 
 struct prefix addr_site_prefix(const struct addr *addr)
 {
-    struct prefix prefix = {.addr = *addr, .bits = addr_is_v4(addr) ? 96 + 24 : 48};
+    bool dotted = addr_is_v4(addr);
+    size_t octets = dotted ? 15 : 6;
+    struct prefix prefix = {.bits = (uint8_t)(8 * octets)};
 
-    clear_host_bits(&prefix);
+    memcpy(prefix.addr.octets, addr->octets, octets);
     return prefix;
 }
 

@@ -56,13 +56,20 @@ static inline bool addr_equal(const struct addr *one, const struct addr *other)
     return memcmp(one->octets, other->octets, sizeof one->octets) == 0;
 }
 
+/* 0.0.0.0, :: or all zero */
+static inline bool addr_is_unspecified(const struct addr *addr)
+{
+    static const uint8_t mapped_zero[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0};
+    static const uint8_t zero[16] = {0};
+    return memcmp(addr->octets, mapped_zero, 16) == 0 || memcmp(addr->octets, zero, 16) == 0;
+}
+
 static inline bool endpoint_equal(const struct endpoint *one, const struct endpoint *other)
 {
     return one->port == other->port && addr_equal(&one->addr, &other->addr);
 }
 
 int addr_compare(const struct addr *one, const struct addr *other); /* byte order */
-bool addr_is_unspecified(const struct addr *addr); /* 0.0.0.0, :: or all zero */
 bool addr_is_multicast(const struct addr *addr);
 bool addr_is_broadcast(const struct addr *addr); /* 255.255.255.255 */
 bool addr_is_private(

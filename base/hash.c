@@ -1,5 +1,6 @@
 /* hash.c - XXH3, compiled in here and nowhere else: the keys of this sensor are 16 to 60 bytes,
- * where a call into the library costs as much as the hash.
+ * where a call into the library costs as much as the hash. What is read word by word anyway (hosts
+ * without case, addresses) is multiplied instead: see hash_words().
  *
  * XXH3 with a secret seed is no MAC. It is enough for tables: an attacker sees no hash and no order
  * that follows one, and a full table evicts instead of growing a chain. Identities are not keyed at
@@ -9,7 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { FOLD_BYTES = 256, DIGEST_BYTES = 16 };
+enum { DIGEST_BYTES = 16 };
 
 uint64_t hash_bytes(struct hash_key key, const void *at, size_t bytes)
 {
@@ -32,44 +33,55 @@ static uint64_t fold_word(uint64_t word)
     return word | ((from_a & ~beyond_z & ~word & ones * 0x80) >> 2);
 }
 
-static void fold_eight(char *out, const char *at)
+static uint64_t load_eight(const char *at)
 {
     uint64_t word;
 
-    memcpy(&word, at, 8);
-    word = fold_word(word);
-    memcpy(out, &word, 8);
+    memcpy(&word, at, sizeof word);
+    return fold_word(word);
 }
 
-static void fold(char *out, const char *at, size_t bytes)
+static uint64_t load_four(const char *at)
 {
-    size_t done = 0;
+    uint32_t word;
 
-    for (; done + 8 <= bytes; done += 8) {
-        fold_eight(out + done, at + done);
-    }
-    if (done < bytes && bytes >= 8) {
-        fold_eight(out + bytes - 8, at + bytes - 8); /* some of them twice: that changes nothing */
-        return;
-    }
-    for (; done < bytes; done++) {
-        out[done] = slice_lower(at[done]);
+    memcpy(&word, at, sizeof word);
+    return fold_word(word);
+}
+
+/* The last 16 bytes at most, as two words that may overlap: the length is part of the hash. */
+static void load_tail(const char *at, size_t bytes, uint64_t *out_one, uint64_t *out_other)
+{
+    *out_one = 0;
+    *out_other = 0;
+    if (bytes >= 8) {
+        *out_one = load_eight(at);
+        *out_other = load_eight(at + bytes - 8);
+    } else if (bytes >= 4) {
+        *out_one = load_four(at);
+        *out_other = load_four(at + bytes - 4);
+    } else if (bytes > 0) {
+        uint8_t first = (uint8_t)slice_lower(at[0]);
+        uint8_t middle = (uint8_t)slice_lower(at[bytes / 2]);
+        uint8_t last = (uint8_t)slice_lower(at[bytes - 1]);
+        *out_one = (uint64_t)first << 16 | (uint64_t)middle << 8 | last;
     }
 }
 
+/* Host names: folded in registers, as XXH3 would want a folded copy. */
 uint64_t hash_slice_nocase(struct hash_key key, struct slice text)
 {
-    char folded[FOLD_BYTES];
-    uint64_t hash = key.seed;
+    const char *at = text.at;
+    size_t bytes = text.bytes;
+    uint64_t hash = hash_secret_two(key) ^ bytes;
+    uint64_t one;
+    uint64_t other;
 
-    /* Names fit into one piece; what is longer is chained, each piece keyed by those before it. */
-    do {
-        size_t bytes = text.bytes < FOLD_BYTES ? text.bytes : FOLD_BYTES;
-        fold(folded, text.at, bytes);
-        hash = XXH3_64bits_withSeed(folded, bytes, hash);
-        text = slice_from(text, bytes);
-    } while (text.bytes > 0);
-    return hash;
+    for (; bytes > 16; at += 16, bytes -= 16) {
+        hash = hash_fold(load_eight(at) ^ hash_secret_one(key), load_eight(at + 8) ^ hash);
+    }
+    load_tail(at, bytes, &one, &other);
+    return hash_fold(hash_fold(one ^ hash_secret_one(key), other ^ hash), hash_secret_two(key));
 }
 
 uint64_t hash_addr(struct hash_key key, const struct addr *addr)
@@ -111,11 +123,23 @@ static void make_room(struct hash_id *id, size_t bytes)
     }
 }
 
-static void append_le(struct hash_id *id, uint64_t value, unsigned bytes)
+/* Of the bytes of a number the lower ones, lowest first. Shifts, so that compilers make one store of
+ * it wherever the machine has that order. */
+static inline void append_le(struct hash_id *id, uint64_t value, unsigned bytes)
 {
-    for (unsigned i = 0; i < bytes; i++) {
-        id->bytes[id->used++] = (uint8_t)(value >> (8 * i));
+    uint8_t *at = id->bytes + id->used;
+
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+    at[2] = (uint8_t)(value >> 16);
+    at[3] = (uint8_t)(value >> 24);
+    if (bytes == 8) {
+        at[4] = (uint8_t)(value >> 32);
+        at[5] = (uint8_t)(value >> 40);
+        at[6] = (uint8_t)(value >> 48);
+        at[7] = (uint8_t)(value >> 56);
     }
+    id->used += bytes;
 }
 
 void hash_id_slice(struct hash_id *id, struct slice text)

@@ -46,6 +46,8 @@ static struct kind_words words_of(enum option_kind kind)
         return (struct kind_words){"a number", "like 3.6"};
     case OPTION_WORD:
         return (struct kind_words){"one of ", NULL};
+    case OPTION_NETWORKS:
+        return (struct kind_words){"a list of networks", "like 192.0.2.0/24, 2001:db8::/32"};
     case OPTION_TEXT:
     case OPTION_LIST:
     case OPTION_END:
@@ -158,6 +160,7 @@ static bool parse_number(const struct option *option, struct slice value, uint64
         return parse_word(value, option->words, out);
     case OPTION_TEXT:
     case OPTION_LIST:
+    case OPTION_NETWORKS:
     case OPTION_END:
         break;
     }
@@ -242,7 +245,24 @@ static bool list_append(struct option_list *list, struct slice value)
     return true;
 }
 
-static bool put_list(struct option_list *list, struct slice value)
+static bool network_append(struct option_networks *networks, struct slice value)
+{
+    if (networks->count == OPTION_NETWORKS_MAX ||
+        !prefix_parse(value, &networks->items[networks->count])) {
+        return false;
+    }
+    networks->count++;
+    return true;
+}
+
+static bool append(const struct option *option, void *base, struct slice value)
+{
+    void *list = member_of(option, base);
+
+    return option->kind == OPTION_LIST ? list_append(list, value) : network_append(list, value);
+}
+
+static bool put_list(const struct option *option, void *base, struct slice value)
 {
     value = slice_trim(value);
     if (value.bytes >= 2 && value.at[0] == '[' && value.at[value.bytes - 1] == ']') {
@@ -251,7 +271,7 @@ static bool put_list(struct option_list *list, struct slice value)
     bool more = value.bytes > 0;
     while (more) {
         more = slice_find(value, ',') < value.bytes;
-        if (!list_append(list, slice_trim(slice_split(&value, ',')))) {
+        if (!append(option, base, slice_trim(slice_split(&value, ',')))) {
             return false;
         }
     }
@@ -264,13 +284,37 @@ void option_list_clear(struct option_list *list)
     *list = (struct option_list){.count = 0};
 }
 
+bool option_is_list(const struct option *option)
+{
+    return option->kind == OPTION_LIST || option->kind == OPTION_NETWORKS;
+}
+
+void option_clear(const struct option *option, void *base)
+{
+    if (option->kind == OPTION_LIST) {
+        option_list_clear(member_of(option, base));
+    } else if (option->kind == OPTION_NETWORKS) {
+        ((struct option_networks *)member_of(option, base))->count = 0;
+    }
+}
+
+bool option_networks_have(const struct option_networks *networks, const struct addr *addr)
+{
+    for (uint32_t i = 0; i < networks->count; i++) {
+        if (prefix_contains(&networks->items[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool put_value(const struct option *option, struct slice value, void *base)
 {
     if (option->kind == OPTION_TEXT) {
         return put_text(member_of(option, base), value);
     }
-    if (option->kind == OPTION_LIST) {
-        return put_list(member_of(option, base), value);
+    if (option_is_list(option)) {
+        return put_list(option, base, value);
     }
     return put_number(option, value, base);
 }
@@ -312,6 +356,8 @@ void option_presets(const struct option *options, void *base)
         if (option->kind == OPTION_LIST) {
             struct option_list empty = {.count = 0};
             memcpy(member_of(option, base), &empty, sizeof empty);
+        } else {
+            option_clear(option, base);
         }
         struct slice preset = slice_of_string(option->preset);
         bool parsed = put_value(option, preset, base);
@@ -381,6 +427,16 @@ static void print_word(struct text *text, const char *words, unsigned index)
     text_slice_put(text, word);
 }
 
+static void print_networks(struct text *text, const struct option_networks *networks)
+{
+    text_byte(text, '[');
+    for (uint32_t i = 0; i < networks->count; i++) {
+        text_string(text, i == 0 ? "" : ", ");
+        text_prefix(text, &networks->items[i]);
+    }
+    text_byte(text, ']');
+}
+
 void option_print(const struct option *option, const void *base, struct text *text)
 {
     const uint8_t *member = (const uint8_t *)base + option->offset;
@@ -408,6 +464,9 @@ void option_print(const struct option *option, const void *base, struct text *te
         print_list(text, &list);
         return;
     }
+    case OPTION_NETWORKS:
+        print_networks(text, (const struct option_networks *)(const void *)member);
+        return;
     case OPTION_COUNT:
     case OPTION_DURATION_NS:
     case OPTION_BYTES:
@@ -457,6 +516,8 @@ void option_allowed(const struct option *option, struct text *text)
     } else if (option->kind == OPTION_LIST) {
         text_format(text, "a list of at most %d texts of at most %d bytes each", OPTION_LIST_MAX,
                     OPTION_TEXT_BYTES - 1);
+    } else if (option->kind == OPTION_NETWORKS) {
+        text_format(text, "a list of at most %d networks", OPTION_NETWORKS_MAX);
     } else if (option->min != NULL && option->max != NULL) {
         text_format(text, "%s to %s", option->min, option->max);
     } else if (option->min != NULL) {

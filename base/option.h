@@ -24,13 +24,19 @@ enum option_kind {
     OPTION_WORD, /* unsigned: index into `words`, allowed words separated by | */
     OPTION_TEXT, /* char[OPTION_TEXT_BYTES], NUL-terminated */
     OPTION_LIST, /* struct option_list: scalars, each a text */
+    OPTION_NETWORKS, /* struct option_networks: 192.0.2.0/24, 2001:db8::/32 or an address, each */
 };
 
-enum { OPTION_TEXT_BYTES = 256, OPTION_LIST_MAX = 256 };
+enum { OPTION_TEXT_BYTES = 256, OPTION_LIST_MAX = 256, OPTION_NETWORKS_MAX = 64 };
 
 struct option_list {
     uint32_t count;
     char (*items)[OPTION_TEXT_BYTES]; /* malloc'd at start; owned by the configuration */
+};
+
+struct option_networks {
+    uint32_t count;
+    struct prefix items[OPTION_NETWORKS_MAX];
 };
 
 struct option {
@@ -58,11 +64,16 @@ struct option {
 /* clang-format on */
 
 /* Parses one value of the row into the struct at `base`. `where` names the place for the error
- * text. OPTION_LIST: the value is one item or several with commas between (in brackets or not, "" =
- * none), and they are appended; where a list replaces, option_list_clear() comes first. */
+ * text. OPTION_LIST and OPTION_NETWORKS: the value is one item or several with commas between (in
+ * brackets or not, "" = none), and they are appended; where they replace, option_clear() comes
+ * first. */
 MUST_USE enum status option_parse(const struct option *option, struct slice value, void *base,
                                   const char *where, const char *full_key, struct error *error);
+bool option_is_list(const struct option *option); /* of texts or networks */
+/* A list forgets its items and frees what they held; other kinds are left as they are. */
+void option_clear(const struct option *option, void *base);
 void option_list_clear(struct option_list *list); /* frees the items; a zeroed list is allowed */
+bool option_networks_have(const struct option_networks *networks, const struct addr *addr);
 /* All presets of a group into its struct; a preset that does not parse is a bug (asserted). What a
  * list held before is forgotten, not freed: the struct may be new memory. */
 void option_presets(const struct option *options, void *base);

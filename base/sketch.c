@@ -186,3 +186,34 @@ uint32_t top_sorted(const struct top *top, struct top_cell *out, uint32_t room)
     memcpy(out, sorted, count * sizeof *out);
     return count;
 }
+
+/* --- counts of many keys --- */
+
+uint32_t count_min_add(struct count_min *counts, uint64_t hash)
+{
+    uint8_t *counters[COUNT_MIN_ROWS];
+    uint8_t lowest = UINT8_MAX;
+
+    static_assert(COUNT_MIN_ROWS * 16 == 64 && COUNT_MIN_COLUMNS == 1 << 16,
+                  "16 bits of the hash choose the column of a row");
+    for (unsigned row = 0; row < COUNT_MIN_ROWS; row++) {
+        counters[row] = &counts->counters[row][(uint16_t)(hash >> row * 16)];
+        lowest = *counters[row] < lowest ? *counters[row] : lowest;
+    }
+    if (lowest == UINT8_MAX) {
+        return lowest;
+    }
+    for (unsigned row = 0; row < COUNT_MIN_ROWS; row++) {
+        *counters[row] = (uint8_t)(*counters[row] + (*counters[row] == lowest));
+    }
+    return lowest + 1U;
+}
+
+void count_min_halve(struct count_min *counts)
+{
+    for (unsigned row = 0; row < COUNT_MIN_ROWS; row++) {
+        for (unsigned column = 0; column < COUNT_MIN_COLUMNS; column++) {
+            counts->counters[row][column] /= 2;
+        }
+    }
+}

@@ -12,7 +12,14 @@
 
 #include "base/status.h"
 
-enum { DISTINCT_EXACT = 64, DISTINCT_REGISTERS = 512, TOP_CELLS = 32, COUNT_MIN_ROWS = 4 };
+enum {
+    DISTINCT_EXACT = 64,
+    DISTINCT_REGISTERS = 512,
+    TOP_CELLS = 32,
+    COUNT_MIN_ROWS = 4,
+    COUNT_MIN_COLUMNS = 65536,
+    COUNT_MIN_BITS = 8, /* of a counter; it stays at 255 */
+};
 
 /* Exact up to 64 members, then HyperLogLog with 512 registers (about 4.6 % error), then said with
  * two significant digits: a figure that is an estimate must look like one. */
@@ -52,5 +59,15 @@ void top_add(struct top *top, uint64_t key, uint64_t amount);
 /* Cells sorted by count, then by cell (not by key: no order may follow a hash); returns how many.
  */
 uint32_t top_sorted(const struct top *top, struct top_cell *out, uint32_t room);
+
+/* How often each of very many keys came (count-min, Cormode and Muthukrishnan 2005): never too low,
+ * up to 255. An addition raises only the counters that are lowest (Estan and Varghese 2002), which
+ * puts off the day when all keys look frequent; halving takes it back. */
+struct count_min {
+    uint8_t counters[COUNT_MIN_ROWS][COUNT_MIN_COLUMNS];
+};
+
+uint32_t count_min_add(struct count_min *counts, uint64_t hash); /* the count with this one */
+void count_min_halve(struct count_min *counts);
 
 #endif

@@ -12,35 +12,18 @@
  * No entry is moved twice and no probe path gets a hole.
  *
  * Eviction looks at the TABLE_EVICT_LOOK oldest. Those that stay are the same ones next time, so
- * they are in the cache: a flood costs about one cold line an eviction. */
+ * they are in the cache; the one that comes in is asked for ahead. */
 #include "base/table.h"
 
-enum { INDEX_SLOTS_FIRST = 1024, WEAK = 0, STRONG = 1, LINE_BYTES = 64 };
+enum { INDEX_SLOTS_FIRST = 1024, WEAK = 0, STRONG = 1 };
 enum { FLAG_USED = 1, FLAG_STRONG = 2 };
 #define GROUP_NONE UINT16_MAX
 
-struct table_head {
-    uint64_t hash;
-    uint64_t touched_ns;
-    uint32_t older; /* in the idle queue; of a free cell: the next free one */
-    uint32_t newer;
-    uint32_t generation;
-    uint16_t group; /* bucket, or GROUP_NONE */
-    uint16_t flags;
-};
-static_assert(sizeof(struct table_head) == TABLE_HEAD_BYTES, "the user's part must be aligned");
 static_assert(TABLE_GROUPS < GROUP_NONE, "buckets must fit");
-
-static struct table_head *head_of(const struct table *table, uint32_t cell)
-{
-    assert_hot(cell < table->high_water);
-    void *at = (uint8_t *)table->cells.at + (size_t)cell * table->cell_stride;
-    return at;
-}
 
 static struct table_head *used_head_of(const struct table *table, uint32_t cell)
 {
-    struct table_head *head = head_of(table, cell);
+    struct table_head *head = table_head_at(table, cell);
     assert_hot((head->flags & FLAG_USED) != 0);
     return head;
 }
@@ -62,10 +45,15 @@ static uint64_t slots_max_of(uint32_t cells_max)
     return slots;
 }
 
+static size_t index_bytes(uint64_t slots)
+{
+    return slots * sizeof(uint64_t) + TABLE_GROUPS * sizeof(uint32_t);
+}
+
 size_t table_bytes_max(const struct table_options *options)
 {
     return (size_t)options->cells_max * stride_of(options->cell_bytes) +
-           slots_max_of(options->cells_max) * sizeof(uint64_t);
+           index_bytes(slots_max_of(options->cells_max));
 }
 
 enum status table_open(struct table *table, const struct table_options *options,
@@ -89,11 +77,13 @@ enum status table_open(struct table *table, const struct table_options *options,
     if (status != STATUS_OK) {
         return status;
     }
-    status = region_open(slots_max * sizeof(uint64_t), &table->index, error);
+    status = region_open(index_bytes(slots_max), &table->index, error);
     if (status != STATUS_OK) {
         region_close(&table->cells);
+        return status;
     }
-    return status;
+    table->weak_groups = (uint32_t *)((uint64_t *)table->index.at + slots_max);
+    return STATUS_OK;
 }
 
 void table_close(struct table *table)
@@ -174,44 +164,6 @@ static void index_remove(struct table *table, uint64_t hash, uint32_t cell)
     slots[hole] = 0;
 }
 
-uint32_t table_find(const struct table *table, uint64_t hash)
-{
-    const uint64_t *slots = slots_of(table);
-    uint32_t tag = tag_of_hash(hash);
-
-    for (uint32_t at = tag & table->index_mask; slots[at] != 0; at = (at + 1) & table->index_mask) {
-        if (tag_of_slot(slots[at]) == tag) {
-            uint32_t cell = (uint32_t)slots[at] - 1;
-            if (head_of(table, cell)->hash == hash) {
-                return cell;
-            }
-        }
-    }
-    return TABLE_NONE;
-}
-
-void table_prefetch(const struct table *table, uint64_t hash)
-{
-    __builtin_prefetch(slots_of(table) + (tag_of_hash(hash) & table->index_mask));
-}
-
-void table_prefetch_cell(const struct table *table, uint64_t hash)
-{
-    const uint64_t *slots = slots_of(table);
-    uint32_t tag = tag_of_hash(hash);
-
-    for (uint32_t at = tag & table->index_mask; slots[at] != 0; at = (at + 1) & table->index_mask) {
-        if (tag_of_slot(slots[at]) == tag) {
-            const uint8_t *head = (const uint8_t *)head_of(table, (uint32_t)slots[at] - 1);
-            __builtin_prefetch(head);
-            if (table->cell_stride > LINE_BYTES) {
-                __builtin_prefetch(head + LINE_BYTES);
-            }
-            return;
-        }
-    }
-}
-
 /* --- idle queues --- */
 
 static unsigned queue_of(const struct table_head *head)
@@ -224,12 +176,12 @@ static void queue_leave(struct table *table, const struct table_head *head)
     unsigned queue = queue_of(head);
 
     if (head->older != TABLE_NONE) {
-        head_of(table, head->older)->newer = head->newer;
+        table_head_at(table, head->older)->newer = head->newer;
     } else {
         table->oldest[queue] = head->newer;
     }
     if (head->newer != TABLE_NONE) {
-        head_of(table, head->newer)->older = head->older;
+        table_head_at(table, head->newer)->older = head->older;
     } else {
         table->newest[queue] = head->older;
     }
@@ -242,7 +194,7 @@ static void queue_enter(struct table *table, uint32_t cell, struct table_head *h
     head->older = table->newest[queue];
     head->newer = TABLE_NONE;
     if (head->older != TABLE_NONE) {
-        head_of(table, head->older)->newer = cell;
+        table_head_at(table, head->older)->newer = cell;
     } else {
         table->oldest[queue] = cell;
     }
@@ -254,6 +206,23 @@ static void queue_enter(struct table *table, uint32_t cell, struct table_head *h
 static uint32_t weight_of(const struct table *table, const struct table_head *head)
 {
     return head->group == GROUP_NONE ? 1 : table->groups[head->group];
+}
+
+/* The one that will be looked at next time, and the head of the one after it. Those that stay are
+ * there because they are light, so the one that comes in is often the one that goes. */
+static void prefetch_candidate(const struct table *table, uint32_t cell)
+{
+    if (cell == TABLE_NONE) {
+        return;
+    }
+    const struct table_head *head = table_head_at(table, cell);
+    table_prefetch(table, head->hash);
+    for (uint32_t line = TABLE_LINE_BYTES; line < table->cell_stride; line += TABLE_LINE_BYTES) {
+        __builtin_prefetch((const uint8_t *)head + line);
+    }
+    if (head->newer != TABLE_NONE) {
+        __builtin_prefetch(table_head_at(table, head->newer));
+    }
 }
 
 /* Merges both queues from their old ends (weak before strong at equal times); see table.h. */
@@ -270,13 +239,13 @@ static uint32_t choose_victim(const struct table *table)
     }
     for (unsigned i = 0; i < TABLE_EVICT_LOOK; i++) {
         bool take_weak = weak != TABLE_NONE &&
-                         (strong == TABLE_NONE ||
-                          head_of(table, weak)->touched_ns <= head_of(table, strong)->touched_ns);
+                         (strong == TABLE_NONE || table_head_at(table, weak)->touched_ns <=
+                                                      table_head_at(table, strong)->touched_ns);
         uint32_t cell = take_weak ? weak : strong;
         if (cell == TABLE_NONE) {
             break;
         }
-        const struct table_head *head = head_of(table, cell);
+        const struct table_head *head = table_head_at(table, cell);
         uint32_t weight = weight_of(table, head);
         if (weight > heaviest) {
             heaviest = weight;
@@ -288,7 +257,17 @@ static uint32_t choose_victim(const struct table *table)
             strong = head->newer;
         }
     }
+    prefetch_candidate(table, weak);
+    prefetch_candidate(table, strong);
     return victim;
+}
+
+static void weak_leave(struct table *table, const struct table_head *head)
+{
+    table->weak_used--;
+    if (head->group != GROUP_NONE) {
+        table->weak_groups[head->group]--;
+    }
 }
 
 /* Takes the cell out of index, queue and counts; it is neither free nor used then. */
@@ -302,23 +281,20 @@ static void retire(struct table *table, uint32_t cell)
         table->groups[head->group]--;
     }
     if (queue_of(head) == WEAK) {
-        table->weak_used--;
+        weak_leave(table, head);
     }
     table->used--;
     head->flags = 0;
 }
 
-static uint32_t evict(struct table *table)
+static void evict(struct table *table, uint32_t cell)
 {
-    uint32_t cell = choose_victim(table);
-
     assert(cell != TABLE_NONE);
     if (table->options.on_evict != NULL) {
         table->options.on_evict(table->options.owner, cell, table_at(table, cell));
     }
     retire(table, cell);
     table->evicted++;
-    return cell;
 }
 
 /* --- cells --- */
@@ -329,18 +305,29 @@ static uint32_t cell_take(struct table *table)
 
     if (table->free_head != TABLE_NONE) {
         cell = table->free_head;
-        table->free_head = head_of(table, cell)->older;
+        table->free_head = table_head_at(table, cell)->older;
         if (table->free_head != TABLE_NONE) {
-            __builtin_prefetch(head_of(table, table->free_head)); /* the next take's */
+            __builtin_prefetch(table_head_at(table, table->free_head)); /* the next take's */
         }
         region_show(table_at(table, cell), table->cell_stride - TABLE_HEAD_BYTES);
     } else if (table->high_water < table->options.cells_max) {
         return table->high_water++; /* fresh from the kernel: zeroed */
     } else {
-        cell = evict(table);
+        cell = choose_victim(table);
+        evict(table, cell);
     }
     memset(table_at(table, cell), 0, table->cell_stride - TABLE_HEAD_BYTES);
     return cell;
+}
+
+static uint16_t bucket_of(uint64_t group)
+{
+    return (uint16_t)((group ^ group >> 32) % TABLE_GROUPS);
+}
+
+uint32_t table_weak_of_group(const struct table *table, uint64_t group)
+{
+    return table->weak_groups[bucket_of(group)];
 }
 
 uint32_t table_take(struct table *table, uint64_t hash, uint64_t group, uint64_t now_ns,
@@ -349,39 +336,60 @@ uint32_t table_take(struct table *table, uint64_t hash, uint64_t group, uint64_t
     uint32_t cell = table_find(table, hash);
 
     *out_new = cell == TABLE_NONE;
-    if (cell != TABLE_NONE) {
-        return cell;
-    }
-    cell = cell_take(table);
+    return cell != TABLE_NONE ? cell : table_add(table, hash, group, now_ns);
+}
+
+uint32_t table_add(struct table *table, uint64_t hash, uint64_t group, uint64_t now_ns)
+{
+    uint32_t cell = cell_take(table);
+
     table->used++;
     table->weak_used++;
     if (table->used > table->index_mask / 2 + 1) {
         index_double(table);
     }
     index_put(table, (uint64_t)tag_of_hash(hash) << 32 | (cell + 1));
-    struct table_head *head = head_of(table, cell);
+    struct table_head *head = table_head_at(table, cell);
     head->hash = hash;
     head->touched_ns = now_ns;
     head->generation = head->generation == UINT32_MAX ? 1 : head->generation + 1;
     head->flags = FLAG_USED;
     head->group = GROUP_NONE;
     if (group != 0) {
-        head->group = (uint16_t)((group ^ group >> 32) % TABLE_GROUPS);
+        head->group = bucket_of(group);
         table->groups[head->group]++;
+        table->weak_groups[head->group]++;
     }
     queue_enter(table, cell, head);
     return cell;
 }
 
-void table_give(struct table *table, uint32_t cell)
+static void make_free(struct table *table, uint32_t cell)
 {
-    struct table_head *head = head_of(table, cell);
+    struct table_head *head = table_head_at(table, cell);
 
-    assert((head->flags & FLAG_USED) != 0);
-    retire(table, cell);
     head->older = table->free_head;
     table->free_head = cell;
     region_hide(table_at(table, cell), table->cell_stride - TABLE_HEAD_BYTES);
+}
+
+void table_give(struct table *table, uint32_t cell)
+{
+    assert((table_head_at(table, cell)->flags & FLAG_USED) != 0);
+    retire(table, cell);
+    make_free(table, cell);
+}
+
+bool table_evict_idle(struct table *table, uint64_t before_ns)
+{
+    uint32_t cell = table->oldest[WEAK];
+
+    if (cell == TABLE_NONE || table_head_at(table, cell)->touched_ns >= before_ns) {
+        return false;
+    }
+    evict(table, cell);
+    make_free(table, cell);
+    return true;
 }
 
 void table_touch(struct table *table, uint32_t cell, uint64_t now_ns)
@@ -403,7 +411,7 @@ void table_strengthen(struct table *table, uint32_t cell)
         queue_leave(table, head);
         head->flags |= FLAG_STRONG;
         queue_enter(table, cell, head);
-        table->weak_used--;
+        weak_leave(table, head);
     }
 }
 
@@ -412,25 +420,10 @@ bool table_is_strong(const struct table *table, uint32_t cell)
     return queue_of(used_head_of(table, cell)) == STRONG;
 }
 
-uint64_t table_hash_of(const struct table *table, uint32_t cell)
-{
-    return used_head_of(table, cell)->hash;
-}
-
-uint64_t table_touched_ns(const struct table *table, uint32_t cell)
-{
-    return used_head_of(table, cell)->touched_ns;
-}
-
-uint32_t table_generation(const struct table *table, uint32_t cell)
-{
-    return head_of(table, cell)->generation;
-}
-
 uint32_t table_next(const struct table *table, uint32_t from)
 {
     for (uint32_t cell = from; cell < table->high_water; cell++) {
-        if ((head_of(table, cell)->flags & FLAG_USED) != 0) {
+        if ((table_head_at(table, cell)->flags & FLAG_USED) != 0) {
             return cell;
         }
     }

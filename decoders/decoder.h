@@ -111,17 +111,27 @@ static inline enum reason layers_short(uint32_t wire, uint32_t need, enum reason
 enum { FRAGMENT_CAPWAP_ETHERNET = 253, FRAGMENT_CAPWAP_WIFI = 254 };
 enum reason tunnel_resume(uint8_t protocol, struct cursor cursor, uint32_t wire,
                           struct layers *layers);
-/* A port that announces a tunnel: only then tunnel_udp() is worth its call. Asked twice a packet,
- * so the low six bits of all such ports, as one word, say no for most. */
-#define TUNNEL_PORT_BIT(port) (UINT64_C(1) << ((port)&63))
-bool tunnel_port_is_listed(uint16_t port);
+/* The ports that announce a tunnel, and who opens it; tunnel.c makes its rows of them. */
+#define TUNNEL_PORTS(PORT)                                                                         \
+    PORT(1701, l2tp)                                                                               \
+    PORT(2152, gtp)                                                                                \
+    PORT(3544, teredo)                                                                             \
+    PORT(4789, vxlan)                                                                              \
+    PORT(4790, vxlan_gpe)                                                                          \
+    PORT(5247, capwap)                                                                             \
+    PORT(6081, geneve)                                                                             \
+    PORT(8472, vxlan)                                                                              \
+    PORT(37008, tzsp)
+/* Only on such a port tunnel_udp() is worth its call. Asked twice a packet, so each has a slot of
+ * its own: two in one slot do not compile, and another factor will part them. Port 0 is among them;
+ * it has slot 0. */
+#define TUNNEL_SLOT(port) ((uint32_t)(port)*6 / 16 % 16)
 static inline bool tunnel_port(uint16_t port)
 {
-    const uint64_t low_bits =
-        TUNNEL_PORT_BIT(1701) | TUNNEL_PORT_BIT(2152) | TUNNEL_PORT_BIT(3544) |
-        TUNNEL_PORT_BIT(4789) | TUNNEL_PORT_BIT(4790) | TUNNEL_PORT_BIT(5247) |
-        TUNNEL_PORT_BIT(6081) | TUNNEL_PORT_BIT(8472) | TUNNEL_PORT_BIT(37008);
-    return (low_bits & TUNNEL_PORT_BIT(port)) != 0 && tunnel_port_is_listed(port);
+#define TUNNEL_SLOT_ROW(port, name) [TUNNEL_SLOT(port)] = (port),
+    static const uint16_t slots[16] = {TUNNEL_PORTS(TUNNEL_SLOT_ROW)};
+#undef TUNNEL_SLOT_ROW
+    return slots[TUNNEL_SLOT(port)] == port;
 }
 /* One layer more: false when LAYERS_MAX is used up. */
 bool layers_step(struct layers *layers);

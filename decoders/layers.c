@@ -6,24 +6,11 @@
  * its own lengths, while the cursor holds what was captured: a header that the wire had but the
  * snap length cut is no fault of the sender (SNAP_CUT, ignored).
  *
- * Nine frames in ten of telephony are Ethernet, IPv4 without options, UDP on no tunnel's port.
- * ethernet_udp() reads that shape with one bounds check and leaves all others to the general way;
- * it must give the very same view (a test compares both on random frames). Measured on 216-byte RTP
- * frames, the short cut takes 6 ns where the general way takes 43. */
-#include "decoders/decoder.h"
-
-enum {
-    LINK_ETHERNET = 1,
-    ETHERNET_BYTES = 14,
-    IP4_BYTES = 20,
-    UDP_BYTES = 8,
-    SHORTCUT_BYTES = ETHERNET_BYTES + IP4_BYTES + UDP_BYTES,
-};
-
-static inline uint16_t be16_at(const uint8_t *at)
-{
-    return (uint16_t)((unsigned)at[0] << 8 | at[1]);
-}
+ * Nine frames in ten of telephony have the one shape of plain_udp.h. It is read with one bounds
+ * check and all others are left to the general way; the view must be the very same (a test compares
+ * both on random frames). Measured on 216-byte RTP frames, the short cut takes 6 ns where the
+ * general way takes 43. */
+#include "decoders/plain_udp.h"
 
 /* In three steps that become vector stores: in one, gcc 12 makes a `rep stos` of it that costs 14
  * ns a packet. */
@@ -52,71 +39,53 @@ static inline void layers_set_v4(struct addr *addr, const uint8_t *four)
 }
 
 /* True: the frame has the one common shape, and *layers is its whole view. */
-static inline bool ethernet_udp(const uint8_t *at, uint32_t captured, uint32_t wire,
+static inline bool layers_plain(const uint8_t *at, uint32_t captured, uint32_t wire,
                                 struct layers *layers)
 {
-    struct cursor cursor = cursor_over(at, captured);
-    const uint8_t *head = cursor_take(&cursor, SHORTCUT_BYTES);
-    if (head == NULL || wire < captured) {
+    struct plain_udp plain;
+    if (!plain_udp_is(at, captured, wire, &plain)) {
         return false;
     }
-    /* IPv4, five words, no fragment (the bits "more" and offset), UDP */
-    if (be16_at(head + 12) != 0x0800 || head[14] != 0x45 || (be16_at(head + 20) & 0x3fff) != 0 ||
-        head[23] != PROTOCOL_UDP) {
-        return false;
-    }
-    uint32_t total = be16_at(head + 16);
-    uint32_t length = be16_at(head + 38);
-    uint16_t source_port = be16_at(head + 34);
-    uint16_t destination_port = be16_at(head + 36);
-    if (total > wire - ETHERNET_BYTES || length < UDP_BYTES || length + IP4_BYTES > total ||
-        source_port == 0 || destination_port == 0 || tunnel_port(source_port) ||
-        tunnel_port(destination_port)) {
-        return false;
-    }
-    uint32_t ip_bytes = captured - ETHERNET_BYTES < total ? captured - ETHERNET_BYTES : total;
-    uint32_t payload_bytes = ip_bytes - IP4_BYTES - UDP_BYTES;
-    uint32_t payload_wire = length - UDP_BYTES;
     layers_clear(layers);
-    layers_set_v4(&layers->source, head + 26);
-    layers_set_v4(&layers->destination, head + 30);
-    layers->source_port = source_port;
-    layers->destination_port = destination_port;
+    layers_set_v4(&layers->source, plain.ip + 12);
+    layers_set_v4(&layers->destination, plain.ip + 16);
+    layers->source_port = plain.source_port;
+    layers->destination_port = plain.destination_port;
     layers->protocol = PROTOCOL_UDP;
-    layers->ttl = head[22];
-    layers->ip_id = be16_at(head + 18);
-    layers->checksum = be16_at(head + 40);
-    layers->link_hash_input =
-        (uint64_t)be16_at(head + 6) << 32 | (uint64_t)be16_at(head + 8) << 16 | be16_at(head + 10);
-    layers->payload = head + SHORTCUT_BYTES;
-    layers->payload_bytes = payload_bytes < payload_wire ? payload_bytes : payload_wire;
-    layers->payload_wire = payload_wire;
-    layers->ip = head + ETHERNET_BYTES;
-    layers->ip_bytes = ip_bytes;
-    layers->ip_wire = total;
-    layers->depth = 1;
+    layers->ttl = plain.ip[8];
+    layers->vlan_outer = plain.vlan;
+    layers->ip_id = plain.ip_id;
+    layers->checksum = plain.checksum;
+    layers->link_hash_input = plain_link_hash_input(at);
+    layers->payload = plain.ip + PLAIN_HEADER_BYTES;
+    layers->payload_bytes = plain.payload_bytes;
+    layers->payload_wire = plain.payload_wire;
+    layers->ip = plain.ip;
+    layers->ip_bytes = PLAIN_HEADER_BYTES + plain.payload_bytes;
+    layers->ip_wire = PLAIN_HEADER_BYTES + plain.payload_wire;
+    layers->depth = plain.tag_bytes > 0 ? 2 : 1;
     return true;
 }
 
 /* Not inlined: the short cut would save registers for it. */
 static __attribute__((noinline)) enum reason layers_walk(uint16_t link_type, const uint8_t *at,
-                                                         uint32_t captured, uint32_t wire_bytes,
+                                                         uint32_t captured, uint32_t wire,
                                                          struct layers *out_layers)
 {
     layers_clear(out_layers);
-    /* Some writers put 0 or a smaller number there; the bytes that were captured prove more. */
-    uint32_t wire = wire_bytes < captured ? captured : wire_bytes;
     return link_decode(link_type, cursor_over(at, captured), wire, out_layers);
 }
 
 enum reason layers_decode(uint16_t link_type, const uint8_t *at, uint32_t captured,
                           uint32_t wire_bytes, struct layers *out_layers)
 {
-    if (link_type == LINK_ETHERNET &&
-        __builtin_expect(ethernet_udp(at, captured, wire_bytes, out_layers), true)) {
+    /* Some writers put 0 or a smaller number there; the bytes that were captured prove more. */
+    uint32_t wire = wire_bytes < captured ? captured : wire_bytes;
+    if (link_type == PLAIN_LINK_ETHERNET &&
+        __builtin_expect(layers_plain(at, captured, wire, out_layers), true)) {
         return REASON_NONE;
     }
-    return layers_walk(link_type, at, captured, wire_bytes, out_layers);
+    return layers_walk(link_type, at, captured, wire, out_layers);
 }
 
 enum reason layers_resume(struct layers *layers, const uint8_t *at, uint32_t bytes)

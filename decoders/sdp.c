@@ -12,7 +12,7 @@
  * are skipped, a last line without a line end is read but not judged: a body is cut by
  * Content-Length more often than by hand. Key material of a=crypto is not looked at: its presence
  * is all that counts. */
-#include "decoders/sdp.h"
+#include "decoders/sip_inside.h"
 
 enum {
     ATTRIBUTES_MAX = 512,
@@ -67,37 +67,71 @@ static bool is_digit(char byte)
     return byte >= '0' && byte <= '9';
 }
 
+static bool is_space(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
 /* Number at the beginning of *rest, which is moved behind it; false where there is none. Saturates.
  */
 static bool take_number(struct slice *rest, uint32_t *out_value)
 {
-    size_t at = 0;
-    uint32_t value = 0;
+    const char *at = rest->at;
+    const char *const to = at + rest->bytes;
+    uint64_t value = 0;
 
-    for (; at < rest->bytes && is_digit(rest->at[at]); at++) {
-        uint32_t digit = (uint32_t)(rest->at[at] - '0');
-        value = value > (UINT32_MAX - digit) / 10 ? UINT32_MAX : value * 10 + digit;
+    for (; at < to && is_digit(*at); at++) {
+        value = value * 10 + (uint64_t)(*at - '0');
+        value = value < UINT32_MAX ? value : UINT32_MAX;
     }
-    *rest = slice_from(*rest, at);
-    *out_value = value;
-    return at > 0;
+    bool found = at > rest->at;
+    *rest = slice_of(at, (size_t)(to - at));
+    *out_value = (uint32_t)value;
+    return found;
 }
 
-/* The next word; SLICE_NONE at the end. */
+/* The next word; without bytes at the end. */
 static struct slice take_word(struct slice *rest)
 {
-    size_t from = 0;
+    const char *from = rest->at;
+    const char *const end = from + rest->bytes;
 
-    while (from < rest->bytes && (rest->at[from] == ' ' || rest->at[from] == '\t')) {
+    while (from < end && is_space(*from)) {
         from++;
     }
-    size_t to = from;
-    while (to < rest->bytes && rest->at[to] != ' ' && rest->at[to] != '\t') {
+    const char *to = from;
+    while (to < end && !is_space(*to)) {
         to++;
     }
-    struct slice word = slice_part(*rest, from, to);
-    *rest = slice_from(*rest, to);
-    return word.bytes == 0 ? SLICE_NONE : word;
+    *rest = slice_of(to, (size_t)(end - to));
+    return slice_of(from, (size_t)(to - from));
+}
+
+/* A line holds no line ends, so white space is SP and HTAB. */
+static struct slice trim(struct slice text)
+{
+    const char *from = text.at;
+    const char *to = from + text.bytes;
+
+    while (from < to && is_space(*from)) {
+        from++;
+    }
+    while (to > from && is_space(to[-1])) {
+        to--;
+    }
+    return slice_of(from, (size_t)(to - from));
+}
+
+/* What stands before the first `sign`, or all; *out_rest is what stands behind it. */
+static struct slice cut(struct slice text, char sign, struct slice *out_rest)
+{
+    size_t at = 0;
+
+    while (at < text.bytes && text.at[at] != sign) {
+        at++;
+    }
+    *out_rest = slice_from(text, at + 1);
+    return slice_of(text.at, at);
 }
 
 /* --- c= and o= --- */
@@ -140,7 +174,10 @@ static void read_c(struct reader *reader, struct slice value, bool judged)
     struct addr addr = {{0}};
     bool literal = false;
 
-    if (!read_connection(value, &addr, &literal)) {
+    if (value.bytes > 7 && memcmp(value.at, "IN IP4 ", 7) == 0 &&
+        addr_parse(slice_of(value.at + 7, value.bytes - 7), &addr)) {
+        literal = true; /* nearly always: the address and nothing behind it */
+    } else if (!read_connection(value, &addr, &literal)) {
         reader->malformed = reader->malformed || judged;
         if (!literal) {
             /* sg.sip of the torture set: words behind the address; it can be read nevertheless */
@@ -151,7 +188,8 @@ static void read_c(struct reader *reader, struct slice value, bool judged)
             literal = addr_parse(slice_part(address, 0, slice_find(address, '/')), &addr);
         }
     }
-    bool hold = literal && addr_is_unspecified(&addr) && addr_is_v4(&addr);
+    static const uint8_t zeros[4] = {0};
+    bool hold = literal && addr_is_v4(&addr) && memcmp(addr.octets + 12, zeros, 4) == 0;
     if (reader->media != NULL) {
         reader->media->rtp.addr = addr;
         reader->media->has_address = literal;
@@ -165,12 +203,14 @@ static void read_c(struct reader *reader, struct slice value, bool judged)
 
 static void read_o(struct reader *reader, struct slice value)
 {
-    (void)take_word(&value);
-    (void)take_word(&value);
-    struct slice version = take_word(&value);
     uint64_t number = 0;
 
-    if (reader->sdp != NULL && slice_u64(version, &number)) {
+    if (reader->sdp == NULL) {
+        return;
+    }
+    (void)take_word(&value);
+    (void)take_word(&value);
+    if (slice_u64(take_word(&value), &number)) {
         reader->sdp->session_version = number;
     }
 }
@@ -191,17 +231,52 @@ static const struct {
 static enum sdp_kind kind_of(struct slice name)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (slice_equal_nocase(name, kinds[i].name)) {
+        if (name.bytes == kinds[i].name.bytes && slice_equal_nocase(name, kinds[i].name)) {
             return kinds[i].kind;
         }
     }
     return SDP_OTHER;
 }
 
+static bool is_plain_rtp(struct slice profile)
+{
+    return SIP_SAME(profile.at, profile.bytes, "rtp/avp");
+}
+
 /* RTP/AVP, RTP/SAVPF, UDP/TLS/RTP/SAVPF, TCP/RTP/AVP ... */
 static bool is_rtp_profile(struct slice profile)
 {
-    return slice_contains_nocase(profile, SLICE("RTP/"));
+    return is_plain_rtp(profile) || slice_contains_nocase(profile, SLICE("RTP/"));
+}
+
+static enum sdp_security security_of(struct slice profile)
+{
+    if (is_plain_rtp(profile)) {
+        return SDP_CLEAR;
+    }
+    return slice_contains_nocase(profile, SLICE("TLS/"))    ? SDP_DTLS
+           : slice_contains_nocase(profile, SLICE("/SAVP")) ? SDP_SDES
+                                                            : SDP_CLEAR;
+}
+
+static void add_format(struct reader *reader, uint8_t payload_type)
+{
+    struct sdp_media *media = reader->media;
+
+    if (media == NULL) {
+        return;
+    }
+    if (media->format_count == SDP_FORMATS_MAX) {
+        reader->sdp->formats_beyond = true;
+        return;
+    }
+    struct sdp_format *format = &media->formats[media->format_count++];
+    if (payload_type < sizeof static_formats / sizeof static_formats[0] &&
+        static_formats[payload_type].clock_rate != 0) {
+        *format = static_formats[payload_type];
+    } else {
+        *format = (struct sdp_format){.payload_type = payload_type, .channels = 1};
+    }
 }
 
 static bool read_formats(struct reader *reader, struct slice rest)
@@ -216,20 +291,7 @@ static bool read_formats(struct reader *reader, struct slice rest)
             fits = false;
             continue;
         }
-        if (reader->media == NULL) {
-            continue;
-        }
-        struct sdp_media *media = reader->media;
-        if (media->format_count == SDP_FORMATS_MAX) {
-            reader->sdp->formats_beyond = true;
-            continue;
-        }
-        const struct sdp_format *known = sdp_static_format((uint8_t)number);
-        struct sdp_format *format = &media->formats[media->format_count++];
-        *format = (struct sdp_format){.payload_type = (uint8_t)number, .channels = 1};
-        if (known != NULL) {
-            *format = *known;
-        }
+        add_format(reader, (uint8_t)number);
     }
     return fits;
 }
@@ -247,24 +309,87 @@ static void open_media(struct reader *reader)
         sdp->media_beyond = sdp->media_beyond < UINT8_MAX ? sdp->media_beyond + 1 : UINT8_MAX;
         return;
     }
-    reader->media = &sdp->media[sdp->media_count++];
-    *reader->media = (struct sdp_media){.rtp = {.addr = reader->session_addr},
-                                        .has_address = reader->session_has_addr,
-                                        .hold = reader->session_hold,
-                                        .direction = reader->direction};
+    struct sdp_media *media = &sdp->media[sdp->media_count++];
+    memset(media, 0, offsetof(struct sdp_media, formats)); /* formats are written one by one */
+    media->rtp.addr = reader->session_addr;
+    media->has_address = reader->session_has_addr;
+    media->hold = reader->session_hold;
+    media->direction = reader->direction;
+    reader->media = media;
+}
+
+/* Digits at `at`, at most `digits_max`; returns where they end. */
+static inline const char *digits_at(const char *at, const char *to, int digits_max,
+                                    uint32_t *out_value)
+{
+    uint32_t value = 0;
+
+    for (to = to - at > digits_max ? at + digits_max : to; at < to; at++) {
+        uint32_t digit = (uint32_t)(uint8_t)*at - '0';
+        if (digit > 9) {
+            break;
+        }
+        value = value * 10 + digit;
+    }
+    *out_value = value;
+    return at;
+}
+
+/* "audio PORT RTP/AVP 0 8 101", as nearly all write it: one walk. False: to be read in words. */
+static bool read_m_plain(struct reader *reader, struct slice value)
+{
+    const char *to = value.at + value.bytes;
+    uint32_t port = 0;
+    uint32_t types[SDP_FORMATS_MAX];
+    unsigned count = 0;
+
+    if (value.bytes < 17 || memcmp(value.at, "audio ", 6) != 0) {
+        return false;
+    }
+    const char *at = digits_at(value.at + 6, to, 5, &port);
+    if (at == value.at + 6 || port > UINT16_MAX || to - at < 9 || memcmp(at, " RTP/AVP", 8) != 0) {
+        return false;
+    }
+    for (at += 8; at < to; count++) {
+        const char *digits = at + 1;
+        if (*at != ' ' || count == SDP_FORMATS_MAX) {
+            return false;
+        }
+        at = digits_at(digits, to, 3, &types[count]);
+        if (at == digits || types[count] > 127) {
+            return false;
+        }
+    }
+    if (count == 0) {
+        return false;
+    }
+    open_media(reader);
+    if (reader->media != NULL) {
+        reader->media->kind = SDP_AUDIO;
+        reader->media->is_rtp = true;
+        reader->media->rtp.port = (uint16_t)port;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        add_format(reader, (uint8_t)types[i]);
+    }
+    return true;
 }
 
 static void read_m(struct reader *reader, struct slice value, bool judged)
 {
     struct slice rest = value;
+
+    reader->any = true;
+    reader->in_media = true;
+    if (read_m_plain(reader, value)) {
+        return;
+    }
     struct slice name = take_word(&rest);
     struct slice port = take_word(&rest);
     struct slice profile = take_word(&rest);
     uint32_t number = 0;
     uint32_t count = 0;
 
-    reader->any = true;
-    reader->in_media = true;
     open_media(reader);
     bool fits = take_number(&port, &number) && number <= UINT16_MAX;
     if (port.bytes > 0) { /* port/count */
@@ -279,9 +404,7 @@ static void read_m(struct reader *reader, struct slice value, bool judged)
         reader->media->kind = (uint8_t)kind_of(name);
         reader->media->is_rtp = is_rtp;
         reader->media->rtp.port = number <= UINT16_MAX ? (uint16_t)number : 0;
-        reader->media->security = slice_contains_nocase(profile, SLICE("TLS/"))    ? SDP_DTLS
-                                  : slice_contains_nocase(profile, SLICE("/SAVP")) ? SDP_SDES
-                                                                                   : SDP_CLEAR;
+        reader->media->security = (uint8_t)security_of(profile);
     }
     if (is_rtp) {
         fits = read_formats(reader, rest) && fits;
@@ -290,23 +413,9 @@ static void read_m(struct reader *reader, struct slice value, bool judged)
 }
 
 /* --- a= --- */
-static void read_rtpmap(struct sdp_media *media, struct slice value)
+static void map_format(struct sdp_media *media, uint32_t type, struct slice codec,
+                       const uint32_t *clock, uint32_t channels)
 {
-    uint32_t type = 0;
-    uint32_t clock = 0;
-    uint32_t channels = 1;
-
-    if (!take_number(&value, &type)) {
-        return;
-    }
-    value = slice_trim(value);
-    struct slice codec = slice_part(value, 0, slice_find(value, '/'));
-    struct slice rest = slice_from(value, codec.bytes + 1);
-    bool has_clock = take_number(&rest, &clock);
-    if (rest.bytes > 1 && rest.at[0] == '/') {
-        rest = slice_from(rest, 1);
-        (void)take_number(&rest, &channels);
-    }
     for (unsigned i = 0; i < media->format_count; i++) {
         struct sdp_format *format = &media->formats[i];
         if (format->payload_type != type) {
@@ -314,13 +423,76 @@ static void read_rtpmap(struct sdp_media *media, struct slice value)
         }
         size_t bytes = codec.bytes < SDP_CODEC_BYTES - 1 ? codec.bytes : SDP_CODEC_BYTES - 1;
         memset(format->codec, 0, sizeof format->codec);
-        if (bytes > 0) {
-            memcpy(format->codec, codec.at, bytes);
+        for (size_t byte = 0; byte < bytes; byte++) {
+            format->codec[byte] = codec.at[byte];
         }
-        format->clock_rate = has_clock ? clock : format->clock_rate;
+        format->clock_rate = clock != NULL ? *clock : format->clock_rate;
         format->channels = channels < UINT8_MAX ? (uint8_t)channels : UINT8_MAX;
         return;
     }
+}
+
+/* "101 telephone-event/8000[/1]" without any more white space. False: to be read in words. */
+static bool read_rtpmap_plain(struct sdp_media *media, struct slice value)
+{
+    const char *to = value.at + value.bytes;
+    uint32_t type = 0;
+    uint32_t clock = 0;
+    uint32_t channels = 1;
+    const char *at = digits_at(value.at, to, 3, &type);
+
+    if (at == value.at || at == to || *at != ' ') {
+        return false;
+    }
+    const char *codec = ++at;
+    while (at < to && *at != '/' && !is_space(*at)) {
+        at++;
+    }
+    if (at == to || *at != '/' || at == codec) {
+        return false;
+    }
+    const char *digits = at + 1;
+    struct slice name = slice_of(codec, (size_t)(at - codec));
+    at = digits_at(digits, to, 9, &clock);
+    if (at == digits) {
+        return false;
+    }
+    if (at < to && *at == '/') {
+        digits = at + 1;
+        at = digits_at(digits, to, 9, &channels);
+        if (at == digits) {
+            return false;
+        }
+    }
+    if (at < to) {
+        return false;
+    }
+    map_format(media, type, name, &clock, channels);
+    return true;
+}
+
+static void read_rtpmap(struct sdp_media *media, struct slice value)
+{
+    uint32_t type = 0;
+    uint32_t clock = 0;
+    uint32_t channels = 1;
+
+    if (read_rtpmap_plain(media, value)) {
+        return;
+    }
+    value = trim(value);
+    if (!take_number(&value, &type)) {
+        return;
+    }
+    value = trim(value);
+    struct slice rest;
+    struct slice codec = cut(value, '/', &rest);
+    bool has_clock = take_number(&rest, &clock);
+    if (rest.bytes > 1 && rest.at[0] == '/') {
+        rest = slice_from(rest, 1);
+        (void)take_number(&rest, &channels);
+    }
+    map_format(media, type, codec, has_clock ? &clock : NULL, channels);
 }
 
 /* port [IN IP4 address] (RFC 3605) */
@@ -362,71 +534,94 @@ static void read_keys(struct reader *reader, bool fingerprint)
     }
 }
 
-/* Attributes of one media line. */
-static void read_media_attribute(struct sdp_media *media, struct slice name, struct slice value)
+/* Attributes by the length of their name: most lines are compared with one name or none. */
+static void read_attribute(struct reader *reader, struct slice name, struct slice value)
 {
+    struct sdp_media *media = reader->media;
     uint32_t number = 0;
 
-    if (slice_equal_nocase(name, SLICE("rtpmap"))) {
-        read_rtpmap(media, slice_trim(value));
-    } else if (slice_equal_nocase(name, SLICE("rtcp"))) {
-        read_rtcp(media, slice_trim(value));
-    } else if (slice_equal_nocase(name, SLICE("ptime"))) {
-        value = slice_trim(value);
-        if (take_number(&value, &number) && number <= UINT16_MAX) {
-            media->ptime_ms = (uint16_t)number;
+    switch (name.bytes) {
+    case 4:
+        if (media != NULL && SIP_SAME(name.at, 4, "rtcp")) {
+            read_rtcp(media, trim(value));
         }
-    } else if (slice_equal_nocase(name, SLICE("rtcp-mux")) ||
-               slice_equal_nocase(name, SLICE("rtcp-mux-only"))) {
-        media->rtcp_mux = true;
+        break;
+    case 5:
+        if (SIP_SAME(name.at, 5, "group")) {
+            reader->sdp->bundle =
+                reader->sdp->bundle || slice_starts_with_nocase(trim(value), SLICE("BUNDLE"));
+        } else if (media != NULL && SIP_SAME(name.at, 5, "ptime")) {
+            value = trim(value);
+            if (take_number(&value, &number) && number <= UINT16_MAX) {
+                media->ptime_ms = (uint16_t)number;
+            }
+        }
+        break;
+    case 6:
+        if (media != NULL && SIP_SAME(name.at, 6, "rtpmap")) {
+            read_rtpmap(media, value);
+        } else if (SIP_SAME(name.at, 6, "crypto")) {
+            read_keys(reader, false);
+        }
+        break;
+    case 8:
+        if (SIP_SAME(name.at, 8, "sendrecv")) {
+            read_direction(reader, SDP_SENDRECV);
+        } else if (SIP_SAME(name.at, 8, "sendonly")) {
+            read_direction(reader, SDP_SENDONLY);
+        } else if (SIP_SAME(name.at, 8, "recvonly")) {
+            read_direction(reader, SDP_RECVONLY);
+        } else if (SIP_SAME(name.at, 8, "inactive")) {
+            read_direction(reader, SDP_INACTIVE);
+        } else if (media != NULL && SIP_SAME(name.at, 8, "rtcp-mux")) {
+            media->rtcp_mux = true;
+        }
+        break;
+    case 9:
+        reader->sdp->ice = reader->sdp->ice || SIP_SAME(name.at, 9, "ice-ufrag");
+        break;
+    case 11:
+        if (SIP_SAME(name.at, 11, "fingerprint")) {
+            read_keys(reader, true);
+        }
+        break;
+    case 13:
+        if (media != NULL && SIP_SAME(name.at, 13, "rtcp-mux-only")) {
+            media->rtcp_mux = true;
+        }
+        break;
+    default:
+        break;
     }
 }
 
 static void read_a(struct reader *reader, struct slice value)
 {
-    struct slice name = slice_part(value, 0, slice_find(value, ':'));
-    struct slice rest = slice_from(value, name.bytes + 1);
+    struct slice rest;
 
-    name = slice_trim(name);
-    if (slice_equal_nocase(name, SLICE("sendrecv"))) {
-        read_direction(reader, SDP_SENDRECV);
-    } else if (slice_equal_nocase(name, SLICE("sendonly"))) {
-        read_direction(reader, SDP_SENDONLY);
-    } else if (slice_equal_nocase(name, SLICE("recvonly"))) {
-        read_direction(reader, SDP_RECVONLY);
-    } else if (slice_equal_nocase(name, SLICE("inactive"))) {
-        read_direction(reader, SDP_INACTIVE);
-    } else if (slice_equal_nocase(name, SLICE("crypto"))) {
-        read_keys(reader, false);
-    } else if (slice_equal_nocase(name, SLICE("fingerprint"))) {
-        read_keys(reader, true);
-    } else if (slice_equal_nocase(name, SLICE("ice-ufrag"))) {
-        reader->sdp->ice = true;
-    } else if (slice_equal_nocase(name, SLICE("group"))) {
-        reader->sdp->bundle =
-            reader->sdp->bundle || slice_starts_with_nocase(slice_trim(rest), SLICE("BUNDLE"));
-    } else if (reader->media != NULL) {
-        read_media_attribute(reader->media, name, rest);
+    if (value.bytes > 7 && reader->media != NULL && memcmp(value.at, "rtpmap:", 7) == 0) {
+        read_rtpmap(reader->media, slice_of(value.at + 7, value.bytes - 7)); /* most are these */
+        return;
     }
+    struct slice name = cut(value, ':', &rest);
+
+    read_attribute(reader, trim(name), rest);
 }
 
 /* --- lines --- */
 static bool read_line(struct reader *reader, struct slice line, bool judged)
 {
-    struct slice value = slice_from(line, 2);
-
-    if (line.bytes == 0) {
-        return true;
-    }
     if (line.bytes < 2 || line.at[1] != '=' || line.at[0] < 'a' || line.at[0] > 'z') {
         reader->malformed = reader->malformed || judged;
         return true;
     }
+    struct slice value = slice_of(line.at + 2, line.bytes - 2);
     switch (line.at[0]) {
     case 'v':
         reader->any = true;
         reader->seen |= SEEN_V;
-        if (judged && !slice_equal(slice_trim(value), SLICE("0"))) {
+        if (judged && !(value.bytes == 1 && *value.at == '0') &&
+            !slice_equal(trim(value), SLICE("0"))) {
             reader->malformed = true;
         }
         break;
@@ -463,6 +658,8 @@ static bool read_line(struct reader *reader, struct slice line, bool judged)
 /* What only the end of a media description tells. */
 static void finish(struct reader *reader)
 {
+    static const struct addr none = {{0}};
+
     for (unsigned i = 0; reader->sdp != NULL && i < reader->sdp->media_count; i++) {
         struct sdp_media *media = &reader->sdp->media[i];
         if (reader->fingerprint && media->security != SDP_DTLS) {
@@ -472,7 +669,7 @@ static void finish(struct reader *reader)
             media->rtcp = media->rtp;
             continue;
         }
-        if (addr_is_unspecified(&media->rtcp.addr)) {
+        if (addr_equal(&media->rtcp.addr, &none) || addr_is_unspecified(&media->rtcp.addr)) {
             media->rtcp.addr = media->rtp.addr;
         }
         if (media->rtcp.port == 0 && media->rtp.port != 0 && media->rtp.port != UINT16_MAX) {
@@ -483,20 +680,20 @@ static void finish(struct reader *reader)
 
 static void read_all(struct slice text, bool cut, struct sdp *sdp, struct reader *reader)
 {
+    const char *at = text.at;
+    const char *const to = text.bytes == 0 ? at : at + text.bytes;
+
     *reader = (struct reader){.sdp = sdp, .direction = SDP_SENDRECV};
-    while (text.bytes > 0) {
-        size_t end = 0;
-        while (end < text.bytes && text.at[end] != '\n' && text.at[end] != '\r') {
-            end++;
-        }
-        bool ended = end < text.bytes;
-        if (!ended && cut) {
+    while (at < to) {
+        const char *end = sip_line_end(text.at, at, to);
+        if (end == to && cut) {
             break; /* half a line may be half an address */
         }
-        if (!read_line(reader, slice_part(text, 0, end), ended)) {
+        if (end > at && !read_line(reader, slice_of(at, (size_t)(end - at)), end < to)) {
             break;
         }
-        text = slice_from(text, end + 1); /* CRLF gives one blank line, which is skipped */
+        /* CRLF is one line end; as two it would give a blank line, which is skipped */
+        at = end == to ? to : to - end > 1 && memcmp(end, "\r\n", 2) == 0 ? end + 2 : end + 1;
     }
     if (!cut && reader->seen != SEEN_ALL && reader->attributes <= ATTRIBUTES_MAX) {
         reader->malformed = true;

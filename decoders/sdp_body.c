@@ -103,6 +103,9 @@ struct slice sdp_in_body(struct slice content_type, struct slice body,
                          bool *out_multipart_malformed)
 {
     *out_multipart_malformed = false;
+    if (SIP_SAME(content_type.at, content_type.bytes, "application/sdp")) {
+        return body; /* nearly always */
+    }
     for (unsigned depth = 0; depth <= NESTING_MAX; depth++) {
         if (is_sdp(content_type)) {
             return body;

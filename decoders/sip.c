@@ -43,38 +43,45 @@ static_assert(ANOMALY_COUNT <= UINT8_MAX, "kinds are kept in bytes");
 /* One header line: remembered if it is the first of its name, else judged now. */
 static inline void take_row(struct sip_work *work, const struct sip_row *row)
 {
-    if (row->malformed) {
-        sip_anomaly(work->message, ANOMALY_HEADER_LINE_MALFORMED);
-        return;
-    }
-    uint64_t bit = UINT64_C(1) << row->header;
-    struct part value = {.at = row->value_from, .bytes = row->value_to - row->value_from};
-    if (value.bytes > SIP_VALUE_BYTES) {
+    if (row->value.bytes > SIP_VALUE_BYTES && !row->malformed) {
         sip_anomaly(work->message, ANOMALY_MESSAGE_CAPPED);
     }
-    if ((work->seen & bit) == 0) {
-        work->seen |= bit;
-        work->first[row->header] = value;
-    } else if (row->header != SIP_HEADER_OTHER) {
+    if (row->header == SIP_HEADER_OTHER) {
+        if (row->malformed) {
+            sip_anomaly(work->message, ANOMALY_HEADER_LINE_MALFORMED);
+        }
+        return;
+    }
+    uint64_t header = row->header;
+    if ((work->seen >> header & 1) == 0) {
+        work->seen |= UINT64_C(1) << header;
+        work->first[header] = row->value;
+    } else {
         sip_check_repeated(work, (enum sip_header)row->header,
-                           slice_of(work->raw + value.at, value.bytes));
+                           slice_of(work->raw + row->value.at, row->value.bytes));
     }
 }
 
 /* All header lines behind the first batch's start line. */
 static void take_lines(struct sip_work *work, struct sip_lines *lines)
 {
-    uint32_t taken = 0;
+    uint32_t room = SIP_HEADERS_MAX;
 
     for (uint32_t first = 1;; first = 0) {
         /* A last line that the capture cut may have lost the rest of its value: it is not read. */
         uint32_t count = lines->count - (lines->unended && work->cut && lines->count > first);
-        for (uint32_t i = first; i < count && taken <= SIP_HEADERS_MAX; i++) {
-            if (taken++ == SIP_HEADERS_MAX) { /* only the end of the headers is still looked for */
-                sip_anomaly(work->message, ANOMALY_MESSAGE_CAPPED);
-                break;
-            }
-            take_row(work, &lines->rows[i]);
+        const struct sip_row *row = &lines->rows[first];
+        const struct sip_row *end = &lines->rows[count];
+        if (count - first > room) { /* only the end of the headers is still looked for */
+            end = row + room;
+        }
+        bool capped = end < &lines->rows[count];
+        room -= (uint32_t)(end - row);
+        for (; row < end; row++) {
+            take_row(work, row);
+        }
+        if (capped) {
+            sip_anomaly(work->message, ANOMALY_MESSAGE_CAPPED);
         }
         if (lines->ended) {
             return;
@@ -115,9 +122,11 @@ static void start_message(struct sip_message *message, const uint8_t *at,
 }
 
 /* All but `first`, which is read only where `seen` says that it was written. */
-static void start_work(struct sip_work *work, struct sip_message *message, uint32_t bytes, bool cut)
+static void start_work(struct sip_work *work, struct sip_message *message,
+                       const struct sip_marks *marks, uint32_t bytes, bool cut)
 {
     work->message = message;
+    work->marks = marks;
     work->raw = message->raw;
     work->bytes = bytes;
     work->cut = cut;
@@ -156,11 +165,12 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
     sip_lines_start(&lines, at, kept - skip);
     sip_lines_next(&lines);
     const char *start_end = (const char *)at + lines.start_end;
-    if (lines.count == 0 || !sip_start_fits((const char *)at, start_end, known)) {
+    if (lines.count == 0 || (!sip_start_fits_plain(&lines.marks, lines.start_end) &&
+                             !sip_start_fits((const char *)at, start_end, known))) {
         return REASON_SIP_NOT;
     }
     start_message(out_message, at, transport);
-    start_work(&work, out_message, (uint32_t)(kept - skip), kept < all);
+    start_work(&work, out_message, &lines.marks, (uint32_t)(kept - skip), kept < all);
     if (skip > 0 && transport != SIP_TCP) {
         sip_anomaly(out_message, ANOMALY_LEADING_CRLF);
     }
@@ -169,7 +179,7 @@ enum reason sip_decode_with_sdp(const uint8_t *at, size_t bytes, size_t wire_byt
         sip_anomaly(out_message, all > SIP_MESSAGE_BYTES_MAX ? ANOMALY_MESSAGE_CAPPED
                                                              : ANOMALY_CAPTURE_TRUNCATED);
     }
-    sip_start_decode(out_message, work.raw, start_end,
+    sip_start_decode(out_message, &lines.marks, work.raw, start_end,
                      work.cut && lines.unended && lines.count == 1);
     take_lines(&work, &lines);
     out_message->header_bytes = lines.body_at;

@@ -93,6 +93,7 @@ enum sip_flag {
     SIP_FLAG_AUTS =
         1 << 11, /* credentials with auts: an AKA resync (RFC 3310), no failed attempt */
     SIP_FLAG_CR_LINES = 1 << 12, /* CR alone ends the lines of this message */
+    SIP_FLAG_SESSION = 1 << 13, /* has a Session-Expires */
 };
 
 /* About 400 bytes; crosses to the analyst as it is. */

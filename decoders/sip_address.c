@@ -160,8 +160,7 @@ static __attribute__((noinline)) const char *last_sign(const char *at, const cha
     return host;
 }
 
-/* ;user=phone among the parameters */
-static bool is_phone(const char *at, const char *to)
+bool sip_uri_is_phone(const char *at, const char *to)
 {
     for (; to - at >= 11 && (at = memchr(at, ';', (size_t)(to - at))) != NULL; at++) {
         if (to - at >= 11 && SIP_SAME(at + 1, 5, "user=") && SIP_SAME(at + 6, 5, "phone") &&
@@ -181,7 +180,7 @@ static unsigned scan_rest(const char *at, const char *to, struct sip_uri *uri, u
     while (at < to && *at != '?') {
         all |= sip_classes[(uint8_t)*at++];
     }
-    uri->user_is_phone = is_phone(from, at);
+    uri->user_is_phone = sip_uri_is_phone(from, at);
     *notes |= at < to ? SIP_NOTE_HEADERS : 0;
     while (at < to) {
         all |= sip_classes[(uint8_t)*at++];

@@ -90,37 +90,99 @@ enum digest {
     DIGEST_COUNT
 };
 
-static const struct slice digest_names[DIGEST_COUNT] = {
-    [DIGEST_USERNAME] = {"username", 8},
-    [DIGEST_REALM] = {"realm", 5},
-    [DIGEST_NONCE] = {"nonce", 5},
-    [DIGEST_RESPONSE] = {"response", 8},
-    [DIGEST_URI] = {"uri", 3},
-    [DIGEST_CNONCE] = {"cnonce", 6},
-    [DIGEST_NC] = {"nc", 2},
-    [DIGEST_ALGORITHM] = {"algorithm", 9},
-    [DIGEST_QOP] = {"qop", 3},
-    [DIGEST_STALE] = {"stale", 5},
-    [DIGEST_AUTS] = {"auts", 4},
-};
+/* DIGEST_COUNT where nobody needs it. */
+static enum digest digest_of(const char *name, size_t bytes)
+{
+    switch (bytes) {
+    case 2:
+        return SIP_SAME(name, 2, "nc") ? DIGEST_NC : DIGEST_COUNT;
+    case 3:
+        return SIP_SAME(name, 3, "uri")   ? DIGEST_URI
+               : SIP_SAME(name, 3, "qop") ? DIGEST_QOP
+                                          : DIGEST_COUNT;
+    case 4:
+        return SIP_SAME(name, 4, "auts") ? DIGEST_AUTS : DIGEST_COUNT;
+    case 5:
+        return SIP_SAME(name, 5, "realm")   ? DIGEST_REALM
+               : SIP_SAME(name, 5, "nonce") ? DIGEST_NONCE
+               : SIP_SAME(name, 5, "stale") ? DIGEST_STALE
+                                            : DIGEST_COUNT;
+    case 6:
+        return SIP_SAME(name, 6, "cnonce") ? DIGEST_CNONCE : DIGEST_COUNT;
+    case 8:
+        return SIP_SAME(name, 8, "username")   ? DIGEST_USERNAME
+               : SIP_SAME(name, 8, "response") ? DIGEST_RESPONSE
+                                               : DIGEST_COUNT;
+    case 9:
+        return SIP_SAME(name, 9, "algorithm") ? DIGEST_ALGORITHM : DIGEST_COUNT;
+    default:
+        return DIGEST_COUNT;
+    }
+}
+
+/* name=value, or name="value" without a backslash, from mark to mark. *at is moved behind its comma,
+ * or to `to`. False: to be scanned, and nothing is moved. */
+static bool plain_pair(const struct sip_marks *marks, uint32_t *at, uint32_t to,
+                       struct sip_plain_parameter *out_pair)
+{
+    const char *text = marks->text;
+    uint32_t name = *at;
+
+    if (to >= marks->bytes) {
+        return false;
+    }
+    name += text[name] == ' ' ? 1 : 0;
+    uint32_t end = sip_mark_next(marks, name);
+    if (end >= to || text[end] != '=') {
+        return false;
+    }
+    out_pair->name = (struct part){.at = name, .bytes = end - name};
+    uint32_t value = end + 1;
+    end = sip_mark_next(marks, value);
+    if (end == value && end < to && text[end] == '"') {
+        value++;
+        do {
+            end = sip_mark_next(marks, end + 1);
+        } while (end < to && text[end] != '"' && text[end] != '\\');
+        out_pair->value = (struct part){.at = value, .bytes = end - value};
+        if (end >= to || text[end] != '"') {
+            return false;
+        }
+        end++;
+    } else {
+        while (end < to && text[end] != ',' && !sip_is(text[end], SIP_SPACE)) {
+            end = sip_mark_next(marks, end + 1);
+        }
+        out_pair->value = (struct part){.at = value, .bytes = end - value};
+    }
+    if (end < to && text[end] != ',') {
+        return false;
+    }
+    *at = end < to ? end + 1 : to;
+    return true;
+}
 
 /* Returns the set of parameters seen; of each the first counts. */
-static unsigned scan_digest(const char *base, const char *at, const char *to,
+static unsigned scan_digest(const struct sip_marks *marks, uint32_t at, uint32_t to,
                             struct part values[DIGEST_COUNT])
 {
+    const char *base = marks->text;
     unsigned seen = 0;
 
     while (at < to) {
-        struct sip_parameter pair;
-        at = scan_pair(at, to, &pair);
-        for (unsigned i = 0; i < DIGEST_COUNT; i++) {
-            if (sip_same(pair.name, pair.name_bytes, digest_names[i].at, digest_names[i].bytes)) {
-                if (pair.has_value && (seen & 1U << i) == 0) {
-                    seen |= 1U << i;
-                    values[i] = sip_part_of(base, pair.value, pair.value + pair.value_bytes);
-                }
-                break;
-            }
+        struct sip_plain_parameter plain;
+        bool has_value = true;
+        if (!plain_pair(marks, &at, to, &plain)) {
+            struct sip_parameter pair;
+            at = (uint32_t)(scan_pair(base + at, base + to, &pair) - base);
+            plain.name = sip_part_of(base, pair.name, pair.name + pair.name_bytes);
+            plain.value = sip_part_of(base, pair.value, pair.value + pair.value_bytes);
+            has_value = pair.has_value;
+        }
+        enum digest digest = digest_of(base + plain.name.at, plain.name.bytes);
+        if (digest != DIGEST_COUNT && has_value && (seen & 1U << digest) == 0) {
+            seen |= 1U << digest;
+            values[digest] = plain.value;
         }
     }
     return seen;
@@ -208,7 +270,6 @@ static void identity_check(struct sip_message *message, struct slice value)
 void sip_auth_check(struct sip_work *work, enum sip_header header, struct slice value)
 {
     struct sip_message *message = work->message;
-    struct part values[DIGEST_COUNT] = {{0}};
     struct slice scheme;
 
     if (header == SIP_HEADER_IDENTITY) {
@@ -229,7 +290,9 @@ void sip_auth_check(struct sip_work *work, enum sip_header header, struct slice 
         }
         return;
     }
-    unsigned seen = scan_digest(work->raw, at, value.at + value.bytes, values);
+    struct part values[DIGEST_COUNT] = {{0}};
+    unsigned seen = scan_digest(work->marks, (uint32_t)(at - work->raw),
+                                (uint32_t)(value.at + value.bytes - work->raw), values);
     if (challenge) {
         take_challenge(message, values, seen);
     } else {

@@ -122,6 +122,10 @@ static void content_type_check(struct sip_work *work, struct slice value)
     size_t at = 0;
     size_t slash = 0;
 
+    work->message->content_type = sip_part_of(work->raw, value.at, value.at + value.bytes);
+    if (SIP_SAME(value.at, value.bytes, "application/sdp")) {
+        return;
+    }
     while (at < value.bytes && sip_is(value.at[at], SIP_TOKEN)) {
         at++;
     }
@@ -133,7 +137,6 @@ static void content_type_check(struct sip_work *work, struct slice value)
     if (slash == 0 || at < slash + 2 || value.at[slash] != '/' || !ends) {
         sip_anomaly(work->message, ANOMALY_HEADER_VALUE_MALFORMED);
     }
-    work->message->content_type = sip_part_of(work->raw, value.at, value.at + value.bytes);
 }
 
 /* Route and its like hold name-addr only, so there is a bracket (RFC 3261 section 20.34). */
@@ -145,22 +148,22 @@ static void route_check(struct sip_message *message, struct slice value)
 }
 
 /* One line of a header that is judged line by line. */
-static void line_check(struct sip_work *work, enum sip_header header, struct slice value)
+static ALWAYS_INLINE void line_check(struct sip_work *work, enum sip_header header,
+                                     struct slice value)
 {
     struct sip_message *message = work->message;
 
-    /* Most headers are not judged: all that are have a case. */
-    if (header == SIP_HEADER_WARNING) {
+    if (header == SIP_HEADER_VIA) {
+        sip_via_check(work, value, message->vias == 0);
+    } else if (header == SIP_HEADER_CONTACT) {
+        sip_contact_check(work, value);
+    } else if (header == SIP_HEADER_WARNING) {
         warning_check(message, value);
     } else if (header == SIP_HEADER_REQUIRE || header == SIP_HEADER_PROXY_REQUIRE) {
         require_check(message, value);
     } else if (header == SIP_HEADER_ROUTE || header == SIP_HEADER_RECORD_ROUTE ||
                header == SIP_HEADER_PATH || header == SIP_HEADER_SERVICE_ROUTE) {
         route_check(message, value);
-    } else if (header == SIP_HEADER_CONTACT) {
-        sip_contact_check(work, value);
-    } else if (header == SIP_HEADER_VIA) {
-        sip_via_check(work, value, message->vias == 0);
     } else {
         sip_auth_check(work, header, value);
     }
@@ -223,6 +226,7 @@ static void rare_check(struct sip_work *work, uint64_t seen)
         scalar_check(message, sip_first(work, SIP_HEADER_MIN_EXPIRES));
     }
     if ((seen & SIP_BIT(SESSION_EXPIRES)) != 0) {
+        message->flags |= SIP_FLAG_SESSION;
         scalar_check(message, sip_first(work, SIP_HEADER_SESSION_EXPIRES));
     }
     if ((seen & SIP_BIT(MIN_SE)) != 0) {

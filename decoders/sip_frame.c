@@ -62,8 +62,7 @@ static void read_message(const char *at, uint32_t bytes, struct sip_frame *frame
                 continue;
             }
             seen = true;
-            valid = sip_number(slice_of(at + row->value_from, row->value_to - row->value_from),
-                               &length) &&
+            valid = sip_number(slice_of(at + row->value.at, row->value.bytes), &length) &&
                     length <= UINT32_MAX - SIP_MESSAGE_BYTES_MAX;
         }
     } while (!lines.ended);

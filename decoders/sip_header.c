@@ -14,9 +14,15 @@ static uint32_t line_end(const struct sip_message *message, uint32_t from, bool 
     uint32_t at = from;
 
     while (at < to) {
-        if (raw[at] != '\n' && !(cr_lines && raw[at] == '\r')) {
+        if (!cr_lines) {
+            const char *feed = memchr(raw + at, '\n', to - at);
+            at = feed == NULL ? to : (uint32_t)(feed - raw);
+        } else if (raw[at] != '\n' && raw[at] != '\r') {
             at++;
             continue;
+        }
+        if (at == to) {
+            break;
         }
         uint32_t next = at + 1;
         if (cr_lines && raw[at] == '\r' && next < to && raw[next] == '\n') {
@@ -69,6 +75,11 @@ bool sip_line_next(const struct sip_message *message, uint32_t *at, struct sip_l
      SIP_BIT(SESSION_ID) | SIP_BIT(REFER_TO) | SIP_BIT(REFERRED_BY) | SIP_BIT(REPLACES) |          \
      SIP_BIT(RETRY_AFTER) | SIP_BIT(P_CHARGING_VECTOR))
 
+/* Signs that matter where a value may end; all others only go by. */
+static const bool value_signs[256] = {
+    [','] = true, ['"'] = true, ['<'] = true, ['>'] = true, ['('] = true, [')'] = true,
+};
+
 /* Cuts the first value off: a comma inside quotes, <> or a comment does not separate. */
 static struct slice cut_value(struct slice *rest)
 {
@@ -78,6 +89,9 @@ static struct slice cut_value(struct slice *rest)
     unsigned comments = 0;
 
     for (; at < to && !(*at == ',' && brackets == 0 && comments == 0); at++) {
+        if (!value_signs[(uint8_t)*at]) {
+            continue;
+        }
         if (*at == '"' && comments == 0) {
             const char *close = sip_skip_quoted(at + 1, to);
             if (close == NULL) { /* never closed: the rest is one value */

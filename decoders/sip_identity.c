@@ -13,7 +13,7 @@ void sip_findings_tell(struct sip_message *message, const struct sip_findings *f
     }
 }
 
-bool sip_number(struct slice text, uint64_t *out_value)
+bool sip_number_long(struct slice text, uint64_t *out_value)
 {
     enum { SAFE_DIGITS = 19 }; /* as many nines fit */
     uint64_t value = 0;
@@ -33,11 +33,11 @@ bool sip_number(struct slice text, uint64_t *out_value)
     return true;
 }
 
-static bool address_check(struct sip_work *work, enum sip_header header, struct sip_uri *out_uri,
-                          struct part *out_display, struct part *out_tag)
+static __attribute__((noinline)) bool address_judge(struct sip_work *work, struct slice value,
+                                                    struct sip_uri *out_uri,
+                                                    struct part *out_display, struct part *out_tag)
 {
     struct sip_message *message = work->message;
-    struct slice value = sip_first(work, header);
     struct sip_findings findings = {.count = 0};
     struct sip_address address;
 
@@ -61,27 +61,53 @@ static bool address_check(struct sip_work *work, enum sip_header header, struct 
     return true;
 }
 
+static ALWAYS_INLINE bool address_check(struct sip_work *work, enum sip_header header,
+                                        struct sip_uri *out_uri, struct part *out_display,
+                                        struct part *out_tag)
+{
+    SIP_UNINITIALIZED struct sip_plain rest;
+
+    if (!sip_has(work, header) || work->first[header].bytes == 0) {
+        return false;
+    }
+    if (sip_plain_address(work->marks, work->first[header], out_uri, out_display, out_tag, &rest)) {
+        return true;
+    }
+    return address_judge(work, sip_first(work, header), out_uri, out_display, out_tag);
+}
+
 static void call_id_check(struct sip_work *work)
 {
-    struct slice value = sip_first(work, SIP_HEADER_CALL_ID);
-    const char *to = value.at + value.bytes;
+    struct part value = work->first[SIP_HEADER_CALL_ID];
+    const char *text = work->raw + value.at;
+    uint32_t to = value.at + value.bytes;
+    bool marked = to < work->marks->bytes;
     unsigned fits = SIP_WORD;
     unsigned signs = 0;
 
-    for (const char *at = value.at; at < to; at++) {
-        bool sign = *at == '@';
-        fits &= sip_classes[(uint8_t)*at] | (sign ? SIP_WORD : 0U);
+    for (uint32_t at = value.at; at < to; at++) {
+        at = marked ? sip_mark_next(work->marks, at) : at;
+        bool sign = work->raw[at] == '@';
+        fits &= at == to ? SIP_WORD : sip_classes[(uint8_t)work->raw[at]] | (sign ? SIP_WORD : 0U);
         signs += sign;
     }
-    if (fits == 0 || signs > 1 || (signs == 1 && (*value.at == '@' || to[-1] == '@'))) {
+    if (fits == 0 || signs > 1 ||
+        (signs == 1 && (text[0] == '@' || text[value.bytes - 1] == '@'))) {
         sip_anomaly(work->message, ANOMALY_HEADER_VALUE_MALFORMED);
     }
-    work->message->call_id = work->first[SIP_HEADER_CALL_ID];
+    work->message->call_id = value;
 }
 
 /* A method of another case than in the start line is the same sloppiness, and told there. */
-static void cseq_method_check(struct sip_message *message, struct slice token)
+static ALWAYS_INLINE void cseq_method_check(struct sip_message *message, struct slice token)
 {
+    struct slice method = sip_part(message, message->method_text);
+
+    if (message->method > SIP_METHOD_OTHER && method.bytes == token.bytes && token.bytes > 2 &&
+        sip_equal_words(method.at, token.at, token.bytes)) {
+        message->cseq_method = message->method; /* of a request, as nearly always */
+        return;
+    }
     message->cseq_method = (uint8_t)sip_method_of(token);
     if (message->cseq_method == SIP_METHOD_OTHER) {
         message->cseq_method = (uint8_t)sip_method_nocase(token);
@@ -91,13 +117,12 @@ static void cseq_method_check(struct sip_message *message, struct slice token)
         message->method_text = sip_part_of(message->raw, token.at, token.at + token.bytes);
         return;
     }
-    struct slice method = sip_part(message, message->method_text);
     if (!slice_equal(method, token) && !slice_equal_nocase(method, token)) {
         sip_anomaly(message, ANOMALY_CSEQ_METHOD_MISMATCH);
     }
 }
 
-static void cseq_check(struct sip_work *work)
+static __attribute__((noinline)) void cseq_judge(struct sip_work *work)
 {
     struct sip_message *message = work->message;
     struct slice value = sip_first(work, SIP_HEADER_CSEQ);
@@ -132,6 +157,29 @@ static void cseq_check(struct sip_work *work)
     }
 }
 
+/* "number method" with one space between them, from mark to mark. */
+static ALWAYS_INLINE bool cseq_plain(struct sip_work *work)
+{
+    const struct sip_marks *marks = work->marks;
+    struct part value = work->first[SIP_HEADER_CSEQ];
+    uint32_t to = value.at + value.bytes;
+    uint64_t number = 0;
+
+    if (to >= marks->bytes) {
+        return false;
+    }
+    uint32_t space = sip_mark_next(marks, value.at);
+    if (to - space < 2 || space > to || marks->text[space] != ' ' || space - value.at > 9 ||
+        !sip_number(slice_of(marks->text + value.at, space - value.at), &number) ||
+        sip_mark_next(marks, space + 1) != to) {
+        return false;
+    }
+    work->message->has_cseq = true;
+    work->message->cseq = (uint32_t)number;
+    cseq_method_check(work->message, slice_of(marks->text + space + 1, to - space - 1));
+    return true;
+}
+
 void sip_identity_check(struct sip_work *work)
 {
     struct sip_message *message = work->message;
@@ -149,13 +197,15 @@ void sip_identity_check(struct sip_work *work)
                !work->cut) {
         sip_anomaly(message, ANOMALY_MISSING_TO_TAG);
     }
-    if (sip_first(work, SIP_HEADER_CALL_ID).bytes > 0) {
+    if (sip_has(work, SIP_HEADER_CALL_ID) && work->first[SIP_HEADER_CALL_ID].bytes > 0) {
         call_id_check(work);
     } else {
         missing |= SIP_BIT(CALL_ID);
     }
-    if (sip_first(work, SIP_HEADER_CSEQ).bytes > 0) {
-        cseq_check(work);
+    if (sip_has(work, SIP_HEADER_CSEQ) && work->first[SIP_HEADER_CSEQ].bytes > 0) {
+        if (!cseq_plain(work)) {
+            cseq_judge(work);
+        }
     } else {
         missing |= SIP_BIT(CSEQ);
     }
@@ -192,30 +242,25 @@ static bool q_fits(struct slice q)
     return true;
 }
 
-static void contact_take(struct sip_work *work, const struct sip_address *address)
+/* Parameters of one value; those that are not there are SLICE_NONE. */
+static ALWAYS_INLINE void contact_take(struct sip_work *work, struct slice expires, struct slice q)
 {
     struct sip_message *message = work->message;
-    uint64_t expires = UINT32_MAX;
+    uint64_t seconds = UINT32_MAX;
 
-    if (address->expires.at != NULL &&
-        (!sip_number(address->expires, &expires) || expires > UINT32_MAX)) {
+    if (expires.at != NULL && (!sip_number(expires, &seconds) || seconds > UINT32_MAX)) {
         sip_anomaly(message, ANOMALY_EXPIRES_RANGE);
-        expires = UINT32_MAX;
+        seconds = UINT32_MAX;
     }
-    if (address->q.at != NULL && !q_fits(address->q)) {
+    if (q.at != NULL && !q_fits(q)) {
         sip_anomaly(message, ANOMALY_SCALAR_RANGE);
     }
-    if (address->name.star) {
-        work->contact_star = true;
-        message->flags |= SIP_FLAG_CONTACT_STAR;
-    }
     if (work->contacts++ == 0) {
-        message->contact = address->name.uri;
-        message->contact_expires = (uint32_t)expires;
+        message->contact_expires = (uint32_t)seconds;
     }
 }
 
-void sip_contact_check(struct sip_work *work, struct slice value)
+static __attribute__((noinline)) void contacts_judge(struct sip_work *work, struct slice value)
 {
     struct sip_findings findings = {.count = 0};
     const char *at = value.at;
@@ -228,9 +273,33 @@ void sip_contact_check(struct sip_work *work, struct slice value)
             sip_anomaly(work->message, ANOMALY_CONTACT_MALFORMED);
         }
         if (fits) {
-            contact_take(work, &address);
+            if (work->contacts == 0) {
+                work->message->contact = address.name.uri;
+            }
+            if (address.name.star) {
+                work->contact_star = true;
+                work->message->flags |= SIP_FLAG_CONTACT_STAR;
+            }
+            contact_take(work, address.expires, address.q);
         }
         at = address.stop;
     } while (at++ < to);
     sip_findings_tell(work->message, &findings);
+}
+
+void sip_contact_check(struct sip_work *work, struct slice value)
+{
+    SIP_UNINITIALIZED struct sip_plain rest;
+    SIP_UNINITIALIZED struct part display;
+    SIP_UNINITIALIZED struct part tag;
+    SIP_UNINITIALIZED struct sip_uri further;
+    struct sip_uri *uri = work->contacts == 0 ? &work->message->contact : &further;
+    struct part part = sip_part_of(work->raw, value.at, value.at + value.bytes);
+
+    if (sip_plain_address(work->marks, part, uri, &display, &tag, &rest)) {
+        contact_take(work, sip_part(work->message, rest.expires), sip_part(work->message, rest.q));
+        return;
+    }
+    *uri = (struct sip_uri){.port = 0};
+    contacts_judge(work, value);
 }

@@ -4,9 +4,10 @@
  *   mask                                       1  1                       1  1  1  1
  *
  * A mask of 64 bytes has a bit for each byte that is not printable ASCII. In a clean message these
- * are the line ends and nothing else, so the loop below runs once a line and not once a byte;
+ * are the line ends and nothing else, so rows_cut() runs once a line and not once a byte;
  * whatever else it meets (a tab, a control byte, UTF-8, a stray CR) is remembered in `saw`, and
- * only then somebody looks at the text again. The masks come from AVX2, SSE2 or plain C: the only
+ * only then somebody looks at the text again. A second mask, of all signs, is kept for those who
+ * read the values (struct sip_marks). The masks come from AVX2, SSE2 or plain C: the only
  * difference between the three.
  *
  * Line ends: CRLF, LF. CR alone ends lines only where the first CR of the message does so without a
@@ -14,16 +15,14 @@
  * that is too liberal here sees headers that no server sees). A line that begins with SP or HTAB
  * goes on with the line before (section 7.3.1).
  *
- * Names are found without a chain of comparisons: first letter, last letter and length choose one
- * of 256 slots, whose name must then be equal. -Woverride-init makes a compile error of two names
- * that want one slot. */
+ * Names are found without a chain of comparisons: the first two letters, the last two and the length
+ * choose one of 256 slots, whose name must then be equal. -Woverride-init makes a compile error of
+ * two names that want one slot. */
 #include "decoders/sip_inside.h"
 
-#if defined(__SSE2__)
+#if SIP_VECTOR_BYTES > 1
 #include <immintrin.h>
 #endif
-
-#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* clang-format off */
 const uint16_t sip_classes[256] = {
@@ -49,35 +48,46 @@ static const char names[SIP_HEADER_COUNT][NAME_BYTES] = {
 #undef X
 };
 
-/* The multiplier was searched so that no two names share a slot: any odd number that compiles will
- * do. */
-#define SLOT(first, last, bytes)                                                                   \
-    ((((uint32_t)(bytes) | (uint32_t)(first) << 8 | (uint32_t)(last) << 16) * 0xe99967d7U) >> 24)
+/* By the first two letters, the last two, and the length. The multiplier was searched so that no two
+ * names share a slot: any odd number that compiles will do. */
+#define SLOT(head, tail, bytes)                                                                    \
+    (((((uint32_t)(head) | (uint32_t)(tail) << 16 | 0x20202020U) + (uint32_t)(bytes)) *            \
+      0x15726ae7U) >>                                                                              \
+     24)
 
 /* clang-format off */
 static const uint8_t slots[256] = {
-#define NAME(id, first, last, bytes) [SLOT(first, last, bytes)] = SIP_HEADER_##id
-    NAME(ALLOW, 'a', 'w', 5), NAME(AUTHENTICATION_INFO, 'a', 'o', 19), NAME(AUTHORIZATION, 'a', 'n', 13),
-    NAME(CALL_ID, 'c', 'd', 7), NAME(CONTACT, 'c', 't', 7), NAME(CONTENT_ENCODING, 'c', 'g', 16),
-    NAME(CONTENT_LENGTH, 'c', 'h', 14), NAME(CONTENT_TYPE, 'c', 'e', 12), NAME(CSEQ, 'c', 'q', 4),
-    NAME(DATE, 'd', 'e', 4), NAME(DIVERSION, 'd', 'n', 9), NAME(EVENT, 'e', 't', 5),
-    NAME(EXPIRES, 'e', 's', 7), NAME(FROM, 'f', 'm', 4), NAME(HISTORY_INFO, 'h', 'o', 12),
-    NAME(IDENTITY, 'i', 'y', 8), NAME(MAX_FORWARDS, 'm', 's', 12), NAME(MIN_EXPIRES, 'm', 's', 11),
-    NAME(P_ASSERTED_IDENTITY, 'p', 'y', 19), NAME(P_ASSOCIATED_URI, 'p', 'i', 16),
-    NAME(P_CHARGING_VECTOR, 'p', 'r', 17), NAME(P_PREFERRED_IDENTITY, 'p', 'y', 20),
-    NAME(PATH, 'p', 'h', 4), NAME(PRIVACY, 'p', 'y', 7), NAME(PROXY_AUTHENTICATE, 'p', 'e', 18),
-    NAME(PROXY_AUTHORIZATION, 'p', 'n', 19), NAME(PROXY_REQUIRE, 'p', 'e', 13), NAME(RACK, 'r', 'k', 4),
-    NAME(REASON, 'r', 'n', 6), NAME(RECORD_ROUTE, 'r', 'e', 12), NAME(REFER_TO, 'r', 'o', 8),
-    NAME(REFERRED_BY, 'r', 'y', 11), NAME(REMOTE_PARTY_ID, 'r', 'd', 15), NAME(REPLACES, 'r', 's', 8),
-    NAME(REQUIRE, 'r', 'e', 7), NAME(RETRY_AFTER, 'r', 'r', 11), NAME(ROUTE, 'r', 'e', 5),
-    NAME(RSEQ, 'r', 'q', 4), NAME(SERVER, 's', 'r', 6), NAME(SERVICE_ROUTE, 's', 'e', 13),
-    NAME(SESSION_EXPIRES, 's', 's', 15), NAME(SESSION_ID, 's', 'd', 10), NAME(SUBJECT, 's', 't', 7),
-    NAME(SUPPORTED, 's', 'd', 9), NAME(TARGET_DIALOG, 't', 'g', 13), NAME(TO, 't', 'o', 2),
-    NAME(UNSUPPORTED, 'u', 'd', 11), NAME(USER_AGENT, 'u', 't', 10), NAME(VIA, 'v', 'a', 3),
-    NAME(WARNING, 'w', 'g', 7), NAME(WWW_AUTHENTICATE, 'w', 'e', 16), NAME(IN_REPLY_TO, 'i', 'o', 11),
-    NAME(ORGANIZATION, 'o', 'n', 12), NAME(MIN_SE, 'm', 'e', 6), NAME(ACCEPT, 'a', 't', 6),
-    NAME(CONTENT_DISPOSITION, 'c', 'n', 19), NAME(MIME_VERSION, 'm', 'n', 12), NAME(JOIN, 'j', 'n', 4),
-    NAME(IDENTITY_INFO, 'i', 'o', 13),
+#define NAME(id, a, b, y, z, bytes) [SLOT((a) | (b) << 8, (y) | (z) << 8, bytes)] = SIP_HEADER_##id
+    NAME(ALLOW, 'a', 'l', 'o', 'w', 5), NAME(AUTHENTICATION_INFO, 'a', 'u', 'f', 'o', 19),
+    NAME(AUTHORIZATION, 'a', 'u', 'o', 'n', 13), NAME(CALL_ID, 'c', 'a', 'i', 'd', 7),
+    NAME(CONTACT, 'c', 'o', 'c', 't', 7), NAME(CONTENT_ENCODING, 'c', 'o', 'n', 'g', 16),
+    NAME(CONTENT_LENGTH, 'c', 'o', 't', 'h', 14), NAME(CONTENT_TYPE, 'c', 'o', 'p', 'e', 12),
+    NAME(CSEQ, 'c', 's', 'e', 'q', 4), NAME(DATE, 'd', 'a', 't', 'e', 4),
+    NAME(DIVERSION, 'd', 'i', 'o', 'n', 9), NAME(EVENT, 'e', 'v', 'n', 't', 5),
+    NAME(EXPIRES, 'e', 'x', 'e', 's', 7), NAME(FROM, 'f', 'r', 'o', 'm', 4),
+    NAME(HISTORY_INFO, 'h', 'i', 'f', 'o', 12), NAME(IDENTITY, 'i', 'd', 't', 'y', 8),
+    NAME(MAX_FORWARDS, 'm', 'a', 'd', 's', 12), NAME(MIN_EXPIRES, 'm', 'i', 'e', 's', 11),
+    NAME(P_ASSERTED_IDENTITY, 'p', '-', 't', 'y', 19), NAME(P_ASSOCIATED_URI, 'p', '-', 'r', 'i', 16),
+    NAME(P_CHARGING_VECTOR, 'p', '-', 'o', 'r', 17), NAME(P_PREFERRED_IDENTITY, 'p', '-', 't', 'y', 20),
+    NAME(PATH, 'p', 'a', 't', 'h', 4), NAME(PRIVACY, 'p', 'r', 'c', 'y', 7),
+    NAME(PROXY_AUTHENTICATE, 'p', 'r', 't', 'e', 18), NAME(PROXY_AUTHORIZATION, 'p', 'r', 'o', 'n', 19),
+    NAME(PROXY_REQUIRE, 'p', 'r', 'r', 'e', 13), NAME(RACK, 'r', 'a', 'c', 'k', 4),
+    NAME(REASON, 'r', 'e', 'o', 'n', 6), NAME(RECORD_ROUTE, 'r', 'e', 't', 'e', 12),
+    NAME(REFER_TO, 'r', 'e', 't', 'o', 8), NAME(REFERRED_BY, 'r', 'e', 'b', 'y', 11),
+    NAME(REMOTE_PARTY_ID, 'r', 'e', 'i', 'd', 15), NAME(REPLACES, 'r', 'e', 'e', 's', 8),
+    NAME(REQUIRE, 'r', 'e', 'r', 'e', 7), NAME(RETRY_AFTER, 'r', 'e', 'e', 'r', 11),
+    NAME(ROUTE, 'r', 'o', 't', 'e', 5), NAME(RSEQ, 'r', 's', 'e', 'q', 4),
+    NAME(SERVER, 's', 'e', 'e', 'r', 6), NAME(SERVICE_ROUTE, 's', 'e', 't', 'e', 13),
+    NAME(SESSION_EXPIRES, 's', 'e', 'e', 's', 15), NAME(SESSION_ID, 's', 'e', 'i', 'd', 10),
+    NAME(SUBJECT, 's', 'u', 'c', 't', 7), NAME(SUPPORTED, 's', 'u', 'e', 'd', 9),
+    NAME(TARGET_DIALOG, 't', 'a', 'o', 'g', 13), NAME(TO, 't', 'o', 't', 'o', 2),
+    NAME(UNSUPPORTED, 'u', 'n', 'e', 'd', 11), NAME(USER_AGENT, 'u', 's', 'n', 't', 10),
+    NAME(VIA, 'v', 'i', 'i', 'a', 3), NAME(WARNING, 'w', 'a', 'n', 'g', 7),
+    NAME(WWW_AUTHENTICATE, 'w', 'w', 't', 'e', 16), NAME(IN_REPLY_TO, 'i', 'n', 't', 'o', 11),
+    NAME(ORGANIZATION, 'o', 'r', 'o', 'n', 12), NAME(MIN_SE, 'm', 'i', 's', 'e', 6),
+    NAME(ACCEPT, 'a', 'c', 'p', 't', 6), NAME(CONTENT_DISPOSITION, 'c', 'o', 'o', 'n', 19),
+    NAME(MIME_VERSION, 'm', 'i', 'o', 'n', 12), NAME(JOIN, 'j', 'o', 'i', 'n', 4),
+    NAME(IDENTITY_INFO, 'i', 'd', 'f', 'o', 13),
 #undef NAME
 };
 
@@ -100,88 +110,54 @@ static const uint8_t compact[256] = {
 /* clang-format on */
 
 /* --- names --- */
-/* A line begins with up to NAME_BYTES bytes of name and colon. Letters are compared without case by
- * setting bit 5 of every byte: of the characters of names only - has a twin there, CR, and lines
- * with a stray CR are taken out before. */
-#if defined(__SSE2__)
+/* Letters are compared without case by setting bit 5 of every byte: of the characters of names only
+ * - has a twin there, CR, and there is none in the lines that are named so. */
+#if SIP_VECTOR_BYTES > 1
 static ALWAYS_INLINE __m128i load16(const void *at)
 {
     return _mm_loadu_si128((const __m128i *)at);
 }
 
-static ALWAYS_INLINE uint32_t same16(const char *text, const char *name)
+static ALWAYS_INLINE uint32_t equal16(__m128i one, __m128i other)
 {
-    __m128i folded = _mm_or_si128(load16(text), _mm_set1_epi8(0x20));
-
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(folded, load16(name)));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(one, other));
 }
 
-/* `bytes` of name and the colon behind them */
-static ALWAYS_INLINE bool name_is(const char *text, uint32_t bytes, const char *name)
+/* `bytes` < 16 of name and the colon behind them; `text` is what stands there. */
+static ALWAYS_INLINE bool name_is(__m128i text, uint32_t bytes, const char *name)
 {
-    uint32_t wanted = (UINT32_C(2) << bytes) - 1;
-    uint32_t same = same16(text, name);
+    uint32_t other = ~equal16(_mm_or_si128(text, _mm_set1_epi8(0x20)), load16(name));
 
-    if (bytes >= 16) {
-        same |= same16(text + 16, name + 16) << 16;
-    }
-    return (same & wanted) == wanted;
-}
-
-static ALWAYS_INLINE uint32_t colons16(const char *text)
-{
-    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(load16(text), _mm_set1_epi8(':')));
-}
-
-/* Position of the first colon, NAME_BYTES where there is none. */
-static ALWAYS_INLINE uint32_t colon_at(const char *text)
-{
-    uint32_t colons = colons16(text);
-
-    if (colons == 0) {
-        uint64_t more = (uint64_t)1 << NAME_BYTES | (uint64_t)colons16(text + 16) << 16;
-        return (uint32_t)__builtin_ctzll(more);
-    }
-    return (uint32_t)__builtin_ctz(colons);
-}
-#else
-static bool name_is(const char *text, uint32_t bytes, const char *name)
-{
-    return sip_same(text, bytes + 1, name, bytes + 1);
-}
-
-static uint32_t colon_at(const char *text)
-{
-    const char *colon = memchr(text, ':', NAME_BYTES);
-
-    return colon == NULL ? NAME_BYTES : (uint32_t)(colon - text);
+    return other << (31 - bytes) == 0;
 }
 #endif
 
-/* `text` holds NAME_BYTES readable bytes; the name has `bytes`, 1 to NAME_BYTES - 1, and a colon
- * follows it. */
-static ALWAYS_INLINE enum sip_header name_find(const char *text, uint32_t bytes)
+static ALWAYS_INLINE uint32_t letters(const char *text)
 {
-    if (bytes == 1) {
-        return (enum sip_header)compact[(uint8_t)text[0]];
-    }
-    uint32_t first = (uint8_t)text[0] | 0x20U;
-    uint32_t last = (uint8_t)text[bytes - 1] | 0x20U;
-    uint32_t header = slots[SLOT(first, last, bytes)];
+    uint16_t two;
 
-    return name_is(text, bytes, names[header]) ? (enum sip_header)header : SIP_HEADER_OTHER;
+    memcpy(&two, text, sizeof two);
+    return le16toh(two);
+}
+
+/* The only one that a name of at least 2 bytes can be. */
+static ALWAYS_INLINE enum sip_header name_guess(const char *text, uint32_t bytes)
+{
+    return (enum sip_header)slots[SLOT(letters(text), letters(text + bytes - 2), bytes)];
 }
 
 enum sip_header sip_header_of(struct slice name)
 {
-    char text[NAME_BYTES] = {0};
-
-    if (name.bytes == 0 || name.bytes >= NAME_BYTES || memchr(name.at, '\r', name.bytes) != NULL) {
+    if (name.bytes < 2) {
+        return name.bytes == 0 ? SIP_HEADER_OTHER : (enum sip_header)compact[(uint8_t)name.at[0]];
+    }
+    if (name.bytes >= NAME_BYTES) {
         return SIP_HEADER_OTHER;
     }
-    memcpy(text, name.at, name.bytes);
-    text[name.bytes] = ':';
-    return name_find(text, (uint32_t)name.bytes);
+    enum sip_header header = name_guess(name.at, (uint32_t)name.bytes);
+    bool same = names[header][name.bytes] == ':' &&
+                sip_same(name.at, name.bytes, names[header], name.bytes);
+    return same ? header : SIP_HEADER_OTHER;
 }
 
 static bool is_token(const char *text, uint32_t bytes)
@@ -197,8 +173,8 @@ static bool is_token(const char *text, uint32_t bytes)
 /* A name that is not in the list, white space before the colon, a colon that is far or missing;
  * also the last line of a message without a body, behind which there are not NAME_BYTES to load.
  * Returns where the value begins. */
-static __attribute__((noinline)) uint32_t row_unusual(const struct sip_lines *lines, uint32_t from,
-                                                      uint32_t to, struct sip_row *row)
+static uint32_t name_unusual(const struct sip_lines *lines, uint32_t from, uint32_t to,
+                             struct sip_row *row)
 {
     const char *text = (const char *)lines->at + from;
     uint32_t bytes = to - from;
@@ -209,110 +185,265 @@ static __attribute__((noinline)) uint32_t row_unusual(const struct sip_lines *li
     while (name_bytes > 0 && (text[name_bytes - 1] == ' ' || text[name_bytes - 1] == '\t')) {
         name_bytes--;
     }
-    row->header = (uint8_t)sip_header_of(slice_of(text, name_bytes));
+    row->header =
+        found == NULL ? SIP_HEADER_OTHER : (uint8_t)sip_header_of(slice_of(text, name_bytes));
     row->malformed =
         found == NULL || (row->header == SIP_HEADER_OTHER && !is_token(text, name_bytes));
     return from + value;
 }
 
-/* Names and values of the rows from `first` on, which hold where their lines begin and end. */
-static void rows_fill(struct sip_lines *lines, uint32_t first)
+/* The value between `at` and `to` without the white space around it. */
+static __attribute__((noinline)) void value_trim(const char *text, uint32_t at, uint32_t to,
+                                                 struct sip_row *row)
 {
-    const char *const text = (const char *)lines->at;
-    const uint32_t count = lines->count;
-    /* The last byte from which NAME_BYTES can be loaded, or none: a stray CR makes every line
-     * unusual. */
-    bool loads = lines->bytes >= NAME_BYTES && (lines->saw & SIP_SAW_BARE_CR) == 0;
-    const uint32_t last = loads ? lines->bytes - NAME_BYTES : 0;
+    const char *from = sip_skip_space(text + at, text + to);
 
-    for (uint32_t i = first; i < count; i++) {
-        struct sip_row *row = &lines->rows[i];
-        uint32_t at = row->value_from;
-        uint32_t to = row->value_to;
-        enum sip_header header = SIP_HEADER_OTHER;
-        if (at <= last) {
-            uint32_t colon = colon_at(text + at);
-            if (colon - 1 < NAME_BYTES - 1) {
-                header = name_find(text + at, colon);
-            }
-            row->header = (uint8_t)header;
-            row->malformed = false;
-            if (header != SIP_HEADER_OTHER) {
-                at += colon + 1;
-            }
-        }
-        /* A colon beyond the end of its line cannot be part of a known name: none holds a line end.
-         */
-        if (header == SIP_HEADER_OTHER) {
-            at = row_unusual(lines, at, to, row);
-        }
-        at += at < to && text[at] == ' ' ? 1 : 0;
-        while (at < to && (uint8_t)text[at] <= ' ' && sip_is(text[at], SIP_SPACE)) {
-            at++;
-        }
-        while (to > at && (uint8_t)text[to - 1] <= ' ' && sip_is(text[to - 1], SIP_SPACE)) {
-            to--;
-        }
-        row->value_from = at;
-        row->value_to = to;
+    row->value = sip_part_of(text, from, sip_trim_end(from, text + to));
+}
+
+static __attribute__((noinline)) void row_unusual(const struct sip_lines *lines, uint32_t from,
+                                                  uint32_t to, struct sip_row *row)
+{
+    value_trim((const char *)lines->at, name_unusual(lines, from, to, row), to, row);
+}
+
+/* The row's value is its line: from the colon on it becomes the value, and the row gets its name. */
+static ALWAYS_INLINE void row_split(const char *text, struct sip_row *row, enum sip_header header,
+                                    uint32_t name_bytes)
+{
+    size_t to = (size_t)row->value.at + row->value.bytes;
+    size_t at = (size_t)row->value.at + name_bytes + 1;
+
+    at += text[at] == ' ' ? 1 : 0;
+    row->header = (uint8_t)header;
+    row->malformed = false;
+    row->value = (struct part){.at = (uint32_t)at, .bytes = (uint32_t)(to - at)};
+    if ((uint8_t)text[at] <= ' ' || (uint8_t)text[to - 1] <= ' ') {
+        value_trim(text, (uint32_t)at, (uint32_t)to, row);
     }
+}
+
+/* A name that is long, compact or of no list. Where its line is marked and the first mark is the
+ * colon, it is a token at least. */
+static __attribute__((noinline)) void row_seldom(const struct sip_lines *lines, struct sip_row *row)
+{
+    const char *text = (const char *)lines->at;
+    uint32_t from = row->value.at;
+    uint32_t to = from + row->value.bytes;
+    uint32_t colon = to < lines->marks.bytes ? sip_mark_next(&lines->marks, from) : to;
+
+    if (colon == from || colon >= to || text[colon] != ':') {
+        row_unusual(lines, from, to, row);
+        return;
+    }
+    row_split(text, row, sip_header_of(slice_of(text + from, colon - from)), colon - from);
+}
+
+/* Names of 2 to 15 bytes, which 16 bytes decide that can be loaded there. */
+static ALWAYS_INLINE void row_fill(const struct sip_lines *lines, const char *text,
+                                   struct sip_row *row)
+{
+#if SIP_VECTOR_BYTES > 1
+    const char *from = text + row->value.at;
+    __m128i head = load16(from);
+    uint32_t colons = equal16(head, _mm_set1_epi8(':'));
+    uint32_t bytes = colons == 0 ? 0 : (uint32_t)__builtin_ctz(colons);
+    if (bytes >= 2) {
+        enum sip_header header = name_guess(from, bytes);
+        if (name_is(head, bytes, names[header])) {
+            row_split(text, row, header, bytes);
+            return;
+        }
+    }
+#else
+    (void)text;
+#endif
+    row_seldom(lines, row);
 }
 
 /* --- masks --- */
-typedef uint64_t mask64(const uint8_t *at);
+struct masks {
+    uint64_t odd; /* no printable ASCII */
+    uint64_t marks; /* see struct sip_marks */
+};
 
-#if defined(__SSE2__)
-/* One more than a byte is, as a signed number, below 0x21 where the byte is a control, DEL or above
- * it. */
-static ALWAYS_INLINE uint64_t mask16_sse2(const uint8_t *at)
+#if SIP_VECTOR_BYTES > 1
+/* One more than a byte is, less 0x21 without wrapping, is negative where the byte is a control, DEL
+ * or above it. */
+static ALWAYS_INLINE uint64_t odd16(__m128i bytes)
 {
-    __m128i one_more = _mm_add_epi8(load16(at), _mm_set1_epi8(1));
+    __m128i one_more = _mm_add_epi8(bytes, _mm_set1_epi8(1));
 
-    return (uint32_t)_mm_movemask_epi8(_mm_cmplt_epi8(one_more, _mm_set1_epi8(0x21)));
+    return (uint32_t)_mm_movemask_epi8(_mm_subs_epi8(one_more, _mm_set1_epi8(0x21)));
 }
 
-static ALWAYS_INLINE uint64_t mask64_sse2(const uint8_t *at)
+/* All ones where a byte is one of the `count` from `first` on. */
+static ALWAYS_INLINE __m128i range16(__m128i bytes, char first, int count)
 {
-    return mask16_sse2(at) | mask16_sse2(at + 16) << 16 | mask16_sse2(at + 32) << 32 |
-           mask16_sse2(at + 48) << 48;
+    __m128i moved = _mm_add_epi8(bytes, _mm_set1_epi8((char)(0x80 - first)));
+
+    return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(count - 0x80)));
 }
 
-__attribute__((target("avx2"))) static inline uint64_t mask32_avx2(const uint8_t *at)
+static ALWAYS_INLINE uint64_t marks16(__m128i bytes)
 {
-    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
-    __m256i one_more = _mm256_add_epi8(bytes, _mm256_set1_epi8(1));
+    __m128i letters = range16(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 26);
+    __m128i digits = range16(bytes, '0', 10);
+    __m128i signs = _mm_or_si128(range16(bytes, '-', 2), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_')));
 
-    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(_mm256_set1_epi8(0x21), one_more));
+    return (uint16_t)~_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letters, digits), signs));
 }
 
-__attribute__((target("avx2"))) static inline uint64_t mask64_avx2(const uint8_t *at)
+static ALWAYS_INLINE struct masks masks_sse2(const uint8_t *at)
 {
-    return mask32_avx2(at) | mask32_avx2(at + 32) << 32;
-}
-#else
-static ALWAYS_INLINE uint64_t mask64_plain(const uint8_t *at)
-{
-    uint64_t mask = 0;
+    struct masks masks = {.odd = 0};
 
-    for (unsigned i = 0; i < 64; i++) {
-        mask |= (uint64_t)((uint8_t)(at[i] - 0x20) >= 0x5f) << i;
+    for (unsigned i = 0; i < 64; i += 16) {
+        __m128i bytes = load16(at + i);
+        masks.odd |= odd16(bytes) << i;
+        masks.marks |= marks16(bytes) << i;
     }
-    return mask;
+    return masks;
 }
 #endif
 
-static ALWAYS_INLINE uint64_t mask_of(const uint8_t *at, uint32_t bytes, uint32_t block,
-                                      mask64 *mask)
-{
-    uint32_t left = bytes - block;
+#if SIP_VECTOR_BYTES >= 32
+#define AVX2 __attribute__((target("avx2")))
 
-    if (left >= 64) {
-        return mask(at + block);
+/* A byte is plain where the bits that its two halves may have together are not none:
+ *   0x2: - .    0x3: 0-9    0x4, 0x6: letters from 1 on    0x5, 0x7: letters to A    0x5: _
+ * A look-up by the lower half gives none for a byte above 127. */
+AVX2 static ALWAYS_INLINE uint64_t marks32(__m256i bytes)
+{
+    const __m256i low = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(10, 14, 14, 14, 14, 14, 14, 14, 14, 14, 12, 4, 4, 5, 5, 20));
+    const __m256i high =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 0, 1, 2, 4, 24, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0));
+    __m256i half = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
+    __m256i both =
+        _mm256_and_si256(_mm256_shuffle_epi8(low, bytes), _mm256_shuffle_epi8(high, half));
+
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(both, _mm256_setzero_si256()));
+}
+
+AVX2 static ALWAYS_INLINE uint64_t odd32(__m256i bytes)
+{
+    __m256i one_more = _mm256_add_epi8(bytes, _mm256_set1_epi8(1));
+
+    return (uint32_t)_mm256_movemask_epi8(_mm256_subs_epi8(one_more, _mm256_set1_epi8(0x21)));
+}
+
+AVX2 static ALWAYS_INLINE struct masks masks_avx2(const uint8_t *at)
+{
+    __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    __m256i second = _mm256_loadu_si256((const __m256i *)(const void *)(at + 32));
+
+    return (struct masks){.odd = odd32(first) | odd32(second) << 32,
+                          .marks = marks32(first) | marks32(second) << 32};
+}
+#endif
+
+#if SIP_VECTOR_BYTES == 1
+static ALWAYS_INLINE struct masks masks_plain(const uint8_t *at)
+{
+    static const unsigned plain = SIP_HOST;
+    struct masks masks = {.odd = 0};
+
+    for (unsigned i = 0; i < 64; i++) {
+        masks.odd |= (uint64_t)((uint8_t)(at[i] - 0x20) >= 0x5f) << i;
+        masks.marks |= (uint64_t)!sip_is((char)at[i], plain) << i;
     }
-    uint8_t room[64];
-    memset(room, 'x', sizeof room);
-    memcpy(room, at + block, left);
-    return mask(room);
+    return masks;
+}
+#endif
+
+/* Fewer than 64 bytes, and none before them that could be read too. */
+static __attribute__((noinline)) struct masks masks_few(const uint8_t *at, uint32_t bytes)
+{
+    uint8_t room[64] = {0};
+    unsigned left_out = 64 - bytes;
+
+    memcpy(room + left_out, at, bytes);
+#if SIP_VECTOR_BYTES > 1
+    struct masks masks = masks_sse2(room);
+#else
+    struct masks masks = masks_plain(room);
+#endif
+    return (struct masks){.odd = masks.odd >> left_out, .marks = masks.marks >> left_out};
+}
+
+/* The last block, of `bytes` < 64 behind `before` others: read as the end of a whole one. */
+static ALWAYS_INLINE struct masks masks_last(const uint8_t *at, uint32_t bytes, uint32_t before,
+                                             struct masks (*masks_of)(const uint8_t *at))
+{
+    unsigned left_out = 64 - bytes;
+
+    if (before < left_out) {
+        return masks_few(at, bytes);
+    }
+    struct masks masks = masks_of(at - left_out);
+    return (struct masks){.odd = masks.odd >> left_out, .marks = masks.marks >> left_out};
+}
+
+/* The masks of up to SIP_SCAN_BLOCKS more blocks: one run over the bytes, so that the vectors of
+ * constants are made once. */
+static ALWAYS_INLINE void scan(struct sip_lines *lines, struct masks (*masks_of)(const uint8_t *at))
+{
+    const uint8_t *const text = lines->at;
+    const uint32_t from = lines->scanned;
+    const uint32_t left = lines->bytes - from;
+    const uint32_t blocks = left < SIP_SCAN_BLOCKS * 64 ? left / 64 : SIP_SCAN_BLOCKS;
+    const uint32_t place = from < SIP_MARKED_BYTES ? from : SIP_MARKED_BYTES;
+    uint64_t *odd = lines->odd;
+    uint64_t *marks = &lines->marks.words[place / 64]; /* beyond the marked bytes nobody asks */
+    uint32_t done = blocks * 64;
+
+    for (uint32_t i = 0; i < blocks; i++) {
+        struct masks masks = masks_of(text + from + i * 64);
+        odd[i] = masks.odd;
+        marks[i] = htole64(masks.marks);
+    }
+    if (blocks < SIP_SCAN_BLOCKS && left % 64 > 0) {
+        struct masks masks = masks_last(text + from + done, left % 64, from + done, masks_of);
+        odd[blocks] = masks.odd;
+        marks[blocks] = htole64(masks.marks);
+        done = left;
+    }
+    odd[(done + 63) / 64] = UINT64_MAX;
+    marks[(done + 63) / 64] = UINT64_MAX;
+    lines->scanned = from + done;
+}
+
+#if SIP_VECTOR_BYTES >= 32
+AVX2 static void scan_avx2(struct sip_lines *lines)
+{
+    scan(lines, masks_avx2);
+}
+#endif
+
+static void scan_narrow(struct sip_lines *lines)
+{
+#if SIP_VECTOR_BYTES > 1
+    scan(lines, masks_sse2);
+#else
+    scan(lines, masks_plain);
+#endif
+}
+
+/* Goes on to the next block; false at the end of the bytes. */
+static ALWAYS_INLINE bool block_next(struct sip_lines *lines)
+{
+    uint32_t block = lines->block + 64;
+
+    if (block >= lines->scanned) {
+        if (lines->scanned == lines->bytes) {
+            return false;
+        }
+        lines->scan(lines);
+    }
+    lines->block = block;
+    lines->mask = lines->odd[block / 64 % SIP_SCAN_BLOCKS];
+    return true;
 }
 
 /* --- lines --- */
@@ -340,8 +471,7 @@ static bool stray_cr(struct sip_lines *lines, uint32_t at, bool first_line)
 }
 
 /* What the byte at `at`, which begins no CRLF, is worth: 1 = it ends the line, 0 = it does not. */
-static __attribute__((noinline)) uint32_t odd_byte(struct sip_lines *lines, uint32_t at,
-                                                   bool first_line)
+static uint32_t odd_byte(struct sip_lines *lines, uint32_t at, bool first_line)
 {
     uint8_t byte = lines->at[at];
 
@@ -358,55 +488,59 @@ static __attribute__((noinline)) uint32_t odd_byte(struct sip_lines *lines, uint
     return 0;
 }
 
+static void row_take(struct sip_lines *lines, uint32_t from, uint32_t to)
+{
+    struct sip_row *row = &lines->rows[lines->count++];
+
+    if (from > 0) {
+        row_unusual(lines, from, to, row);
+        return;
+    }
+    *row = (struct sip_row){.value.bytes = to, .malformed = true}; /* the start line has no name */
+    lines->start_end = to;
+}
+
 /* The end of the bytes without an empty line: what is left is a line. */
 static void lines_close(struct sip_lines *lines)
 {
     lines->ended = true;
     lines->body_at = lines->bytes;
     if (lines->line < lines->bytes) {
-        lines->rows[lines->count++] =
-            (struct sip_row){.value_from = lines->line, .value_to = lines->bytes};
+        row_take(lines, lines->line, lines->bytes);
         lines->unended = true;
         lines->line = lines->bytes;
     }
 }
 
-/* Fills rows with the ends of lines. Local copies: a row is written between any two reads, and the
- * compiler cannot know that it is another object. */
-static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
+/* Where the line begins behind the one that ends at `place`; 0 = it does not end there. */
+static uint32_t line_end(struct sip_lines *lines, uint32_t place)
+{
+    if (lines->at[place] == '\r' && place + 2 <= lines->bytes && lines->at[place + 1] == '\n') {
+        return place + 2;
+    }
+    uint32_t bytes = odd_byte(lines, place, lines->line == 0);
+    return bytes == 0 ? 0 : place + bytes;
+}
+
+/* One line, whatever it is: the first, the last, and all that are odd. False: there are no more. */
+static __attribute__((noinline)) bool line_take(struct sip_lines *lines)
 {
     const uint8_t *const at = lines->at;
-    const uint32_t bytes = lines->bytes;
-    uint64_t mask = lines->mask;
-    uint32_t block = lines->block;
-    uint32_t line = lines->line;
-    uint32_t resume = lines->resume;
-    uint32_t count = 0;
+    const uint32_t line = lines->line;
+    uint32_t resume = line;
 
-    while (count < SIP_LINES_BATCH) {
-        while (mask == 0 && (block += 64) < bytes) {
-            mask = mask_of(at, bytes, block, mask_fn);
-        }
-        if (mask == 0) {
-            lines->line = line;
-            lines->count = count;
-            lines_close(lines);
-            return;
-        }
-        uint32_t place = block + (uint32_t)__builtin_ctzll(mask);
-        mask &= mask - 1;
-        if (place < resume) { /* a LF whose CR stood in the block before */
-            continue;
-        }
-        uint32_t next = place + 2;
-        if (at[place] != '\r' || next > bytes || at[place + 1] != '\n') {
-            uint32_t end_bytes = odd_byte(lines, place, line == 0);
-            if (end_bytes == 0) {
-                continue;
+    for (;;) {
+        while (lines->mask == 0) {
+            if (!block_next(lines)) {
+                lines_close(lines);
+                return false;
             }
-            next = place + end_bytes;
-        } else if (next - block < 65) {
-            mask &= mask - 1; /* its LF */
+        }
+        uint32_t place = lines->block + (uint32_t)__builtin_ctzll(lines->mask);
+        lines->mask &= lines->mask - 1;
+        uint32_t next = place < resume ? 0 : line_end(lines, place);
+        if (next == 0) {
+            continue;
         }
         bool folded = resume > line; /* else is_blank() could look at the same bytes again */
         resume = next;
@@ -414,45 +548,122 @@ static ALWAYS_INLINE void lines_walk(struct sip_lines *lines, mask64 *mask_fn)
             lines->ended = true;
             lines->whole = true;
             lines->body_at = next;
-            break;
+            return false;
         }
-        if (next < bytes && at[next] <= ' ' && line > 0 && (at[next] == ' ' || at[next] == '\t')) {
+        if (next < lines->bytes && line > 0 && (at[next] == ' ' || at[next] == '\t')) {
             lines->saw |= SIP_SAW_FOLD;
             continue;
         }
-        lines->rows[count].value_from = line;
-        lines->rows[count].value_to = place;
-        count++;
-        line = next;
+        row_take(lines, line, place);
+        lines->line = next;
+        return true;
     }
+}
+
+/* The last place where a line may end that is taken here: within what is scanned, and with two line
+ * ends before the end of the bytes. */
+static size_t last_end(const struct sip_lines *lines)
+{
+    size_t last = lines->bytes - 4;
+
+    return last < lines->scanned ? last : lines->scanned - 1;
+}
+
+/* Lines that end with CRLF and hold nothing odd, before one that begins with something printable or
+ * is empty. Stops at the first that is not so. Local copies: a row is written between any two reads,
+ * and the compiler cannot know that it is another object. */
+static void rows_cut(struct sip_lines *lines)
+{
+    const uint8_t *const text = lines->at;
+    const uint64_t *odd = &lines->odd[lines->block / 64 % SIP_SCAN_BLOCKS];
+    const struct sip_row *const end = &lines->rows[SIP_LINES_BATCH];
+    struct sip_row *row = &lines->rows[lines->count];
+    size_t block = lines->block;
+    size_t line = lines->line;
+    uint64_t mask = lines->mask;
+
+    if (lines->bytes < line + 5 || text[line] <= ' ') {
+        return;
+    }
+    size_t last = last_end(lines);
+    while (row < end) {
+        while (mask == 0) { /* ends at the latest behind the last block */
+            mask = *++odd;
+            block += 64;
+        }
+        size_t place = block + (unsigned)__builtin_ctzll(mask);
+        if (place > last || memcmp(text + place, "\r\n", 2) != 0) {
+            if (place < line) {
+                mask &= mask - 1; /* the LF of a CRLF between two blocks */
+                continue;
+            }
+            if (block < lines->scanned) {
+                break;
+            }
+            if (lines->scanned == lines->bytes) {
+                block -= 64;
+                mask = 0;
+                break;
+            }
+            lines->scan(lines);
+            last = last_end(lines);
+            odd = lines->odd;
+            mask = *odd;
+            continue;
+        }
+        bool goes_on = text[place + 2] > ' ';
+        if (!goes_on && memcmp(text + place + 2, "\r\n", 2) != 0) {
+            break;
+        }
+        row->value = (struct part){.at = (uint32_t)line, .bytes = (uint32_t)(place - line)};
+        row++;
+        mask &= mask - 1;
+        mask &= mask - 1;
+        line = place + 2;
+        if (!goes_on) {
+            break;
+        }
+    }
+    lines->block = (uint32_t)block;
     lines->mask = mask;
-    lines->block = block;
-    lines->line = line;
-    lines->resume = resume;
-    lines->count = count;
+    lines->line = (uint32_t)line;
+    lines->count = (uint32_t)(row - lines->rows);
 }
 
-#if defined(__SSE2__)
-__attribute__((target("avx2"))) static void lines_walk_avx2(struct sip_lines *lines)
+/* Names and values of the rows from `first` on, which hold whole lines. */
+static void rows_name(struct sip_lines *lines, uint32_t first)
 {
-    lines_walk(lines, mask64_avx2);
-}
+    const char *const text = (const char *)lines->at;
+    const struct sip_row *const end = &lines->rows[lines->count];
+    struct sip_row *row = &lines->rows[first];
 
-static void lines_walk_sse2(struct sip_lines *lines)
-{
-    lines_walk(lines, mask64_sse2);
+    if (row < end && row->value.at == 0) {
+        lines->start_end = row->value.bytes;
+        row->header = SIP_HEADER_OTHER; /* it has no name */
+        row->malformed = true;
+        row++;
+    }
+    const uint32_t last = lines->bytes < 16 ? 0 : lines->bytes - 16;
+    const struct sip_row *wide = end; /* behind the last row from which 16 bytes can be loaded */
+    while (wide > row && wide[-1].value.at > last) {
+        wide--;
+    }
+    for (; row < wide; row++) {
+        row_fill(lines, text, row);
+    }
+    for (; row < end; row++) {
+        row_seldom(lines, row);
+    }
 }
-#endif
 
 void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
 {
     assert(bytes <= UINT32_MAX - 64);
     lines->at = at;
     lines->bytes = (uint32_t)bytes;
-    lines->block = (uint32_t)-64;
+    lines->scanned = 0;
+    lines->block = 0;
     lines->line = 0;
-    lines->resume = 0;
-    lines->mask = 0;
     lines->body_at = 0;
     lines->start_end = 0;
     lines->count = 0;
@@ -461,26 +672,37 @@ void sip_lines_start(struct sip_lines *lines, const uint8_t *at, size_t bytes)
     lines->whole = false;
     lines->unended = false;
     lines->cr_lines = false;
+    lines->marks.text = (const char *)at;
+    lines->marks.bytes = lines->bytes < SIP_MARKED_BYTES ? lines->bytes : SIP_MARKED_BYTES;
+    lines->scan = scan_narrow;
+#if SIP_VECTOR_BYTES >= 32
+    if (__builtin_cpu_supports("avx2")) {
+        lines->scan = scan_avx2;
+    }
+#endif
+    lines->scan(lines);
+    lines->mask = bytes == 0 ? 0 : lines->odd[0];
 }
 
 void sip_lines_next(struct sip_lines *lines)
 {
-    bool begins = lines->line == 0;
-
     lines->count = 0;
-#if defined(__SSE2__)
-    if (__builtin_cpu_supports("avx2")) {
-        lines_walk_avx2(lines);
-    } else {
-        lines_walk_sse2(lines);
+    for (;;) {
+        uint32_t first = lines->count;
+        rows_cut(lines);
+        rows_name(lines, first);
+        if (lines->count == SIP_LINES_BATCH) {
+            return;
+        }
+        const uint8_t *line = lines->at + lines->line;
+        if (lines->line > 0 && lines->bytes - lines->line >= 2 && memcmp(line, "\r\n", 2) == 0) {
+            lines->ended = true;
+            lines->whole = true;
+            lines->body_at = lines->line + 2;
+            return;
+        }
+        if (!line_take(lines)) {
+            return;
+        }
     }
-#else
-    lines_walk(lines, mask64_plain);
-#endif
-    if (begins && lines->count > 0) { /* the start line has no name */
-        lines->start_end = lines->rows[0].value_to;
-        lines->rows[0].malformed = true;
-        lines->rows[0].header = SIP_HEADER_OTHER;
-    }
-    rows_fill(lines, begins ? 1 : 0);
 }

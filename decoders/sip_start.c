@@ -55,7 +55,7 @@ enum sip_method sip_method_of(struct slice token)
     }
     enum sip_method guess = method_guess(token.at, token.bytes);
     bool same =
-        guess != SIP_METHOD_OTHER && memcmp(token.at, method_names[guess], token.bytes) == 0;
+        guess != SIP_METHOD_OTHER && sip_equal_words(token.at, method_names[guess], token.bytes);
     return same ? guess : SIP_METHOD_OTHER;
 }
 
@@ -164,8 +164,31 @@ static bool has_shape(const char *from, const char *to)
     return STARTS(from, to, "sip/") && to - from > 4 && sip_is(from[4], SIP_DIGIT);
 }
 
+/* "SIP/2.0 ddd", whatever follows. False says nothing. */
+static inline bool is_usual_response(const char *from, const char *to)
+{
+    return to - from > 10 && memcmp(from, "SIP/2.0 ", 8) == 0 && sip_is(from[8], SIP_DIGIT) &&
+           sip_is(from[9], SIP_DIGIT) && sip_is(from[10], SIP_DIGIT);
+}
+
+/* "METHOD URI SIP/2.0", all of the line. False says nothing. */
+static inline bool is_usual_request(const char *from, const char *to)
+{
+    if (to - from < 12 || memcmp(to - 8, " SIP/2.0", 8) != 0) {
+        return false;
+    }
+    const char *end = from;
+    while (end < to - 8 && sip_is(*end, SIP_TOKEN)) {
+        end++;
+    }
+    return end > from && *end == ' ' && end + 1 < to - 8 && !is_space(end[1]);
+}
+
 bool sip_start_fits(const char *from, const char *to, bool known)
 {
+    if (is_usual_response(from, to) || is_usual_request(from, to)) {
+        return true;
+    }
     to = trim_line(from, to);
     if (STARTS(from, to, "sip/2.0")) {
         const char *code = skip_spaces(from + 7, to);
@@ -200,17 +223,16 @@ static bool may_become(const char *from, const char *to)
  * first run of CRs. */
 static const char *first_line(const char *from, const char *to)
 {
-    const char *end = memchr(from, '\n', (size_t)(to - from));
-    const char *stray = memchr(from, '\r', (size_t)((end == NULL ? to : end) - from));
+    const char *stray = sip_line_end(from, from, to);
+    const char *next = stray;
 
-    if (stray != NULL) {
-        const char *next = stray;
-        while (next < to && *next == '\r') {
-            next++;
-        }
-        return next < to && *next != '\n' ? stray : end == NULL ? to : end;
+    while (next < to && *next == '\r') {
+        next++;
     }
-    return end == NULL ? to : end;
+    if (next < to) {
+        return *next == '\n' ? next : stray;
+    }
+    return to;
 }
 
 /* On a stream that nobody knows a start line alone is not enough: HTTP servers answer with SIP/2.0
@@ -241,6 +263,9 @@ enum reason sip_recognise(const uint8_t *at, size_t bytes, bool stream, bool kno
     }
     if (!known && !sip_is(*from, SIP_TOKEN)) {
         return REASON_SIP_NOT;
+    }
+    if (!stream && is_usual_response(from, to)) {
+        return REASON_NONE;
     }
     const char *end = first_line(from, to);
     if (stream && end == to) {
@@ -363,15 +388,68 @@ static void start_cut(struct sip_message *message, const char *from, const char 
     }
 }
 
-void sip_start_decode(struct sip_message *message, const char *from, const char *to, bool cut)
+/* "SIP/2.0 ddd reason" and "METHOD sip:... SIP/2.0" in the usual form, the whole of the line up to
+ * `to`. False where it is not so; then all that may be written is the URI. */
+static bool start_plain(struct sip_message *message, const struct sip_marks *marks, uint32_t to)
 {
-    const char *end = trim_line(from, to);
+    const char *text = marks->text;
 
+    if (to < 13 || to >= marks->bytes) {
+        return false;
+    }
+    if (memcmp(text, "SIP/2.0 ", 8) == 0) {
+        unsigned first = (unsigned)(uint8_t)text[8] - '0';
+        unsigned second = (unsigned)(uint8_t)text[9] - '0';
+        unsigned third = (unsigned)(uint8_t)text[10] - '0';
+        if (first - 1 > 5 || second > 9 || third > 9 || text[11] != ' ') {
+            return false;
+        }
+        message->flags |= SIP_FLAG_RESPONSE;
+        message->version = (struct part){.at = 0, .bytes = 7};
+        message->status = (uint16_t)(first * 100 + second * 10 + third);
+        message->reason = (struct part){.at = 12, .bytes = to - 12};
+        return true;
+    }
+    uint32_t end = sip_mark_next(marks, 0);
+    enum sip_method method = sip_method_of(slice_of(text, end));
+    if (text[end] != ' ' || method < SIP_METHOD_INVITE || end + 1 >= to - 8 ||
+        memcmp(text + to - 8, " SIP/2.0", 8) != 0 ||
+        !sip_plain_uri(marks, end + 1, to - 8, &message->uri)) {
+        return false;
+    }
+    message->method = (uint8_t)method;
+    message->method_text = (struct part){.at = 0, .bytes = end};
+    message->version = (struct part){.at = to - 7, .bytes = 7};
+    return true;
+}
+
+bool sip_start_fits_plain(const struct sip_marks *marks, uint32_t to)
+{
+    const char *text = marks->text;
+
+    if (to < 13 || to >= marks->bytes) {
+        return false;
+    }
+    if (text[3] == '/') {
+        return is_usual_response(text, text + to);
+    }
+    uint32_t end = sip_mark_next(marks, 0);
+    return end > 0 && end + 1 < to - 8 && text[end] == ' ' && !is_space(text[end + 1]) &&
+           memcmp(text + to - 8, " SIP/2.0", 8) == 0;
+}
+
+void sip_start_decode(struct sip_message *message, const struct sip_marks *marks, const char *from,
+                      const char *to, bool cut)
+{
     if (cut) {
         start_cut(message, from, to);
         return;
     }
-
+    if (start_plain(message, marks, (uint32_t)(to - from))) {
+        return;
+    }
+    const char *end = trim_line(from, to);
+    message->uri = (struct sip_uri){.port = 0};
     if (STARTS(from, end, "sip/")) {
         status_line(message, from, to); /* a reason phrase may end with SP */
         return;

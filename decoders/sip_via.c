@@ -69,19 +69,21 @@ static const char *scan_sent_by(const char *at, const char *to, const char **out
     return at == digits || port > UINT16_MAX ? NULL : at;
 }
 
-/* Broadcast, multicast or no address at all as the place for answers (RFC 4475 section 3.3.10). */
+/* Broadcast, multicast or no address at all as the place for answers (RFC 4475 section 3.3.10):
+ * from 224 on, 0 or IPv6. */
 static bool is_broadcast(const char *from, const char *to)
 {
     struct addr addr;
 
-    if (*from != '2' && *from != '0' && *from != '[') {
+    if (*from != '0' && *from != '[' &&
+        (*from != '2' || to - from < 7 || from[1] < '2' || from[1] > '5')) {
         return false;
     }
     return addr_parse(slice_of(from, (size_t)(to - from)), &addr) &&
            (addr_is_broadcast(&addr) || addr_is_multicast(&addr) || addr_is_unspecified(&addr));
 }
 
-static bool transport_fits(struct slice name, enum sip_transport transport)
+static ALWAYS_INLINE bool transport_fits(struct slice name, enum sip_transport transport)
 {
     switch (transport) {
     case SIP_UDP:
@@ -94,39 +96,43 @@ static bool transport_fits(struct slice name, enum sip_transport transport)
     }
 }
 
+/* One value taken apart. */
 struct via {
+    const char *transport;
+    const char *transport_end;
+    const char *host;
+    const char *host_end;
+    const char *end; /* of host and port; NULL = there is no protocol or no host */
     struct slice branch;
     struct slice received;
     bool has_branch;
     bool has_received;
     bool has_rport; /* with a value */
-    unsigned notes;
+    bool odd;
 };
 
-static void take_parameter(struct sip_message *message, const struct sip_parameter *parameter,
+static void take_parameter(struct sip_message *message, struct slice name, struct slice value,
                            struct via *via)
 {
-    struct slice value = slice_of(parameter->value, parameter->value_bytes);
-    const char *name = parameter->name;
     uint64_t ttl;
 
-    switch (parameter->name_bytes) {
+    switch (name.bytes) {
     case 3:
-        if (SIP_SAME(name, 3, "ttl") && (!sip_number(value, &ttl) || ttl > 255)) {
+        if (SIP_SAME(name.at, 3, "ttl") && (!sip_number(value, &ttl) || ttl > 255)) {
             sip_anomaly(message, ANOMALY_SCALAR_RANGE);
         }
         break;
     case 5:
-        via->has_rport = via->has_rport || (SIP_SAME(name, 5, "rport") && value.bytes > 0);
+        via->has_rport = via->has_rport || (SIP_SAME(name.at, 5, "rport") && value.bytes > 0);
         break;
     case 6:
-        if (SIP_SAME(name, 6, "branch") && !via->has_branch) {
+        if (SIP_SAME(name.at, 6, "branch") && !via->has_branch) {
             via->has_branch = true;
             via->branch = value;
         }
         break;
     case 8:
-        if (SIP_SAME(name, 8, "received")) {
+        if (SIP_SAME(name.at, 8, "received")) {
             via->has_received = true;
             via->received = value;
             if (value.bytes > 0 && *value.at == '[') {
@@ -162,76 +168,184 @@ static void judge_branch(struct sip_message *message, const struct via *via)
     }
 }
 
-/* One value; returns where its comma or the end stands. */
-static const char *scan_value(struct sip_message *message, const char *at, const char *to,
-                              bool topmost, bool *out_odd, bool *out_stamped)
+/* One value, whatever it holds; returns where its comma or the end stands. */
+static __attribute__((noinline)) const char *scan_value(struct sip_message *message, const char *at,
+                                                        const char *to, struct via *via)
 {
-    const char *transport = NULL;
-    const char *host_end = NULL;
-    struct via via = {.notes = 0};
-    const char *transport_end = scan_protocol(at, to, &transport);
+    const char *transport_end = scan_protocol(at, to, &via->transport);
     const char *host = transport_end == NULL ? at : sip_skip_space(transport_end, to);
-    const char *end =
-        transport_end == NULL || host == transport_end ? NULL : scan_sent_by(host, to, &host_end);
-    const char *rest = end;
+    unsigned notes = 0;
 
-    if (end == NULL) {
-        *out_odd = true;
+    via->transport_end = transport_end;
+    via->host = host;
+    via->end = transport_end == NULL || host == transport_end
+                   ? NULL
+                   : scan_sent_by(host, to, &via->host_end);
+    const char *rest = via->end;
+    if (rest == NULL) {
+        via->odd = true;
         for (rest = host; rest < to && *rest != ';' && *rest != ','; rest++) {
         }
-    } else if (is_broadcast(host, host_end)) {
+    } else if (is_broadcast(host, via->host_end)) {
         sip_anomaly(message, ANOMALY_VIA_BROADCAST);
     }
     rest = sip_skip_space(rest, to);
     if (rest < to && *rest != ';' && *rest != ',') {
-        *out_odd = true;
+        via->odd = true;
         while (rest < to && *rest != ';' && *rest != ',') {
             rest++;
         }
     }
     while (rest < to && *rest == ';') {
         struct sip_parameter parameter;
-        rest = sip_parameter_scan(rest, to, &parameter, &via.notes);
-        take_parameter(message, &parameter, &via);
+        rest = sip_parameter_scan(rest, to, &parameter, &notes);
+        take_parameter(message, slice_of(parameter.name, parameter.name_bytes),
+                       slice_of(parameter.value, parameter.value_bytes), via);
     }
-    *out_odd = *out_odd || via.notes != 0;
-    if (!topmost) {
-        return rest;
-    }
-    if (end != NULL) {
-        struct slice name = slice_of(transport, (size_t)(transport_end - transport));
-        message->via_transport = sip_part_of(message->raw, transport, transport_end);
-        message->sent_by = sip_part_of(message->raw, host, end);
+    via->odd = via->odd || notes != 0;
+    return rest;
+}
+
+/* What the topmost value says. */
+static void take_topmost(struct sip_work *work, const struct via *via)
+{
+    struct sip_message *message = work->message;
+    const char *raw = message->raw;
+
+    if (via->end != NULL) {
+        struct slice name = slice_of(via->transport, (size_t)(via->transport_end - via->transport));
+        message->via_transport = sip_part_of(raw, via->transport, via->transport_end);
+        message->sent_by = sip_part_of(raw, via->host, via->end);
         if (!transport_fits(name, (enum sip_transport)message->transport)) {
             sip_anomaly(message, ANOMALY_VIA_TRANSPORT_MISMATCH);
         }
     }
-    if (via.has_received) {
+    if (via->has_received) {
         message->via_received =
-            sip_part_of(message->raw, via.received.at, via.received.at + via.received.bytes);
+            sip_part_of(raw, via->received.at, via->received.at + via->received.bytes);
     }
-    judge_branch(message, &via);
-    *out_stamped = via.has_received || via.has_rport;
-    return rest;
+    judge_branch(message, via);
+    work->via_stamped = via->has_received || via->has_rport;
 }
 
-void sip_via_check(struct sip_work *work, struct slice value, bool topmost)
+static bool may_be_broadcast(const char *host)
+{
+    return *host == '0' || (*host == '2' && host[1] >= '2' && host[1] <= '5');
+}
+
+/* The parameters from `at` to `to`: those that are needed. False where one could be odd. */
+static ALWAYS_INLINE bool plain_parameters(const struct sip_marks *marks, uint32_t at, uint32_t to,
+                                           struct part *out_branch, struct part *out_received,
+                                           bool *out_stamped)
+{
+    const char *text = marks->text;
+
+    while (at < to) {
+        struct sip_plain_parameter parameter;
+        if (!sip_plain_parameter(marks, &at, to, &parameter)) {
+            return false;
+        }
+        const char *name = text + parameter.name.at;
+        struct part value = parameter.value;
+        if (parameter.name.bytes == 6 && SIP_SAME(name, 6, "branch")) {
+            if (out_branch->at == 0) {
+                *out_branch = value;
+            }
+        } else if (parameter.name.bytes == 5 && SIP_SAME(name, 5, "rport")) {
+            *out_stamped = *out_stamped || value.bytes > 0;
+        } else if (parameter.name.bytes == 8 && SIP_SAME(name, 8, "received")) {
+            if (value.bytes == 0 || text[value.at] == '[') {
+                return false;
+            }
+            *out_received = value;
+            *out_stamped = true;
+        } else if (parameter.name.bytes == 3) {
+            return false; /* a ttl has a range */
+        }
+    }
+    return true;
+}
+
+/* The usual form, one value that fills the line: SIP/2.0/UDP host[:port];branch=z9hG4bK..., from
+ * mark to mark. False: to be scanned, and nothing is written. */
+static bool via_plain(struct sip_work *work, uint32_t at, uint32_t to, bool topmost)
+{
+    const struct sip_marks *marks = work->marks;
+    struct sip_message *message = work->message;
+    const char *text = marks->text;
+    struct part branch = {.at = 0};
+    struct part received = {.at = 0};
+    bool stamped = false;
+
+    if (to >= marks->bytes || to - at < 14 || memcmp(text + at, "SIP/2.0/", 8) != 0) {
+        return false;
+    }
+    uint32_t transport = at + 8;
+    uint32_t space = sip_mark_next(marks, transport);
+    uint32_t host = space + 1;
+    if (space == transport || space >= to || text[space] != ' ' || may_be_broadcast(text + host)) {
+        return false;
+    }
+    uint32_t end = sip_mark_next(marks, host);
+    if (end == host) {
+        return false;
+    }
+    if (text[end] == ':') {
+        uint16_t port;
+        end = sip_plain_port(marks, end, &port);
+        if (end == 0) {
+            return false;
+        }
+    }
+    if (!plain_parameters(marks, end, to, &branch, &received, &stamped)) {
+        return false;
+    }
+    if (topmost) {
+        struct slice name = slice_of(text + transport, space - transport);
+        if (branch.bytes < 8 || !SIP_SAME(text + branch.at, 7, "z9hg4bk") ||
+            !transport_fits(name, (enum sip_transport)message->transport)) {
+            return false;
+        }
+        message->via_transport = (struct part){.at = transport, .bytes = space - transport};
+        message->sent_by = (struct part){.at = host, .bytes = end - host};
+        message->branch = branch;
+        message->via_received = received;
+        message->flags |= SIP_FLAG_COOKIE;
+        work->via_stamped = stamped;
+    }
+    message->vias = message->vias < UINT16_MAX ? message->vias + 1 : message->vias;
+    return true;
+}
+
+static __attribute__((noinline)) void via_judge(struct sip_work *work, struct slice value,
+                                                bool topmost)
 {
     struct sip_message *message = work->message;
     const char *at = value.at;
     const char *to = value.at + value.bytes;
 
     do {
-        bool odd = false;
-        at = sip_skip_space(at, to);
-        at = scan_value(message, at, to, topmost, &odd, &work->via_stamped);
+        struct via via = {.odd = false};
+        at = scan_value(message, sip_skip_space(at, to), to, &via);
         message->vias = message->vias < UINT16_MAX ? message->vias + 1 : message->vias;
-        if (odd && topmost) {
+        if (topmost) {
+            take_topmost(work, &via);
+        }
+        if (via.odd && topmost) {
             sip_anomaly(message, ANOMALY_VIA_MALFORMED);
             work->via_odd = true;
-        } else if (odd && !work->via_odd) {
+        } else if (via.odd && !work->via_odd) {
             sip_anomaly(message, ANOMALY_HEADER_VALUE_MALFORMED);
         }
         topmost = false;
     } while (at++ < to);
+}
+
+void sip_via_check(struct sip_work *work, struct slice value, bool topmost)
+{
+    uint32_t at = (uint32_t)(value.at - work->raw);
+
+    if (!via_plain(work, at, at + (uint32_t)value.bytes, topmost)) {
+        via_judge(work, value, topmost);
+    }
 }

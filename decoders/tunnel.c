@@ -475,9 +475,9 @@ static const struct tunnel_row {
     uint16_t port;
     tunnel_opener *open;
 } tunnel_rows[] = {
-    {1701, tunnel_l2tp},   {2152, tunnel_gtp},       {3544, tunnel_teredo},
-    {4789, tunnel_vxlan},  {4790, tunnel_vxlan_gpe}, {5247, tunnel_capwap},
-    {6081, tunnel_geneve}, {8472, tunnel_vxlan},     {37008, tunnel_tzsp},
+#define TUNNEL_ROW(port, name) {port, tunnel_##name},
+    TUNNEL_PORTS(TUNNEL_ROW)
+#undef TUNNEL_ROW
 };
 
 enum { TUNNEL_ROWS = sizeof tunnel_rows / sizeof tunnel_rows[0] };
@@ -490,11 +490,6 @@ static tunnel_opener *tunnel_opener_of(uint16_t port)
         }
     }
     return NULL;
-}
-
-bool tunnel_port_is_listed(uint16_t port)
-{
-    return tunnel_opener_of(port) != NULL;
 }
 
 /* How many packets of the way were longer than what holds them. */

@@ -75,6 +75,9 @@ struct detector {
     uint8_t stage;
     enum key_kind key;
     uint32_t wants; /* FACT_BIT(...) | ... */
+    /* 1 << enum fact_call_event: the only ones of CALL facts that it could heed; 0 = any. It spares
+     * making the others; heeds() decides all the same. */
+    uint8_t call_events;
     uint16_t lane_bytes; /* of its zeroed lane, <= DETECTOR_LANE_BYTES; 0 = none */
     uint16_t conf_bytes; /* of its configuration struct, which options describe */
     uint32_t slab_bytes; /* of one slab cell; its lane begins with a uint32_t handle. 0 = no slab */
@@ -82,8 +85,13 @@ struct detector {
     const struct option *options; /* "enabled" is added by the frame */
     bool off_by_default;
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
-     * all that it wants. */
+     * all that it wants. Transactions and incidents come whole; of other facts it may look at
+     * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
+     * suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
+    /* This fact alone says enough of its key to give it an entry while forged sources crowd the
+     * table. NULL = none does. */
+    bool (*marks)(const void *conf, const struct fact *fact);
     /* `lane` (and `cell`, where it has a slab: NULL when the slab is used up) belong to the fact's
      * key. */
     void (*on_fact)(struct detector_context *context, void *lane, void *cell, const void *conf,
@@ -104,6 +112,8 @@ void confidence_start(struct confidence *confidence, uint8_t base, const char *w
 void confidence_add(struct confidence *confidence, int points, const char *why);
 /* The points that any detector can give: two-way proof, honest accounts behind the source. */
 void confidence_source(struct confidence *confidence, const struct fact_party *source);
+/* - 15 while the sensor does not hear all that there is: the frame's, for every finding. */
+void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy);
 /* + 10 from three times the threshold on. */
 void confidence_margin(struct confidence *confidence, uint64_t observed, uint64_t threshold);
 

@@ -15,12 +15,11 @@
  * That a server answers for users that exist and for others differently is what makes asking
  * worthwhile: only when both answers were seen, users are confirmed. A server that challenges every
  * name tells nothing. */
-#include "detectors/detector.h"
+#include "detectors/frame/limit.h"
+#include "detectors/frame/phone.h"
 
 enum { USERS_MAX = 64, FOUND_MAX = 4, FOUND_BYTES = 24, RUN_MARK = 8, ASKS_MAX = 2 };
 enum { EXISTS = 1, MISSING = 2, INNOCENT = 4, SUCCEEDED = 8 };
-#define HOLD_MS (35U * 60U * 1000U) /* phones come back within 30 min (RFC 5626 section 4.5) */
-#define DAY_MS (24U * 3600U * 1000U)
 
 struct conf {
     uint64_t users;
@@ -46,11 +45,7 @@ struct lane {
 };
 
 struct user {
-    uint32_t hash;
-    uint32_t asked_ms;
-    uint32_t first_ms;
-    uint32_t call_id;
-    uint32_t cseq;
+    struct phone phone;
     uint16_t port;
     uint8_t asks;
     uint8_t flags;
@@ -93,43 +88,6 @@ static bool enumeration_heeds(const struct fact *fact)
            !asked->client.is_server && asked->client.good_accounts == 0;
 }
 
-static struct user *find(struct cell *cell, uint32_t hash)
-{
-    for (uint32_t i = 0; i < cell->used; i++) {
-        if (cell->users[i].hash == hash) {
-            return &cell->users[i];
-        }
-    }
-    return NULL;
-}
-
-static struct user *place(struct cell *cell, uint32_t now_ms)
-{
-    struct user *oldest = &cell->users[0];
-
-    if (cell->used < USERS_MAX) {
-        return &cell->users[cell->used++];
-    }
-    for (uint32_t i = 1; i < USERS_MAX; i++) {
-        if (now_ms - cell->users[i].asked_ms > now_ms - oldest->asked_ms) {
-            oldest = &cell->users[i];
-        }
-    }
-    return oldest;
-}
-
-/* One Call-ID for one user: that of a phone. Tools that use one for a whole run share it between
- * users. */
-static bool owns_call_id(const struct cell *cell, const struct user *user)
-{
-    for (uint32_t i = 0; i < cell->used; i++) {
-        if (&cell->users[i] != user && cell->users[i].call_id == user->call_id) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* The call reached someone, or nobody was at home: nobody asks like this to learn names. */
 static bool is_reached(uint16_t status)
 {
@@ -160,17 +118,16 @@ static uint8_t outcome_of(const struct fact_transaction *asked)
 static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns,
                              uint16_t port, bool held)
 {
-    uint64_t window_ms = window_ns / NS_PER_MS;
     struct tally tally = {0};
 
     for (uint32_t i = 0; i < cell->used; i++) {
         const struct user *user = &cell->users[i];
-        uint32_t age_ms = now_ms - user->asked_ms;
-        if (age_ms >= window_ms || age_ms >= DAY_MS) {
+        uint32_t age_ms = remembered_age_ms(&user->phone.is, now_ms);
+        if (!remembered_within(&user->phone.is, now_ms, window_ns, NS_PER_DAY)) {
             continue;
         }
         tally.succeeded += (user->flags & SUCCEEDED) != 0;
-        if ((user->flags & INNOCENT) != 0 || (held && now_ms - user->first_ms < HOLD_MS)) {
+        if ((user->flags & INNOCENT) != 0 || (held && age_ms < PHONE_BACK_MS)) {
             continue;
         }
         tally.users++;
@@ -178,8 +135,7 @@ static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t 
         tally.missing += (user->flags & MISSING) != 0;
         tally.rarely += user->asks <= ASKS_MAX;
         tally.same_port += user->port == port;
-        uint32_t first_age_ms = now_ms - user->first_ms;
-        tally.oldest_ms = first_age_ms > tally.oldest_ms ? first_age_ms : tally.oldest_ms;
+        tally.oldest_ms = remembered_older(age_ms, tally.oldest_ms);
     }
     return tally;
 }
@@ -213,32 +169,32 @@ static bool note(struct detector_context *context, struct cell *cell, const stru
                  uint64_t window_ns)
 {
     const struct fact_transaction *asked = &fact->is.transaction;
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t now_ms = remembered_ms(fact->time_ns);
     uint32_t call_id = (uint32_t)asked->call_id_hash;
     uint32_t hash = (uint32_t)hash_slice(detector_hash_key(context), asked->target_user);
-    struct user *user = find(cell, hash);
+    struct user *user = remembered_find(cell->users, cell->used, sizeof *user, hash);
     uint8_t outcome = outcome_of(asked);
     if (asked->method == FACT_METHOD_OPTIONS) {
         /* Most servers answer OPTIONS whatever the user: 200 tells only where 404 is said too. */
         cell->options_differ |= (outcome & MISSING) != 0;
         outcome = cell->options_differ != 0 ? outcome : 0;
     }
-    bool fresh = user == NULL || now_ms - user->asked_ms >= window_ns / NS_PER_MS;
+    bool fresh = user == NULL || now_ms - user->phone.is.last_ms >= window_ns / NS_PER_MS;
 
     if (user == NULL) {
-        user = place(cell, now_ms);
-        *user = (struct user){.hash = hash, .first_ms = now_ms, .call_id = call_id};
+        user = remembered_place(cell->users, &cell->used, USERS_MAX, sizeof *user, now_ms);
+        *user = (struct user){.phone.is = {.hash = hash, .first_ms = now_ms}};
         note_run(cell, asked->target_user);
-    } else if (!asked->has_credentials && user->call_id == call_id && asked->cseq > user->cseq &&
-               owns_call_id(cell, user)) {
+    } else if (!asked->has_credentials && phone_is_back(cell->users, cell->used, sizeof *user,
+                                                        &user->phone, call_id, asked->cseq)) {
         outcome |= INNOCENT;
     }
     if ((outcome & EXISTS) != 0 && (user->flags & EXISTS) == 0) {
         note_found(cell, asked->target_user);
     }
-    user->asked_ms = now_ms;
-    user->call_id = call_id;
-    user->cseq = asked->cseq;
+    user->phone.is.last_ms = now_ms;
+    user->phone.call_id = call_id;
+    user->phone.cseq = asked->cseq;
     user->port = asked->client.endpoint.port;
     user->asks = user->asks < UINT8_MAX ? (uint8_t)(user->asks + 1) : user->asks;
     user->flags |= outcome;
@@ -290,35 +246,23 @@ static void say(struct detector_context *context, const struct cell *cell,
 static void judge(struct detector_context *context, const struct cell *cell,
                   const struct conf *conf, const struct fact *fact)
 {
-    const struct {
-        uint64_t window_ns;
-        uint64_t threshold;
-    } windows[] = {{conf->window_ns, conf->users},
-                   {NS_PER_HOUR, conf->users_hour},
-                   {NS_PER_DAY, conf->users_day}};
+    const struct limit limits[LIMITS] = {{conf->window_ns, conf->users},
+                                         {NS_PER_HOUR, conf->users_hour},
+                                         {NS_PER_DAY, conf->users_day}};
     uint16_t port = fact->is.transaction.client.endpoint.port;
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t now_ms = remembered_ms(fact->time_ns);
 
-    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
-        struct tally tally = tally_of(cell, now_ms, windows[i].window_ns, port, false);
-        if (tally.users >= windows[i].threshold && tally.same_port * 5 <= tally.users) {
-            tally = tally_of(cell, now_ms, windows[i].window_ns, port, true);
+    for (size_t i = 0; i < LIMITS; i++) {
+        struct tally tally = tally_of(cell, now_ms, limits[i].window_ns, port, false);
+        if (tally.users >= limits[i].threshold && tally.same_port * 5 <= tally.users) {
+            tally = tally_of(cell, now_ms, limits[i].window_ns, port, true);
         }
-        if (tally.users < windows[i].threshold || tally.rarely * 10 < tally.users * 7 ||
+        if (tally.users < limits[i].threshold || tally.rarely * 10 < tally.users * 7 ||
             tally.succeeded * 5 > tally.users + tally.succeeded) {
             continue;
         }
-        struct finding finding = {.stage = 2,
-                                  .proven_needed = true,
-                                  .count = tally.users,
-                                  .observed = tally.users,
-                                  .threshold = windows[i].threshold,
-                                  .window_ns = windows[i].window_ns,
-                                  .unit = "users",
-                                  .span_ns = tally.oldest_ms * NS_PER_MS};
-        if (finding.span_ns > finding.window_ns) {
-            finding.span_ns = finding.window_ns;
-        }
+        struct finding finding = {.stage = 2, .proven_needed = true};
+        limit_tell(&limits[i], tally.users, tally.oldest_ms, "users", &finding);
         say(context, cell, &tally, fact, &finding);
         return;
     }

@@ -49,7 +49,8 @@ enum fact_method {
 
 enum fact_side { FACT_OWN, FACT_FOREIGN, FACT_SIDE_UNKNOWN };
 
-/* What is known of an address (by state, from the past). */
+/* What is known of an address (by state, from the past). Of the far end of an answer, a transaction,
+ * a registration, a call and a flow only `is_server` is told, where the fact itself says it. */
 struct fact_party {
     struct endpoint endpoint;
     bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
@@ -57,7 +58,7 @@ struct fact_party {
     uint8_t side; /* enum fact_side */
     uint16_t zone; /* 0 = none declared */
     uint16_t good_accounts; /* accounts with past success from this address; saturating */
-    uint16_t site_good_accounts; /* the same for its /24 or /48 */
+    uint16_t site_good_accounts; /* the same for its /24 or /48; of failed logins only */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
@@ -80,6 +81,8 @@ struct fact_message {
     uint32_t max_forwards; /* UINT32_MAX = absent */
     uint32_t expires; /* UINT32_MAX = absent */
     struct slice call_id;
+    struct slice user_agent;
+    /* of a request only: an answer repeats them */
     struct slice uri_user;
     struct slice uri_host;
     struct slice from_user;
@@ -89,7 +92,6 @@ struct fact_message {
     struct slice to_user;
     struct slice to_host;
     struct slice to_display;
-    struct slice user_agent;
     struct slice branch;
     struct slice via_parameters; /* the topmost Via's text behind sent-by */
 };
@@ -160,7 +162,8 @@ struct fact_call {
     struct fact_party callee; /* who it went to */
     uint8_t event; /* enum fact_call_event */
     bool has_credentials;
-    bool caller_registered; /* the From account has a binding from this address */
+    /* the From account has a binding from this address; told when it starts */
+    bool caller_registered;
     bool ended_by_caller;
     uint16_t status;
     uint64_t started_ns;
@@ -220,6 +223,7 @@ struct fact_flow {
 struct fact_second {
     uint64_t second;
     bool one_way_capture; /* requests without answers, or answers without requests, all over */
+    bool lossy_capture; /* more than 0.5 % of messages or frames did not reach us whole */
 };
 
 /* An incident opened, rose or closed: how detectors hear of each other. */

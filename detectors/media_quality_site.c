@@ -226,6 +226,7 @@ const struct detector detector_media_quality_site = {
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(INCIDENT) | FACT_BIT(CALL),
+    .call_events = 1 << FACT_CALL_ANSWERED | 1 << FACT_CALL_ENDED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -11,13 +11,11 @@
  * Accounts that are tried from an address or port each of their own are phones or a spread attack;
  * nothing tells them apart at the first try. They are told with severity 1 until 35 minutes have
  * passed: what no phone has come back for by then counts. */
-#include "detectors/detector.h"
+#include "detectors/frame/limit.h"
+#include "detectors/frame/phone.h"
 
 enum { ACCOUNTS_MAX = 64, TRIES_MAX = 3, NAMES_MAX = 16, NAME_BYTES = 48 };
-#define WINDOW_DAY_NS NS_PER_DAY
 #define WINDOW_WEEK_NS (7 * NS_PER_DAY)
-#define HOLD_MS (35U * 60U * 1000U) /* phones come back within 30 min (RFC 5626 section 4.5) */
-#define WEEK_MS (7U * 24U * 3600U * 1000U)
 
 struct conf {
     uint64_t accounts;
@@ -43,14 +41,10 @@ struct lane {
 };
 
 struct tried {
-    uint32_t hash;
-    uint32_t tried_ms;
-    uint32_t first_ms;
-    uint32_t call_id;
-    uint32_t cseq;
+    struct phone phone;
     uint32_t endpoint;
     uint16_t tries;
-    bool phone;
+    bool is_phone;
     uint8_t name; /* + 1 into names; 0 = none */
 };
 
@@ -75,31 +69,6 @@ static bool password_spray_heeds(const struct fact *fact)
     return try->auth_failure && !fact->forced && !try->device_known && try->account.bytes > 0;
 }
 
-static struct tried *find(struct cell *cell, uint32_t hash)
-{
-    for (uint32_t i = 0; i < cell->used; i++) {
-        if (cell->tried[i].hash == hash) {
-            return &cell->tried[i];
-        }
-    }
-    return NULL;
-}
-
-static struct tried *place(struct cell *cell, uint32_t now_ms)
-{
-    struct tried *oldest = &cell->tried[0];
-
-    if (cell->used < ACCOUNTS_MAX) {
-        return &cell->tried[cell->used++];
-    }
-    for (uint32_t i = 1; i < ACCOUNTS_MAX; i++) {
-        if (now_ms - cell->tried[i].tried_ms > now_ms - oldest->tried_ms) {
-            oldest = &cell->tried[i];
-        }
-    }
-    return oldest;
-}
-
 static uint8_t keep_name(struct cell *cell, uint8_t name, struct slice account)
 {
     if (name == 0) {
@@ -114,58 +83,48 @@ static uint8_t keep_name(struct cell *cell, uint8_t name, struct slice account)
     return name;
 }
 
-static bool owns_call_id(const struct cell *cell, const struct tried *tried)
-{
-    for (uint32_t i = 0; i < cell->used; i++) {
-        if (&cell->tried[i] != tried && cell->tried[i].call_id == tried->call_id) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static void note(struct detector_context *context, struct cell *cell, const struct fact *fact,
                  uint64_t window_ns)
 {
     const struct fact_transaction *try = &fact->is.transaction;
     struct hash_key key = detector_hash_key(context);
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t now_ms = remembered_ms(fact->time_ns);
     uint32_t call_id = (uint32_t)try->call_id_hash;
     uint32_t hash = (uint32_t)hash_slice(key, try->account);
-    struct tried *tried = find(cell, hash);
+    struct tried *tried = remembered_find(cell->tried, cell->used, sizeof *tried, hash);
 
     if (tried == NULL) {
-        tried = place(cell, now_ms);
+        tried = remembered_place(cell->tried, &cell->used, ACCOUNTS_MAX, sizeof *tried, now_ms);
         uint8_t name = keep_name(cell, tried->name, try->account);
-        *tried = (struct tried){.hash = hash, .first_ms = now_ms, .call_id = call_id, .name = name};
-    } else if (tried->call_id == call_id && try->cseq > tried->cseq && owns_call_id(cell, tried)) {
-        tried->phone = true;
-    } else if (now_ms - tried->tried_ms >= window_ns / NS_PER_MS) {
+        *tried = (struct tried){.phone.is = {.hash = hash, .first_ms = now_ms}, .name = name};
+    } else if (phone_is_back(cell->tried, cell->used, sizeof *tried, &tried->phone, call_id,
+                             try->cseq)) {
+        tried->is_phone = true;
+    } else if (now_ms - tried->phone.is.last_ms >= window_ns / NS_PER_MS) {
         tried->tries = 0; /* three tries a window */
     }
-    tried->tried_ms = now_ms;
-    tried->call_id = call_id;
-    tried->cseq = try->cseq;
+    tried->phone.is.last_ms = now_ms;
+    tried->phone.call_id = call_id;
+    tried->phone.cseq = try->cseq;
     tried->endpoint = (uint32_t)hash_endpoint(key, &try->client.endpoint);
     tried->tries = tried->tries < UINT16_MAX ? (uint16_t)(tried->tries + 1) : tried->tries;
 }
 
-static bool counts(const struct tried *tried, uint32_t now_ms, uint64_t window_ms)
+static bool counts(const struct tried *tried, uint32_t now_ms, uint64_t window_ns)
 {
-    uint32_t age_ms = now_ms - tried->tried_ms;
-
-    return age_ms < window_ms && age_ms < WEEK_MS && tried->tries <= TRIES_MAX && !tried->phone;
+    return remembered_within(&tried->phone.is, now_ms, window_ns, WINDOW_WEEK_NS) &&
+           tried->tries <= TRIES_MAX && !tried->is_phone;
 }
 
 static bool is_lonely(const struct cell *cell, const struct tried *tried, uint32_t now_ms,
-                      uint64_t window_ms)
+                      uint64_t window_ns)
 {
-    if (now_ms - tried->first_ms >= HOLD_MS) {
+    if (remembered_age_ms(&tried->phone.is, now_ms) >= PHONE_BACK_MS) {
         return false;
     }
     for (uint32_t i = 0; i < cell->used; i++) {
         if (&cell->tried[i] != tried && cell->tried[i].endpoint == tried->endpoint &&
-            counts(&cell->tried[i], now_ms, window_ms)) {
+            counts(&cell->tried[i], now_ms, window_ns)) {
             return false;
         }
     }
@@ -175,19 +134,18 @@ static bool is_lonely(const struct cell *cell, const struct tried *tried, uint32
 static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns,
                              uint64_t threshold)
 {
-    uint64_t window_ms = window_ns / NS_PER_MS;
     struct tally tally = {0};
 
     for (uint32_t i = 0; i < cell->used; i++) {
-        if (counts(&cell->tried[i], now_ms, window_ms)) {
-            uint32_t age_ms = now_ms - cell->tried[i].first_ms;
-            tally.oldest_ms = age_ms > tally.oldest_ms ? age_ms : tally.oldest_ms;
+        if (counts(&cell->tried[i], now_ms, window_ns)) {
+            tally.oldest_ms = remembered_older(remembered_age_ms(&cell->tried[i].phone.is, now_ms),
+                                               tally.oldest_ms);
             tally.accounts++;
         }
     }
     for (uint32_t i = 0; tally.accounts >= threshold && i < cell->used; i++) {
-        tally.lonely += counts(&cell->tried[i], now_ms, window_ms) &&
-                        is_lonely(cell, &cell->tried[i], now_ms, window_ms);
+        tally.lonely += counts(&cell->tried[i], now_ms, window_ns) &&
+                        is_lonely(cell, &cell->tried[i], now_ms, window_ns);
     }
     return tally;
 }
@@ -198,7 +156,7 @@ static uint32_t names_of(const struct cell *cell, uint32_t now_ms, uint64_t wind
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < cell->used && count < NAMES_MAX; i++) {
-        if (cell->tried[i].name != 0 && counts(&cell->tried[i], now_ms, window_ns / NS_PER_MS)) {
+        if (cell->tried[i].name != 0 && counts(&cell->tried[i], now_ms, window_ns)) {
             names[count++] = slice_of_string(cell->names[cell->tried[i].name - 1]);
         }
     }
@@ -232,7 +190,7 @@ static void say(struct detector_context *context, const struct cell *cell,
     finding->detail = text_slice(&detail);
     finding->account = try->account;
     finding->account_count =
-        names_of(cell, (uint32_t)(fact->time_ns / NS_PER_MS), finding->window_ns, names);
+        names_of(cell, remembered_ms(fact->time_ns), finding->window_ns, names);
     finding->accounts = names;
     detector_raise(context, finding);
 }
@@ -240,31 +198,19 @@ static void say(struct detector_context *context, const struct cell *cell,
 static void judge(struct detector_context *context, const struct cell *cell,
                   const struct conf *conf, const struct fact *fact)
 {
-    const struct {
-        uint64_t window_ns;
-        uint64_t threshold;
-    } windows[] = {{conf->window_ns, conf->accounts},
-                   {WINDOW_DAY_NS, conf->accounts_day},
-                   {WINDOW_WEEK_NS, conf->accounts_week}};
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    const struct limit limits[LIMITS] = {{conf->window_ns, conf->accounts},
+                                         {NS_PER_DAY, conf->accounts_day},
+                                         {WINDOW_WEEK_NS, conf->accounts_week}};
+    uint32_t now_ms = remembered_ms(fact->time_ns);
     uint32_t good = fact->is.transaction.client.site_good_accounts;
 
-    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
-        struct tally tally = tally_of(cell, now_ms, windows[i].window_ns, windows[i].threshold);
-        if (tally.accounts < windows[i].threshold || good * 5 >= good + tally.accounts) {
+    for (size_t i = 0; i < LIMITS; i++) {
+        struct tally tally = tally_of(cell, now_ms, limits[i].window_ns, limits[i].threshold);
+        if (tally.accounts < limits[i].threshold || good * 5 >= good + tally.accounts) {
             continue;
         }
-        struct finding finding = {.stage = 3,
-                                  .proven_needed = true,
-                                  .count = tally.accounts,
-                                  .observed = tally.accounts,
-                                  .threshold = windows[i].threshold,
-                                  .window_ns = windows[i].window_ns,
-                                  .unit = "accounts",
-                                  .span_ns = tally.oldest_ms * NS_PER_MS};
-        if (finding.span_ns > finding.window_ns) {
-            finding.span_ns = finding.window_ns;
-        }
+        struct finding finding = {.stage = 3, .proven_needed = true};
+        limit_tell(&limits[i], tally.accounts, tally.oldest_ms, "accounts", &finding);
         say(context, cell, &tally, fact, &finding);
         return;
     }

@@ -14,15 +14,20 @@
  * comes back. A proxy that calls phones of which some are switched off is a server itself: silence
  * of most of them is needed to name it.
  *
- * Limits: without zones no address is known to be dark, so none counts three times; TCP connections
- * that are refused are not heard of. */
-#include "detectors/detector.h"
+ * Who asks an address that was never in use looks for something: addresses in the networks that the
+ * operator calls dark count three times, and each is a failed first contact at once. One that
+ * answers after all is not dark.
+ *
+ * Limits: what is dark is only known from the option. An address that was silent so far may be one
+ * that the capture has not come to yet; learning it would make every first minute a scan. TCP
+ * connections that are refused are not heard of. */
+#include "detectors/frame/limit.h"
+#include "detectors/frame/remembered.h"
 
-enum { TARGETS_MAX = 40, WALK_LIMIT = 4 };
-enum { ANSWERED = 1, FAILED = 2, AGAIN = 4, ASKED = 8 };
+enum { TARGETS_MAX = 40, WALK_LIMIT = 4, DARK_WEIGHT = 3 };
+enum { ANSWERED = 1, FAILED = 2, AGAIN = 4, ASKED = 8, DARK = 16 };
 #define SETTLE_MS 1000U /* an answer that takes longer is missing */
 #define ROUND_MS (10U * 60U * 1000U) /* a monitor is back by then */
-#define DAY_MS (24U * 3600U * 1000U)
 
 struct conf {
     uint64_t targets;
@@ -30,6 +35,7 @@ struct conf {
     uint64_t targets_hour;
     uint64_t targets_day;
     uint64_t sources;
+    struct option_networks dark;
 };
 
 /* clang-format off */
@@ -38,6 +44,7 @@ static const struct option options[] = {
     OPTION("window", DURATION_NS, conf, window_ns, "1s", "60s", "1h", "length of the fast window"),
     OPTION("targets_hour", COUNT, conf, targets_hour, "2", "12", "40", "endpoints asked within an hour that make a scan"),
     OPTION("targets_day", COUNT, conf, targets_day, "2", "20", "40", "endpoints asked within a day that make a scan"),
+    OPTION("dark", NETWORKS, conf, dark, NULL, "", NULL, "networks of ours that nobody uses: an endpoint in them counts three times"),
     OPTION_TABLE_SIZE("sources", COUNT, conf, sources, "64", "65536", "1M", "sources whose targets are remembered"),
     {.kind = OPTION_END},
 };
@@ -48,9 +55,7 @@ struct lane {
 };
 
 struct target {
-    uint32_t hash;
-    uint32_t asked_ms;
-    uint32_t first_ms;
+    struct remembered is;
     uint32_t flags;
 };
 
@@ -59,13 +64,15 @@ struct cell {
     uint32_t used;
     uint32_t walk; /* failed first contacts minus answered ones, never below 0 */
     uint32_t raised; /* severity that was raised in this life of the cell */
-    uint32_t padding;
+    uint32_t darks; /* dark targets that were ever among them */
     struct target targets[TARGETS_MAX];
 };
 
 /* What lies within one window. */
 struct tally {
     uint32_t targets;
+    uint32_t weight; /* the same, dark ones thrice */
+    uint32_t dark;
     uint32_t answered;
     uint32_t silent; /* no answer, and time enough for one */
     uint32_t again;
@@ -88,53 +95,42 @@ static bool scan_heeds(const struct fact *fact)
            !addr_is_broadcast(&message->server.endpoint.addr);
 }
 
-static struct target *find(struct cell *cell, uint32_t hash)
+static const struct fact_party *source_of(const struct fact *fact)
 {
-    for (uint32_t i = 0; i < cell->used; i++) {
-        if (cell->targets[i].hash == hash) {
-            return &cell->targets[i];
-        }
-    }
-    return NULL;
+    return fact->kind == FACT_MESSAGE ? &fact->is.message.client : &fact->is.transaction.client;
 }
 
-/* A free place, or that of the one asked longest ago. */
-static struct target *place(struct cell *cell, uint32_t now_ms)
+static const struct fact_party *server_of(const struct fact *fact)
 {
-    struct target *oldest = &cell->targets[0];
+    return fact->kind == FACT_MESSAGE ? &fact->is.message.server : &fact->is.transaction.server;
+}
 
-    if (cell->used < TARGETS_MAX) {
-        return &cell->targets[cell->used++];
-    }
-    for (uint32_t i = 1; i < TARGETS_MAX; i++) {
-        if (now_ms - cell->targets[i].asked_ms > now_ms - oldest->asked_ms) {
-            oldest = &cell->targets[i];
-        }
-    }
-    return oldest;
+static struct target *find(struct cell *cell, uint32_t hash)
+{
+    return remembered_find(cell->targets, cell->used, sizeof cell->targets[0], hash);
 }
 
 static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns)
 {
-    uint64_t window_ms = window_ns / NS_PER_MS;
     struct tally tally = {0};
 
     for (uint32_t i = 0; i < cell->used; i++) {
         const struct target *target = &cell->targets[i];
-        uint32_t age_ms = now_ms - target->asked_ms;
-        if (age_ms >= window_ms || age_ms >= DAY_MS) {
+        uint32_t age_ms = remembered_age_ms(&target->is, now_ms);
+        if (!remembered_within(&target->is, now_ms, window_ns, NS_PER_DAY)) {
             continue;
         }
         tally.targets++;
+        tally.dark += (target->flags & DARK) != 0;
         if ((target->flags & ANSWERED) != 0) {
             tally.answered++;
-        } else if ((target->flags & FAILED) != 0 || now_ms - target->first_ms >= SETTLE_MS) {
+        } else if ((target->flags & FAILED) != 0 || age_ms >= SETTLE_MS) {
             tally.silent++;
         }
         tally.again += (target->flags & AGAIN) != 0;
-        uint32_t first_age_ms = now_ms - target->first_ms;
-        tally.oldest_ms = first_age_ms > tally.oldest_ms ? first_age_ms : tally.oldest_ms;
+        tally.oldest_ms = remembered_older(age_ms, tally.oldest_ms);
     }
+    tally.weight = tally.targets + tally.dark * (DARK_WEIGHT - 1);
     return tally;
 }
 
@@ -154,15 +150,11 @@ static uint8_t severity_of(const struct tally *tally, const struct fact_party *s
 static void say(struct detector_context *context, const struct fact *fact, struct cell *cell,
                 const struct tally *tally, struct finding *finding)
 {
-    char buffer[160];
+    char buffer[192];
     struct text detail = text_into(buffer, sizeof buffer);
-    const struct fact_party *source =
-        fact->kind == FACT_MESSAGE ? &fact->is.message.client : &fact->is.transaction.client;
-    const struct fact_party *server =
-        fact->kind == FACT_MESSAGE ? &fact->is.message.server : &fact->is.transaction.server;
 
     confidence_start(&finding->confidence, 40, "condition met");
-    confidence_source(&finding->confidence, source);
+    confidence_source(&finding->confidence, source_of(fact));
     if (detector_recent(context, "scanner-fingerprint", fact, NS_PER_DAY)) {
         confidence_add(&finding->confidence, 15, "bears the marks of a tool");
     }
@@ -172,16 +164,17 @@ static void say(struct detector_context *context, const struct fact *fact, struc
         confidence_add(&finding->confidence, -20, "the targets answer, as a monitor's do");
     }
     confidence_margin(&finding->confidence, finding->observed, finding->threshold);
-    text_format(&detail, "asked %" PRIu32 " SIP endpoints (%" PRIu32 " answered), the last one ",
-                tally->targets, tally->answered);
-    text_endpoint(&detail, &server->endpoint);
+    text_format(&detail, "asked %" PRIu32 " SIP endpoints (%" PRIu32 " answered", tally->targets,
+                tally->answered);
+    if (tally->dark > 0) {
+        text_format(&detail, ", %" PRIu32 " dark that count %d times each", tally->dark,
+                    DARK_WEIGHT);
+    }
+    text_string(&detail, "), the last one ");
+    text_endpoint(&detail, &server_of(fact)->endpoint);
     finding->stage = 1;
     finding->proven_needed = true;
     finding->detail = text_slice(&detail);
-    finding->span_ns = tally->oldest_ms * NS_PER_MS;
-    if (finding->window_ns != 0 && finding->span_ns > finding->window_ns) {
-        finding->span_ns = finding->window_ns;
-    }
     cell->raised = finding->severity > cell->raised ? finding->severity : cell->raised;
     detector_raise(context, finding);
 }
@@ -191,32 +184,23 @@ static void say(struct detector_context *context, const struct fact *fact, struc
 static bool judge_windows(struct detector_context *context, const struct fact *fact,
                           struct cell *cell, const struct conf *conf, bool only_rise)
 {
-    const struct {
-        uint64_t window_ns;
-        uint64_t threshold;
-    } windows[] = {{conf->window_ns, conf->targets},
-                   {NS_PER_HOUR, conf->targets_hour},
-                   {NS_PER_DAY, conf->targets_day}};
-    const struct fact_party *source =
-        fact->kind == FACT_MESSAGE ? &fact->is.message.client : &fact->is.transaction.client;
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    const struct limit limits[LIMITS] = {{conf->window_ns, conf->targets},
+                                         {NS_PER_HOUR, conf->targets_hour},
+                                         {NS_PER_DAY, conf->targets_day}};
+    uint32_t now_ms = remembered_ms(fact->time_ns);
 
-    for (size_t i = 0; i < sizeof windows / sizeof windows[0]; i++) {
-        struct tally tally = tally_of(cell, now_ms, windows[i].window_ns);
-        if (tally.targets < windows[i].threshold) {
+    for (size_t i = 0; i < LIMITS; i++) {
+        struct tally tally = tally_of(cell, now_ms, limits[i].window_ns);
+        if (tally.weight < limits[i].threshold) {
             continue;
         }
-        uint8_t severity = severity_of(&tally, source);
+        uint8_t severity = severity_of(&tally, source_of(fact));
         if (severity == 0 || (only_rise && severity <= cell->raised)) {
             return true;
         }
-        struct finding finding = {.severity = severity,
-                                  .count = tally.targets,
-                                  .observed = tally.targets,
-                                  .threshold = windows[i].threshold,
-                                  .window_ns = windows[i].window_ns,
-                                  .unit = "targets",
-                                  .only_rise = only_rise};
+        struct finding finding = {.severity = severity, .only_rise = only_rise};
+        limit_tell(&limits[i], tally.weight, tally.oldest_ms, "targets", &finding);
+        finding.count = tally.targets;
         say(context, fact, cell, &tally, &finding);
         return true;
     }
@@ -225,17 +209,18 @@ static bool judge_windows(struct detector_context *context, const struct fact *f
 
 static void judge_walk(struct detector_context *context, const struct fact *fact, struct cell *cell)
 {
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t now_ms = remembered_ms(fact->time_ns);
     struct tally tally = tally_of(cell, now_ms, NS_PER_DAY);
 
-    if (cell->walk < WALK_LIMIT || fact->is.transaction.client.is_server ||
-        tally.silent < WALK_LIMIT || severity_of(&tally, &fact->is.transaction.client) < 2) {
+    if (cell->walk < WALK_LIMIT || source_of(fact)->is_server || tally.silent < WALK_LIMIT ||
+        severity_of(&tally, source_of(fact)) < 2) {
         return;
     }
     struct finding finding = {.severity = 2,
                               .count = tally.targets,
                               .observed = tally.silent,
                               .threshold = WALK_LIMIT,
+                              .span_ns = tally.oldest_ms * NS_PER_MS,
                               .unit = "first contacts without an answer"};
     say(context, fact, cell, &tally, &finding);
 }
@@ -245,8 +230,9 @@ static void on_answer(struct cell *cell, uint32_t hash)
     struct target *target = find(cell, hash);
 
     if (target != NULL && (target->flags & ANSWERED) == 0) {
-        target->flags |= ANSWERED;
-        cell->walk -= cell->walk > 0 && (target->flags & FAILED) == 0;
+        bool dark = (target->flags & DARK) != 0;
+        target->flags = (target->flags & ~(uint32_t)DARK) | ANSWERED;
+        cell->walk -= cell->walk > 0 && (dark || (target->flags & FAILED) == 0);
     }
 }
 
@@ -265,30 +251,47 @@ static void on_silence(struct detector_context *context, struct cell *cell, cons
     }
 }
 
+/* Somebody is at home there, or nobody ever was. */
+static void begin_target(struct cell *cell, struct target *target, const struct conf *conf,
+                         const struct fact_party *server)
+{
+    if (server->is_server) {
+        target->flags |= ANSWERED; /* a server that we know: it would answer */
+    } else if (option_networks_have(&conf->dark, &server->endpoint.addr)) {
+        target->flags |= DARK | FAILED;
+        cell->darks++;
+        cell->walk++;
+    }
+}
+
+/* A source of few targets is never judged. */
+static bool may_be_over(const struct cell *cell, const struct conf *conf)
+{
+    uint64_t most = cell->used + (uint64_t)cell->darks * (DARK_WEIGHT - 1);
+
+    return most >= conf->targets || most >= conf->targets_hour || most >= conf->targets_day;
+}
+
 static void on_question(struct detector_context *context, struct cell *cell,
                         const struct conf *conf, const struct fact *fact, uint32_t hash)
 {
-    uint32_t now_ms = (uint32_t)(fact->time_ns / NS_PER_MS);
+    uint32_t now_ms = remembered_ms(fact->time_ns);
     struct target *target = find(cell, hash);
-    bool fresh = target == NULL || now_ms - target->asked_ms >= conf->window_ns / NS_PER_MS;
+    bool fresh = target == NULL || now_ms - target->is.last_ms >= conf->window_ns / NS_PER_MS;
 
     if (target == NULL) {
-        target = place(cell, now_ms);
-        *target = (struct target){.hash = hash, .first_ms = now_ms, .flags = ASKED};
-        if (fact->is.message.server.is_server) {
-            target->flags |= ANSWERED; /* a server that we know: it would answer */
-        }
-    } else if (now_ms - target->first_ms >= SETTLE_MS) {
+        target = remembered_place(cell->targets, &cell->used, TARGETS_MAX, sizeof *target, now_ms);
+        *target = (struct target){.is = {.hash = hash, .first_ms = now_ms}, .flags = ASKED};
+        begin_target(cell, target, conf, &fact->is.message.server);
+    } else if (remembered_age_ms(&target->is, now_ms) >= SETTLE_MS) {
         target->flags |= AGAIN;
     }
-    target->asked_ms = now_ms;
-    /* A source of few targets is never judged; a known target adds nothing but, perhaps, missing
-     * answers. */
-    if (cell->used >= conf->targets || cell->used >= conf->targets_hour ||
-        cell->used >= conf->targets_day) {
-        if (fresh || cell->raised == 1) {
-            (void)judge_windows(context, fact, cell, conf, !fresh);
-        }
+    target->is.last_ms = now_ms;
+    /* A known target adds nothing but, perhaps, missing answers. */
+    bool over = may_be_over(cell, conf) && (fresh || cell->raised == 1) &&
+                judge_windows(context, fact, cell, conf, !fresh);
+    if (!over && fresh && (target->flags & DARK) != 0) {
+        judge_walk(context, fact, cell);
     }
 }
 

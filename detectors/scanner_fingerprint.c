@@ -184,20 +184,15 @@ static bool cseq_mark(struct detector_context *context, struct lane *lane,
     return lane->falls >= CSEQ_MARK;
 }
 
-static unsigned marks_of(struct detector_context *context, struct lane *lane,
-                         const struct conf *conf, const struct fact_message *message)
+/* What a request shows by itself, without a look at earlier ones. */
+static unsigned marks_alone(const struct fact_message *message)
 {
     const struct slice ones = SLICE("1.1.1.1");
     unsigned marks = 0;
 
-    lane->permutations = has_each_digit(message->branch)
-                             ? (uint8_t)(lane->permutations + (lane->permutations < 2))
-                             : 0;
     marks |= is_hex_text(message->from_tag) ? MARK_HEX_TAG : 0U;
     marks |= is_sippts_branch(message) ? MARK_SIPPTS : 0U;
     marks |= is_metasploit(message) ? MARK_METASPLOIT : 0U;
-    marks |= lane->permutations >= 2 ? MARK_DIGITS : 0U;
-    marks |= agent_mark(context, lane, conf, message->user_agent) ? MARK_AGENT : 0U;
     marks |= message->has_branch_cookie ? 0U : MARK_NO_COOKIE;
     marks |= message->method == FACT_METHOD_OPTIONS && message->from_user.bytes > 0 &&
                      slice_equal(message->from_user, message->to_user) &&
@@ -207,6 +202,19 @@ static unsigned marks_of(struct detector_context *context, struct lane *lane,
     marks |= slice_equal(message->from_host, ones) || slice_equal(message->to_host, ones)
                  ? MARK_ONES
                  : 0U;
+    return marks;
+}
+
+static unsigned marks_of(struct detector_context *context, struct lane *lane,
+                         const struct conf *conf, const struct fact_message *message)
+{
+    unsigned marks = marks_alone(message);
+
+    lane->permutations = has_each_digit(message->branch)
+                             ? (uint8_t)(lane->permutations + (lane->permutations < 2))
+                             : 0;
+    marks |= lane->permutations >= 2 ? MARK_DIGITS : 0U;
+    marks |= agent_mark(context, lane, conf, message->user_agent) ? MARK_AGENT : 0U;
     marks |= cseq_mark(context, lane, message) ? MARK_CSEQ : 0U;
     return marks;
 }
@@ -214,6 +222,21 @@ static unsigned marks_of(struct detector_context *context, struct lane *lane,
 static unsigned weak_count(unsigned marks)
 {
     return (unsigned)__builtin_popcount(marks & ~(unsigned)STRUCTURAL);
+}
+
+static bool is_telling(unsigned marks)
+{
+    return (marks & (STRUCTURAL | MARK_AGENT)) != 0 || weak_count(marks) >= 2;
+}
+
+/* What would be told at once is worth an entry at once. */
+static bool scanner_fingerprint_marks(const void *configuration, const struct fact *fact)
+{
+    const struct fact_message *message = &fact->is.message;
+    const struct conf *conf = configuration;
+
+    return !message->is_response && scanner_fingerprint_heeds(fact) &&
+           (is_telling(marks_alone(message)) || is_tool(conf, message->user_agent));
 }
 
 static void write_marks(struct text *text, unsigned marks)
@@ -293,7 +316,7 @@ static void scanner_fingerprint_on_fact(struct detector_context *context, void *
         return;
     }
     unsigned marks = marks_of(context, lane, configuration, message);
-    if ((marks & (STRUCTURAL | MARK_AGENT)) == 0 && weak_count(marks) < 2) {
+    if (!is_telling(marks)) {
         return;
     }
     lane->marks |= (uint16_t)marks;
@@ -321,5 +344,6 @@ const struct detector detector_scanner_fingerprint = {
     .conf_bytes = sizeof(struct conf),
     .options = options,
     .heeds = scanner_fingerprint_heeds,
+    .marks = scanner_fingerprint_marks,
     .on_fact = scanner_fingerprint_on_fact,
 };

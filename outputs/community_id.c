@@ -4,26 +4,30 @@
  * (corelight/community-id-spec); its examples are the rows of the test.
  *
  * SHA-1 through the library costs more than the rest of a record, and the flows of neighbouring
- * records repeat: a direct-mapped cache answers most of them. It changes no answer, only who
- * computes it. */
+ * records repeat: a cache of pairs answers most of them; of three flows that meet in one pair the
+ * older goes. It changes no answer, only who computes it. The library is asked for SHA-1 at the first
+ * flow: setting it up costs as much as all else at start. One that refuses (there are builds that
+ * offer no SHA-1) leaves records without this name, and that is said once. */
 #include <openssl/evp.h> /* first: it declares names that base/banned.h poisons */
 
 #include "outputs/community_id.h"
 
 #include "base/hash.h"
+#include "base/log.h"
 
-enum { SHA1_BYTES = 20, INPUT_BYTES_MAX = 2 + 16 + 16 + 2 + 4 };
+enum { SHA1_BYTES = 20, INPUT_BYTES_MAX = 2 + 16 + 16 + 2 + 4, WAYS = 2 };
 
 struct entry {
-    uint8_t input[INPUT_BYTES_MAX];
+    uint8_t input[INPUT_BYTES_MAX]; /* zeros behind it */
     uint8_t input_bytes; /* 0 = empty */
     char text[COMMUNITY_ID_BYTES];
 };
 
 struct community_id {
-    EVP_MD *digest;
+    EVP_MD *digest; /* NULL until the first flow */
     EVP_MD_CTX *context;
-    struct entry cache[COMMUNITY_CACHE];
+    bool refused; /* by the library; said */
+    struct entry cache[COMMUNITY_CACHE / WAYS][WAYS]; /* the newer first */
 };
 
 enum status community_id_open(struct community_id **out_community, struct error *error)
@@ -32,13 +36,6 @@ enum status community_id_open(struct community_id **out_community, struct error 
 
     if (community == NULL) {
         return error_set(error, STATUS_FAILED, "community id", "no memory");
-    }
-    community->digest = EVP_MD_fetch(NULL, "SHA1", NULL);
-    community->context = EVP_MD_CTX_new();
-    if (community->digest == NULL || community->context == NULL) {
-        community_id_close(community);
-        return error_set(error, STATUS_FAILED, "community id",
-                         "the crypto library offers no SHA-1");
     }
     *out_community = community;
     return STATUS_OK;
@@ -104,25 +101,54 @@ static void base64(const uint8_t *bytes, char *out)
     }
 }
 
+static bool start_digest(struct community_id *community)
+{
+    community->digest = EVP_MD_fetch(NULL, "SHA1", NULL);
+    community->context = EVP_MD_CTX_new();
+    community->refused = community->digest == NULL || community->context == NULL;
+    if (community->refused) {
+        log_line(LOG_WARN, "the crypto library offers no SHA-1: records have no community id");
+    }
+    return !community->refused;
+}
+
+static bool digest(struct community_id *community, const uint8_t *input, size_t bytes,
+                   uint8_t *out_sha1)
+{
+    if (community->refused || (community->digest == NULL && !start_digest(community))) {
+        return false;
+    }
+    return EVP_DigestInit_ex2(community->context, community->digest, NULL) == 1 &&
+           EVP_DigestUpdate(community->context, input, bytes) == 1 &&
+           EVP_DigestFinal_ex(community->context, out_sha1, NULL) == 1;
+}
+
+static bool is_entry_of(const struct entry *entry, const uint8_t *input, size_t bytes)
+{
+    return entry->input_bytes == bytes && memcmp(entry->input, input, INPUT_BYTES_MAX) == 0;
+}
+
 struct slice community_id_of(struct community_id *community, uint8_t protocol,
                              const struct endpoint *source, const struct endpoint *destination)
 {
-    uint8_t input[INPUT_BYTES_MAX];
+    uint8_t input[INPUT_BYTES_MAX] = {0};
     uint8_t sha1[EVP_MAX_MD_SIZE];
     size_t bytes = make_input(input, protocol, source, destination);
     uint64_t hash = hash_bytes(HASH_KEY_FIXED, input, bytes);
-    struct entry *entry = &community->cache[hash % COMMUNITY_CACHE];
+    struct entry *pair = community->cache[hash % (COMMUNITY_CACHE / WAYS)];
 
-    if (entry->input_bytes != bytes || memcmp(entry->input, input, bytes) != 0) {
-        if (EVP_DigestInit_ex2(community->context, community->digest, NULL) != 1 ||
-            EVP_DigestUpdate(community->context, input, bytes) != 1 ||
-            EVP_DigestFinal_ex(community->context, sha1, NULL) != 1) {
-            return SLICE_NONE;
+    for (unsigned way = 0; way < WAYS; way++) {
+        if (is_entry_of(&pair[way], input, bytes)) {
+            return slice_of(pair[way].text, COMMUNITY_ID_BYTES);
         }
-        memcpy(entry->input, input, bytes);
-        entry->input_bytes = (uint8_t)bytes;
-        memcpy(entry->text, "1:", 2);
-        base64(sha1, entry->text + 2);
     }
-    return slice_of(entry->text, COMMUNITY_ID_BYTES);
+    if (!digest(community, input, bytes, sha1)) {
+        return SLICE_NONE;
+    }
+    pair[1] = pair[0];
+    memcpy(pair[0].input, input, sizeof input);
+    pair[0].input_bytes = (uint8_t)bytes;
+    memcpy(pair[0].text, "1:", 2);
+    base64(sha1, pair[0].text + 2);
+    return slice_of(pair[0].text, COMMUNITY_ID_BYTES);
 }

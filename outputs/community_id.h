@@ -3,15 +3,15 @@
  * Owns      a digest context and a small cache of lately used flows.
  * Borrows   nothing.
  * Time      none.
- * Bounds    COMMUNITY_CACHE flows are remembered; the newer of two that meet stays.
- * Errors    open: memory or a library without SHA-1.
+ * Bounds    COMMUNITY_CACHE flows are remembered; of three that meet the oldest goes.
+ * Errors    open: memory. A library without SHA-1 gives no names (logged once).
  * Thread    one at a time for each struct. */
 #ifndef OUTPUTS_COMMUNITY_ID_H
 #define OUTPUTS_COMMUNITY_ID_H
 
 #include "base/addr.h"
 
-enum { COMMUNITY_ID_BYTES = 30, COMMUNITY_CACHE = 1024 }; /* "1:" and 28 of base64 */
+enum { COMMUNITY_ID_BYTES = 30, COMMUNITY_CACHE = 4096 }; /* "1:" and 28 of base64 */
 
 struct community_id;
 

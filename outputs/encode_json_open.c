@@ -17,11 +17,28 @@ static bool share_object(const char *one, const char *other, unsigned level)
     return false;
 }
 
+static uint64_t identity_at(const struct key *key, unsigned level)
+{
+    return 0xffff & (level < 4 ? key->outer >> (16 * level) : key->inner >> (16 * (level - 4)));
+}
+
+static void put_identity(struct key *key, unsigned level, uint64_t identity)
+{
+    if (level < 4) {
+        key->outer |= identity << (16 * level);
+    } else {
+        key->inner |= identity << (16 * (level - 4));
+    }
+}
+
 static void make_key(struct encode_json *encoder, enum field field)
 {
     struct key *key = &encoder->keys[field];
+    const struct field_row *row = &field_rows[field];
     struct text text = text_into(key->text, sizeof key->text);
-    struct slice rest = slice_of_string(field_rows[field].name);
+    struct slice rest = slice_of_string(row->name);
+
+    key->form = row->type == FIELD_COUNTS ? KEY_MAP : row->list ? KEY_LIST : KEY_VALUE;
 
     for (;;) {
         struct slice segment = slice_split(&rest, '.');
@@ -33,16 +50,30 @@ static void make_key(struct encode_json *encoder, enum field field)
             break;
         }
         text_byte(&text, '{');
-        unsigned first = field;
-        while (first > 0 &&
-               share_object(field_rows[first - 1].name, field_rows[field].name, key->depth)) {
-            first--;
-        }
-        key->object[key->depth++] = (uint16_t)first;
+        bool shared = field > 0 && share_object(field_rows[field - 1].name, row->name, key->depth);
+        put_identity(key, key->depth,
+                     shared ? identity_at(&encoder->keys[field - 1], key->depth) : field);
+        key->depth++;
         assert(key->depth < DEPTH_MAX);
     }
+    put_identity(key, key->depth, UINT64_C(0x8000) | (uint64_t)field);
     assert(!text.overflow && text.bytes <= KEY_BYTES_MAX);
     key->bytes = (uint8_t)text.bytes;
+}
+
+static void make_pairs(struct encode_json *encoder)
+{
+    static const char digits[17] = "0123456789abcdef";
+
+    for (unsigned byte = 0; byte < PAIRS; byte++) {
+        struct octet *octet = &encoder->octets[byte];
+        struct text text = text_into(octet->text, sizeof octet->text);
+        text_u64(&text, byte);
+        text_byte(&text, '.');
+        octet->bytes = (uint32_t)text.bytes;
+        encoder->hex[byte][0] = digits[byte >> 4];
+        encoder->hex[byte][1] = digits[byte & 15];
+    }
 }
 
 static void put_list(struct text *text, const char *words)
@@ -107,6 +138,8 @@ enum status encode_json_open(const struct encode_identity *identity,
         return status;
     }
     encoder->day = UINT64_MAX;
+    encoder->second = UINT64_MAX;
+    make_pairs(encoder);
     for (unsigned i = 0; i < FIELD_COUNT; i++) {
         make_key(encoder, (enum field)i);
     }

@@ -22,6 +22,20 @@ const struct field_row field_rows[FIELD_COUNT] = {
 #undef FIELD
 };
 
+/* What every put looks at, in a few lines of the cache: the type, and whether it may repeat. */
+static const struct {
+    uint8_t type;
+    uint8_t step; /* to the next field that may follow: 0 = itself */
+} field_shapes[FIELD_COUNT] = {
+/* clang-format off */
+#define FIELD(id, name, type_, flags, privacy, unit, meaning) \
+    [FIELD_ID_##id] = {.type = FIELD_##type_, \
+                       .step = (FIELD_FLAGS_##flags & FIELD_FLAG_LIST) == 0 && FIELD_##type_ != FIELD_COUNTS},
+/* clang-format on */
+#include "outputs/fields.def"
+#undef FIELD
+};
+
 const struct dataset_row dataset_rows[DATASET_COUNT] = {
 /* clang-format off */
 #define DATASET(id, name_, kind_, categories_, types_, help_) \
@@ -30,6 +44,8 @@ const struct dataset_row dataset_rows[DATASET_COUNT] = {
 #include "outputs/datasets.def"
 #undef DATASET
 };
+
+#define HIGH_BITS UINT64_C(0x8080808080808080)
 
 enum { RESERVE_BYTES = 1024, VALUE_ALIGN = 8 };
 
@@ -102,38 +118,63 @@ static void note_truncated(struct record_maker *maker, enum field field)
     }
 }
 
-/* Room for a value of `bytes`, its head written and its padding zeroed; NULL (and noted) when the
- * record is full. */
-static uint8_t *put_value(struct record_maker *maker, enum field field, enum field_type type,
-                          size_t bytes, size_t limit)
-{
-    struct record *record = maker->record;
-    uint32_t whole = padded(bytes) + (uint32_t)sizeof(struct value_head);
+enum { ROOM = RECORD_BYTES_MAX - RESERVE_BYTES };
 
-    assert(field_rows[field].type == type);
-    assert(record->field_last <= field);
-    assert(record->field_last < field || field_rows[field].list || type == FIELD_COUNTS);
-    if (whole > limit - record->bytes) {
-        maker->overflow = true;
-        note_truncated(maker, field);
-        return NULL;
-    }
+/* The head of a value and zeros behind its end; the record has room for it. */
+static inline uint8_t *place_value(struct record *record, enum field field, enum field_type type,
+                                   size_t bytes)
+{
+    uint32_t whole = padded(bytes) + (uint32_t)sizeof(struct value_head);
     uint8_t *at = (uint8_t *)record + record->bytes;
     struct value_head head = {
         .field = (uint16_t)field, .type = (uint8_t)type, .bytes = (uint32_t)bytes};
+
+    memset(at + whole - VALUE_ALIGN, 0,
+           VALUE_ALIGN); /* first: an empty value is nothing but a head */
     memcpy(at, &head, sizeof head);
-    if (padded(bytes) > bytes) {
-        memset(at + whole - VALUE_ALIGN, 0, VALUE_ALIGN);
-    }
     record->bytes += whole;
     record->field_last = (uint16_t)field;
     return at + sizeof head;
 }
 
-static uint8_t *put_room(struct record_maker *maker, enum field field, enum field_type type,
-                         size_t bytes)
+/* Room for a value of `bytes`, its head written and its padding zeroed; NULL (and noted) when the
+ * record is full. */
+static __attribute__((noinline)) uint8_t *put_value(struct record_maker *maker, enum field field,
+                                                    enum field_type type, size_t bytes,
+                                                    size_t limit)
 {
-    return put_value(maker, field, type, bytes, RECORD_BYTES_MAX - RESERVE_BYTES);
+    struct record *record = maker->record;
+
+    assert(field_shapes[field].type == type);
+    assert(record->field_last + field_shapes[field].step <= (unsigned)field);
+    if (padded(bytes) + sizeof(struct value_head) > limit - record->bytes) {
+        maker->overflow = true;
+        note_truncated(maker, field);
+        return NULL;
+    }
+    return place_value(record, field, type, bytes);
+}
+
+/* The same for nearly all values: behind the last one, and there is room. NULL = ask put_value(). */
+static inline uint8_t *put_behind(struct record_maker *maker, enum field field,
+                                  enum field_type type, size_t bytes)
+{
+    struct record *record = maker->record;
+
+    if (field_shapes[field].type != type ||
+        record->field_last + field_shapes[field].step > (unsigned)field ||
+        record->bytes + bytes + sizeof(struct value_head) + VALUE_ALIGN > ROOM) {
+        return NULL;
+    }
+    return place_value(record, field, type, bytes);
+}
+
+static inline uint8_t *put_room(struct record_maker *maker, enum field field, enum field_type type,
+                                size_t bytes)
+{
+    uint8_t *at = put_behind(maker, field, type, bytes);
+
+    return at != NULL ? at : put_value(maker, field, type, bytes, ROOM);
 }
 
 void record_begin(struct record_maker *maker, void *memory, enum dataset dataset, uint64_t time_ns,
@@ -167,7 +208,7 @@ static bool has_high_byte(struct slice text)
     for (; at < text.bytes; at++) {
         seen |= (uint8_t)text.at[at];
     }
-    return (seen & UINT64_C(0x8080808080808080)) != 0;
+    return (seen & HIGH_BITS) != 0;
 }
 
 /* Well-formed UTF-8 as base/text.c judges it: what its writer does not complain about. */
@@ -201,30 +242,81 @@ static struct slice cut(struct slice text, size_t max)
     return slice_part(text, 0, ((uint8_t)text.at[end] & 0xc0) == 0x80 ? max : end);
 }
 
-void record_text(struct record_maker *maker, enum field field, struct slice value)
+static __attribute__((noinline)) void note_invalid(struct record_maker *maker, struct slice value)
 {
-    enum field_type type = field_rows[field].type == FIELD_TEXT ? FIELD_TEXT : FIELD_KEYWORD;
+    if (!maker->invalid_utf8 && has_high_byte(value)) {
+        maker->invalid_utf8 = !is_utf8(value);
+    }
+}
+
+static enum field_type text_type(enum field field)
+{
+    return field_shapes[field].type == FIELD_TEXT ? FIELD_TEXT : FIELD_KEYWORD;
+}
+
+/* Copies a text and gives back its bytes or-ed together: bit 7 tells whether one was above 0x7f. */
+static inline uint64_t copy_text(uint8_t *to, const char *from, size_t bytes)
+{
+    uint64_t seen = 0;
+    uint64_t word;
+    uint32_t first;
+    uint32_t last;
+
+    if (bytes >= 8) {
+        for (size_t at = 0; at + 8 < bytes; at += 8) {
+            memcpy(&word, from + at, 8);
+            memcpy(to + at, &word, 8);
+            seen |= word;
+        }
+        memcpy(&word, from + bytes - 8, 8); /* some of them twice */
+        memcpy(to + bytes - 8, &word, 8);
+        return seen | word;
+    }
+    if (bytes >= 4) {
+        memcpy(&first, from, 4);
+        memcpy(&last, from + bytes - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy(to + bytes - 4, &last, 4);
+        return first | last;
+    }
+    for (size_t at = 0; at < bytes; at++) {
+        to[at] = (uint8_t)from[at];
+        seen |= to[at];
+    }
+    return seen;
+}
+
+/* A text that is longer than a keyword, not ASCII, one of several, or the last one that fits. */
+static __attribute__((noinline)) void put_odd_text(struct record_maker *maker, enum field field,
+                                                   struct slice value)
+{
+    enum field_type type = text_type(field);
     size_t max = type == FIELD_TEXT ? RECORD_SENTENCE_MAX : RECORD_TEXT_MAX;
 
-    if (slice_is_empty(value)) {
-        return;
-    }
     if (value.bytes > max) {
         value = cut(value, max);
         note_truncated(maker, field);
     }
-    if (!maker->invalid_utf8 && has_high_byte(value)) {
-        maker->invalid_utf8 = !is_utf8(value);
-    }
-    uint8_t *at = put_room(maker, field, type, value.bytes);
+    note_invalid(maker, value);
+    uint8_t *at = put_value(maker, field, type, value.bytes, ROOM);
     if (at != NULL) {
         memcpy(at, value.at, value.bytes);
     }
 }
 
-void record_string(struct record_maker *maker, enum field field, const char *value)
+void record_text(struct record_maker *maker, enum field field, struct slice value)
 {
-    record_text(maker, field, slice_of_string(value));
+    if (slice_is_empty(value)) {
+        return;
+    }
+    uint8_t *at = value.bytes > RECORD_TEXT_MAX
+                      ? NULL
+                      : put_behind(maker, field, text_type(field), value.bytes);
+    if (at == NULL) {
+        put_odd_text(maker, field, value);
+    } else if ((copy_text(at, value.at, value.bytes) & HIGH_BITS) != 0) {
+        note_invalid(maker, value);
+    }
 }
 
 void record_address(struct record_maker *maker, enum field field, const struct addr *value)
@@ -236,8 +328,8 @@ void record_address(struct record_maker *maker, enum field field, const struct a
     }
 }
 
-static void put_number(struct record_maker *maker, enum field field, enum field_type type,
-                       int64_t value)
+static inline void put_number(struct record_maker *maker, enum field field, enum field_type type,
+                              int64_t value)
 {
     uint8_t *at = put_room(maker, field, type, sizeof value);
 
@@ -311,9 +403,7 @@ void record_object(struct record_maker *maker, enum field field,
         if (!is_left_out(&members[i])) {
             bytes += padded(sizeof(struct member_head) + strlen(members[i].name) + texts[i].bytes);
         }
-        if (!maker->invalid_utf8 && has_high_byte(texts[i])) {
-            maker->invalid_utf8 = !is_utf8(texts[i]);
-        }
+        note_invalid(maker, texts[i]);
     }
     uint8_t *at = put_room(maker, field, FIELD_OBJECTS, bytes);
     for (size_t i = 0; i < count && at != NULL; i++) {

@@ -139,7 +139,11 @@ void record_begin(struct record_maker *maker, void *memory, enum dataset dataset
                   uint64_t number);
 void record_text(struct record_maker *maker, enum field field,
                  struct slice value); /* empty: not put */
-void record_string(struct record_maker *maker, enum field field, const char *value);
+/* Inline, so that the length of a literal is known where it is put. */
+static inline void record_string(struct record_maker *maker, enum field field, const char *value)
+{
+    record_text(maker, field, value == NULL ? SLICE_NONE : slice_of(value, strlen(value)));
+}
 void record_address(struct record_maker *maker, enum field field, const struct addr *value);
 void record_long(struct record_maker *maker, enum field field, int64_t value);
 void record_decimal(struct record_maker *maker, enum field field, int64_t thousandths);

@@ -294,6 +294,12 @@ static void see_alert_figure(struct alert_entry *alert, const struct record_valu
     case FIELD_ID_EARSHOT_ALERT_LEVEL:
         alert->level = (uint8_t)value->number;
         break;
+    case FIELD_ID_EARSHOT_ALERT_CHAIN_ID:
+        alert->chain_id = value->hash;
+        break;
+    case FIELD_ID_EARSHOT_ALERT_CHAIN_LEVEL:
+        alert->chain_level = (uint8_t)value->number;
+        break;
     case FIELD_ID_EARSHOT_ALERT_CONFIDENCE:
         alert->confidence = (int32_t)value->number;
         break;
@@ -454,6 +460,7 @@ static void join_alerts(struct list_entry *first, const struct list_entry *later
     uint64_t order = first->order;
     uint64_t first_ns = alert->first_ns;
     uint8_t level = alert->level;
+    uint8_t chain_level = alert->chain_level;
     uint64_t serial = first->serial;
 
     memcpy(first, later, later->bytes);
@@ -461,6 +468,7 @@ static void join_alerts(struct list_entry *first, const struct list_entry *later
     first->serial = serial;
     alert->first_ns = first_ns;
     alert->level = level > alert->level ? level : alert->level;
+    alert->chain_level = chain_level > alert->chain_level ? chain_level : alert->chain_level;
 }
 
 /* Sorts by key, joins neighbours, sorts by place. */

@@ -262,6 +262,14 @@ static void member_address(struct page *page, const char *key, bool has, const s
     text_byte(&page->text, '"');
 }
 
+static void member_hash(struct page *page, const char *key, struct hash128 hash)
+{
+    name(page, key);
+    text_byte(&page->text, '"');
+    text_hash128(&page->text, hash);
+    text_byte(&page->text, '"');
+}
+
 static void print_alert(struct page *page, const struct list_entry *entry)
 {
     const struct alert_entry *alert = (const struct alert_entry *)(const void *)entry;
@@ -281,6 +289,9 @@ static void print_alert(struct page *page, const struct list_entry *entry)
     member_count(page, "confidence", (uint64_t)alert->confidence);
     member_text(page, "outcome", entry_text(entry, alert->outcome));
     member_text(page, "message", entry_text(entry, alert->message));
+    member_hash(page, "chain", alert->chain_id);
+    member_count(page, "chain_severity", alert->chain_level);
+    member_text(page, "story", entry_text(entry, alert->chain));
 }
 
 static void print_list(struct page *page, const char *key, struct report_list *list,

@@ -79,11 +79,13 @@ struct alert_entry {
     uint32_t packet_count;
     int32_t confidence;
     uint8_t level; /* 1 to 4 */
+    uint8_t chain_level; /* likewise */
     bool has_source;
     bool has_destination;
     bool unproven;
     struct addr source;
     struct addr destination;
+    struct hash128 chain_id;
     struct entry_text rule;
     struct entry_text target;
     struct entry_text message;

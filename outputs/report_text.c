@@ -176,8 +176,10 @@ static void print_proof(struct page *page, const struct alert_entry *alert)
 
 /* The story of a chain stands once, under its worst alert; `told` holds the hashes of those that
  * were told. */
-static void print_story(struct page *page, struct slice chain, uint64_t *told, size_t *told_count)
+static void print_story(struct page *page, const struct alert_entry *alert, uint64_t *told,
+                        size_t *told_count)
 {
+    struct slice chain = entry_text(&alert->head, alert->chain);
     uint64_t hash = hash_slice(HASH_KEY_FIXED, chain);
 
     for (size_t i = 0; i < *told_count; i++) {
@@ -187,6 +189,8 @@ static void print_story(struct page *page, struct slice chain, uint64_t *told, s
     }
     told[(*told_count)++] = hash;
     page_begin(page, "            Story:", 19, PAGE_PLAIN);
+    page_string(page, levels[alert->chain_level < 5 ? alert->chain_level : 4].word + 2);
+    page_string(page, " as a whole. ");
     page_wire(page, chain, 1024);
     page_end(page);
 }
@@ -204,7 +208,7 @@ static void print_alert(struct page *page, const struct alert_entry *alert, uint
     page_end(page);
     print_proof(page, alert);
     if (!slice_is_empty(chain)) {
-        print_story(page, chain, told, told_count);
+        print_story(page, alert, told, told_count);
     }
 }
 
@@ -357,6 +361,8 @@ static void print_sip(struct page *page, const struct report *report)
 static void print_missed(struct page *page, const struct report *report)
 {
     uint64_t evicted = figure(report, FIELD_ID_EARSHOT_SENSOR_TABLES_EVICTED);
+    uint64_t refused = figure(report, FIELD_ID_EARSHOT_SENSOR_DETECTORS_REFUSED_NEW) +
+                       figure(report, FIELD_ID_EARSHOT_SENSOR_DETECTORS_REFUSED_CROWDED);
     bool said = false;
 
     page_heading(page, "Not ours, not understood, not seen");
@@ -373,6 +379,14 @@ static void print_missed(struct page *page, const struct report *report)
         page_begin(page, "  forgotten", REPORT_INDENT, PAGE_YELLOW);
         page_count(page, evicted);
         page_string(page, " for want of room in the sensor's tables: figures above may be too low");
+        page_end(page);
+        said = true;
+    }
+    if (refused != 0) {
+        page_begin(page, "  refused", REPORT_INDENT, PAGE_YELLOW);
+        page_count(page, refused);
+        page_string(page, " events of sources that may be forged were not judged: too many such "
+                          "sources at once");
         page_end(page);
         said = true;
     }

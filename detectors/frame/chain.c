@@ -10,12 +10,23 @@
  * chain that was forgotten leads nowhere instead of into another's story. Which of two chains lives
  * on is a matter of age, never of a hash.
  *
+ * How bad the story is: as bad as its worst incident, and one step more where three stages stand in
+ * order (scan, then names, then passwords ...), because each of them alone is what any scanner does
+ * and the row of them is somebody who means us. An order is read from the first and the last
+ * opening of each stage. A story in which all that blames somebody blames an address that may be
+ * forged never exceeds 2, as its incidents: nobody is woken by what one can play with forged
+ * packets.
+ *
  * An address behind which a whole provider lives would melt everything into one story: an entity
- * named by more than 50 incidents stops linking. */
+ * that has tied more than 50 chains together stops linking. Only what would have been a chain of
+ * its own is counted: a scan that begins again every hour shares its address with itself. */
 #include "detectors/frame/chain.h"
 
+enum { STAGES_IN_ORDER = 3, SEVERITY_UNCERTAIN = 2 };
+
 struct stage_row {
-    uint64_t opened_ns;
+    uint64_t opened_ns; /* the first incident */
+    uint64_t last_ns; /* the last one's opening */
     const char *title;
     uint32_t incidents; /* 0 = none yet */
     char name[CHAIN_NAME_BYTES];
@@ -27,13 +38,15 @@ struct chain_cell {
     uint64_t opened_ns;
     struct hash128 id;
     uint32_t incidents;
+    uint8_t severity; /* the highest of them */
+    bool certain; /* one of them is */
     struct stage_row stages[CHAIN_STAGES];
 };
 
 struct entity_cell {
     uint64_t chain;
     uint64_t last_ns;
-    uint32_t incidents;
+    uint32_t chains; /* that it has tied together */
 };
 
 static struct table_options chain_options(uint32_t chains_max)
@@ -137,11 +150,19 @@ static struct chain_cell *begin(struct chains *chains, const struct chain_link *
 static void row_add(struct stage_row *row, const struct stage_row *other)
 {
     uint32_t incidents = row->incidents + other->incidents;
+    uint64_t last_ns = row->last_ns > other->last_ns ? row->last_ns : other->last_ns;
 
     if (row->incidents == 0 || (other->incidents != 0 && other->opened_ns < row->opened_ns)) {
         *row = *other;
     }
     row->incidents = incidents;
+    row->last_ns = last_ns;
+}
+
+static void raise(struct chain_cell *chain, uint8_t severity, bool certain)
+{
+    chain->severity = severity > chain->severity ? severity : chain->severity;
+    chain->certain = chain->certain || certain;
 }
 
 /* The younger one becomes part of the older one. */
@@ -159,13 +180,17 @@ static struct chain_cell *join(struct chain_cell *one, struct chain_cell *other)
         row_add(&older->stages[i], &younger->stages[i]);
     }
     older->incidents += younger->incidents;
+    raise(older, younger->severity, younger->certain);
     younger->parent = older->number;
     return older;
 }
 
 static void add_incident(struct chain_cell *chain, const struct chain_link *link)
 {
-    struct stage_row row = {.opened_ns = link->opened_ns, .title = link->title, .incidents = 1};
+    struct stage_row row = {.opened_ns = link->opened_ns,
+                            .last_ns = link->opened_ns,
+                            .title = link->title,
+                            .incidents = 1};
     size_t bytes = link->name.bytes < sizeof row.name ? link->name.bytes : sizeof row.name - 1;
 
     assert(link->stage >= 1 && link->stage <= CHAIN_STAGES);
@@ -174,6 +199,7 @@ static void add_incident(struct chain_cell *chain, const struct chain_link *link
     }
     row_add(&chain->stages[link->stage - 1], &row);
     chain->incidents++;
+    raise(chain, link->severity, link->certain);
 }
 
 /* The chain of an entity that may still link. */
@@ -185,14 +211,15 @@ static struct chain_cell *chain_of_entity(struct chains *chains, uint64_t hash, 
         return NULL;
     }
     const struct entity_cell *entity = table_at(&chains->entities, cell);
-    if (entity->incidents > CHAIN_SHARED_MAX ||
-        time_since(now_ns, entity->last_ns) > CHAIN_AGE_NS) {
+    if (entity->chains > CHAIN_SHARED_MAX || time_since(now_ns, entity->last_ns) > CHAIN_AGE_NS) {
         return NULL;
     }
     return root_of(chains, entity->chain);
 }
 
-static void name_entity(struct chains *chains, uint64_t hash, uint64_t number, uint64_t now_ns)
+/* `ties`: without this entity the incident would belong to another chain, or begin one. */
+static void name_entity(struct chains *chains, uint64_t hash, uint64_t number, uint64_t now_ns,
+                        bool ties)
 {
     bool is_new;
 
@@ -202,22 +229,31 @@ static void name_entity(struct chains *chains, uint64_t hash, uint64_t number, u
     uint32_t cell = table_take(&chains->entities, hash, 0, now_ns, &is_new);
     struct entity_cell *entity = table_at(&chains->entities, cell);
     if (time_since(now_ns, entity->last_ns) > CHAIN_AGE_NS) {
-        entity->incidents = 0;
+        entity->chains = 0;
     }
     entity->chain = number;
     entity->last_ns = now_ns;
-    entity->incidents++;
+    entity->chains += ties || entity->chains == 0;
     table_touch(&chains->entities, cell, now_ns);
 }
 
 uint64_t chain_join(struct chains *chains, const struct chain_link *link)
 {
     struct chain_cell *chain = NULL;
+    uint64_t found[CHAIN_ENTITIES] = {0}; /* chains as they were before this incident */
+    bool ties[CHAIN_ENTITIES] = {false};
 
     for (unsigned i = 0; i < CHAIN_ENTITIES; i++) {
-        struct chain_cell *found = chain_of_entity(chains, link->entities[i], link->now_ns);
-        if (found != NULL) {
-            chain = chain == NULL ? found : join(chain, found);
+        const struct chain_cell *of = chain_of_entity(chains, link->entities[i], link->now_ns);
+        found[i] = of == NULL ? 0 : of->number;
+    }
+    for (unsigned i = 0; i < CHAIN_ENTITIES; i++) {
+        for (unsigned j = 0; j < CHAIN_ENTITIES; j++) {
+            ties[i] = ties[i] || (link->entities[j] != 0 && found[j] != found[i]);
+        }
+        if (found[i] != 0) {
+            struct chain_cell *of = root_of(chains, found[i]);
+            chain = chain == NULL ? of : join(chain, of);
         }
     }
     if (chain == NULL) {
@@ -226,9 +262,54 @@ uint64_t chain_join(struct chains *chains, const struct chain_link *link)
     touch(chains, chain, link->now_ns);
     add_incident(chain, link);
     for (unsigned i = 0; i < CHAIN_ENTITIES; i++) {
-        name_entity(chains, link->entities[i], chain->number, link->now_ns);
+        name_entity(chains, link->entities[i], chain->number, link->now_ns, ties[i]);
     }
     return chain->number;
+}
+
+void chain_raise(struct chains *chains, uint64_t number, uint8_t severity, bool certain)
+{
+    struct chain_cell *chain = root_of(chains, number);
+
+    if (chain != NULL) {
+        raise(chain, severity, certain);
+    }
+}
+
+/* The longest row of stages of which none is over before the one below it began. */
+static unsigned stages_in_order(const struct chain_cell *chain)
+{
+    uint64_t end_ns[CHAIN_STAGES + 1] = {0}; /* [n]: when a row of n is complete at the earliest */
+    unsigned longest = 0;
+
+    for (unsigned n = 1; n <= CHAIN_STAGES; n++) {
+        end_ns[n] = UINT64_MAX;
+    }
+    for (unsigned stage = 0; stage < CHAIN_STAGES; stage++) {
+        const struct stage_row *row = &chain->stages[stage];
+        for (unsigned n = stage + 1; row->incidents > 0 && n > 0; n--) {
+            uint64_t from_ns = end_ns[n - 1];
+            uint64_t at_ns = row->opened_ns >= from_ns ? row->opened_ns : row->last_ns;
+            if (at_ns >= from_ns && at_ns < end_ns[n]) {
+                end_ns[n] = at_ns;
+                longest = n > longest ? n : longest;
+            }
+        }
+    }
+    return longest;
+}
+
+uint8_t chain_severity(struct chains *chains, uint64_t number)
+{
+    const struct chain_cell *chain = root_of(chains, number);
+
+    if (chain == NULL) {
+        return 0;
+    }
+    uint8_t ceiling = chain->certain ? CHAIN_SEVERITY_MAX : SEVERITY_UNCERTAIN;
+    uint8_t risen = (uint8_t)(chain->severity + (stages_in_order(chain) >= STAGES_IN_ORDER));
+    ceiling = chain->severity > ceiling ? chain->severity : ceiling;
+    return risen < ceiling ? risen : ceiling;
 }
 
 bool chain_id(struct chains *chains, uint64_t number, struct hash128 *out_id)

@@ -12,7 +12,13 @@
 #include "base/table.h"
 #include "detectors/frame/incident.h"
 
-enum { CHAIN_STAGES = 5, CHAIN_ENTITIES = 3, CHAIN_SHARED_MAX = 50, CHAIN_NAME_BYTES = 64 };
+enum {
+    CHAIN_STAGES = 5,
+    CHAIN_ENTITIES = 3,
+    CHAIN_SHARED_MAX = 50,
+    CHAIN_NAME_BYTES = 64,
+    CHAIN_SEVERITY_MAX = 4,
+};
 #define CHAIN_AGE_NS (7 * NS_PER_DAY)
 
 struct chains {
@@ -31,6 +37,8 @@ struct chain_link {
     const char *title;
     struct slice name; /* the incident's entity */
     uint8_t stage; /* 1 to CHAIN_STAGES */
+    uint8_t severity; /* 1 to 4 */
+    bool certain; /* blames nobody, or someone who has proven that he hears us */
 };
 
 MUST_USE enum status chain_open(struct chains *chains, uint32_t chains_max, struct hash_key key,
@@ -40,6 +48,10 @@ size_t chain_bytes_max(uint32_t chains_max);
 
 /* Joins every chain that shares an entity, or begins one; returns its number, never 0. */
 uint64_t chain_join(struct chains *chains, const struct chain_link *link);
+/* One of its incidents is that severe, or that certain, by now. */
+void chain_raise(struct chains *chains, uint64_t number, uint8_t severity, bool certain);
+/* The highest of its incidents, one more where three stages stand in order; 0 = forgotten. */
+MUST_USE uint8_t chain_severity(struct chains *chains, uint64_t number);
 /* The id of the oldest incident of that chain; false when the chain has been forgotten. */
 MUST_USE bool chain_id(struct chains *chains, uint64_t number, struct hash128 *out_id);
 /* One sentence a stage, in the order of stages; nothing while the incident stands alone. */

@@ -10,6 +10,7 @@ enum {
     POINTS_PROVEN = 20,
     POINTS_MARGIN = 10,
     POINTS_SHARED = -20,
+    POINTS_HEARING = -15,
     SHARED_ACCOUNTS = 10,
     MARGIN_TIMES = 3,
 };
@@ -50,6 +51,15 @@ void confidence_source(struct confidence *confidence, const struct fact_party *s
     }
     if (source->good_accounts >= SHARED_ACCOUNTS) {
         confidence_add(confidence, POINTS_SHARED, "many honest accounts behind the source");
+    }
+}
+
+void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy)
+{
+    if (one_way) {
+        confidence_add(confidence, POINTS_HEARING, "only one direction is heard");
+    } else if (lossy) {
+        confidence_add(confidence, POINTS_HEARING, "the sensor misses packets");
     }
 }
 

@@ -3,8 +3,9 @@
  *      fact ──▶ rules that want its kind ──▶ heeds? ──▶ key, entry (once a kind) ──▶ on_fact
  *      finding ──▶ incidents ──▶ INCIDENT fact ──▶ queue, delivered behind its cause
  *
- * Keys are computed when the first rule of their kind asks, so a fact that nobody heeds costs a few
- * comparisons and no memory access outside this file. Rules are sorted by fact kind at open.
+ * Rules are sorted by fact kind at open. Who heeds is asked first, of all: most facts end there, for
+ * a few comparisons and no memory access outside this file, and before what is dear in them is made.
+ * Keys are computed when the first rule of their kind needs one.
  *
  * A confirmed clock jump: detectors keep times in lanes of which the frame knows nothing. So not
  * their times are moved but the clock that they see: from then on facts are given to them with the
@@ -15,6 +16,18 @@
 #include "detectors/frame/slots.h"
 
 enum { QUEUE_MAX = 64, QUEUE_TEXT_BYTES = INCIDENT_ACCOUNT_BYTES };
+
+/* A rule as delivery sees it: what it needs of one lies side by side. */
+struct hearer {
+    bool (*heeds)(const struct fact *fact);
+    void (*on_fact)(struct detector_context *context, void *lane, void *cell, const void *conf,
+                    const struct fact *fact);
+    const void *conf;
+    struct slots_rule *slab; /* whose slab it has, or NULL */
+    uint32_t rule;
+    uint16_t lane_offset;
+    uint8_t key;
+};
 
 struct queued {
     struct fact fact;
@@ -34,13 +47,18 @@ struct detectors_frame {
     struct slots slots;
     struct incidents incidents;
     struct hash_key key;
-    uint32_t *wanting[FACT_COUNT]; /* rules that want the kind, in order */
-    uint32_t wanting_count[FACT_COUNT];
+    struct hearer *hearers[FACT_COUNT]; /* rules that want the kind, in order */
+    uint32_t hearer_count[FACT_COUNT];
+    const struct hearer **heeding; /* those of the fact at hand, in order */
+    uint32_t heeding_count;
     uint64_t fact_number; /* delivered so far */
     struct frame_key keys[KEY_COUNT];
     uint64_t shift_ns;
+    bool *raised; /* rules that ever raised a finding */
     uint64_t alerts;
     uint64_t facts_lost;
+    bool one_way_capture; /* of the last second */
+    bool lossy_capture;
     void (*on_incident)(void *owner, const struct incident *incident);
     void *owner;
     uint32_t queue_first;
@@ -120,7 +138,7 @@ static void on_raised(void *owner, const struct fact *fact)
 {
     struct detectors_frame *frame = owner;
 
-    if (frame->wanting_count[FACT_INCIDENT] == 0) {
+    if (frame->hearer_count[FACT_INCIDENT] == 0) {
         return;
     }
     if (frame->queue_count == QUEUE_MAX) {
@@ -148,36 +166,87 @@ static struct incidents_options incidents_options_of(const struct frame_limits *
     };
 }
 
-static void fill_wants(struct detectors_frame *frame)
+static void list_hearer(struct detectors_frame *frame, enum fact_kind kind, uint32_t index)
+{
+    struct slots_rule *rule = &frame->slots.rules[index];
+    const struct detector *detector = rule->detector;
+
+    frame->hearers[kind][frame->hearer_count[kind]++] = (struct hearer){
+        .heeds = detector->heeds,
+        .on_fact = detector->on_fact,
+        .conf = rule->conf,
+        .slab = detector->slab_bytes == 0 ? NULL : rule,
+        .rule = index,
+        .lane_offset = rule->lane_offset,
+        .key = (uint8_t)detector->key,
+    };
+}
+
+static void fill_hearers(struct detectors_frame *frame)
 {
     for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
-        frame->wanting_count[kind] = 0;
+        frame->hearer_count[kind] = 0;
         for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
             const struct slots_rule *rule = &frame->slots.rules[i];
             if (rule->heard && (rule->detector->wants >> kind & 1) != 0) {
-                frame->wanting[kind][frame->wanting_count[kind]++] = i;
+                list_hearer(frame, (enum fact_kind)kind, i);
             }
         }
     }
 }
 
-static enum status list_wants(struct detectors_frame *frame, struct error *error)
+static enum status list_hearers(struct detectors_frame *frame, struct error *error)
 {
+    frame->heeding = calloc(detector_count() + 1, sizeof *frame->heeding);
+    frame->raised = calloc(detector_count() + 1, sizeof *frame->raised);
+    if (frame->heeding == NULL || frame->raised == NULL) {
+        return error_system(error, STATUS_FAILED, "memory", "cannot list the detectors");
+    }
     for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
-        frame->wanting[kind] = calloc(detector_count() + 1, sizeof *frame->wanting[kind]);
-        if (frame->wanting[kind] == NULL) {
+        frame->hearers[kind] = calloc(detector_count() + 1, sizeof *frame->hearers[kind]);
+        if (frame->hearers[kind] == NULL) {
             return error_system(error, STATUS_FAILED, "memory", "cannot list the detectors");
         }
     }
-    fill_wants(frame);
+    fill_hearers(frame);
     return STATUS_OK;
 }
 
-static void free_wants(struct detectors_frame *frame)
+static void free_hearers(struct detectors_frame *frame)
 {
+    free(frame->heeding);
+    free(frame->raised);
     for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
-        free(frame->wanting[kind]);
+        free(frame->hearers[kind]);
     }
+}
+
+void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs)
+{
+    slots_reload(&frame->slots, confs);
+    fill_hearers(frame);
+}
+
+uint32_t frame_wants(const struct detectors_frame *frame)
+{
+    uint32_t wants = FACT_BIT(SECOND);
+
+    for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
+        wants |= (uint32_t)(frame->hearer_count[kind] > 0) << kind;
+    }
+    return wants;
+}
+
+uint32_t frame_call_events(const struct detectors_frame *frame)
+{
+    uint32_t events = 0;
+
+    for (uint32_t i = 0; i < frame->hearer_count[FACT_CALL]; i++) {
+        uint32_t rule = frame->hearers[FACT_CALL][i].rule;
+        uint32_t own = frame->slots.rules[rule].detector->call_events;
+        events |= own == 0 ? UINT32_MAX : own;
+    }
+    return events;
 }
 
 enum status frame_open(const struct frame_limits *limits, const struct frame_conf *confs,
@@ -199,19 +268,19 @@ enum status frame_open(const struct frame_limits *limits, const struct frame_con
     if (status != STATUS_OK) {
         goto no_slots;
     }
-    status = list_wants(frame, error);
+    status = list_hearers(frame, error);
     if (status != STATUS_OK) {
-        goto no_wants;
+        goto no_hearers;
     }
     status = incidents_open(&frame->incidents, &options, error);
     if (status != STATUS_OK) {
-        goto no_wants;
+        goto no_hearers;
     }
     *out_frame = frame;
     return STATUS_OK;
 
-no_wants:
-    free_wants(frame);
+no_hearers:
+    free_hearers(frame);
     slots_close(&frame->slots);
 no_slots:
     free(frame);
@@ -224,15 +293,9 @@ void frame_close(struct detectors_frame *frame)
         return;
     }
     incidents_close(&frame->incidents);
-    free_wants(frame);
+    free_hearers(frame);
     slots_close(&frame->slots);
     free(frame);
-}
-
-void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs)
-{
-    slots_reload(&frame->slots, confs);
-    fill_wants(frame);
 }
 
 size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
@@ -246,50 +309,72 @@ size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_con
 /* --- delivery --- */
 
 /* An entry that attackers in bulk may not push out. */
-static bool is_strong(enum key_kind kind, const struct fact *fact)
+static bool is_strong(enum key_kind kind, const struct fact *fact, const struct fact_party *source)
 {
-    const struct fact_party *source = key_source(fact);
+    return (source != NULL && (source->proven || source->good_accounts > 0)) ||
+           kind == KEY_STREAM || kind == KEY_SITE || key_account_known(fact);
+}
 
-    return kind == KEY_STREAM || kind == KEY_SITE || key_account_known(fact) ||
-           (source != NULL && (source->proven || source->good_accounts > 0));
+static __attribute__((noinline)) void look_up(struct detectors_frame *frame, enum key_kind kind,
+                                              const struct fact *fact)
+{
+    struct frame_key *key = &frame->keys[kind];
+    const struct fact_party *source = key_source(fact);
+    bool there = source != NULL;
+
+    key->fact_number = frame->fact_number;
+    key->entry = NULL;
+    if (kind == KEY_SOURCE && there) { /* what nearly every message is asked for */
+        key->hash = key_hash_source(frame->key, source);
+    } else {
+        there = key_of(kind, fact, frame->key, &key->hash);
+    }
+    if (there) {
+        key->entry =
+            slots_take(&frame->slots, kind, key->hash, fact, is_strong(kind, fact, source));
+    }
 }
 
 /* The entry of that kind of key, looked up once a fact; NULL where the fact has none. */
-static uint8_t *entry_of(struct detectors_frame *frame, enum key_kind kind, const struct fact *fact)
+static inline uint8_t *entry_of(struct detectors_frame *frame, enum key_kind kind,
+                                const struct fact *fact)
 {
-    struct frame_key *key = &frame->keys[kind];
+    if (frame->keys[kind].fact_number != frame->fact_number) {
+        look_up(frame, kind, fact);
+    }
+    return frame->keys[kind].entry;
+}
 
-    if (key->fact_number != frame->fact_number) {
-        key->fact_number = frame->fact_number;
-        key->entry = NULL;
-        if (key_of(kind, fact, frame->key, &key->hash)) {
-            key->entry = slots_take(&frame->slots, kind, key->hash, fact, is_strong(kind, fact));
+static void find_heeding(struct detectors_frame *frame, const struct fact *fact)
+{
+    const struct hearer *hearer = frame->hearers[fact->kind];
+    const struct hearer *end = hearer + frame->hearer_count[fact->kind];
+    uint32_t count = 0;
+
+    for (; hearer < end; hearer++) {
+        if (hearer->heeds == NULL || hearer->heeds(fact)) {
+            frame->heeding[count++] = hearer;
         }
     }
-    return key->entry;
+    frame->heeding_count = count;
 }
 
 static void deliver(struct detectors_frame *frame, const struct fact *fact)
 {
     struct detector_context context = {.frame = frame, .fact = fact};
-    const uint32_t *wanting = frame->wanting[fact->kind];
 
     frame->fact_number++;
-    for (uint32_t i = 0; i < frame->wanting_count[fact->kind]; i++) {
-        struct slots_rule *rule = &frame->slots.rules[wanting[i]];
-        const struct detector *detector = rule->detector;
-        if (detector->heeds != NULL && !detector->heeds(fact)) {
-            continue;
-        }
-        uint8_t *entry = entry_of(frame, detector->key, fact);
+    for (uint32_t i = 0; i < frame->heeding_count; i++) {
+        const struct hearer *hearer = frame->heeding[i];
+        uint8_t *entry = entry_of(frame, (enum key_kind)hearer->key, fact);
         if (entry == NULL) {
             continue;
         }
-        void *lane = entry + rule->lane_offset;
-        void *cell = detector->slab_bytes == 0 ? NULL : slots_cell(&frame->slots, rule, lane);
-        context.rule = wanting[i];
-        context.key_hash = frame->keys[detector->key].hash;
-        detector->on_fact(&context, lane, cell, rule->conf, fact);
+        void *lane = entry + hearer->lane_offset;
+        void *cell = hearer->slab == NULL ? NULL : slots_cell(&frame->slots, hearer->slab, lane);
+        context.rule = hearer->rule;
+        context.key_hash = frame->keys[hearer->key].hash;
+        hearer->on_fact(&context, lane, cell, hearer->conf, fact);
     }
 }
 
@@ -301,6 +386,7 @@ static void drain_queue(struct detectors_frame *frame)
         frame->queue_count--;
         entry.fact.is.incident.account.at = entry.account;
         entry.fact.is.incident.target.at = entry.target;
+        find_heeding(frame, &entry.fact);
         deliver(frame, &entry.fact);
     }
 }
@@ -345,26 +431,43 @@ static void take_fact(struct detectors_frame *frame, const struct fact *fact)
     deliver(frame, fact);
     drain(frame);
     if (fact->kind == FACT_SECOND) {
+        frame->one_way_capture = fact->is.second.one_way_capture;
+        frame->lossy_capture = fact->is.second.lossy_capture;
         while (incidents_expire(&frame->incidents, fact->time_ns)) {
             drain(frame);
         }
     }
 }
 
+/* Who heeds is asked again: he may look at a time. */
 static void take_shifted(struct detectors_frame *frame, const struct fact *fact)
 {
     struct fact moved = unshifted(fact, frame->shift_ns);
 
+    find_heeding(frame, &moved);
     take_fact(frame, &moved);
 }
 
-void frame_fact(struct detectors_frame *frame, const struct fact *fact)
+bool frame_heeds(struct detectors_frame *frame, const struct fact *fact)
 {
     assert(fact->kind < FACT_COUNT);
+    find_heeding(frame, fact);
+    return frame->heeding_count > 0 || frame->shift_ns != 0 || fact->kind == FACT_SECOND;
+}
+
+void frame_tell(struct detectors_frame *frame, const struct fact *fact)
+{
     if (frame->shift_ns != 0) {
         take_shifted(frame, fact);
     } else {
         take_fact(frame, fact);
+    }
+}
+
+void frame_fact(struct detectors_frame *frame, const struct fact *fact)
+{
+    if (frame_heeds(frame, fact)) {
+        frame_tell(frame, fact);
     }
 }
 
@@ -384,7 +487,9 @@ void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_
     *out_counts = (struct frame_counts){.alerts = frame->alerts,
                                         .suppressed = frame->incidents.suppressed,
                                         .facts_lost = frame->facts_lost,
-                                        .evicted = frame->slots.cells_missed};
+                                        .evicted = frame->slots.cells_missed,
+                                        .refused_new = frame->slots.admission.refused_new,
+                                        .refused_crowded = frame->slots.admission.refused_crowded};
     for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
         if (frame->slots.kinds[kind].open) {
             out_counts->evicted += frame->slots.kinds[kind].table.evicted;
@@ -395,6 +500,17 @@ void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_
 
 /* --- what detectors call --- */
 
+/* What is heard in part is believed in part. */
+static void raise_doubted(struct detectors_frame *frame, const struct incidents_report *report)
+{
+    struct finding doubted = *report->finding;
+    struct incidents_report again = *report;
+
+    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture);
+    again.finding = &doubted;
+    incidents_raise(&frame->incidents, &again);
+}
+
 void detector_raise(struct detector_context *context, const struct finding *finding)
 {
     struct detectors_frame *frame = context->frame;
@@ -404,13 +520,31 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .fact = context->fact,
                                       .finding = finding};
 
+    frame->raised[context->rule] = true;
+    if (frame->one_way_capture || frame->lossy_capture) {
+        raise_doubted(frame, &report);
+        return;
+    }
     incidents_raise(&frame->incidents, &report);
+}
+
+/* Is there a rule of that name that has raised anything so far? */
+static bool has_raised(const struct detectors_frame *frame, const char *slug)
+{
+    for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
+        const char *name = frame->slots.rules[i].detector->slug;
+        if (frame->raised[i] && (name == slug || strcmp(name, slug) == 0)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool detector_recent(const struct detector_context *context, const char *rule_slug,
                      const struct fact *fact, uint64_t within_ns)
 {
-    return incidents_recent(&context->frame->incidents, rule_slug, fact, within_ns);
+    return has_raised(context->frame, rule_slug) &&
+           incidents_recent(&context->frame->incidents, rule_slug, fact, within_ns);
 }
 
 struct hash_key detector_hash_key(const struct detector_context *context)

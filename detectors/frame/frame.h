@@ -39,6 +39,16 @@ size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_con
 /* Other configurations from now on, `confs` instead of those of open(): slots and incidents are
  * kept. A detector that was not enabled at open() stays silent. */
 void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs);
+/* Which kinds of facts are worth making: FACT_BIT()s of what enabled detectors want, and SECOND, at
+ * which incidents end. */
+uint32_t frame_wants(const struct detectors_frame *frame);
+/* Of CALL facts, 1 << enum fact_call_event. */
+uint32_t frame_call_events(const struct detectors_frame *frame);
+/* Does any detector heed this fact? For most none does, and then it need not be made whole. */
+bool frame_heeds(struct detectors_frame *frame, const struct fact *fact);
+/* Gives the fact that was asked about, whole now, to those who heed it, and what follows from it. */
+void frame_tell(struct detectors_frame *frame, const struct fact *fact);
+/* Both, for a fact that is whole from the start. */
 void frame_fact(struct detectors_frame *frame, const struct fact *fact);
 /* A confirmed clock jump: all remembered times move forward. */
 void frame_shift(struct detectors_frame *frame, uint64_t shift_ns);
@@ -51,6 +61,9 @@ struct frame_counts {
     uint64_t suppressed; /* findings folded into an open one or a storm */
     uint64_t facts_lost; /* INCIDENT facts deeper than 64 */
     uint64_t evicted;
+    uint64_t
+        refused_new; /* facts of unproven keys not seen often enough, while a table was crowded */
+    uint64_t refused_crowded; /* the same of keys whose /24 or /48 had its share */
     uint64_t entries; /* in use */
 };
 void frame_counts(const struct detectors_frame *frame, struct frame_counts *out_counts);

@@ -20,6 +20,7 @@
 enum {
     INCIDENT_ENTITY_BYTES = 192,
     INCIDENT_TEXT_BYTES = 512,
+    INCIDENT_STORY_BYTES = 896, /* the longest sentence of each of five stages */
     INCIDENT_ACCOUNTS_MAX = 16,
     INCIDENT_ACCOUNT_BYTES = 96,
     INCIDENT_CALL_ID_BYTES = 128,
@@ -44,6 +45,7 @@ struct incident {
     bool source_proven;
     bool device_known;
     bool many; /* the storm guard's: entity is "many" */
+    uint8_t chain_severity; /* of the whole chain; = severity where it stands alone */
     uint32_t update; /* 0 at open, then counting */
     struct hash128 id;
     struct hash128 chain_id; /* = id where it stands alone */
@@ -73,7 +75,7 @@ struct incident {
     struct incident_evidence evidence[DETECTOR_EVIDENCE_MAX];
     uint8_t transport; /* of the fact: 6, 17; 0 = not told */
     char message[INCIDENT_TEXT_BYTES]; /* the sentence */
-    char chain_text[INCIDENT_TEXT_BYTES]; /* one sentence a stage; "" while it stands alone */
+    char chain_text[INCIDENT_STORY_BYTES]; /* one sentence a stage; "" while it stands alone */
 };
 
 #endif

@@ -208,7 +208,10 @@ void incident_tell(struct incidents *incidents, struct incident_cell *it, enum i
     told->state = (uint8_t)state;
     told->number = number;
     told->told_ns = time_add(now_ns, incidents->shift_ns);
+    told->chain_severity = told->severity;
     if (it->chain != 0 && chain_id(&incidents->chains, it->chain, &told->chain_id)) {
+        chain_raise(&incidents->chains, it->chain, told->severity, incident_is_certain(it));
+        told->chain_severity = chain_severity(&incidents->chains, it->chain);
         chain_write(&incidents->chains, it->chain, &chain);
     }
     (void)text_terminate(&chain);

@@ -382,7 +382,9 @@ static void join_chain(struct incidents *incidents, struct incident_cell *it,
                               .id = it->told.id,
                               .title = report->detector->title,
                               .name = slice_of_string(it->told.entity),
-                              .stage = it->told.stage};
+                              .stage = it->told.stage,
+                              .severity = it->told.severity,
+                              .certain = incident_is_certain(it)};
 
     if (link.stage < 1 || link.stage > CHAIN_STAGES || it->told.many) {
         return;
@@ -436,6 +438,7 @@ static void rank_anew(struct incidents *incidents, uint32_t cell)
         list_leave(incidents, cell, RANK);
         it->listed_severity = it->told.severity;
         list_enter(incidents, cell, RANK);
+        chain_raise(&incidents->chains, it->chain, it->told.severity, incident_is_certain(it));
     }
 }
 

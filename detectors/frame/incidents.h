@@ -127,6 +127,12 @@ void incidents_end(struct incidents *incidents, uint64_t now_ns);
 bool incidents_recent(const struct incidents *incidents, const char *rule_slug,
                       const struct fact *fact, uint64_t within_ns);
 
+/* Nobody is blamed, or somebody who has proven that he hears us. */
+static inline bool incident_is_certain(const struct incident_cell *it)
+{
+    return !it->last.proven_needed || it->told.source_proven;
+}
+
 /* incident_tell.c: fills what is told and tells it. */
 void incident_tell(struct incidents *incidents, struct incident_cell *cell,
                    enum incident_state state, uint64_t number, uint64_t now_ns);

@@ -150,7 +150,7 @@ bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_ke
 
     switch (kind) {
     case KEY_SOURCE:
-        *out_hash = there ? hash_addr(hash_key, &source->endpoint.addr) : 0;
+        *out_hash = there ? key_hash_source(hash_key, source) : 0;
         return there;
     case KEY_SOURCE_PREFIX:
         *out_hash = there ? key_hash_site(hash_key, &source->endpoint.addr) : 0;

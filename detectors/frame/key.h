@@ -21,6 +21,11 @@ struct slice key_call_id(const struct fact *fact);
 uint64_t key_device(const struct fact *fact); /* 0 = none */
 bool key_account_known(const struct fact *fact);
 
+/* The key of kind KEY_SOURCE, of a source that is there. */
+static inline uint64_t key_hash_source(struct hash_key hash_key, const struct fact_party *source)
+{
+    return hash_addr(hash_key, &source->endpoint.addr);
+}
 MUST_USE bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_key,
                      uint64_t *out_hash);
 /* What fairness is counted by: the source's site for kinds that begin with a source, else 0. Asked

@@ -8,7 +8,9 @@
  * given back with the entry.
  *
  * A quarter of the entries is for keys that have not proven anything: a million forged sources push
- * out each other, never a slow attacker who has shown that he hears our answers. */
+ * out each other, never a slow attacker who has shown that he hears our answers. Once that quarter
+ * is used, admission.c says who of the unproven gets an entry at all: so they do not push out a
+ * slow attacker who has shown nothing either. */
 #include "detectors/frame/slots.h"
 
 enum { WEAK_PPM = 250000, LANE_ALIGNMENT = 8 };
@@ -143,7 +145,9 @@ void slots_reload(struct slots *slots, const struct frame_conf *confs)
 enum status slots_open(struct slots *slots, const struct frame_limits *limits,
                        const struct frame_conf *confs, struct error *error)
 {
-    *slots = (struct slots){.rule_count = (uint32_t)detector_count(), .key = limits->key};
+    memset(slots, 0, sizeof *slots); /* a quarter of a megabyte: no copy of it */
+    slots->rule_count = (uint32_t)detector_count();
+    slots->key = limits->key;
     slots->rules = calloc(detector_count() + 1, sizeof *slots->rules);
     if (slots->rules == NULL) {
         return error_system(error, STATUS_FAILED, "memory", "cannot list the detectors");
@@ -178,7 +182,7 @@ void slots_close(struct slots *slots)
         }
     }
     free(slots->rules);
-    *slots = (struct slots){.rules = NULL};
+    slots->rules = NULL;
 }
 
 size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
@@ -201,6 +205,36 @@ size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_con
     return bytes;
 }
 
+/* Some rule of the kind says that this fact alone is worth an entry. */
+static bool is_marked(const struct slots *slots, enum key_kind kind, const struct fact *fact)
+{
+    for (uint32_t i = 0; i < slots->rule_count; i++) {
+        const struct slots_rule *rule = &slots->rules[i];
+        if (rule->enabled && rule->detector->key == kind && rule->detector->marks != NULL &&
+            (rule->detector->wants >> fact->kind & 1) != 0 &&
+            rule->detector->marks(rule->conf, fact)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool admits(struct slots *slots, enum key_kind kind, uint64_t hash, uint64_t group,
+                   const struct fact *fact)
+{
+    struct table *table = &slots->kinds[kind].table;
+
+    if (!admission_is_crowded(table)) {
+        return true;
+    }
+    struct admission_stranger stranger = {.kind = kind,
+                                          .hash = hash,
+                                          .group = group,
+                                          .fact = fact,
+                                          .marked = is_marked(slots, kind, fact)};
+    return admission_admits(&slots->admission, table, &stranger);
+}
+
 void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const struct fact *fact,
                  bool strong)
 {
@@ -209,7 +243,11 @@ void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const s
 
     if (cell == TABLE_NONE) {
         bool is_new;
-        cell = table_take(table, hash, key_group(kind, fact, slots->key), fact->time_ns, &is_new);
+        uint64_t group = key_group(kind, fact, slots->key);
+        if (!strong && !admits(slots, kind, hash, group, fact)) {
+            return NULL;
+        }
+        cell = table_take(table, hash, group, fact->time_ns, &is_new);
     } else {
         table_touch(table, cell, fact->time_ns);
     }

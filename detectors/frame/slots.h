@@ -11,6 +11,7 @@
 
 #include "base/slab.h"
 #include "base/table.h"
+#include "detectors/frame/admission.h"
 #include "detectors/frame/frame.h"
 #include "detectors/frame/key.h"
 
@@ -37,6 +38,7 @@ struct slots {
     uint32_t rule_count;
     struct hash_key key;
     uint64_t cells_missed; /* slabs used up */
+    struct admission admission;
 };
 
 MUST_USE enum status slots_open(struct slots *slots, const struct frame_limits *limits,
@@ -47,7 +49,7 @@ void slots_reload(struct slots *slots, const struct frame_conf *confs);
 size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
 
 /* The entry of that key of the fact, found or made, as its lanes; touched, and strengthened where
- * `strong`. */
+ * `strong`. NULL: it is not `strong`, has none yet, and the table is crowded (counted). */
 void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const struct fact *fact,
                  bool strong);
 /* The rule's slab cell of that entry: taken if it has none yet, NULL when used up. */

@@ -12,7 +12,7 @@
 enum status block_open(struct block *block, struct error *error)
 {
     *block = (struct block){
-        .frames = calloc(BLOCK_FRAMES_MAX, sizeof(struct frame)),
+        .frames = calloc(BLOCK_FRAMES_MAX, sizeof(struct captured)),
         .bytes = calloc(1, BLOCK_CAPACITY + BLOCK_PADDING),
     };
     if (block->frames == NULL || block->bytes == NULL) {

@@ -184,7 +184,7 @@ static void walk_window(struct capture_file *file, struct window *window, struct
 }
 
 enum status capture_file_frames(struct capture_file *file, struct window *window,
-                                struct frame *frames, uint32_t frames_max, uint32_t *out_count,
+                                struct captured *frames, uint32_t frames_max, uint32_t *out_count,
                                 struct error *error)
 {
     struct walk walk = {.frames = frames, .frames_max = frames_max};

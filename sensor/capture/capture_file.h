@@ -52,7 +52,7 @@ bool capture_file_sniff(const char *path);
 /* The next frames, at least one unless file->ended; at most one read goes ahead of what is needed.
  */
 MUST_USE enum status capture_file_frames(struct capture_file *file, struct window *window,
-                                         struct frame *frames, uint32_t frames_max,
+                                         struct captured *frames, uint32_t frames_max,
                                          uint32_t *out_count, struct error *error);
 void capture_file_close(struct capture_file *file);
 

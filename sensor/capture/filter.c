@@ -77,7 +77,7 @@ void filter_close(struct filter *filter)
     free(filter);
 }
 
-bool filter_matches(struct filter *filter, const struct frame *frame)
+bool filter_matches(struct filter *filter, const struct captured *frame)
 {
     uint32_t i = 0;
     while (i < filter->count && filter->links[i].link_type != frame->link_type) {

@@ -22,6 +22,6 @@ struct filter;
 MUST_USE enum status filter_open(const char *expression, struct filter **out_filter,
                                  struct error *error);
 void filter_close(struct filter *filter);
-bool filter_matches(struct filter *filter, const struct frame *frame);
+bool filter_matches(struct filter *filter, const struct captured *frame);
 
 #endif

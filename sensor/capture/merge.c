@@ -18,7 +18,7 @@ struct strand {
     struct window window;
     uint32_t at; /* next of `frames` */
     uint32_t count;
-    struct frame frames[MERGE_FRAMES];
+    struct captured frames[MERGE_FRAMES];
 };
 
 struct place {
@@ -153,7 +153,7 @@ enum status merge_next(struct merge *merge, struct block *block, struct error *e
     enum status status = merge->begun ? STATUS_OK : begin(merge, error);
     while (status == STATUS_OK && merge->filled > 0 && block->frame_count < BLOCK_FRAMES_MAX) {
         const struct strand *strand = &merge->strands[merge->heap[0].strand];
-        struct frame frame = strand->frames[strand->at];
+        struct captured frame = strand->frames[strand->at];
         if (used > 0 && used + frame.captured > BLOCK_BYTES) {
             break;
         }

@@ -221,7 +221,7 @@ static bool read_section(struct pcapng_file *pcapng, const uint8_t *at, const ch
 }
 
 /* Puts one frame; the bytes are in the window. */
-static void deliver(struct pcapng_file *pcapng, struct walk *walk, struct frame frame)
+static void deliver(struct pcapng_file *pcapng, struct walk *walk, struct captured frame)
 {
     if (frame.captured > FRAME_BYTES_MAX) {
         frame.captured = FRAME_BYTES_MAX;
@@ -246,7 +246,7 @@ static bool read_packet(struct pcapng_file *pcapng, struct walk *walk, struct cu
         return false;
     }
     const struct pcapng_interface *interface = &pcapng->interfaces[id];
-    struct frame frame = {
+    struct captured frame = {
         .time_ns = time_of(interface, ticks),
         .at = body.at,
         .captured = captured,
@@ -275,7 +275,7 @@ static bool read_simple(struct pcapng_file *pcapng, struct walk *walk, struct cu
     if (captured > body_bytes - 4) {
         captured = (uint32_t)(body_bytes - 4);
     }
-    struct frame frame = {
+    struct captured frame = {
         .time_ns = pcapng->last_ns,
         .at = body.at,
         .captured = captured,

@@ -16,6 +16,7 @@
 #ifndef SENSOR_CAPTURE_SOURCE_H
 #define SENSOR_CAPTURE_SOURCE_H
 
+#include "base/captured.h"
 #include "base/clock.h"
 #include "base/slice.h"
 
@@ -26,21 +27,9 @@ enum {
     SOURCE_FILES_MAX = 4096,
 };
 
-/* One captured frame; 40 bytes. */
-struct frame {
-    uint64_t time_ns;
-    uint64_t number; /* from 1, over all files of the run, in the order of delivery; live 0 */
-    const uint8_t *at; /* into the block */
-    uint32_t captured; /* bytes that are there */
-    uint32_t wire_bytes; /* bytes that were on the wire; >= captured (brought up to it if a file
-                            says less) */
-    uint16_t link_type; /* LINKTYPE_ value of the file format (DLT_ where they differ is mapped) */
-    uint16_t interface; /* index over all interfaces of the run, from 0 */
-};
-
 /* Frames and their bytes, given by the caller and filled by source_next(). */
 struct block {
-    struct frame *frames; /* [BLOCK_FRAMES_MAX] */
+    struct captured *frames; /* [BLOCK_FRAMES_MAX] */
     uint32_t frame_count;
     uint8_t *bytes; /* where frames may be put: BLOCK_BYTES + headroom, see block_open() */
     bool end; /* nothing follows; a block may be empty and the end at once */

@@ -224,7 +224,7 @@ static void tally(struct source *source, struct block *block)
     uint64_t first_ns = counts->frames == 0 ? UINT64_MAX : counts->first_ns;
     uint64_t last_ns = counts->last_ns;
     for (uint32_t i = 0; i < block->frame_count; i++) {
-        struct frame *frame = &block->frames[i];
+        struct captured *frame = &block->frames[i];
         frame->number = ++number;
         bytes += frame->wire_bytes;
         first_ns = frame->time_ns < first_ns ? frame->time_ns : first_ns;

@@ -286,7 +286,7 @@ static void take_frame(u_char *owner, const struct pcap_pkthdr *head, const u_ch
     uint32_t captured = head->caplen < FRAME_BYTES_MAX ? head->caplen : (uint32_t)FRAME_BYTES_MAX;
     uint8_t *to = block->bytes + taking->used;
     memcpy(to, at, captured);
-    block->frames[block->frame_count++] = (struct frame){
+    block->frames[block->frame_count++] = (struct captured){
         .time_ns = (uint64_t)head->ts.tv_sec * NS_PER_S + (uint64_t)head->ts.tv_usec,
         .at = to,
         .captured = captured,
@@ -305,7 +305,7 @@ static void take_frame(u_char *owner, const struct pcap_pkthdr *head, const u_ch
 enum status source_live_take(struct source_live *ring, struct block *block, bool *out_full,
                              struct error *error)
 {
-    const struct frame *last =
+    const struct captured *last =
         block->frame_count == 0 ? NULL : &block->frames[block->frame_count - 1];
     struct taking taking = {
         .ring = ring,

@@ -20,7 +20,7 @@
 struct walk {
     const uint8_t *at;
     size_t bytes;
-    struct frame *frames;
+    struct captured *frames;
     uint32_t frames_max;
 
     uint32_t frame_count;

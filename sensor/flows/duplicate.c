@@ -18,42 +18,19 @@
  * (RTP's header lies within the 32 anyway). Without a checksum (0, and fragments) all captured
  * bytes count. TTL, VLAN, VNI, MAC and port are left out: they differ between the mirrors.
  *
- * Links to packets that are two windows old are not followed: at the rates of most taps few packets
- * are younger, so most look-ups end at the head, without a cell (a cache line) of the ring. Two
- * windows, because a stamp may lie before the one before it.
+ * A twin that is two windows old is none; two, because a stamp may lie before the one before it. For
+ * a stamp that does not, one window is enough, and links to packets before `recent` are not
+ * followed: at the rates of most taps few packets are younger, so most look-ups end at the head,
+ * without a cell (a cache line) of the ring. `recent` is brought up to date once a batch; between,
+ * it is behind, and who is met decides for himself.
  *
  * A copy is measured against the first of its kind, not against the copy before: a loop does not
  * hide packets for longer than the window. */
-#include "sensor/flows/duplicate.h"
+#include "sensor/flows/duplicate_cell.h"
 
-#include "base/region.h"
-#include "sensor/flows/wordhash.h"
+#include "decoders/plain_udp.h"
 
-enum {
-    HEADS = 2 * DUPLICATE_CELLS,
-    HEAD_SHIFT = 64 - 15,
-    PAYLOAD_BYTES = 32,
-};
-
-static_assert(HEADS == 1 << (64 - HEAD_SHIFT), "the top bits of a hash choose its head");
-static_assert((DUPLICATE_CELLS & (DUPLICATE_CELLS - 1)) == 0, "a number's cell is its low bits");
-
-struct duplicate_cell {
-    uint64_t hash;
-    uint64_t time_ns;
-    uint32_t where; /* port, VLANs, TTL, MAC, mixed: what differs between mirrors */
-    uint32_t before; /* number of the packet before it in its chain; 0 = none */
-};
-
-struct duplicate_table {
-    struct hash_key key;
-    struct wordhash words;
-    uint32_t number; /* of the newest packet; begins where a link of 0 is stale */
-    uint32_t live; /* packets before this number are too old for any window */
-    uint64_t newest_ns;
-    struct region ring;
-    struct region heads;
-};
+enum { UDP_BYTES = 8 }; /* of its header, which its length counts */
 
 enum status duplicate_table_open(struct hash_key key, struct duplicate_table **out_table,
                                  struct error *error)
@@ -65,21 +42,24 @@ enum status duplicate_table_open(struct hash_key key, struct duplicate_table **o
     table->key = key;
     wordhash_open(&table->words, key);
     table->number = DUPLICATE_CELLS;
+    table->recent = DUPLICATE_CELLS + 1;
     table->live = DUPLICATE_CELLS + 1;
     enum status status =
-        region_open(DUPLICATE_CELLS * sizeof(struct duplicate_cell), &table->ring, error);
+        region_open(DUPLICATE_CELLS * sizeof(struct duplicate_cell), &table->ring_region, error);
     if (status != STATUS_OK) {
         goto free_table;
     }
-    status = region_open(HEADS * sizeof(uint32_t), &table->heads, error);
+    status = region_open(DUPLICATE_HEADS * sizeof(uint32_t), &table->heads_region, error);
     if (status != STATUS_OK) {
         goto close_ring;
     }
+    table->ring = table->ring_region.at;
+    table->heads = table->heads_region.at;
     *out_table = table;
     return STATUS_OK;
 
 close_ring:
-    region_close(&table->ring);
+    region_close(&table->ring_region);
 free_table:
     free(table);
     return status;
@@ -90,73 +70,79 @@ void duplicate_table_close(struct duplicate_table *table)
     if (table == NULL) {
         return;
     }
-    region_close(&table->heads);
-    region_close(&table->ring);
+    region_close(&table->heads_region);
+    region_close(&table->ring_region);
     free(table);
 }
 
 size_t duplicate_table_bytes_max(void)
 {
     return sizeof(struct duplicate_table) + DUPLICATE_CELLS * sizeof(struct duplicate_cell) +
-           HEADS * sizeof(uint32_t);
-}
-
-static inline uint64_t word_at(const uint8_t *at)
-{
-    uint64_t word;
-    memcpy(&word, at, sizeof word);
-    return word;
+           DUPLICATE_HEADS * sizeof(uint32_t);
 }
 
 uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers *layers,
-                        uint64_t source, uint64_t destination)
+                        const struct wordhash_ends *ends)
 {
     const struct wordhash *words = &table->words;
-    uint64_t ports = (uint64_t)layers->source_port << 16 | layers->destination_port;
-    uint64_t lengths = layers->payload_wire;
-    uint64_t kind = layers->protocol; /* protocol, fragment and its position */
+    uint32_t lengths = layers->payload_wire;
     const uint8_t *payload = layers->payload;
     uint32_t bytes = layers->payload_bytes;
-    bool head_decides = bytes >= PAYLOAD_BYTES && layers->checksum != 0;
-    if (__builtin_expect(layers->fragment, false)) {
+    bool head_decides = bytes >= DUPLICATE_HEAD_BYTES && layers->checksum != 0;
+    uint64_t sum = duplicate_sum_ends(ends);
+    if (layers->fragment) {
         payload = layers->fragment_at;
         bytes = layers->fragment_bytes;
         lengths = layers->fragment_wire;
-        ports = layers->fragment_id;
-        kind = UINT64_C(1) << 31 | (uint64_t)layers->fragment_protocol << 17 |
-               (uint64_t)layers->more_fragments << 16 | layers->fragment_offset;
+        uint32_t kind = UINT32_C(1) << 31 | (uint32_t)layers->fragment_protocol << 17 |
+                        (uint32_t)layers->more_fragments << 16 | layers->fragment_offset;
+        sum += wordhash_pair(words, 4, layers->fragment_id, kind);
         head_decides = false;
     }
-    uint64_t id_checksum = (uint64_t)layers->ip_id << 16 | layers->checksum;
-    uint64_t sum = source +
-                   (destination << 1 | destination >> 63) + /* a direction is not its other */
-                   wordhash_pair(words, 4, ports << 32 | lengths, id_checksum << 32 | kind);
     if ((layers->tcp_sequence | layers->tcp_acknowledgement) != 0) {
         sum += wordhash_pair(words, 6, layers->tcp_sequence, layers->tcp_acknowledgement);
     }
-    if (__builtin_expect(head_decides, true)) {
-        static_assert(PAYLOAD_BYTES == 32, "four words");
-        sum += wordhash_pair(words, 8, word_at(payload), word_at(payload + 8)) +
-               wordhash_pair(words, 10, word_at(payload + 16), word_at(payload + 24));
+    if (head_decides) {
+        sum += duplicate_sum_payload(words, payload);
     } else if (bytes > 0) {
         sum += wordhash_pair(words, 8, hash_bytes(table->key, payload, bytes), 0);
     }
-    return wordhash_fold(sum, words->secrets[7] | 1);
+    uint64_t marks = plain_marks(layers->ip_id, lengths + UDP_BYTES, layers->checksum);
+    return duplicate_fold(words, sum, marks);
 }
 
-static inline uint32_t duplicate_where(const struct wordhash *words, const struct layers *layers,
-                                       uint16_t interface)
+/* From `first` on, the first packet that is still there and not older than `age_ns`. Stamps differ,
+ * but the newest only grows: what is passed over once would be passed over at any later time, so it
+ * does not matter when this is asked. */
+static uint32_t duplicate_pass_over(const struct duplicate_table *table, uint32_t first,
+                                    uint64_t age_ns)
 {
-    uint64_t where = (uint64_t)interface << 48 | (uint64_t)layers->vlan_outer << 32 |
-                     (uint64_t)layers->vlan_inner << 16 | layers->ttl;
-    return (uint32_t)wordhash_pair(words, 0, where,
-                                   layers->link_hash_input ^ (uint64_t)layers->vni << 24);
+    uint32_t number = table->number + 1; /* of the next packet, which takes the cell of ... */
+    if (number - first > DUPLICATE_CELLS) {
+        first = number - DUPLICATE_CELLS; /* ... this one */
+    }
+    uint64_t limit_ns = time_since(table->newest_ns, age_ns);
+    const struct duplicate_cell *ring = table->ring;
+    while (first != number && ring[first & (DUPLICATE_CELLS - 1)].time_ns < limit_ns) {
+        first++;
+    }
+    return first;
 }
 
-/* Is the packet a copy of the one in `cell`, which has the same hash? */
-static bool duplicate_is_copy(const struct duplicate_cell *cell, bool has_id, uint32_t where,
-                              uint64_t now_ns)
+void duplicate_forget(struct duplicate_table *table)
 {
+    table->recent = duplicate_pass_over(table, table->recent, DUPLICATE_WINDOW_NS);
+}
+
+bool duplicate_is_copy(struct duplicate_table *table, uint32_t number, bool has_id, uint32_t where,
+                       uint64_t now_ns)
+{
+    uint32_t next = table->number + 1;
+    table->live = duplicate_pass_over(table, table->live, 2 * DUPLICATE_WINDOW_NS);
+    if (next - number > next - table->live) {
+        return false;
+    }
+    const struct duplicate_cell *cell = &table->ring[number & (DUPLICATE_CELLS - 1)];
     uint64_t apart_ns = now_ns > cell->time_ns ? now_ns - cell->time_ns : cell->time_ns - now_ns;
     if (has_id) {
         return apart_ns <= DUPLICATE_WINDOW_NS;
@@ -164,72 +150,24 @@ static bool duplicate_is_copy(const struct duplicate_cell *cell, bool has_id, ui
     return apart_ns <= DUPLICATE_WINDOW_NO_ID_NS && cell->where != where;
 }
 
-/* How far back a link may point: what is older than two windows is of no use. */
-static uint32_t duplicate_reach(struct duplicate_table *table, uint32_t number, uint64_t now_ns)
-{
-    const struct duplicate_cell *ring = table->ring.at;
-    table->newest_ns = now_ns > table->newest_ns ? now_ns : table->newest_ns;
-    while (table->live != number &&
-           time_since(table->newest_ns, ring[table->live & (DUPLICATE_CELLS - 1)].time_ns) >
-               2 * DUPLICATE_WINDOW_NS) {
-        table->live++;
-    }
-    uint32_t reach = number - table->live;
-    if (reach > DUPLICATE_CELLS) {
-        table->live = number - DUPLICATE_CELLS;
-        reach = DUPLICATE_CELLS;
-    }
-    return reach;
-}
-
-void duplicate_prefetch(const struct duplicate_table *table, uint64_t hash)
-{
-    __builtin_prefetch((const uint32_t *)table->heads.at + (hash >> HEAD_SHIFT), 1);
-}
-
-void duplicate_prefetch_cell(const struct duplicate_table *table, uint64_t hash)
-{
-    uint32_t newest = ((const uint32_t *)table->heads.at)[hash >> HEAD_SHIFT];
-    if (table->number - newest <= table->number - table->live) {
-        const struct duplicate_cell *ring = table->ring.at;
-        __builtin_prefetch(&ring[newest & (DUPLICATE_CELLS - 1)]);
-    }
-}
-
 bool duplicate_see(struct duplicate_table *table, const struct layers *layers, uint16_t interface,
                    uint64_t now_ns)
 {
-    uint64_t source = wordhash_addr(&table->words, &layers->source);
-    uint64_t destination = wordhash_addr(&table->words, &layers->destination);
-    uint64_t hash = duplicate_hash(table, layers, source, destination);
+    struct wordhash_ends ends =
+        wordhash_ends_of(wordhash_addr(&table->words, &layers->source), layers->source_port,
+                         wordhash_addr(&table->words, &layers->destination),
+                         layers->destination_port, layers->protocol);
+    uint64_t hash = duplicate_hash(table, layers, &ends);
     return duplicate_see_hashed(table, layers, hash, interface, now_ns);
 }
 
 bool duplicate_see_hashed(struct duplicate_table *table, const struct layers *layers, uint64_t hash,
                           uint16_t interface, uint64_t now_ns)
 {
-    struct duplicate_cell *ring = table->ring.at;
-    uint32_t *heads = table->heads.at;
-    uint32_t *head = &heads[hash >> HEAD_SHIFT];
-    uint32_t where = duplicate_where(&table->words, layers, interface);
     /* An IPv6 fragment has an id too, but a sender's own: it repeats it in no other packet. */
     bool has_id = layers->ip_id != 0 || (layers->fragment && layers->fragment_id != 0);
-    uint32_t number = table->number + 1;
-    uint32_t seen = *head;
-    uint32_t reach = duplicate_reach(table, number, now_ns);
-    while (number - seen <= reach) { /* ends: what a cell links to is older than it */
-        const struct duplicate_cell *cell = &ring[seen & (DUPLICATE_CELLS - 1)];
-        if (cell->hash == hash) {
-            if (duplicate_is_copy(cell, has_id, where, now_ns)) {
-                return true;
-            }
-            break; /* the twin seen last decides */
-        }
-        seen = cell->before;
-    }
-    table->number = number;
-    ring[number & (DUPLICATE_CELLS - 1)] =
-        (struct duplicate_cell){.hash = hash, .time_ns = now_ns, .where = where, .before = *head};
-    *head = number;
-    return false;
+    uint32_t where =
+        duplicate_where(&table->words, interface, layers->vlan_outer, layers->vlan_inner,
+                        layers->ttl, layers->link_hash_input, layers->vni);
+    return duplicate_see_hash(table, hash, has_id, where, now_ns);
 }

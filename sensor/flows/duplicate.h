@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "decoders/decoder.h"
+#include "sensor/flows/wordhash.h"
 
 enum { DUPLICATE_CELLS = 16384 };
 #define DUPLICATE_WINDOW_NS (50 * NS_PER_MS)
@@ -34,14 +35,13 @@ size_t duplicate_table_bytes_max(void); /* for --list memory */
  * compared too (their bytes), so that a doubled mirror does not break reassembly. */
 bool duplicate_see(struct duplicate_table *table, const struct layers *layers, uint16_t interface,
                    uint64_t now_ns);
-/* The same in passes over a batch: hash all and ask for what that leads to, ask for what stands
- * there, see. `source` and `destination` are the hashes of the addresses by wordhash_addr(), which
- * the caller needs too; of the table's key. */
+/* The same in passes over a batch: hash all, forget the old ones, see each.
+ * `ends` are those of the packet, which the caller needs too; of the table's key. */
 uint64_t duplicate_hash(const struct duplicate_table *table, const struct layers *layers,
-                        uint64_t source, uint64_t destination);
-void duplicate_prefetch(const struct duplicate_table *table, uint64_t hash);
-void duplicate_prefetch_cell(const struct duplicate_table *table, uint64_t hash);
+                        const struct wordhash_ends *ends);
 bool duplicate_see_hashed(struct duplicate_table *table, const struct layers *layers, uint64_t hash,
                           uint16_t interface, uint64_t now_ns);
+/* Forgets what is too old for any window; the answers are the same without. */
+void duplicate_forget(struct duplicate_table *table);
 
 #endif

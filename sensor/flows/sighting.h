@@ -29,7 +29,7 @@
 #include "base/counter.h"
 #include "decoders/rtcp.h"
 #include "decoders/sdp.h"
-#include "decoders/sip.h"
+#include "sensor/flows/sip_keys.h"
 
 enum sighting_kind {
     SIGHTING_SIP, /* struct sip_sighting */
@@ -86,6 +86,7 @@ struct sip_sighting {
     uint32_t wire_bytes; /* IP bytes of the packet(s) that carried it, for records */
     bool has_sdp; /* struct sdp follows */
     uint8_t reserved[3];
+    struct sip_keys keys;
     struct sip_message message; /* parts point into message.raw */
     struct sdp sdp[]; /* one, if has_sdp; cut behind its last media line */
 };

@@ -6,7 +6,7 @@
  *
  * The common packet (next number, usual step, same type, confirmed) goes a short way: one line of
  * memory where the clock is static, one more where variation has parted from jitter, two more where
- * six clocks run. With batches of 32 packets all of them are prefetched in passes before.
+ * six clocks run (stream_short.h, and stream_run.c for batches, which fetches them in passes before).
  * Everything else goes the long way through stream_type.c, stream_sequence.c, stream_probation.c
  * and stream_jitter.c.
  *
@@ -17,7 +17,7 @@
  * Timers are read at marks only, from the state time of a stream's newest packet; that is kept to a
  * mark's precision (own stamps may lie anywhere), so a stream's end falls at the same mark for
  * every number of workers. */
-#include "sensor/flows/stream_cell.h"
+#include "sensor/flows/stream_short.h"
 
 enum { EVICT_LOOK = 16, INTERVAL_S = 5, SWEEP_AHEAD = 8 };
 #define SILENT_NS (3 * NS_PER_S)
@@ -26,7 +26,6 @@ enum { EVICT_LOOK = 16, INTERVAL_S = 5, SWEEP_AHEAD = 8 };
 #define MIRROR_NS NS_PER_MS
 #define LATE_NS (200 * NS_PER_MS) /* beyond what jitter buffers hold */
 #define SHIFT_NS (60 * NS_PER_S)
-#define PENDING_BYTES_MAX (UINT32_C(1) << 31)
 
 /* --- memory --- */
 
@@ -39,7 +38,7 @@ static uint32_t cells_for(const struct stream_options *options)
 static size_t index_slots_for(uint32_t cells)
 {
     size_t slots = STREAM_INDEX_SLOTS_MIN;
-    while (slots < 2 * (size_t)cells) {
+    while (slots < stream_index_share(slots) * cells) {
         slots *= 2;
     }
     return slots;
@@ -61,6 +60,7 @@ enum status stream_open(const struct stream_options *options, struct stream_tabl
         return error_set(error, STATUS_FAILED, "streams", "no memory for the table");
     }
     table->options = *options;
+    wordhash_open(&table->words, options->key);
     table->cells_max = cells_for(options);
     table->shard_max = table->cells_max / FLOW_SHARDS;
     table->index_mask = STREAM_INDEX_SLOTS_MIN - 1;
@@ -287,19 +287,6 @@ static void stream_confirm(struct stream_table *table, uint32_t cell)
 
 /* --- packets --- */
 
-uint64_t stream_hash(const struct stream_table *table, const struct datagram *datagram,
-                     uint32_t ssrc)
-{
-    /* The flow hash is keyed and symmetric; the source makes it one direction's. */
-    uint64_t high;
-    uint64_t low;
-    memcpy(&high, datagram->source.octets, sizeof high);
-    memcpy(&low, datagram->source.octets + sizeof high, sizeof low);
-    uint64_t side = high * UINT64_C(0x9fb21c651e98df25) ^ low ^ datagram->source_port;
-    uint64_t key = datagram->flow_hash ^ table->options.key.seed;
-    return hash_mix(key ^ side * UINT64_C(0xa0761d6478bd642f), ssrc) | 1;
-}
-
 bool stream_knows(const struct stream_table *table, uint64_t hash)
 {
     uint32_t cell = stream_index_find(table, hash);
@@ -312,18 +299,6 @@ static void stream_fold(struct stream_hot *hot, struct stream_cold *cold)
     cold->bytes += hot->pending_bytes;
     hot->pending_packets = 0;
     hot->pending_bytes = 0;
-}
-
-static inline void stream_advance(struct stream_hot *hot, const struct datagram *datagram,
-                                  const struct rtp_view *view, int64_t gap_ns)
-{
-    uint64_t delta = gap_ns > 0 ? (uint64_t)gap_ns >> 10 : 0;
-    delta = delta > UINT32_MAX ? UINT32_MAX : delta;
-    hot->delta_max = delta > hot->delta_max ? (uint32_t)delta : hot->delta_max;
-    hot->last_ns = datagram->time_ns;
-    hot->last_ts = view->timestamp;
-    hot->pending_packets++;
-    hot->pending_bytes += datagram->ip_wire;
 }
 
 /* What a number at or below the highest says about the network. */
@@ -366,8 +341,8 @@ static __attribute__((noinline)) enum stream_seen stream_see_long(struct stream_
     bool passes =
         !was_confirmed && stream_probation_see(&parts, view, &tick, sequence_step, was_secondary);
     stream_jitter_see(&parts, &tick);
-    stream_advance(hot, datagram, view, gap_ns);
-    if (hot->pending_bytes >= PENDING_BYTES_MAX) {
+    stream_advance(hot, datagram->time_ns, view->timestamp, datagram->ip_wire, gap_ns);
+    if (hot->pending_bytes >= STREAM_PENDING_BYTES_MAX) {
         stream_fold(hot, parts.cold);
     }
     if (passes) {
@@ -378,9 +353,9 @@ static __attribute__((noinline)) enum stream_seen stream_see_long(struct stream_
     return was_confirmed ? STREAM_SEEN_CONFIRMED : STREAM_SEEN_CANDIDATE;
 }
 
-/* The recursions of a stream that has more than the one in the hot line; false: the long way is
- * needed. */
-static bool see_other_recursions(struct stream_table *table, uint32_t cell, int64_t gap_ns)
+/* False: the long way is needed. */
+bool stream_see_others(struct stream_table *table, uint32_t cell, uint64_t time_ns,
+                       uint32_t ip_wire, uint64_t gap_ns)
 {
     struct stream_parts parts = stream_parts_at(table, cell);
     struct stream_hot *hot = parts.hot;
@@ -393,46 +368,21 @@ static bool see_other_recursions(struct stream_table *table, uint32_t cell, int6
             return false;
         }
         cold->variation_count++;
-        cold->reference_ns += (uint64_t)gap_ns;
+        cold->reference_ns += gap_ns;
         cold->reference_ts += hot->ts_step;
         if (hot->clock != STREAM_CLOCK_NONE) {
             stream_recursion_step(
                 &cold->variation.value, &cold->variation.sum, &cold->variation.max,
-                stream_distance(gap_ns, hot->ts_step, stream_tick_ns[hot->clock]));
+                stream_distance((int64_t)gap_ns, hot->ts_step, stream_tick_ns[hot->clock]));
         }
         if (has_side) {
-            stream_six_step(&parts.side->variation, gap_ns, hot->ts_step);
+            stream_six_step(&parts.side->variation, (int64_t)gap_ns, hot->ts_step);
         }
     }
     if (has_side) {
-        stream_six_step(&parts.side->jitter, gap_ns, hot->ts_step);
+        stream_six_step(&parts.side->jitter, (int64_t)gap_ns, hot->ts_step);
     }
-    return true;
-}
-
-/* The next packet as it should be; false: it is not, or not known to be. */
-static inline bool see_short(struct stream_table *table, uint32_t cell, struct stream_hot *hot,
-                             const struct datagram *datagram, const struct rtp_view *view)
-{
-    const uint8_t plain = STREAM_FLAG_CONFIRMED | STREAM_FLAG_PROBING | STREAM_FLAG_SECONDARY;
-    const uint8_t others = STREAM_FLAG_SPLIT | STREAM_FLAG_SIDE;
-    uint64_t gap_ns = datagram->time_ns - hot->last_ns; /* a step back is a huge gap */
-    uint32_t ts_step = view->timestamp - hot->last_ts;
-    if ((uint16_t)(view->sequence - hot->max_ext) != 1 || ts_step != hot->ts_step || ts_step == 0 ||
-        view->payload_type != hot->payload_type || view->marker ||
-        gap_ns > (uint64_t)STREAM_GAP_MAX || (hot->flags & plain) != STREAM_FLAG_CONFIRMED ||
-        hot->pending_bytes >= PENDING_BYTES_MAX) {
-        return false;
-    }
-    if ((hot->flags & others) != 0 && !see_other_recursions(table, cell, (int64_t)gap_ns)) {
-        return false;
-    }
-    if (hot->clock != STREAM_CLOCK_NONE) {
-        stream_jitter_step(hot, (int64_t)gap_ns, (int32_t)ts_step);
-    }
-    hot->max_ext++;
-    stream_advance(hot, datagram, view, (int64_t)gap_ns);
-    table->packets++;
+    stream_count_next(hot, time_ns, ip_wire, gap_ns);
     return true;
 }
 
@@ -451,7 +401,15 @@ enum stream_seen stream_see(struct stream_table *table, const struct datagram *d
         stream_begin(table, datagram, view, hash);
         return STREAM_SEEN_CANDIDATE;
     }
-    if (see_short(table, cell, stream_hot_at(table, cell), datagram, view)) {
+    struct stream_packet packet = {
+        .time_ns = datagram->time_ns,
+        .timestamp = view->timestamp,
+        .ip_wire = datagram->ip_wire,
+        .sequence = view->sequence,
+        .marker_and_type = (uint8_t)((view->marker ? 0x80 : 0) | view->payload_type),
+    };
+    if (stream_see_short(table, cell, stream_hot_at(table, cell), &packet)) {
+        table->packets++;
         return STREAM_SEEN_CONFIRMED;
     }
     return stream_see_long(table, cell, datagram, view);

@@ -43,14 +43,22 @@ MUST_USE enum status stream_open(const struct stream_options *options,
 void stream_close(struct stream_table *table);
 size_t stream_bytes_max(const struct stream_options *options);
 
-/* Work in batches of packets, in passes over the batch: hash and prefetch the index; prefetch the
- * stream; prefetch what else it will touch; see. The hint that the second pass gives saves the last
- * one a look-up; it need not hold then. */
+/* What a first look at a datagram of a batch found. */
+struct stream_lane {
+    uint64_t hash; /* of flow, direction and SSRC; 0 = it is no RTP */
+    uint32_t
+        hint; /* where the stream seems to be: saves a look-up; need not hold when it is seen */
+};
+/* Work in batches of packets: look at all, which fetches what they will touch; then let runs go the
+ * short way, and see() what stands between them. */
+void stream_look(const struct stream_table *table, const struct datagram *batch, size_t count,
+                 struct stream_lane *lanes);
+/* Counts packets from `from` on that are the next of their confirmed stream; the first that is not,
+ * or `count`. */
+size_t stream_see_run(struct stream_table *table, const struct datagram *batch,
+                      const struct stream_lane *lanes, size_t from, size_t count);
 uint64_t stream_hash(const struct stream_table *table, const struct datagram *datagram,
                      uint32_t ssrc);
-void stream_prefetch(const struct stream_table *table, uint64_t hash);
-uint32_t stream_prefetch_cell(const struct stream_table *table, uint64_t hash);
-void stream_prefetch_rest(const struct stream_table *table, uint32_t hint);
 /* Is this SSRC of this direction a confirmed stream? For RTCP on the same port. */
 bool stream_knows(const struct stream_table *table, uint64_t hash);
 
@@ -63,7 +71,7 @@ enum stream_seen {
     STREAM_SEEN_CONFIRMS, /* the packet with which the stream passes probation */
     STREAM_SEEN_CONFIRMED,
 };
-/* Counts the packet; a stream that is not known is begun. */
+/* Counts the packet; a stream that is not known is begun. `hint` as in a lane, or UINT32_MAX. */
 enum stream_seen stream_see(struct stream_table *table, const struct datagram *datagram,
                             const struct rtp_view *view, uint64_t hash, uint32_t hint);
 /* A mark: intervals at seconds divisible by 5, silence of 3 s, ends after idle_ns, in order of

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/region.h"
+#include "sensor/flows/wordhash.h"
 
 enum stream_flag {
     STREAM_FLAG_CONFIRMED = 1 << 0,
@@ -194,10 +195,11 @@ struct stream_shard {
 
 struct stream_table {
     struct stream_options options;
+    struct wordhash words;
     struct region hot;
     struct region cold;
     struct region side;
-    struct region index; /* [tag 32 | cell + 1 32], linear probing, load <= 1/2 */
+    struct region index; /* [tag 32 | cell + 1 32], linear probing */
     struct region order; /* cells by first packet, holes are STREAM_NONE */
     uint32_t index_mask;
     uint32_t cells_max;
@@ -243,7 +245,25 @@ static inline uint64_t stream_packets_of(const struct stream_parts *parts)
 }
 
 /* --- stream_index.c --- */
-enum { STREAM_INDEX_SLOTS_MIN = 4096 };
+enum { STREAM_INDEX_SLOTS_MIN = 4096, STREAM_INDEX_SPARSE = 1 << 15 };
+
+/* How many slots there are at least for each stream. While the index is small it is sparse: half
+ * full, a third of all look-ups probes once more, and each of those is a branch mispredicted. */
+static inline size_t stream_index_share(size_t slots)
+{
+    return slots < STREAM_INDEX_SPARSE ? 4 : 2;
+}
+
+static inline uint32_t stream_tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
+static inline uint64_t *stream_slots(const struct stream_table *table)
+{
+    return table->index.at;
+}
+
 uint32_t stream_index_find(const struct stream_table *table, uint64_t hash); /* or STREAM_NONE */
 void stream_index_add(struct stream_table *table, uint64_t hash, uint32_t cell);
 void stream_index_remove(struct stream_table *table, uint32_t cell);

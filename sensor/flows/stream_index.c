@@ -1,31 +1,17 @@
-/* stream_index.c - from a hash to a stream, and what is fetched ahead.
+/* stream_index.c - from a hash to a stream.
  *
- *   slot 8 bytes  [tag 32 | cell + 1 32]   0 = empty; linear probing, load <= 1/2
+ *   slot 8 bytes  [tag 32 | cell + 1 32]   0 = empty; linear probing, load <= 1/2, or 1/4 while small
  *
  * The tag is the upper half of the hash; its low bits give the home slot, so that removal (backward
  * shift) never touches a cell. The index begins small and doubles in place, put together anew from
  * the list by first packet: memory that a small capture does not need is never touched. The hot
- * line holds the whole hash, which is keyed; it is the identity.
- *
- * A batch first asks for the slots of all its packets, then for the hot lines, then for what
- * streams with more than one recursion touch: each pass finds the lines of the one before already
- * there. */
+ * line holds the whole hash, which is keyed; it is the identity. */
 #include "sensor/flows/stream_cell.h"
-
-static uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash >> 32);
-}
-
-static uint64_t *index_slots(const struct stream_table *table)
-{
-    return table->index.at;
-}
 
 uint32_t stream_index_find(const struct stream_table *table, uint64_t hash)
 {
-    const uint64_t *slots = index_slots(table);
-    uint32_t tag = tag_of(hash);
+    const uint64_t *slots = stream_slots(table);
+    uint32_t tag = stream_tag_of(hash);
     for (uint32_t at = tag & table->index_mask;; at = (at + 1) & table->index_mask) {
         uint64_t slot = slots[at];
         if (slot == 0) {
@@ -40,18 +26,18 @@ uint32_t stream_index_find(const struct stream_table *table, uint64_t hash)
 
 static void index_put(struct stream_table *table, uint64_t hash, uint32_t cell)
 {
-    uint64_t *slots = index_slots(table);
-    uint32_t at = tag_of(hash) & table->index_mask;
+    uint64_t *slots = stream_slots(table);
+    uint32_t at = stream_tag_of(hash) & table->index_mask;
     while (slots[at] != 0) {
         at = (at + 1) & table->index_mask;
     }
-    slots[at] = (uint64_t)tag_of(hash) << 32 | (cell + 1);
+    slots[at] = (uint64_t)stream_tag_of(hash) << 32 | (cell + 1);
 }
 
 void stream_index_add(struct stream_table *table, uint64_t hash, uint32_t cell)
 {
     size_t slots = (size_t)table->index_mask + 1;
-    if (2 * ((size_t)table->used + 1) > slots) {
+    if (stream_index_share(slots) * ((size_t)table->used + 1) > slots) {
         memset(table->index.at, 0, slots * sizeof(uint64_t));
         table->index_mask = (uint32_t)(2 * slots - 1);
         const uint32_t *order = table->order.at;
@@ -68,9 +54,9 @@ void stream_index_add(struct stream_table *table, uint64_t hash, uint32_t cell)
  */
 void stream_index_remove(struct stream_table *table, uint32_t cell)
 {
-    uint64_t *slots = index_slots(table);
+    uint64_t *slots = stream_slots(table);
     uint32_t mask = table->index_mask;
-    uint32_t hole = tag_of(stream_hot_at(table, cell)->hash) & mask;
+    uint32_t hole = stream_tag_of(stream_hot_at(table, cell)->hash) & mask;
     while ((uint32_t)slots[hole] != cell + 1) {
         hole = (hole + 1) & mask;
     }
@@ -82,43 +68,4 @@ void stream_index_remove(struct stream_table *table, uint32_t cell)
         }
     }
     slots[hole] = 0;
-}
-
-void stream_prefetch(const struct stream_table *table, uint64_t hash)
-{
-    __builtin_prefetch(&index_slots(table)[tag_of(hash) & table->index_mask]);
-}
-
-uint32_t stream_prefetch_cell(const struct stream_table *table, uint64_t hash)
-{
-    const uint64_t *slots = index_slots(table);
-    uint32_t tag = tag_of(hash);
-    for (uint32_t at = tag & table->index_mask; slots[at] != 0; at = (at + 1) & table->index_mask) {
-        if ((uint32_t)(slots[at] >> 32) == tag) {
-            uint32_t cell = (uint32_t)slots[at] - 1;
-            __builtin_prefetch(stream_hot_at(table, cell), 1);
-            return cell;
-        }
-    }
-    return STREAM_NONE;
-}
-
-void stream_prefetch_rest(const struct stream_table *table, uint32_t hint)
-{
-    uint8_t flags = hint == STREAM_NONE ? 0 : stream_hot_at(table, hint)->flags;
-    if ((flags & (STREAM_FLAG_SIDE | STREAM_FLAG_SPLIT)) == 0) {
-        return;
-    }
-    const struct stream_side *side = (const struct stream_side *)table->side.at + hint;
-    if ((flags & STREAM_FLAG_SPLIT) != 0) {
-        __builtin_prefetch(stream_cold_at(table, hint), 1);
-    }
-    if ((flags & STREAM_FLAG_SIDE) != 0) {
-        __builtin_prefetch(&side->jitter, 1);
-        __builtin_prefetch((const uint8_t *)&side->jitter + 64, 1);
-    }
-    if ((flags & STREAM_FLAG_SIDE) != 0 && (flags & STREAM_FLAG_SPLIT) != 0) {
-        __builtin_prefetch(&side->variation, 1);
-        __builtin_prefetch((const uint8_t *)&side->variation + 64, 1);
-    }
 }

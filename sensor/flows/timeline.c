@@ -61,6 +61,27 @@ static void timeline_jump(struct timeline *timeline, struct timeline_step *step)
     timeline->suspects = 0;
 }
 
+size_t timeline_see_run(struct timeline *timeline, const struct captured *frames, size_t count)
+{
+    uint64_t low_ns = timeline->now_ns > timeline->last_ns ? timeline->now_ns : timeline->last_ns;
+    uint64_t second_ns = timeline->mark_s * NS_PER_S;
+    size_t run = 0;
+    if (timeline->now_ns == 0) {
+        return 0;
+    }
+    while (run < count && frames[run].time_ns >= low_ns &&
+           frames[run].time_ns - second_ns < NS_PER_S) {
+        low_ns = frames[run].time_ns;
+        run++;
+    }
+    if (run > 0) {
+        timeline->suspects = 0;
+        timeline->last_ns = low_ns;
+        timeline->now_ns = low_ns;
+    }
+    return run;
+}
+
 void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_step *out_step)
 {
     /* The array of marks stays as it is: clearing it would cost more than all the rest. */

@@ -18,6 +18,7 @@
 #ifndef SENSOR_FLOWS_TIMELINE_H
 #define SENSOR_FLOWS_TIMELINE_H
 
+#include "base/captured.h"
 #include "base/clock.h"
 #include "decoders/reason.h"
 
@@ -43,20 +44,9 @@ struct timeline_step {
     enum reason note; /* TIME_BACKWARDS, TIME_SUSPECT, TIME_JUMP or REASON_NONE */
 };
 
-/* Most frames come after all others and in the same second: nothing to tell, and state time is
- * their stamp. False: timeline_see() has to look. */
-static inline bool timeline_is_plain(struct timeline *timeline, uint64_t frame_ns)
-{
-    if (timeline->now_ns == 0 || frame_ns < timeline->now_ns || frame_ns < timeline->last_ns ||
-        frame_ns - timeline->mark_s * NS_PER_S >= NS_PER_S) {
-        return false;
-    }
-    timeline->suspects = 0;
-    timeline->last_ns = frame_ns;
-    timeline->now_ns = frame_ns;
-    return true;
-}
-
+/* Most frames come after all others and in the same second: nothing to tell, and state time is their
+ * stamp. How many of these are so; the next one timeline_see() has to look at. */
+size_t timeline_see_run(struct timeline *timeline, const struct captured *frames, size_t count);
 void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_step *out_step);
 /* Live: time goes on although no frame came. A clock that steps forward beyond the silence limit is
  * left to the frames that confirm it. */

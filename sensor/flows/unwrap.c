@@ -1,6 +1,7 @@
 /* The front half of a packet's way, for every frame:
  *
- *    frame -> layers_decode -+-> copy? -----------------------------------------------> datagram
+ *    frame -> plain? ----------> copy? -----------------------------------------------> datagram
+ *          -> layers_decode -+-> copy? ----------------------------------------------------^
  *                            +-> fragment -> copy? -> fragment_see -> layers_resume ----^
  *                                                          ^---------- a fragment? -----+
  *
@@ -8,26 +9,28 @@
  * The frame is counted once, by what it was on the wire: a fragment is decoded even if what it
  * completes is not (that has its own reason beside it).
  *
- * The flow hash is symmetric: the endpoint whose bytes compare lower stands first. It also carries
- * VLANs and VNI, for tenants use the same private addresses; so two directions of a GTP tunnel, whose TEIDs differ,
- * are two flows, and nothing below needs both directions of one.
+ * The flow hash is symmetric. It also carries VLANs and VNI, for tenants use the same private
+ * addresses; so two directions of a GTP tunnel, whose TEIDs differ, are two flows, and nothing below
+ * needs both directions of one.
  *
  * Frames may be looked at ahead of their turn: what their bytes say depends on no other frame, and
  * the lines of memory that the search for copies will touch can be fetched for many at once. Taken
- * one by one, waiting for them is a tenth of the whole way of an RTP packet. */
+ * one by one, waiting for them is a tenth of the whole way of an RTP packet.
+ *
+ * A plain frame (plain_udp.h) is neither made a view of nor a whole datagram: what the next packet of
+ * a known stream needs is one line of each. Both ways give the same hashes and the same datagram (a
+ * test sends each frame both ways). */
 #include "sensor/flows/unwrap.h"
 
-#include "sensor/flows/wordhash.h"
+#include "decoders/plain_udp.h"
+#include "sensor/flows/duplicate_cell.h"
 
 /* What is known of a frame by its bytes alone. */
 struct unwrap_look {
-    struct layers layers;
-    /* only with REASON_NONE: */
-    uint64_t source; /* hashes of the addresses */
-    uint64_t destination;
-    uint64_t flow_hash;
+    struct datagram datagram; /* of a plain frame its first line; else flow hash and flags */
     uint64_t hash; /* of duplicate.h, when copies are looked for */
-    enum reason reason;
+    enum reason reason; /* of `layers` */
+    struct layers layers; /* of a frame that is not plain */
 };
 
 /* What fragments gave, on the way to a datagram. */
@@ -109,7 +112,7 @@ void unwrap_mark(struct unwrap *unwrap, uint64_t mark_ns)
 /* --- counts --- */
 
 /* Counts what was noted, and clears it: the same view may go on behind a fragment. */
-static inline void unwrap_count_notes(struct unwrap_counts *counts, struct layers *layers)
+static void unwrap_count_notes(struct unwrap_counts *counts, struct layers *layers)
 {
     uint64_t any = 0;
     static_assert(sizeof any == sizeof layers->notes, "all notes at once");
@@ -142,16 +145,10 @@ static void unwrap_count_refused(struct unwrap_counts *counts, enum reason reaso
     }
 }
 
-static bool unwrap_is_copy(struct unwrap *unwrap, const struct unwrap_look *look,
-                           uint16_t interface, uint64_t time_ns)
+static void unwrap_count_copy(struct unwrap_counts *counts)
 {
-    if (unwrap->duplicates == NULL ||
-        !duplicate_see_hashed(unwrap->duplicates, &look->layers, look->hash, interface, time_ns)) {
-        return false;
-    }
-    unwrap->counts.duplicates++;
-    unwrap->counts.reasons[REASON_DUPLICATE]++;
-    return true;
+    counts->duplicates++;
+    counts->reasons[REASON_DUPLICATE]++;
 }
 
 /* --- from layers to a datagram --- */
@@ -199,114 +196,200 @@ static inline uint16_t saturate16(uint64_t value)
     return value > UINT16_MAX ? UINT16_MAX : (uint16_t)value;
 }
 
+/* --- hashes --- */
+
+/* Which flow: the ends in any order, and the labels that part tenants. Most have none. */
+static inline uint64_t unwrap_flow_hash(const struct wordhash *words,
+                                        const struct wordhash_ends *ends, uint64_t labels)
+{
+    return labels == 0 ? ends->both : wordhash_pair(words, 2, ends->both, labels);
+}
+
+/* Which of the two has sent this. */
+static inline uint8_t unwrap_end_flag(const struct wordhash_ends *ends)
+{
+    return ends->from > ends->to ? DATAGRAM_UPPER : 0;
+}
+
+static inline uint64_t unwrap_labels(uint16_t vlan_outer, uint16_t vlan_inner, uint32_t vni)
+{
+    return (uint64_t)vni << 32 | (uint64_t)vlan_outer << 16 | vlan_inner;
+}
+
+/* Of the view, when it has ports: at once, or when its fragments were put together. */
+static struct wordhash_ends unwrap_hash_flow(const struct unwrap *unwrap, struct unwrap_look *look)
+{
+    const struct layers *layers = &look->layers;
+    struct wordhash_ends ends =
+        wordhash_ends_of(wordhash_addr(&unwrap->words, &layers->source), layers->source_port,
+                         wordhash_addr(&unwrap->words, &layers->destination),
+                         layers->destination_port, layers->protocol);
+    look->datagram.flow_hash = unwrap_flow_hash(
+        &unwrap->words, &ends, unwrap_labels(layers->vlan_outer, layers->vlan_inner, layers->vni));
+    look->datagram.flags = unwrap_end_flag(&ends);
+    return ends;
+}
+
+/* --- the plain frame --- */
+
+/* True: the frame is plain, and looked at. A payload that its checksum does not vouch for, or that
+ * is short, is left to the general way, which hashes all of it. */
+static inline __attribute__((always_inline)) bool
+unwrap_look_plain(struct unwrap *unwrap, const struct captured *frame, struct unwrap_look *look)
+{
+    const struct wordhash *words = &unwrap->words;
+    struct plain_udp plain;
+    if (frame->link_type != PLAIN_LINK_ETHERNET ||
+        !plain_udp_is(frame->at, frame->captured, frame->wire_bytes, &plain) ||
+        plain.payload_bytes < DUPLICATE_HEAD_BYTES || plain.checksum == 0) {
+        return false;
+    }
+    struct wordhash_ends ends =
+        wordhash_ends_of(wordhash_v4(words, plain.ip + 12), plain.source_port,
+                         wordhash_v4(words, plain.ip + 16), plain.destination_port, PROTOCOL_UDP);
+    const uint8_t *payload = plain.ip + PLAIN_HEADER_BYTES;
+    struct datagram *datagram = &look->datagram;
+    datagram->time_ns = frame->time_ns;
+    datagram->state_ns = frame->time_ns;
+    datagram->number = frame->number;
+    datagram->flow_hash = unwrap_flow_hash(words, &ends, unwrap_labels(plain.vlan, 0, 0));
+    datagram->payload = payload;
+    datagram->ip = plain.ip;
+    datagram->payload_bytes = plain.payload_bytes;
+    datagram->payload_wire = plain.payload_wire;
+    datagram->ip_wire = PLAIN_HEADER_BYTES + plain.payload_wire;
+    datagram->interface = frame->interface;
+    datagram->protocol = PROTOCOL_UDP;
+    datagram->flags = (uint8_t)(unwrap_end_flag(&ends) | DATAGRAM_OPEN | plain.tag_bytes);
+    if (unwrap->duplicates != NULL) {
+        uint64_t sum = duplicate_sum_ends(&ends) + duplicate_sum_payload(words, payload);
+        look->hash = duplicate_fold(words, sum, plain.marks);
+        duplicate_prefetch(unwrap->duplicates, look->hash);
+    }
+    return true;
+}
+
+/* How the mirror port saw it, where no id tells a copy from a packet sent again. */
+static uint32_t unwrap_plain_where(const struct unwrap *unwrap, const struct datagram *datagram,
+                                   const struct captured *frame)
+{
+    const uint8_t *ip = datagram->ip;
+    bool is_tagged = (datagram->flags & DATAGRAM_TAGGED) != 0;
+    return duplicate_where(&unwrap->words, frame->interface,
+                           is_tagged ? plain_vlan_of(ip - PLAIN_TAG_BYTES) : 0, 0, ip[8],
+                           plain_link_hash_input(frame->at), 0);
+}
+
+static inline bool unwrap_plain_is_copy(struct unwrap *unwrap, const struct unwrap_look *look,
+                                        const struct captured *frame)
+{
+    if (unwrap->duplicates == NULL) {
+        return false;
+    }
+    bool has_id = plain_be16(look->datagram.ip + 4) != 0;
+    uint32_t where = has_id ? 0 : unwrap_plain_where(unwrap, &look->datagram, frame);
+    return duplicate_see_hash(unwrap->duplicates, look->hash, has_id, where, frame->time_ns);
+}
+
+static_assert((int)PLAIN_TAG_BYTES == (int)DATAGRAM_TAGGED, "a tag's length is its flag");
+
+void datagram_complete(struct datagram *datagram)
+{
+    assert((datagram->flags & DATAGRAM_OPEN) != 0);
+    const uint8_t *ip = datagram->ip;
+    bool is_tagged = (datagram->flags & DATAGRAM_TAGGED) != 0;
+    datagram->source = addr_from_v4(ip + 12);
+    datagram->destination = addr_from_v4(ip + 16);
+    datagram->source_port = plain_be16(ip + PLAIN_IP_BYTES);
+    datagram->destination_port = plain_be16(ip + PLAIN_IP_BYTES + 2);
+    datagram->ttl = ip[8];
+    datagram->tcp_flags = 0;
+    datagram->fragments = 0;
+    datagram->vlan_outer = is_tagged ? plain_vlan_of(ip - PLAIN_TAG_BYTES) : 0;
+    datagram->vlan_inner = 0;
+    datagram->frame_overhead =
+        (uint16_t)(PLAIN_ETHERNET_BYTES + PLAIN_HEADER_BYTES + (is_tagged ? PLAIN_TAG_BYTES : 0));
+    datagram->vni = 0;
+    datagram->tcp_sequence = 0;
+    datagram->tcp_acknowledgement = 0;
+    datagram->ip_bytes = PLAIN_HEADER_BYTES + datagram->payload_bytes;
+    datagram->flags &= DATAGRAM_UPPER;
+}
+
 /* --- the way --- */
 
-/* An address as two words. Not copied as a whole: the decoder has just stored it in two halves, and
- * a wider load would wait until both have left the store buffer (6 ns a packet). */
-struct halves {
-    uint64_t first;
-    uint64_t second;
-};
-
-static inline struct halves unwrap_halves(const struct addr *addr)
+/* Not inlined: the plain frame would save registers for it. */
+static __attribute__((noinline)) void
+unwrap_look_walk(struct unwrap *unwrap, const struct captured *frame, struct unwrap_look *look)
 {
-    struct halves halves;
-    memcpy(&halves.first, addr->octets, sizeof halves.first);
-    memcpy(&halves.second, addr->octets + sizeof halves.first, sizeof halves.second);
-    return halves;
-}
-
-/* Symmetric: the endpoint that compares lower stands first. Any order will do that is the same on
- * every run. */
-static inline uint64_t unwrap_flow_hash(struct hash_key key, const struct layers *layers)
-{
-    struct halves source = unwrap_halves(&layers->source);
-    struct halves destination = unwrap_halves(&layers->destination);
-    bool in_order = source.second != destination.second ? source.second < destination.second
-                    : source.first != destination.first
-                        ? source.first < destination.first
-                        : layers->source_port <= layers->destination_port;
-    struct halves low = in_order ? source : destination;
-    struct halves high = in_order ? destination : source;
-    uint64_t low_port = in_order ? layers->source_port : layers->destination_port;
-    uint64_t high_port = in_order ? layers->destination_port : layers->source_port;
-    const uint64_t identity[] = {
-        low.first,
-        low.second,
-        high.first,
-        high.second,
-        low_port << 48 | high_port << 32 | layers->vni,
-        (uint64_t)layers->vlan_outer << 32 | (uint64_t)layers->vlan_inner << 16 | layers->protocol,
-    };
-    return hash_bytes(key, identity, sizeof identity);
-}
-
-void unwrap_look(struct unwrap *unwrap, size_t place, uint16_t link_type, const uint8_t *at,
-                 uint32_t captured, uint32_t wire_bytes)
-{
-    assert(place < UNWRAP_AHEAD);
-    struct unwrap_look *look = &unwrap->looks[place];
-    look->reason = layers_decode(link_type, at, captured, wire_bytes, &look->layers);
+    struct layers *layers = &look->layers;
+    look->datagram.flags = 0;
+    look->reason =
+        layers_decode(frame->link_type, frame->at, frame->captured, frame->wire_bytes, layers);
     if (look->reason != REASON_NONE) {
         return;
     }
-    look->source = wordhash_addr(&unwrap->words, &look->layers.source);
-    look->destination = wordhash_addr(&unwrap->words, &look->layers.destination);
-    look->flow_hash = unwrap_flow_hash(unwrap->options.key, &look->layers);
+    struct wordhash_ends ends = unwrap_hash_flow(unwrap, look);
     if (unwrap->duplicates != NULL) {
-        look->hash =
-            duplicate_hash(unwrap->duplicates, &look->layers, look->source, look->destination);
+        look->hash = duplicate_hash(unwrap->duplicates, layers, &ends);
         duplicate_prefetch(unwrap->duplicates, look->hash);
     }
 }
 
-void unwrap_prefetch(const struct unwrap *unwrap, size_t count)
+void unwrap_number(struct unwrap *unwrap, size_t place, uint64_t number)
+{
+    unwrap->looks[place].datagram.number = number;
+}
+
+void unwrap_look(struct unwrap *unwrap, const struct captured *frames, size_t count)
 {
     assert(count <= UNWRAP_AHEAD);
-    for (size_t place = 0; place < count && unwrap->duplicates != NULL; place++) {
-        if (unwrap->looks[place].reason == REASON_NONE) {
-            duplicate_prefetch_cell(unwrap->duplicates, unwrap->looks[place].hash);
+    for (size_t place = 0; place < count; place++) {
+        struct unwrap_look *look = &unwrap->looks[place];
+        if (__builtin_expect(!unwrap_look_plain(unwrap, &frames[place], look), false)) {
+            unwrap_look_walk(unwrap, &frames[place], look);
         }
+    }
+    struct duplicate_table *duplicates = unwrap->duplicates;
+    if (duplicates == NULL) {
+        return;
+    }
+    duplicate_forget(duplicates);
+    for (size_t place = 0; place < count; place++) {
+        duplicate_prefetch_cell(duplicates, unwrap->looks[place].hash);
     }
 }
 
-bool unwrap_see(struct unwrap *unwrap, uint16_t link_type, uint16_t interface, uint64_t number,
-                uint64_t time_ns, uint64_t state_ns, const uint8_t *at, uint32_t captured,
-                uint32_t wire_bytes, struct datagram *out_datagram)
+/* A frame that is not plain. */
+static bool unwrap_see_walked(struct unwrap *unwrap, const struct captured *frame,
+                              struct unwrap_look *look, uint64_t state_ns,
+                              struct datagram *out_datagram)
 {
-    unwrap_look(unwrap, 0, link_type, at, captured, wire_bytes);
-    return unwrap_see_looked(unwrap, 0, interface, number, time_ns, state_ns, at, captured,
-                             wire_bytes, out_datagram);
-}
-
-bool unwrap_see_looked(struct unwrap *unwrap, size_t place, uint16_t interface, uint64_t number,
-                       uint64_t time_ns, uint64_t state_ns, const uint8_t *at, uint32_t captured,
-                       uint32_t wire_bytes, struct datagram *out_datagram)
-{
-    struct unwrap_look *look = &unwrap->looks[place];
     struct layers *layers = &look->layers;
     struct unwrap_counts *counts = &unwrap->counts;
     counts->frames++;
-    counts->bytes += wire_bytes > captured ? wire_bytes : captured;
+    counts->bytes += frame->wire_bytes;
     unwrap_count_notes(counts, layers);
     if (look->reason != REASON_NONE) {
         unwrap_count_refused(counts, look->reason);
         return false;
     }
     counts->decoded++;
-    if (unwrap_is_copy(unwrap, look, interface, time_ns)) {
+    if (unwrap->duplicates != NULL && duplicate_see_hashed(unwrap->duplicates, layers, look->hash,
+                                                           frame->interface, frame->time_ns)) {
+        unwrap_count_copy(counts);
         return false;
     }
+    uint64_t time_ns = frame->time_ns;
     const uint8_t *begin = layers->payload;
     uint8_t fragments = 0;
-    if (__builtin_expect(layers->fragment, false)) {
+    if (layers->fragment) {
         begin = layers->fragment_at;
         unwrap->joined = (struct unwrap_joined){.time_ns = time_ns};
-        if (!unwrap_join(unwrap, layers, number, &unwrap->joined)) {
+        if (!unwrap_join(unwrap, layers, frame->number, &unwrap->joined)) {
             return false;
         }
-        look->flow_hash =
-            unwrap_flow_hash(unwrap->options.key, &look->layers); /* now there are ports */
+        (void)unwrap_hash_flow(unwrap, look); /* now there are ports */
         time_ns = unwrap->joined.time_ns;
         fragments =
             unwrap->joined.fragments > UINT8_MAX ? UINT8_MAX : (uint8_t)unwrap->joined.fragments;
@@ -314,28 +397,79 @@ bool unwrap_see_looked(struct unwrap *unwrap, size_t place, uint16_t interface, 
     /* Field by field: a struct on the stack would be cleared, then filled, then copied. */
     out_datagram->time_ns = time_ns;
     out_datagram->state_ns = state_ns;
-    out_datagram->number = number;
-    out_datagram->flow_hash = look->flow_hash;
+    out_datagram->number = frame->number;
+    out_datagram->flow_hash = look->datagram.flow_hash;
+    out_datagram->payload = layers->payload;
+    out_datagram->ip = layers->ip;
+    out_datagram->payload_bytes = layers->payload_bytes;
+    out_datagram->payload_wire = layers->payload_wire;
+    out_datagram->ip_wire = layers->ip != NULL ? layers->ip_wire : unwrap->joined.ip_wire;
+    out_datagram->interface = frame->interface;
+    out_datagram->protocol = layers->protocol;
+    out_datagram->flags = look->datagram.flags;
     out_datagram->source = layers->source;
     out_datagram->destination = layers->destination;
     out_datagram->source_port = layers->source_port;
     out_datagram->destination_port = layers->destination_port;
-    out_datagram->protocol = layers->protocol;
     out_datagram->ttl = layers->ttl;
     out_datagram->tcp_flags = layers->tcp_flags;
     out_datagram->fragments = fragments;
     out_datagram->vlan_outer = layers->vlan_outer;
     out_datagram->vlan_inner = layers->vlan_inner;
+    out_datagram->frame_overhead = saturate16((uint64_t)(begin - frame->at));
     out_datagram->vni = layers->vni;
-    out_datagram->interface = interface;
-    out_datagram->frame_overhead = saturate16((uint64_t)(begin - at));
     out_datagram->tcp_sequence = layers->tcp_sequence;
     out_datagram->tcp_acknowledgement = layers->tcp_acknowledgement;
-    out_datagram->payload = layers->payload;
-    out_datagram->payload_bytes = layers->payload_bytes;
-    out_datagram->payload_wire = layers->payload_wire;
-    out_datagram->ip_wire = layers->ip != NULL ? layers->ip_wire : unwrap->joined.ip_wire;
     out_datagram->ip_bytes = layers->ip_bytes;
-    out_datagram->ip = layers->ip;
+    return true;
+}
+
+size_t unwrap_see_run(struct unwrap *unwrap, const struct captured *frames, size_t place,
+                      size_t end, struct datagram *out_datagrams, size_t *out_count)
+{
+    struct unwrap_counts *counts = &unwrap->counts;
+    struct datagram *datagram = out_datagrams;
+    uint64_t bytes = 0;
+    size_t at = place;
+    for (; at < end && (unwrap->looks[at].datagram.flags & DATAGRAM_OPEN) != 0; at++) {
+        const struct unwrap_look *look = &unwrap->looks[at];
+        const struct captured *frame = &frames[at];
+        bytes += frame->wire_bytes;
+        if (__builtin_expect(unwrap_plain_is_copy(unwrap, look, frame), false)) {
+            unwrap_count_copy(counts);
+            continue;
+        }
+        memcpy(datagram, &look->datagram, DATAGRAM_LINE_BYTES);
+        datagram++;
+    }
+    counts->frames += at - place;
+    counts->decoded += at - place;
+    counts->bytes += bytes;
+    *out_count = (size_t)(datagram - out_datagrams);
+    return at;
+}
+
+bool unwrap_see(struct unwrap *unwrap, const struct captured *frames, size_t place,
+                uint64_t state_ns, struct datagram *out_datagram)
+{
+    size_t count = 0;
+    if (unwrap_see_run(unwrap, frames, place, place + 1, out_datagram, &count) == place) {
+        return unwrap_see_walked(unwrap, &frames[place], &unwrap->looks[place], state_ns,
+                                 out_datagram);
+    }
+    out_datagram->state_ns = state_ns;
+    return count > 0;
+}
+
+bool unwrap_see_one(struct unwrap *unwrap, const struct captured *frame, uint64_t state_ns,
+                    struct datagram *out_datagram)
+{
+    unwrap_look(unwrap, frame, 1);
+    if (!unwrap_see(unwrap, frame, 0, state_ns, out_datagram)) {
+        return false;
+    }
+    if ((out_datagram->flags & DATAGRAM_OPEN) != 0) {
+        datagram_complete(out_datagram);
+    }
     return true;
 }

@@ -21,6 +21,7 @@ enum { WORDHASH_SECRETS = 12 };
 
 struct wordhash {
     uint64_t secrets[WORDHASH_SECRETS];
+    uint64_t odd; /* the factor of a last fold */
 };
 
 static inline void wordhash_open(struct wordhash *hash, struct hash_key key)
@@ -28,13 +29,14 @@ static inline void wordhash_open(struct wordhash *hash, struct hash_key key)
     for (uint64_t index = 0; index < WORDHASH_SECRETS; index++) {
         hash->secrets[index] = hash_bytes(key, &index, sizeof index);
     }
+    hash->odd = hash->secrets[7] | 1;
 }
 
-static inline uint64_t wordhash_fold(uint64_t one, uint64_t other)
+static inline uint64_t wordhash_at(const uint8_t *at)
 {
-    __extension__ typedef unsigned __int128 wide;
-    wide product = (wide)one * other;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
 }
 
 /* Two words with the secrets `pair` and `pair` + 1; sums of such pairs are hashes of all of them.
@@ -42,7 +44,7 @@ static inline uint64_t wordhash_fold(uint64_t one, uint64_t other)
 static inline uint64_t wordhash_pair(const struct wordhash *hash, size_t pair, uint64_t one,
                                      uint64_t other)
 {
-    return wordhash_fold(one ^ hash->secrets[pair], other ^ hash->secrets[pair + 1]);
+    return hash_fold(one ^ hash->secrets[pair], other ^ hash->secrets[pair + 1]);
 }
 
 /* With the first two secrets, so that one key gives one hash of an address to all who ask. Loaded
@@ -50,11 +52,39 @@ static inline uint64_t wordhash_pair(const struct wordhash *hash, size_t pair, u
  * store buffer (6 ns a packet). */
 static inline uint64_t wordhash_addr(const struct wordhash *hash, const struct addr *addr)
 {
-    uint64_t first;
-    uint64_t second;
-    memcpy(&first, addr->octets, sizeof first);
-    memcpy(&second, addr->octets + sizeof first, sizeof second);
-    return wordhash_pair(hash, 0, first, second);
+    return wordhash_pair(hash, 0, wordhash_at(addr->octets), wordhash_at(addr->octets + 8));
+}
+
+/* The same of an IPv4 address as it stands in a header: its mapped form, made in registers. */
+static inline uint64_t wordhash_v4(const struct wordhash *hash, const uint8_t *four)
+{
+    uint32_t last;
+    memcpy(&last, four, sizeof last);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t second = (uint64_t)last << 32 | UINT32_C(0xffff0000);
+#else
+    uint64_t second = UINT64_C(0x0000ffff) << 32 | last;
+#endif
+    return wordhash_pair(hash, 0, 0, second);
+}
+
+/* The two ends of a packet: each one number that nobody without the key can choose, and one for
+ * both and the protocol that does not know which was first. */
+struct wordhash_ends {
+    uint64_t from;
+    uint64_t to;
+    uint64_t both;
+};
+
+/* `source` and `destination` are the hashes of addresses. A product needs no order of its factors,
+ * so nothing is compared. */
+static inline struct wordhash_ends wordhash_ends_of(uint64_t source, uint16_t source_port,
+                                                    uint64_t destination, uint16_t destination_port,
+                                                    uint8_t protocol)
+{
+    uint64_t from = source + source_port;
+    uint64_t to = destination + destination_port;
+    return (struct wordhash_ends){.from = from, .to = to, .both = hash_fold(from, to) + protocol};
 }
 
 #endif

@@ -31,6 +31,7 @@ struct worker_state {
     uint64_t mark_ns; /* 0 at the end of input */
     uint64_t mark_ordinal; /* of the marks before that frame: 0, 1 ... */
     uint64_t mark_sub; /* last used of messages that this mark told */
+    struct datagram completed; /* the datagram under work, where it came open */
     bool in_mark;
     bool segment_is_sip; /* the TCP segment under work completed a message */
     struct unwrap_counts frames; /* as last added */

@@ -73,6 +73,8 @@ static bool tell_message(struct worker_state *state, const struct datagram *data
     sighting->wire_bytes = datagram->ip_wire;
     sighting->has_sdp = sighting->sdp->media_count > 0;
     memset(sighting->reserved, 0, sizeof sighting->reserved);
+    sip_keys_make(state->limits.key, &sighting->head.source, &sighting->head.destination,
+                  &sighting->message, &sighting->keys);
     if (found->resync) {
         sip_anomaly(&sighting->message, ANOMALY_STREAM_RESYNC);
     }

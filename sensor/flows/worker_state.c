@@ -126,33 +126,9 @@ uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t
 #define WORKER_UNINITIALIZED
 #endif
 
-/* What the first pass over a batch found out about a datagram. */
-struct lane {
-    bool is_rtp;
-    uint32_t hint;
-    uint64_t hash;
-    struct rtp_view view;
-};
-
 static bool has_rtp_version(const struct datagram *datagram)
 {
-    return datagram->protocol == PROTOCOL_UDP && datagram->payload_bytes > 1 &&
-           datagram->payload[0] >> 6 == 2;
-}
-
-/* Reads the header as RTP; a refusal is counted. */
-static void lane_read(struct worker_state *state, const struct datagram *datagram,
-                      struct lane *lane)
-{
-    enum reason reason =
-        rtp_decode(datagram->payload, datagram->payload_bytes, datagram->payload_wire, &lane->view);
-    lane->is_rtp = reason == REASON_NONE;
-    lane->hint = UINT32_MAX;
-    if (lane->is_rtp) {
-        lane->hash = stream_hash(state->streams, datagram, lane->view.ssrc);
-    } else {
-        worker_count_reason(state, reason);
-    }
+    return datagram->payload_bytes > 1 && datagram->payload[0] >> 6 == 2;
 }
 
 static bool is_sip_port(const struct datagram *datagram)
@@ -259,10 +235,10 @@ struct claim {
 
 /* True: the packet is its stream's alone and no flow's. */
 static bool see_rtp(struct worker_state *state, const struct datagram *datagram,
-                    const struct lane *lane, struct claim *out_claim)
+                    const struct rtp_view *view, uint64_t hash, uint32_t hint,
+                    struct claim *out_claim)
 {
-    enum stream_seen seen =
-        stream_see(state->streams, datagram, &lane->view, lane->hash, lane->hint);
+    enum stream_seen seen = stream_see(state->streams, datagram, view, hash, hint);
     /* The flow learns at the packet that confirms the stream, and is not asked again. */
     out_claim->application = seen == STREAM_SEEN_CONFIRMS ? FLOW_RTP : FLOW_UNKNOWN;
     out_claim->is_candidate = seen == STREAM_SEEN_CANDIDATE && is_rtp_port(datagram->source_port) &&
@@ -270,23 +246,35 @@ static bool see_rtp(struct worker_state *state, const struct datagram *datagram,
     return seen == STREAM_SEEN_CONFIRMED;
 }
 
-static void see_udp(struct worker_state *state, const struct datagram *datagram, struct lane *lane)
+/* Reads the header as RTP, which the lane of its batch may have done before; a refusal is counted.
+ */
+static bool see_rtp_version(struct worker_state *state, const struct datagram *datagram,
+                            const struct stream_lane *lane, struct claim *out_claim)
+{
+    struct rtp_view view;
+    enum reason reason =
+        rtp_decode(datagram->payload, datagram->payload_bytes, datagram->payload_wire, &view);
+    if (reason != REASON_NONE) {
+        worker_count_reason(state, reason);
+        return false;
+    }
+    if (lane->hash != 0) {
+        return see_rtp(state, datagram, &view, lane->hash, lane->hint, out_claim);
+    }
+    uint64_t hash = stream_hash(state->streams, datagram, view.ssrc);
+    return see_rtp(state, datagram, &view, hash, UINT32_MAX, out_claim);
+}
+
+static void see_udp(struct worker_state *state, const struct datagram *datagram,
+                    const struct stream_lane *lane)
 {
     struct claim claim = {.application = FLOW_UNKNOWN};
     uint8_t first = datagram->payload_bytes > 0 ? datagram->payload[0] : UINT8_MAX;
-    if (lane->is_rtp) {
-        if (see_rtp(state, datagram, lane, &claim)) {
-            return;
-        }
-    } else if (has_rtp_version(datagram) && rtcp_is_type(datagram->payload[1])) {
-        if (see_rtcp(state, datagram)) {
+    if (has_rtp_version(datagram)) {
+        if (rtcp_is_type(datagram->payload[1]) && see_rtcp(state, datagram)) {
             claim.application = FLOW_RTCP;
-        } else {
-            /* Types 64 to 95 with the marker look like RTCP types. */
-            lane_read(state, datagram, lane);
-            if (lane->is_rtp && see_rtp(state, datagram, lane, &claim)) {
-                return;
-            }
+        } else if (see_rtp_version(state, datagram, lane, &claim)) {
+            return; /* also types 64 to 95 with the marker, which look like RTCP types */
         }
     } else if (first <= BYTE_STUN_LAST && see_stun(state, datagram)) {
         claim.application = FLOW_STUN;
@@ -325,37 +313,35 @@ static void see_tcp(struct worker_state *state, const struct datagram *segment)
 
 /* --- batches, marks, end --- */
 
+/* A datagram that is not its stream's next packet. */
+static void see_other(struct worker_state *state, const struct datagram *datagram,
+                      const struct stream_lane *lane)
+{
+    if ((datagram->flags & DATAGRAM_OPEN) != 0) {
+        state->completed = *datagram;
+        datagram_complete(&state->completed);
+        datagram = &state->completed;
+    }
+    state->packet_number = datagram->number;
+    state->packet_sub = 0;
+    if (datagram->protocol == PROTOCOL_TCP) {
+        see_tcp(state, datagram);
+    } else {
+        see_udp(state, datagram, lane);
+    }
+}
+
 void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count)
 {
     assert(count <= WORKER_BATCH);
-    struct lane lanes[WORKER_BATCH] WORKER_UNINITIALIZED;
-    for (size_t index = 0; index < count; index++) {
-        lanes[index].is_rtp = false;
-        if (has_rtp_version(&batch[index]) && !rtcp_is_type(batch[index].payload[1])) {
-            lane_read(state, &batch[index], &lanes[index]);
+    struct stream_lane lanes[WORKER_BATCH] WORKER_UNINITIALIZED;
+    stream_look(state->streams, batch, count, lanes);
+    for (size_t index = 0;; index++) {
+        index = stream_see_run(state->streams, batch, lanes, index, count);
+        if (index == count) {
+            return;
         }
-        if (lanes[index].is_rtp) {
-            stream_prefetch(state->streams, lanes[index].hash);
-        }
-    }
-    for (size_t index = 0; index < count; index++) {
-        if (lanes[index].is_rtp) {
-            lanes[index].hint = stream_prefetch_cell(state->streams, lanes[index].hash);
-        }
-    }
-    for (size_t index = 0; index < count; index++) {
-        if (lanes[index].is_rtp) {
-            stream_prefetch_rest(state->streams, lanes[index].hint);
-        }
-    }
-    for (size_t index = 0; index < count; index++) {
-        state->packet_number = batch[index].number;
-        state->packet_sub = 0;
-        if (batch[index].protocol == PROTOCOL_TCP) {
-            see_tcp(state, &batch[index]);
-        } else {
-            see_udp(state, &batch[index], &lanes[index]);
-        }
+        see_other(state, &batch[index], &lanes[index]);
     }
 }
 

@@ -29,7 +29,7 @@ struct worker_limits {
     uint64_t flow_idle_ns;
     bool classify;
     bool classify_shared; /* live: one nDPI module, made at open */
-    struct hash_key key;
+    struct hash_key key; /* the analyst's too: sightings bring keys that are made with it */
 };
 
 struct worker_state;

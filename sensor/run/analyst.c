@@ -4,9 +4,8 @@
  *                                 '--> telemetry --------------------------'
  *
  * Each change goes first to the detectors, then to telemetry; what they raise comes out in that
- * order too. Facts are handed over one by one at once: batches (a prototype gained 10 ns a
- * message) would have to keep the texts that facts borrow alive, and end at marks to keep answers
- * equal; measured again before it is built. */
+ * order too. Facts are handed over one by one at once (docs/decisions/002), and made only as far as
+ * somebody heeds them. */
 #include "sensor/run/analyst.h"
 
 #include "sensor/state/state.h"
@@ -18,25 +17,22 @@
 #define UNCLEARED
 #endif
 
-enum { SENSOR_RECORD_EVERY_S = 10, STEPS = 3 };
+enum { SENSOR_RECORD_EVERY_S = 10, LOSS_ONE_IN = 200 };
 #define PATIENCE_NS NS_PER_S
 #define ALERT_PATIENCE_NS (10 * NS_PER_S)
 
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
-static const uint32_t step_distance[STEPS] = {[STATE_FAR] = 12, [STATE_NEAR] = 6, [STATE_NEXT] = 3};
-
-/* Where a step of the look-ahead stands in a ring, counted from the head. */
-struct outlook {
-    size_t bytes;
-    uint32_t count;
-};
+enum { FAR_AHEAD = 12, NEAR_AHEAD = 6, NEXT_AHEAD = 3, AHEAD = 16, LINE_BYTES = 64 };
 
 struct producer {
     struct ring *ring;
     const struct sighting *head; /* NULL: nothing to read now */
     size_t bytes; /* that can be read from the head on */
-    struct outlook steps[STEPS];
-    size_t unreleased; /* bytes read that the worker does not know of yet */
+    size_t taken; /* before the head, not given back yet */
+    uint64_t count; /* sightings taken */
+    uint64_t seen; /* ... and looked at ahead, with them */
+    size_t seen_bytes; /* from the head on */
+    const struct sighting *coming[AHEAD]; /* by count */
     uint64_t position;
     bool ended;
 };
@@ -49,7 +45,7 @@ struct analyst {
     struct producer producers[RUN_WORKERS_MAX + 1];
     uint32_t ended;
     bool finished;
-    bool wants_flows; /* some detector that is enabled does */
+    uint32_t fact_changes; /* CHANGE_BIT()s of what makes facts that are wanted */
     uint64_t mark_key; /* key and sub of the last mark that was acted on: equal ones are dropped */
     uint64_t mark_sub;
     uint64_t now_ns; /* state time */
@@ -57,6 +53,8 @@ struct analyst {
     uint64_t last_ns;
     uint64_t stalled_ns; /* live: since when the record ring has had no room; 0 = it has */
     uint64_t counts[COUNT_TOTAL];
+    uint64_t frames_before; /* counts as they were ten seconds ago */
+    uint64_t lost_before;
 };
 
 static void wait_for_writer(struct analyst *analyst)
@@ -114,23 +112,47 @@ static void on_incident(void *owner, const struct incident *incident)
     telemetry_incident(analyst->telemetry, incident);
 }
 
-/* Flows are many and no detector may want them; all other kinds cost little beside what they tell.
- */
-static bool wants_fact(const struct analyst *analyst, const struct change *change)
+/* The changes that make facts of the kinds that are wanted. */
+static uint32_t fact_changes(const struct detectors_frame *frame)
 {
-    return change->kind != CHANGE_FLOW_ENDED || analyst->wants_flows;
+    uint32_t facts = frame_wants(frame);
+    uint32_t events = (facts & FACT_BIT(CALL)) != 0 ? frame_call_events(frame) : 0;
+    uint32_t changes = CHANGE_BIT(SECOND);
+
+    changes |= (facts & FACT_BIT(MESSAGE)) != 0 ? CHANGE_BIT(MESSAGE) : 0;
+    changes |= (facts & FACT_BIT(TRANSACTION)) != 0 ? CHANGE_BIT(TRANSACTION_ENDED) : 0;
+    changes |= (facts & FACT_BIT(REGISTRATION)) != 0 ? CHANGE_BIT(REGISTRATION) : 0;
+    changes |= (events >> FACT_CALL_STARTED & 1) != 0 ? CHANGE_BIT(CALL_STARTED) : 0;
+    changes |= (events >> FACT_CALL_RINGING & 1) != 0 ? CHANGE_BIT(CALL_RINGING) : 0;
+    changes |= (events >> FACT_CALL_ANSWERED & 1) != 0 ? CHANGE_BIT(CALL_ANSWERED) : 0;
+    changes |= (events >> FACT_CALL_ENDED & 1) != 0 ? CHANGE_BIT(CALL_ENDED) : 0;
+    if ((facts & FACT_BIT(STREAM)) != 0) {
+        changes |=
+            CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
+    }
+    changes |= (facts & FACT_BIT(FLOW)) != 0 ? CHANGE_BIT(FLOW_ENDED) : 0;
+    return changes;
+}
+
+static void tell_detectors(struct analyst *analyst, const struct change *change)
+{
+    struct facts_view *view = state_facts_view(analyst->state);
+    /* Half a kilobyte, filled by facts_begin(): clearing it before, as hardened builds do, is paid
+     * for each change. */
+    struct fact fact UNCLEARED;
+
+    if (facts_begin(view, change, &fact) && frame_heeds(analyst->frame, &fact)) {
+        facts_finish(view, change, &fact);
+        frame_tell(analyst->frame, &fact);
+    }
 }
 
 static void on_change(void *owner, const struct change *change)
 {
     struct analyst *analyst = owner;
-    /* Half a kilobyte, filled by facts_make(): clearing it before, as hardened builds do, is paid
-     * for each change. */
-    struct fact fact UNCLEARED;
 
-    if (wants_fact(analyst, change) &&
-        facts_make(state_facts_view(analyst->state), change, &fact)) {
-        frame_fact(analyst->frame, &fact);
+    if ((analyst->fact_changes >> change->kind & 1) != 0) {
+        tell_detectors(analyst, change);
     }
     telemetry_change(analyst->telemetry, change);
 }
@@ -181,15 +203,6 @@ static struct telemetry_options telemetry_options_of(const struct analyst_option
                                       .on_record = on_record};
 }
 
-static bool some_wants_flows(const struct config *config)
-{
-    bool wanted = false;
-    for (size_t i = 0; i < detector_count(); i++) {
-        wanted |= config->detectors[i].enabled && (detectors[i]->wants & FACT_BIT(FLOW)) != 0;
-    }
-    return wanted;
-}
-
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
                          struct error *error)
 {
@@ -203,7 +216,6 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         analyst->producers[i].ring = options->producers[i];
     }
     const struct config *config = options->config;
-    analyst->wants_flows = some_wants_flows(config);
     struct state_limits state = state_limits_of(config, options->key);
     struct frame_limits frame = frame_limits_of(config, options->key);
     struct telemetry_options telemetry = telemetry_options_of(options, config);
@@ -215,6 +227,8 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
             frame_open(&frame, config->detectors, on_incident, analyst, &analyst->frame, error);
     }
     if (status == STATUS_OK) {
+        analyst->fact_changes = fact_changes(analyst->frame);
+        sink.unwanted = ~(analyst->fact_changes | telemetry_wants(analyst->telemetry));
         status = state_open(&state, sink, &analyst->state, error);
     }
     if (status != STATUS_OK) {
@@ -285,8 +299,22 @@ static void take_config(struct analyst *analyst)
     struct telemetry_options telemetry = telemetry_options_of(&analyst->options, config);
     frame_reload(analyst->frame, config->detectors);
     telemetry_reload(analyst->telemetry, &telemetry);
-    analyst->wants_flows = some_wants_flows(config);
+    analyst->fact_changes = fact_changes(analyst->frame);
     atomic_store_explicit(&shared->config_taken, config, memory_order_release);
+}
+
+/* Frames that did not reach us whole, in the ten seconds since the workers told their counts. */
+static void judge_loss(struct analyst *analyst)
+{
+    const uint64_t *reasons = analyst->counts + COUNT_REASON_FIRST;
+    uint64_t frames = analyst->counts[COUNT_FRAMES];
+    uint64_t lost =
+        reasons[REASON_SNAP_CUT] + reasons[REASON_IP_TRIMMED] + reasons[REASON_FRAME_CUT];
+
+    state_facts_view(analyst->state)->lost_frames =
+        (lost - analyst->lost_before) * LOSS_ONE_IN > frames - analyst->frames_before;
+    analyst->frames_before = frames;
+    analyst->lost_before = lost;
 }
 
 static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
@@ -301,6 +329,9 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     analyst->now_ns = mark->second * NS_PER_S;
     take_config(analyst);
+    if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
+        judge_loss(analyst);
+    }
     state_mark(analyst->state, mark);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         tell_sensor(analyst, analyst->now_ns, false);
@@ -421,46 +452,69 @@ static void tell_position(struct analyst *analyst)
     }
 }
 
-static void look_ahead(struct analyst *analyst, struct producer *producer)
+/* Where few lie ahead, some miss a step: it helps, no more. */
+static void look_at(struct analyst *analyst, const struct producer *producer, uint64_t ahead,
+                    enum state_step step)
 {
-    const uint8_t *from = (const uint8_t *)producer->head;
+    uint64_t at = producer->count + ahead;
 
-    for (unsigned i = 0; i < STEPS; i++) {
-        struct outlook *step = &producer->steps[i];
-        while (step->count <= step_distance[i] && step->bytes < producer->bytes) {
-            const struct sighting *coming = (const void *)(from + step->bytes);
-            state_prefetch(analyst->state, coming, (enum state_step)i);
-            step->bytes += coming->bytes;
-            step->count++;
-        }
+    if (at < producer->seen) {
+        state_prefetch(analyst->state, producer->coming[at % AHEAD], step);
     }
 }
 
-static void go_on(struct producer *producer)
+/* Of the sighting behind the one that is looked at: its head and its keys. */
+static void prefetch_head(const uint8_t *at)
+{
+    for (size_t line = 0; line < sizeof(struct sighting) + sizeof(struct sip_keys);
+         line += LINE_BYTES) {
+        __builtin_prefetch(at + line);
+    }
+}
+
+static void look_ahead(struct analyst *analyst, struct producer *producer)
+{
+    while (producer->seen <= producer->count + FAR_AHEAD &&
+           producer->seen_bytes < producer->bytes) {
+        const struct sighting *coming =
+            (const void *)((const uint8_t *)producer->head + producer->seen_bytes);
+        state_prefetch(analyst->state, coming, STATE_FAR);
+        producer->coming[producer->seen % AHEAD] = coming;
+        producer->seen++;
+        producer->seen_bytes += coming->bytes;
+        prefetch_head((const uint8_t *)coming + coming->bytes);
+    }
+    look_at(analyst, producer, NEAR_AHEAD, STATE_NEAR);
+    look_at(analyst, producer, NEXT_AHEAD, STATE_NEXT);
+}
+
+/* Gives back what was taken. Seldom: room and position are lines that other threads look at. */
+static void give_back(struct producer *producer)
+{
+    if (producer->taken > 0) {
+        ring_advance(producer->ring, producer->taken);
+        ring_release(producer->ring);
+        producer->taken = 0;
+    }
+}
+
+static void go_on(struct analyst *analyst, struct producer *producer)
 {
     size_t bytes = producer->head->bytes;
 
-    for (unsigned i = 0; i < STEPS; i++) {
-        struct outlook *step = &producer->steps[i];
-        step->bytes -= bytes;
-        step->count--;
+    producer->count++;
+    producer->seen_bytes -= bytes;
+    producer->taken += bytes;
+    producer->bytes -= bytes;
+    producer->head =
+        producer->bytes == 0 ? NULL : (const void *)((const uint8_t *)producer->head + bytes);
+    bool much = producer->taken >= RUN_SIGHTING_RING_BYTES / 4;
+    if (producer->head == NULL || much) {
+        give_back(producer);
     }
-    ring_advance(producer->ring, bytes);
-    producer->head = NULL;
-    producer->unreleased += bytes;
-}
-
-/* Gives room and position back: seldom, because both are lines that other threads look at. */
-static void release(struct analyst *analyst)
-{
-    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
-        struct producer *producer = &analyst->producers[i];
-        if (producer->unreleased > 0) {
-            producer->unreleased = 0;
-            ring_release(producer->ring);
-        }
+    if (much) {
+        tell_position(analyst);
     }
-    tell_position(analyst);
 }
 
 bool analyst_drain(struct analyst *analyst)
@@ -469,12 +523,12 @@ bool analyst_drain(struct analyst *analyst)
     while (!analyst->finished && (producer = eligible(analyst)) != NULL) {
         look_ahead(analyst, producer); /* at least beyond the head */
         take(analyst, producer->head);
-        go_on(producer);
-        if (producer->unreleased >= RUN_SIGHTING_RING_BYTES / 4) {
-            release(analyst);
-        }
+        go_on(analyst, producer);
     }
-    release(analyst);
+    for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
+        give_back(&analyst->producers[i]);
+    }
+    tell_position(analyst);
     return analyst->finished;
 }
 

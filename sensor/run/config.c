@@ -368,14 +368,12 @@ static enum status apply(struct config *config, const struct setting *setting, s
     if (option == NULL) {
         return unknown_key(config, setting, error);
     }
-    if (setting->is_list && option->kind != OPTION_LIST) {
+    if (setting->is_list && !option_is_list(option)) {
         return error_set(error, STATUS_USAGE, setting->where,
                          "%s: found a list, one value is allowed", setting->key);
     }
-    if (option->kind == OPTION_LIST) {
-        option_list_clear((struct option_list *)(void *)((char *)group->base + option->offset));
-    }
-    if (setting->value_count == 0 && option->kind != OPTION_LIST) {
+    option_clear(option, group->base);
+    if (setting->value_count == 0 && !option_is_list(option)) {
         return error_set(error, STATUS_USAGE, setting->where, "%s: a value is missing",
                          setting->key);
     }
@@ -442,10 +440,7 @@ void config_close(struct config *config)
     for (uint32_t g = 0; g < config->group_count; g++) {
         struct config_group *group = &config->groups[g];
         for (size_t i = 0; i < row_count(group->options); i++) {
-            if (group->options[i].kind == OPTION_LIST) {
-                option_list_clear(
-                    (struct option_list *)(void *)((char *)group->base + group->options[i].offset));
-            }
+            option_clear(&group->options[i], group->base);
             free(group->origins[i]);
         }
         free(group->origins);

@@ -5,7 +5,7 @@
  * on when it is full, before a mark, and at the end of a block. The order within a lane is the
  * order of frames, so nothing depends on where a batch was cut.
  *
- * Before that, 16 frames at a time are looked at by their bytes alone, so that what the search for
+ * Before that, 32 frames at a time are looked at by their bytes alone, so that what the search for
  * copies will touch is on its way when the first of them is worked on. */
 #include "sensor/run/dispatch.h"
 
@@ -24,7 +24,7 @@ struct dispatch {
     uint64_t notes[REASON_COUNT]; /* of the timeline */
     /* Kept here because locals of their size would be cleared for every frame. */
     struct timeline_step step;
-    struct datagram made;
+    struct datagram made[UNWRAP_AHEAD];
     uint64_t filtered; /* frames that the filter left out, and their bytes */
     uint64_t filtered_bytes;
     struct unwrap_counts told; /* the unwrapper's counts and the timeline's together */
@@ -115,73 +115,178 @@ static void tell_marks(struct dispatch *dispatch)
     }
 }
 
-/* Marks, notes and bounds of time that a frame brings. */
-static void see_time(struct dispatch *dispatch, const struct frame *frame)
+/* Marks, notes and bounds of time that a frame brings; state time. */
+static uint64_t see_step(struct dispatch *dispatch, uint64_t time_ns)
 {
     struct timeline_step *step = &dispatch->step;
-    if (dispatch->first_ns != 0 && timeline_is_plain(&dispatch->timeline, frame->time_ns)) {
-        step->now_ns = frame->time_ns; /* not below first_ns: time has begun */
-        dispatch->last_ns = frame->time_ns > dispatch->last_ns ? frame->time_ns : dispatch->last_ns;
-        return;
-    }
-    timeline_see(&dispatch->timeline, frame->time_ns, step);
+    timeline_see(&dispatch->timeline, time_ns, step);
     tell_marks(dispatch);
     dispatch->notes[step->note] += step->note != REASON_NONE;
-    if (dispatch->options.order != NULL && frame->time_ns < dispatch->options.order->told_ns) {
+    if (dispatch->options.order != NULL && time_ns < dispatch->options.order->told_ns) {
         dispatch->notes[REASON_TIME_LATE]++;
     }
-    if (dispatch->first_ns == 0 || frame->time_ns < dispatch->first_ns) {
-        dispatch->first_ns = frame->time_ns;
+    if (dispatch->first_ns == 0 || time_ns < dispatch->first_ns) {
+        dispatch->first_ns = time_ns;
     }
-    if (frame->time_ns > dispatch->last_ns) {
-        dispatch->last_ns = frame->time_ns;
+    if (time_ns > dispatch->last_ns) {
+        dispatch->last_ns = time_ns;
+    }
+    return step->now_ns;
+}
+
+/* Deals what was unwrapped into `made`; with one lane it stands in its batch already. */
+static void deal(struct dispatch *dispatch, const struct datagram *made, size_t count)
+{
+    uint32_t lanes = dispatch->options.lane_count;
+    if (lanes == 1) {
+        dispatch->pending->count += (uint32_t)count;
+        if (dispatch->pending->count == DISPATCH_BATCH) {
+            hand_on(dispatch, 0);
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint32_t index = datagram_shard(&made[i]) % lanes;
+        struct pending *pending = &dispatch->pending[index];
+        pending->batch[pending->count++] = made[i];
+        if (pending->count == DISPATCH_BATCH) {
+            hand_on(dispatch, index);
+        }
     }
 }
 
-/* Live: a number out of time. Where frames came faster than ticks, or the clock stood still, the
- * number is ahead of the clock; a second that it has reached is marked before it. */
-static uint64_t number_live(struct dispatch *dispatch)
+/* A frame of any kind. */
+static void see_frame(struct dispatch *dispatch, const struct captured *frames, size_t place,
+                      uint64_t state_ns)
 {
-    struct order *order = dispatch->options.order;
-    uint64_t number = order_next(order, dispatch->step.now_ns);
-    uint64_t second = order_second(order, number);
-    if (second > dispatch->timeline.mark_s) {
-        timeline_tick(&dispatch->timeline, second * NS_PER_S, &dispatch->step);
-        tell_marks(dispatch);
-    }
-    dispatch->next_number = number;
-    return number;
-}
-
-/* A frame that unwrap_look() has put at `place`. */
-static void see_frame(struct dispatch *dispatch, const struct frame *frame, size_t place)
-{
-    see_time(dispatch, frame);
+    const struct captured *frame = &frames[place];
     if (dispatch->options.filter != NULL && !filter_matches(dispatch->options.filter, frame)) {
         dispatch->filtered++;
         dispatch->filtered_bytes += frame->wire_bytes;
         return;
     }
-    uint64_t number = dispatch->options.order == NULL ? frame->number : number_live(dispatch);
-    uint32_t lanes = dispatch->options.lane_count;
-    struct pending *pending = dispatch->pending;
-    /* With one lane the slot is known before the datagram is, and nothing is copied. */
-    struct datagram *made = lanes == 1 ? &pending->batch[pending->count] : &dispatch->made;
-    if (!unwrap_see_looked(dispatch->unwrap, place, frame->interface, number, frame->time_ns,
-                           dispatch->step.now_ns, frame->at, frame->captured, frame->wire_bytes,
-                           made)) {
-        return;
-    }
-    uint32_t index = lanes == 1 ? 0 : datagram_shard(made) % lanes;
-    pending = &dispatch->pending[index];
-    struct datagram *slot = &pending->batch[pending->count++];
-    if (slot != made) { /* also where waiting for memory has flushed the batch meanwhile */
-        *slot = *made;
-    }
-    if (pending->count == DISPATCH_BATCH) {
-        hand_on(dispatch, index);
+    /* Not into its batch: while it waits for memory the batch may be flushed. */
+    struct datagram *made = dispatch->made;
+    if (unwrap_see(dispatch->unwrap, frames, place, state_ns, made)) {
+        if (dispatch->options.lane_count == 1) {
+            dispatch->pending->batch[dispatch->pending->count] = *made;
+        }
+        deal(dispatch, made, 1);
     }
 }
+
+/* Frames from `place` to `end` whose state time is their stamp. */
+static void see_run(struct dispatch *dispatch, const struct captured *frames, size_t place,
+                    size_t end)
+{
+    while (place < end) {
+        struct datagram *made = dispatch->made;
+        size_t room = end - place;
+        if (dispatch->options.lane_count == 1) {
+            made = &dispatch->pending->batch[dispatch->pending->count];
+            size_t free = DISPATCH_BATCH - dispatch->pending->count;
+            room = room < free ? room : free;
+        }
+        size_t count = 0;
+        size_t seen = unwrap_see_run(dispatch->unwrap, frames, place, place + room, made, &count);
+        if (seen > place) {
+            dispatch->next_number = frames[seen - 1].number;
+            deal(dispatch, made, count);
+        }
+        if (seen < place + room) { /* not plain */
+            dispatch->next_number = frames[seen].number;
+            see_frame(dispatch, frames, seen, frames[seen].time_ns);
+            seen++;
+        }
+        place = seen;
+    }
+}
+
+static void see_batch(struct dispatch *dispatch, const struct captured *frames, size_t count)
+{
+    size_t place = 0;
+    while (place < count) {
+        size_t run = 0;
+        if (dispatch->first_ns != 0 && dispatch->options.filter == NULL) {
+            run = timeline_see_run(&dispatch->timeline, frames + place, count - place);
+        }
+        if (run == 0) {
+            dispatch->next_number = frames[place].number;
+            uint64_t state_ns = see_step(dispatch, frames[place].time_ns);
+            see_frame(dispatch, frames, place, state_ns);
+            place++;
+            continue;
+        }
+        uint64_t last_ns = frames[place + run - 1].time_ns; /* not below first_ns: time has begun */
+        dispatch->last_ns = last_ns > dispatch->last_ns ? last_ns : dispatch->last_ns;
+        see_run(dispatch, frames, place, place + run);
+        place += run;
+    }
+}
+
+/* --- live: numbers out of time --- */
+
+/* A frame by itself. Where frames came faster than ticks, or the clock stood still, its number is
+ * ahead of the clock; a second that it has reached is marked before it. */
+static void see_frame_live(struct dispatch *dispatch, struct captured *frames, size_t place,
+                           uint64_t state_ns)
+{
+    struct order *order = dispatch->options.order;
+    frames[place].number = order_next(order, state_ns);
+    unwrap_number(dispatch->unwrap, place, frames[place].number);
+    uint64_t second = order_second(order, frames[place].number);
+    if (second > dispatch->timeline.mark_s) {
+        timeline_tick(&dispatch->timeline, second * NS_PER_S, &dispatch->step);
+        tell_marks(dispatch);
+        state_ns = dispatch->step.now_ns;
+    }
+    dispatch->next_number = frames[place].number;
+    see_frame(dispatch, frames, place, state_ns);
+}
+
+/* Frames of one second whose state time is their stamp. */
+static void see_run_live(struct dispatch *dispatch, struct captured *frames, size_t place,
+                         size_t end)
+{
+    struct order *order = dispatch->options.order;
+    uint64_t last = order->last;
+    for (size_t i = place; i < end; i++) {
+        frames[i].number = order_next(order, frames[i].time_ns);
+        unwrap_number(dispatch->unwrap, i, frames[i].number);
+    }
+    if (order_second(order, order->last) <= dispatch->timeline.mark_s) {
+        see_run(dispatch, frames, place, end);
+        return;
+    }
+    order->last = last; /* the numbers run over the second's end: one by one */
+    for (size_t i = place; i < end; i++) {
+        uint64_t now_ns = dispatch->timeline.now_ns;
+        see_frame_live(dispatch, frames, i,
+                       time_second(now_ns) > time_second(frames[i].time_ns) ? now_ns
+                                                                            : frames[i].time_ns);
+    }
+}
+
+static void see_batch_live(struct dispatch *dispatch, struct captured *frames, size_t count)
+{
+    size_t place = 0;
+    while (place < count) {
+        size_t run = dispatch->first_ns == 0
+                         ? 0
+                         : timeline_see_run(&dispatch->timeline, frames + place, count - place);
+        if (run == 0) {
+            see_frame_live(dispatch, frames, place, see_step(dispatch, frames[place].time_ns));
+            place++;
+            continue;
+        }
+        uint64_t last_ns = frames[place + run - 1].time_ns;
+        dispatch->last_ns = last_ns > dispatch->last_ns ? last_ns : dispatch->last_ns;
+        see_run_live(dispatch, frames, place, place + run);
+        place += run;
+    }
+}
+
+/* --- blocks --- */
 
 void dispatch_flush(struct dispatch *dispatch)
 {
@@ -195,24 +300,18 @@ void dispatch_flush(struct dispatch *dispatch)
 void dispatch_block(struct dispatch *dispatch, const struct block *block)
 {
     for (uint32_t from = 0; from < block->frame_count; from += UNWRAP_AHEAD) {
-        const struct frame *frames = &block->frames[from];
+        struct captured *frames = &block->frames[from];
         uint32_t left = block->frame_count - from;
         uint32_t count = left < UNWRAP_AHEAD ? left : UNWRAP_AHEAD;
-        for (uint32_t i = 0; i < count; i++) {
-            unwrap_look(dispatch->unwrap, i, frames[i].link_type, frames[i].at, frames[i].captured,
-                        frames[i].wire_bytes);
-        }
-        unwrap_prefetch(dispatch->unwrap, count);
-        for (uint32_t i = 0; i < count; i++) {
-            dispatch->next_number =
-                frames[i].number; /* live: of the frame before, until it is made */
-            see_frame(dispatch, &frames[i], i);
+        unwrap_look(dispatch->unwrap, frames, count);
+        if (dispatch->options.order == NULL) {
+            see_batch(dispatch, frames, count);
+        } else {
+            see_batch_live(dispatch, frames, count);
         }
     }
     if (block->frame_count > 0) {
-        dispatch->next_number = dispatch->options.order == NULL
-                                    ? block->frames[block->frame_count - 1].number + 1
-                                    : dispatch->options.order->last + 1;
+        dispatch->next_number = block->frames[block->frame_count - 1].number + 1;
     }
     dispatch_flush(dispatch);
 }

@@ -85,7 +85,7 @@ static enum status open_blocks(struct listener *listener, struct error *error)
         }
     }
     if (status == STATUS_OK && listener->intake_count > 1) {
-        listener->merged.frames = calloc(BLOCK_FRAMES_MAX, sizeof(struct frame));
+        listener->merged.frames = calloc(BLOCK_FRAMES_MAX, sizeof(struct captured));
         if (listener->merged.frames == NULL) {
             status = error_set(error, STATUS_FAILED, "", "no memory for the order of frames");
         }
@@ -274,7 +274,7 @@ static bool has_frame(struct intake *intake)
     return intake->taken < filling_block(intake)->frame_count;
 }
 
-static const struct frame *next_frame(struct intake *intake)
+static const struct captured *next_frame(struct intake *intake)
 {
     return &filling_block(intake)->frames[intake->taken];
 }

@@ -30,7 +30,7 @@ struct writer {
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
     struct report *report;
-    struct encode_json *encoder;
+    struct encode_json *encoder; /* NULL where there is no place */
     char *encoded;
     char hostname[256]; /* "": not live */
     uint64_t flushed_ns;
@@ -101,15 +101,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     }
     writer->options = *options;
     writer->encoded = encoded;
-    if (options->live && gethostname(writer->hostname, sizeof writer->hostname - 1) != 0) {
-        writer->hostname[0] = '\0';
-    }
-    struct encode_identity identity = {.observer = options->observer_name,
-                                       .hostname =
-                                           writer->hostname[0] == '\0' ? NULL : writer->hostname,
-                                       .version = EARSHOT_VERSION};
-    enum status status = encode_json_open(&identity, &writer->encoder, error);
-    if (status == STATUS_OK && options->report != REPORT_NONE) {
+    enum status status = STATUS_OK;
+    if (options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
@@ -123,6 +116,15 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         const struct config_output *output = &options->config->outputs[i];
         status =
             place_open(writer, output->name, output->type, output->conf, output->datasets, error);
+    }
+    if (status == STATUS_OK && writer->place_count > 0) {
+        if (options->live && gethostname(writer->hostname, sizeof writer->hostname - 1) != 0) {
+            writer->hostname[0] = '\0';
+        }
+        const char *hostname = writer->hostname[0] == '\0' ? NULL : writer->hostname;
+        struct encode_identity identity = {
+            .observer = options->observer_name, .hostname = hostname, .version = EARSHOT_VERSION};
+        status = encode_json_open(&identity, &writer->encoder, error);
     }
     if (status != STATUS_OK) {
         writer_close(writer);

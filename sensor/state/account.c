@@ -10,26 +10,13 @@
 
 enum { USER_BYTES_MAX = 128, PRINTED_BYTES_MAX = 4 * USER_BYTES_MAX };
 
-/* Prints as it stands: no escape, no control, nothing beyond ASCII. The usual user, so the loop is
- * one that compilers take in wide steps. */
-static bool is_plain(struct slice user)
-{
-    unsigned odd = 0;
-
-    for (size_t i = 0; i < user.bytes; i++) {
-        uint8_t byte = (uint8_t)user.at[i];
-        odd |= (unsigned)(byte < 0x20) | (unsigned)(byte > 0x7e) | (unsigned)(byte == '%');
-    }
-    return odd == 0;
-}
-
 uint64_t account_hash(struct hash_key key, struct slice user, struct slice host)
 {
     if (user.bytes == 0 && host.bytes == 0) {
         return 0;
     }
     uint64_t hash;
-    if (!is_plain(user)) {
+    if (!account_user_is_plain(user)) {
         char buffer[PRINTED_BYTES_MAX];
         struct text printed = text_into(buffer, sizeof buffer);
         sip_user_print(&printed, slice_part(user, 0, USER_BYTES_MAX));
@@ -59,7 +46,7 @@ static void put_folded(struct text *text, struct slice host)
 
 void account_print(struct text *text, struct slice user, struct slice host)
 {
-    if (is_plain(user)) {
+    if (account_user_is_plain(user)) {
         text_slice_put(text, user);
     } else {
         sip_user_print(text, user);

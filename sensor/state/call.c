@@ -98,6 +98,9 @@ void call_tell(struct call_table *table, uint32_t index, enum change_kind kind, 
     if (ended && table->on_figures != NULL) {
         table->on_figures(table->media, index);
     }
+    if (!ended && (table->sink.unwanted >> kind & 1) != 0) {
+        return; /* a view costs more than all else that a call does here */
+    }
     struct change change = {
         .kind = (uint8_t)kind,
         .forced = forced,
@@ -127,6 +130,22 @@ void call_over(struct call_table *table, uint32_t index, enum call_ended_by by,
     call_queue_move(table, index, kind);
 }
 
+/* --- what few have --- */
+
+const struct call_more call_no_more = {.streams_head = TABLE_NONE};
+
+struct call_more *call_more_take(struct call_table *table, struct call_cell *cell)
+{
+    if (cell->more == 0) {
+        uint32_t taken = slab_take(&table->more);
+        assert(taken != SLAB_NONE); /* as many as cells */
+        cell->more = taken + 1;
+        struct call_more *more = slab_at(&table->more, taken);
+        more->streams_head = TABLE_NONE;
+    }
+    return slab_at(&table->more, cell->more - 1);
+}
+
 /* --- the end of a cell --- */
 
 /* Is there an end to be told? Of a call whose INVITE was seen, once. */
@@ -136,9 +155,11 @@ static bool is_untold(const struct call_cell *cell)
            (CELL_LIVE | CELL_INVITE);
 }
 
-static uint64_t last_sign_of(const struct call_cell *cell)
+static uint64_t last_sign_of(const struct call_table *table, const struct call_cell *cell)
 {
-    return cell->media_last_ns > cell->last_ns ? cell->media_last_ns : cell->last_ns;
+    uint64_t media_ns = call_more(table, cell)->media_last_ns;
+
+    return media_ns > cell->last_ns ? media_ns : cell->last_ns;
 }
 
 static void let_go(struct call_table *table, uint32_t index)
@@ -150,6 +171,10 @@ static void let_go(struct call_table *table, uint32_t index)
     }
     queue_leave(table, cell);
     call_text_give(table, cell);
+    if (cell->more != 0) {
+        slab_give(&table->more, cell->more - 1);
+        cell->more = 0;
+    }
     cell->flags = 0;
 }
 
@@ -166,7 +191,7 @@ static void on_evict(void *owner, uint32_t index, void *at)
 
     if (is_untold(cell)) {
         if ((cell->flags & CELL_OVER) == 0) {
-            cell->ended_ns = last_sign_of(cell);
+            cell->ended_ns = last_sign_of(table, cell);
             cell->ended_by = CALL_ENDED_BY_SENSOR;
             cell->end_reason = CALL_END_EVICTED;
         }
@@ -183,7 +208,7 @@ static void tell_end(struct call_table *table, uint32_t index, bool forced)
         call_tell(table, index, CHANGE_CALL_ENDED, forced);
     }
     cell->flags |= CELL_TOLD;
-    if (cell->streams_open > 0) {
+    if (call_more(table, cell)->streams_open > 0) {
         call_queue_move(table, index, QUEUE_STREAMS);
     } else {
         call_linger(table, index);
@@ -225,12 +250,10 @@ static uint32_t create(struct call_table *table, const struct sip_sighting *sip,
 {
     bool response = sip_is_response(&sip->message);
     const struct addr *client = response ? &sip->head.destination : &sip->head.source;
-    bool is_new;
-    uint32_t index = table_take(&table->cells, hash, site_hash(table->limits.key, client),
-                                table->now_ns, &is_new);
+    uint32_t index =
+        table_add(&table->cells, hash, site_hash(table->limits.key, client), table->now_ns);
     struct call_cell *cell = call_cell_at(table, index);
 
-    assert(is_new);
     cell->flags = CELL_LIVE;
     cell->number = sighting_number(&sip->head);
     cell->started_ns = table->now_ns;
@@ -240,16 +263,16 @@ static uint32_t create(struct call_table *table, const struct sip_sighting *sip,
     cell->text_first = CALL_TEXT_NONE;
     cell->text_last = CALL_TEXT_NONE;
     cell->endpoints = TABLE_NONE;
-    cell->streams_head = TABLE_NONE;
     return index;
 }
 
 /* An INVITE for a Call-ID whose call has been told: a new instance, or a late copy of the old one.
  */
 static bool is_new_instance(const struct call_table *table, uint32_t index,
-                            const struct sip_message *message,
+                            const struct sip_sighting *sip,
                             const struct transaction_view *transaction)
 {
+    const struct sip_message *message = &sip->message;
     const struct call_cell *cell = call_cell_at(table, index);
 
     if ((cell->flags & CELL_TOLD) == 0 || !dialog_is_first_invite(message)) {
@@ -258,18 +281,30 @@ static bool is_new_instance(const struct call_table *table, uint32_t index,
     if ((cell->flags & CELL_PARTIAL) != 0) {
         return true;
     }
-    bool copy = transaction->is_retransmission ||
-                (message->cseq == cell->cseq &&
-                 dialog_tag_of(table, sip_part(message, message->from_tag)) == cell->from_tag);
+    bool copy =
+        transaction->is_retransmission ||
+        (message->cseq == cell->cseq && dialog_tag_of(sip->keys.from_tag) == cell->from_tag);
     return !copy || time_since(table->now_ns, cell->ended_ns) > FINAL_SILENT_NS;
 }
 
-void call_prefetch(const struct call_table *table, uint64_t call_id_hash, bool cell)
+const struct table *call_index(const struct call_table *table)
 {
-    if (cell) {
-        table_prefetch_cell(&table->cells, call_id_hash);
-    } else {
-        table_prefetch(&table->cells, call_id_hash);
+    return &table->cells;
+}
+
+/* Answers to INVITE are what tells of a call before its end. */
+void call_prefetch(const struct call_table *table, const struct sip_sighting *sip)
+{
+    if (sip->message.cseq_method != SIP_METHOD_INVITE || sip->message.status <= 100) {
+        return;
+    }
+    uint32_t index = table_find(&table->cells, sip->keys.call_id);
+    if (index != TABLE_NONE) {
+        const struct call_cell *cell = call_cell_at(table, index);
+        call_text_prefetch(table, cell);
+        const uint8_t *more = (const void *)call_more(table, cell);
+        __builtin_prefetch(more);
+        __builtin_prefetch(more + 64);
     }
 }
 
@@ -278,9 +313,9 @@ uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
 {
     static const struct transaction_view unknown = {0};
     const struct sip_message *message = &sip->message;
-    struct slice call_id = sip_part(message, message->call_id);
+    uint64_t hash = sip->keys.call_id;
 
-    if (slice_is_empty(call_id)) {
+    if (hash == 0) {
         return TABLE_NONE;
     }
     if (transaction == NULL) {
@@ -288,10 +323,8 @@ uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
     }
     table->now_ns = sip->head.state_ns > table->now_ns ? sip->head.state_ns : table->now_ns;
     table->now_number = sighting_number(&sip->head);
-    uint64_t hash = transaction->call_id_hash != 0 ? transaction->call_id_hash
-                                                   : hash_slice(table->limits.key, call_id);
     uint32_t index = table_find(&table->cells, hash);
-    if (index != TABLE_NONE && is_new_instance(table, index, message, transaction)) {
+    if (index != TABLE_NONE && is_new_instance(table, index, sip, transaction)) {
         release(table, index);
         index = TABLE_NONE;
     }
@@ -331,7 +364,7 @@ void call_touch(struct call_table *table, uint32_t index, uint64_t now_ns)
 static void look_at_setup(struct call_table *table, uint32_t index)
 {
     struct call_cell *cell = call_cell_at(table, index);
-    uint64_t silent_ns = time_since(table->now_ns, last_sign_of(cell));
+    uint64_t silent_ns = time_since(table->now_ns, last_sign_of(table, cell));
     bool has_final = cell->status != 0 || cell->challenge != 0;
 
     if (silent_ns < (has_final ? FINAL_SILENT_NS : SETUP_SILENT_NS)) {
@@ -346,29 +379,31 @@ static void look_at_setup(struct call_table *table, uint32_t index)
  * old. */
 static bool is_silently_over(const struct call_table *table, const struct call_cell *cell)
 {
-    uint64_t silent_ns = time_since(table->now_ns, last_sign_of(cell));
+    uint64_t silent_ns = time_since(table->now_ns, last_sign_of(table, cell));
     bool held = (cell->flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
+    const struct call_more *more = call_more(table, cell);
 
     if (time_since(table->now_ns, cell->started_ns) >= table->limits.age_max_ns) {
         return true;
     }
-    if (cell->media_last_ns != 0 && !held && silent_ns >= UP_MEDIA_NS) {
+    if (more->media_last_ns != 0 && !held && silent_ns >= UP_MEDIA_NS) {
         return true;
     }
-    return cell->session_s != 0 && silent_ns >= cell->session_s * NS_PER_S;
+    return more->session_s != 0 && silent_ns >= more->session_s * NS_PER_S;
 }
 
 static void look_at_up(struct call_table *table, uint32_t index)
 {
     struct call_cell *cell = call_cell_at(table, index);
     bool partial = (cell->flags & CELL_PARTIAL) != 0;
-    bool stale = partial && time_since(table->now_ns, last_sign_of(cell)) >= SETUP_SILENT_NS;
+    bool stale = partial && time_since(table->now_ns, last_sign_of(table, cell)) >= SETUP_SILENT_NS;
 
     if (!stale && !is_silently_over(table, cell)) {
         call_queue_move(table, index, QUEUE_UP);
         return;
     }
-    uint64_t ended_ns = cell->media_last_ns != 0 ? cell->media_last_ns : cell->last_ns;
+    uint64_t media_ns = call_more(table, cell)->media_last_ns;
+    uint64_t ended_ns = media_ns != 0 ? media_ns : cell->last_ns;
     call_over(table, index, CALL_ENDED_BY_SENSOR, CALL_END_INFERRED,
               ended_ns > cell->answered_ns ? ended_ns : cell->answered_ns, QUEUE_SOON);
 }
@@ -414,12 +449,15 @@ static void shift(struct call_table *table, uint64_t shift_ns)
          i = table_next(&table->cells, i + 1)) {
         struct call_cell *cell = call_cell_at(table, i);
         shift_time(&cell->started_ns, shift_ns);
-        shift_time(&cell->ringing_ns, shift_ns);
         shift_time(&cell->answered_ns, shift_ns);
         shift_time(&cell->ended_ns, shift_ns);
         shift_time(&cell->last_ns, shift_ns);
-        shift_time(&cell->media_last_ns, shift_ns);
-        shift_time(&cell->first_rtp_ns, shift_ns);
+        if (cell->more != 0) {
+            struct call_more *more = slab_at(&table->more, cell->more - 1);
+            shift_time(&more->ringing_ns, shift_ns);
+            shift_time(&more->media_last_ns, shift_ns);
+            shift_time(&more->first_rtp_ns, shift_ns);
+        }
         uint64_t due_s = cell->due_s + shift_s;
         cell->due_s = due_s > UINT32_MAX ? UINT32_MAX : (uint32_t)due_s;
     }
@@ -466,63 +504,25 @@ void call_mark(struct call_table *table, uint64_t mark_s, uint64_t shift_ns)
 
 /* --- the end --- */
 
-/* What is open; the number stands here too, so that sorting touches no cell. */
-struct open_call {
-    uint64_t number;
-    uint32_t index;
-};
-
-/* Heap sort by the number of the first packet: no memory, no recursion, no worst case. */
-static void sift(struct open_call *order, size_t from, size_t count)
-{
-    for (size_t child = 2 * from + 1; child < count; child = 2 * from + 1) {
-        if (child + 1 < count && order[child].number < order[child + 1].number) {
-            child++;
-        }
-        if (order[from].number >= order[child].number) {
-            return;
-        }
-        struct open_call swapped = order[from];
-        order[from] = order[child];
-        order[child] = swapped;
-        from = child;
-    }
-}
-
-static void sort(struct open_call *order, size_t count)
-{
-    for (size_t i = count / 2; i > 0; i--) {
-        sift(order, i - 1, count);
-    }
-    for (size_t last = count; last > 1; last--) {
-        struct open_call swapped = order[0];
-        order[0] = order[last - 1];
-        order[last - 1] = swapped;
-        sift(order, 0, last - 1);
-    }
-}
-
 void call_end(struct call_table *table)
 {
-    struct open_call *order = table->order.at;
-    size_t count = 0;
-
     for (uint32_t i = table_next(&table->cells, 0); i != TABLE_NONE;
          i = table_next(&table->cells, i + 1)) {
         if (is_untold(call_cell_at(table, i))) {
-            order[count++] = (struct open_call){call_cell_at(table, i)->number, i};
+            order_put(&table->order, call_cell_at(table, i)->number, i);
         }
     }
-    sort(order, count);
-    for (size_t i = 0; i < count; i++) {
-        struct call_cell *cell = call_cell_at(table, order[i].index);
-        bool open = (cell->flags & CELL_OVER) == 0;
-        if (open) {
-            cell->ended_ns = last_sign_of(cell);
+    const struct order_entry *open = order_sort(&table->order);
+    for (size_t i = 0; i < table->order.count; i++) {
+        struct call_cell *cell = call_cell_at(table, open[i].cell);
+        bool forced = (cell->flags & CELL_OVER) == 0;
+        if (forced) {
+            cell->ended_ns = last_sign_of(table, cell);
             cell->end_reason = CALL_END_CAPTURE;
         }
-        tell_end(table, order[i].index, open);
+        tell_end(table, open[i].cell, forced);
     }
+    order_close(&table->order);
 }
 
 /* --- open and close --- */
@@ -571,14 +571,19 @@ enum status call_open(const struct call_limits *limits, struct change_sink sink,
     if (status != STATUS_OK) {
         goto close_cells;
     }
-    status =
-        region_open((size_t)limits->calls_max * sizeof(struct open_call), &table->order, error);
+    status = slab_open(&table->more, limits->calls_max, sizeof(struct call_more), error);
     if (status != STATUS_OK) {
         goto close_texts;
+    }
+    status = order_open(limits->calls_max, &table->order, error);
+    if (status != STATUS_OK) {
+        goto close_more;
     }
     *out_table = table;
     return STATUS_OK;
 
+close_more:
+    slab_close(&table->more);
 close_texts:
     call_text_close(&table->texts);
 close_cells:
@@ -593,7 +598,8 @@ void call_close(struct call_table *table)
     if (table == NULL) {
         return;
     }
-    region_close(&table->order);
+    order_close(&table->order);
+    slab_close(&table->more);
     call_text_close(&table->texts);
     table_close(&table->cells);
     free(table);
@@ -604,8 +610,8 @@ size_t call_bytes_max(const struct call_limits *limits)
     struct table_options options = cells_of(limits, NULL);
 
     return sizeof(struct call_table) + table_bytes_max(&options) +
-           call_text_bytes_max(chunks_of(limits)) +
-           (size_t)limits->calls_max * sizeof(struct open_call);
+           call_text_bytes_max(chunks_of(limits)) + order_bytes_max(limits->calls_max) +
+           (size_t)limits->calls_max * (sizeof(struct call_more) + sizeof(uint32_t));
 }
 
 struct call *call_at(struct call_table *table, uint32_t cell)

@@ -112,8 +112,10 @@ MUST_USE enum status call_open(const struct call_limits *limits, struct change_s
                                struct call_table **out_table, struct error *error);
 void call_close(struct call_table *table);
 size_t call_bytes_max(const struct call_limits *limits);
-/* Looks ahead for a message with this Call-ID: the index first, then the cell. */
-void call_prefetch(const struct call_table *table, uint64_t call_id_hash, bool cell);
+/* By Call-ID; to look ahead in, no more. */
+const struct table *call_index(const struct call_table *table);
+/* The last step: brings what a telling of the call reads into the cache. */
+void call_prefetch(const struct call_table *table, const struct sip_sighting *sip);
 /* Any message with a Call-ID; returns the cell of its call, TABLE_NONE where there is none. */
 uint32_t call_see(struct call_table *table, const struct sip_sighting *sip,
                   const struct transaction_view *transaction);

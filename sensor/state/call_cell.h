@@ -4,11 +4,13 @@
  * Owns      nothing: cells belong to the call table.
  * Borrows   nothing.
  * Time      state time, ns.
- * Bounds    a cell is 256 bytes; its texts stand in chunks of 32, at most CALL_TEXT_BYTES of them.
+ * Bounds    a cell is 144 bytes, what comes with an answer 104 more; texts stand in chunks of 32, at
+ *           most CALL_TEXT_BYTES of them.
  * Errors    none.
  * Thread    the analyst's.
  *
- *   cell     256 + 32 (table) + 16 (index); an in-dialog message touches its first 64 bytes
+ *   cell     144 + 32 (table) + 16 (index); an in-dialog message touches its first 64 bytes
+ *   more     104: ringing, forks, counts, media; taken when there is something to write
  *   text     chunk -> chunk -> ...: call_text.c
  *
  * struct call (call.h) is a view that is put together from both when a change is told: readers get
@@ -16,10 +18,11 @@
 #ifndef SENSOR_STATE_CALL_CELL_H
 #define SENSOR_STATE_CALL_CELL_H
 
-#include "base/region.h"
+#include "base/slab.h"
 #include "base/table.h"
 #include "sensor/state/call.h"
 #include "sensor/state/codec.h"
+#include "sensor/state/order.h"
 
 enum {
     TEXT_FIELD_MAX = 256,
@@ -74,47 +77,56 @@ enum call_queue_kind {
 
 struct call_cell {
     uint64_t last_ns;
-    uint64_t media_last_ns;
     uint64_t started_ns;
     uint64_t answered_ns;
     uint32_t flags; /* enum cell_flag */
     uint32_t cseq; /* of the newest initial INVITE */
     uint32_t from_tag; /* hashes */
     uint32_t to_tag; /* of the winning fork, else of the first */
-    uint32_t mark; /* CSeq and side of the last counted re-INVITE or REFER */
+    uint32_t more; /* in the slab of struct call_more, + 1; 0 = none yet */
+    uint32_t due_s;
     uint16_t status; /* last final but 401/407, or the 2xx */
     uint16_t challenge; /* 401 or 407 that no INVITE with credentials has followed */
-    uint32_t due_s;
     uint8_t queue; /* enum call_queue_kind */
     uint8_t invites_open; /* INVITE transactions without a final answer */
     uint8_t ended_by;
-    uint8_t end_reason; /* 64 bytes up to here */
-    uint64_t number;
-    uint64_t ringing_ns;
+    uint8_t end_reason;
+    uint16_t retransmits; /* saturating, like all counts here */
+    uint16_t text_bytes;
+    uint32_t endpoints; /* head of the list in endpoint.c; TABLE_NONE = none */
+    uint64_t number; /* 72 bytes up to here */
     uint64_t ended_ns;
     uint32_t queue_before;
     uint32_t queue_after;
     uint32_t text_first; /* chunks; CALL_TEXT_NONE = no text */
     uint32_t text_last;
-    uint32_t endpoints; /* head of the list in endpoint.c; TABLE_NONE = none */
-    uint32_t streams_head; /* open ones, in media.c; TABLE_NONE = none */
-    uint32_t fork_tags[CALL_FORK_TAGS];
-    uint32_t credentials_cseq;
-    uint16_t retransmits; /* saturating, like all counts here */
-    uint16_t text_bytes;
-    uint16_t q850;
-    uint16_t challenges;
-    uint16_t reinvites;
-    uint16_t holds;
-    uint16_t transfers;
     uint16_t
         hop_bits; /* a bit for each Via count of the initial INVITE, the last for 16 and more */
-    uint16_t session_s; /* Session-Expires; 0 = none */
     uint16_t interface;
     uint16_t vlan_outer;
     struct endpoint caller;
     struct endpoint callee;
     uint8_t transport;
+};
+static_assert(offsetof(struct call_cell, number) <= 64,
+              "the first line is what each message touches");
+static_assert(sizeof(struct call_cell) <= 144, "a flood is made of such");
+
+/* What a call has once somebody has answered it: a flood has calls without. */
+struct call_more {
+    uint64_t media_last_ns;
+    uint64_t ringing_ns;
+    uint32_t mark; /* CSeq and side of the last counted re-INVITE or REFER */
+    uint32_t credentials_cseq;
+    uint32_t fork_tags[CALL_FORK_TAGS];
+    uint32_t streams_head; /* open ones, in media.c; TABLE_NONE = none */
+    uint32_t streams_open;
+    uint16_t session_s; /* Session-Expires; 0 = none */
+    uint16_t q850;
+    uint16_t challenges; /* saturating, like all counts here */
+    uint16_t reinvites;
+    uint16_t holds;
+    uint16_t transfers;
     uint8_t forks;
     uint8_t security;
     uint8_t codec_count;
@@ -124,16 +136,14 @@ struct call_cell {
     uint32_t mos_sum_milli;
     uint32_t loss_ppm_max;
     uint32_t dtmf_events;
-    uint32_t streams_open;
     uint16_t mos_min_milli;
     uint16_t mos_count;
     uint16_t streams;
     uint8_t codec_types[CALL_CODECS];
     uint8_t codec_numbers[CALL_CODECS];
 };
-static_assert(offsetof(struct call_cell, number) == 64,
-              "the first line is what each message touches");
-static_assert(sizeof(struct call_cell) <= 256, "goal D1: 512 bytes a call with its texts");
+static_assert(sizeof(struct call_cell) + sizeof(struct call_more) <= 256,
+              "goal D1: 512 bytes a call with its texts");
 
 enum call_text {
     TEXT_END,
@@ -182,7 +192,8 @@ struct call_queue {
 struct call_table {
     struct table cells;
     struct call_text_pool texts;
-    struct region order; /* cells in the order of first packets, at the end */
+    struct slab more;
+    struct order order;
     struct call_limits limits;
     struct change_sink sink;
     struct call_queue queues[QUEUE_COUNT];
@@ -205,6 +216,14 @@ static inline struct call_cell *call_cell_at(const struct call_table *table, uin
     return table_at(&table->cells, cell);
 }
 
+/* For reading: of a call that has none yet, all is zero. */
+extern const struct call_more call_no_more;
+static inline const struct call_more *call_more(const struct call_table *table,
+                                                const struct call_cell *cell)
+{
+    return cell->more == 0 ? &call_no_more : slab_at(&table->more, cell->more - 1);
+}
+
 /* --- call_text.c --- */
 MUST_USE enum status call_text_open(struct call_text_pool *pool, uint32_t chunks_max,
                                     struct error *error);
@@ -224,6 +243,7 @@ const char *call_view_phrase(uint16_t status); /* the usual one; "" for a rare s
 struct call *call_view_make(struct call_table *table, uint32_t cell);
 
 /* --- call.c --- */
+struct call_more *call_more_take(struct call_table *table, struct call_cell *cell);
 void call_tell(struct call_table *table, uint32_t cell, enum change_kind kind, bool forced);
 void call_queue_move(struct call_table *table, uint32_t cell, enum call_queue_kind kind);
 /* It is over; told when its queue says so. */
@@ -246,10 +266,9 @@ struct dialog_step {
 void dialog_see(struct dialog_step *step);
 bool dialog_is_first_invite(const struct sip_message *message); /* INVITE without To tag */
 enum call_outcome dialog_outcome(const struct call_cell *cell, uint16_t *out_status);
-uint32_t dialog_tag_of(const struct call_table *table, struct slice tag); /* 0 = no tag */
+uint32_t dialog_tag_of(uint64_t hash); /* as a cell keeps it; 0 = no tag */
 /* Did the caller's side send this message? */
-bool dialog_from_caller(const struct call_table *table, const struct call_cell *cell,
-                        const struct sip_message *message);
+bool dialog_from_caller(const struct call_cell *cell, const struct sip_sighting *sip);
 
 /* --- dialog_text.c: what of a message a call keeps as text --- */
 void dialog_text_keep(struct dialog_step *step); /* all of the message that begins it */

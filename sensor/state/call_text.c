@@ -180,15 +180,23 @@ static size_t gather(const struct call_text_pool *pool, const struct call_cell *
     return cell->text_bytes;
 }
 
+static char *put(char *at, struct slice text)
+{
+    if (text.bytes > 0) {
+        memcpy(at, text.at, text.bytes);
+    }
+    return at + text.bytes;
+}
+
+/* A field has at most TEXT_FIELD_MAX bytes, so there is room. */
 static struct slice uri_of_to(struct call_view *view, const struct slice *fields)
 {
-    struct text uri = text_into(view->uri, sizeof view->uri);
+    char *at = put(view->uri, SLICE("sip:"));
 
-    text_string(&uri, "sip:");
-    text_slice_put(&uri, fields[TEXT_TO_USER]);
-    text_byte(&uri, '@');
-    text_slice_put(&uri, fields[TEXT_TO_HOST]);
-    return text_slice(&uri);
+    at = put(at, fields[TEXT_TO_USER]);
+    *at++ = '@';
+    at = put(at, fields[TEXT_TO_HOST]);
+    return slice_of(view->uri, (size_t)(at - view->uri));
 }
 
 void call_text_get(const struct call_table *table, const struct call_cell *cell,

@@ -76,28 +76,33 @@ static void view_texts(const struct call_table *table, const struct call_cell *c
     }
 }
 
-static void view_media(const struct call_table *table, const struct call_cell *cell,
-                       struct call *call)
+static void view_more(const struct call_table *table, const struct call_more *more,
+                      struct call *call)
 {
-    call->streams = cell->streams;
-    call->streams_open = cell->streams_open;
-    call->mos_min_milli = cell->mos_min_milli;
-    call->mos_sum_milli = cell->mos_sum_milli;
-    call->mos_count = cell->mos_count;
-    call->loss_ppm_max = cell->loss_ppm_max;
-    call->jitter_max_ns = cell->jitter_max_ns;
-    call->first_rtp_ns = cell->first_rtp_ns;
-    call->codec_count = cell->codec_count;
-    for (unsigned i = 0; i < cell->codec_count; i++) {
-        call->codecs[i] = cell->codec_types[i];
-        memcpy(call->codec_names[i], codec_at(&table->codecs, cell->codec_numbers[i])->name,
+    call->ringing_ns = more->ringing_ns;
+    call->media_last_ns = more->media_last_ns;
+    call->q850 = more->q850;
+    call->challenges = more->challenges;
+    call->reinvites = more->reinvites;
+    call->holds = more->holds;
+    call->forks = more->forks;
+    call->transfers = more->transfers;
+    call->streams = more->streams;
+    call->streams_open = more->streams_open;
+    call->mos_min_milli = more->mos_min_milli;
+    call->mos_sum_milli = more->mos_sum_milli;
+    call->mos_count = more->mos_count;
+    call->loss_ppm_max = more->loss_ppm_max;
+    call->jitter_max_ns = more->jitter_max_ns;
+    call->first_rtp_ns = more->first_rtp_ns;
+    call->codec_count = more->codec_count;
+    for (unsigned i = 0; i < more->codec_count; i++) {
+        call->codecs[i] = more->codec_types[i];
+        memcpy(call->codec_names[i], codec_at(&table->codecs, more->codec_numbers[i])->name,
                sizeof call->codec_names[i]);
     }
-    call->security = cell->security;
-    call->t38 = (cell->flags & CELL_T38) != 0;
-    call->media_both_ways =
-        (cell->flags & CELL_FROM_CALLER) != 0 && (cell->flags & CELL_FROM_CALLEE) != 0;
-    call->dtmf_events = cell->dtmf_events;
+    call->security = more->security;
+    call->dtmf_events = more->dtmf_events;
 }
 
 static void view_flags(const struct call_cell *cell, struct call *call)
@@ -114,6 +119,8 @@ static void view_flags(const struct call_cell *cell, struct call *call)
     call->accepted_invalid = (flags & CELL_ACCEPTED_INVALID) != 0;
     call->invalid_only = (flags & CELL_INVALID_ONLY) != 0;
     call->held = (flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
+    call->t38 = (flags & CELL_T38) != 0;
+    call->media_both_ways = (flags & CELL_FROM_CALLER) != 0 && (flags & CELL_FROM_CALLEE) != 0;
     call->one_way = (flags & CELL_REQUEST) == 0 || (flags & CELL_RESPONSE) == 0;
 }
 
@@ -127,21 +134,13 @@ struct call *call_view_make(struct call_table *table, uint32_t index)
         .call_id_hash = table_hash_of(&table->cells, index),
         .number = cell->number,
         .started_ns = cell->started_ns,
-        .ringing_ns = cell->ringing_ns,
         .answered_ns = cell->answered_ns,
         .ended_ns = cell->ended_ns,
         .last_ns = cell->last_ns,
-        .media_last_ns = cell->media_last_ns,
         .ended_by = cell->ended_by,
         .end_reason = cell->end_reason,
         .transport = cell->transport,
-        .q850 = cell->q850,
-        .challenges = cell->challenges,
-        .reinvites = cell->reinvites,
-        .holds = cell->holds,
-        .forks = cell->forks,
         .hops = bits_of(cell->hop_bits),
-        .transfers = cell->transfers,
         .retransmits = cell->retransmits,
         .interface = cell->interface,
         .vlan_outer = cell->vlan_outer,
@@ -151,7 +150,9 @@ struct call *call_view_make(struct call_table *table, uint32_t index)
     };
     call->outcome = (uint8_t)dialog_outcome(cell, &call->status);
     view_flags(cell, call);
-    view_media(table, cell, call);
+    if (cell->more != 0) {
+        view_more(table, call_more(table, cell), call);
+    }
     view_texts(table, cell, view);
     return call;
 }

@@ -55,9 +55,12 @@ struct change {
     const struct media_stream *stream;
 };
 
+#define CHANGE_BIT(id) (UINT32_C(1) << CHANGE_##id)
+
 struct change_sink {
     void (*on_change)(void *owner, const struct change *change);
     void *owner;
+    uint32_t unwanted; /* CHANGE_BIT()s that need not be told; 0 = all are wanted */
 };
 
 #endif

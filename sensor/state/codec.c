@@ -67,7 +67,7 @@ bool codec_is_secondary(const char *name)
     struct slice wanted = slice_of_string(name);
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].bytes == wanted.bytes && slice_equal_nocase(names[i], wanted)) {
+        if (slice_equal(names[i], wanted) || slice_equal_nocase(names[i], wanted)) {
             return true;
         }
     }

@@ -129,14 +129,15 @@ static bool mark_holds(const struct account *account, uint32_t tag, uint32_t now
 static struct account *account_take(struct device_table *table, uint64_t account_hash,
                                     const struct addr *addr, uint64_t now_ns, uint32_t *out_cell)
 {
-    bool is_new;
+    uint32_t cell = table_find(&table->accounts, account_hash);
 
-    *out_cell =
-        table_take(&table->accounts, account_hash, site_hash(table->key, addr), now_ns, &is_new);
-    if (!is_new) {
-        table_touch(&table->accounts, *out_cell, now_ns);
+    if (cell == TABLE_NONE) {
+        cell = table_add(&table->accounts, account_hash, site_hash(table->key, addr), now_ns);
+    } else {
+        table_touch(&table->accounts, cell, now_ns);
     }
-    return table_at(&table->accounts, *out_cell);
+    *out_cell = cell;
+    return table_at(&table->accounts, cell);
 }
 
 void device_success(struct device_table *table, uint64_t account_hash, const struct addr *addr,
@@ -189,6 +190,18 @@ void device_ask(const struct device_table *table, uint64_t account_hash, const s
         out_view->account_known &&
         (mark_holds(account, site_tag(table, addr), now_s) ||
          (device_hash != 0 && mark_holds(account, tag_of(device_hash, SALT_DEVICE), now_s)));
+}
+
+void device_prefetch(const struct device_table *table, uint64_t account_hash, bool cell)
+{
+    if (account_hash == 0) {
+        return;
+    }
+    if (cell) {
+        table_prefetch_cell(&table->accounts, account_hash);
+    } else {
+        table_prefetch(&table->accounts, account_hash);
+    }
 }
 
 void device_shift(struct device_table *table, uint64_t shift_ns)

@@ -41,6 +41,8 @@ void device_failure(struct device_table *table, uint64_t account_hash, const str
                     uint64_t now_ns);
 void device_ask(const struct device_table *table, uint64_t account_hash, const struct addr *addr,
                 uint64_t device_hash, uint64_t now_ns, struct device_view *out_view);
+/* Brings into the cache what device_ask() will look at: the index, then the cell. */
+void device_prefetch(const struct device_table *table, uint64_t account_hash, bool cell);
 void device_shift(struct device_table *table, uint64_t shift_ns); /* a confirmed clock jump */
 uint64_t device_evicted(const struct device_table *table);
 uint32_t device_used(const struct device_table *table);

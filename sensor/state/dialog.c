@@ -30,33 +30,38 @@ bool dialog_is_first_invite(const struct sip_message *message)
            message->to_tag.bytes == 0;
 }
 
-uint32_t dialog_tag_of(const struct call_table *table, struct slice tag)
+uint32_t dialog_tag_of(uint64_t hash)
 {
-    if (slice_is_empty(tag)) {
-        return 0;
-    }
-    uint32_t hash = (uint32_t)hash_slice(table->limits.key, tag);
-    return hash == 0 ? 1 : hash;
+    return hash == 0 ? 0 : (uint32_t)hash == 0 ? 1 : (uint32_t)hash;
 }
 
 static uint32_t from_tag_of(const struct dialog_step *step)
 {
-    return dialog_tag_of(step->table, sip_part(step->message, step->message->from_tag));
+    return dialog_tag_of(step->sip->keys.from_tag);
 }
 
 static uint32_t to_tag_of(const struct dialog_step *step)
 {
-    return dialog_tag_of(step->table, sip_part(step->message, step->message->to_tag));
+    return dialog_tag_of(step->sip->keys.to_tag);
 }
 
-bool dialog_from_caller(const struct call_table *table, const struct call_cell *cell,
-                        const struct sip_message *message)
+static const struct call_more *more_of(const struct dialog_step *step)
 {
-    uint32_t from = dialog_tag_of(table, sip_part(message, message->from_tag));
-    uint32_t to = dialog_tag_of(table, sip_part(message, message->to_tag));
+    return call_more(step->table, step->at);
+}
+
+static struct call_more *more_for_writing(const struct dialog_step *step)
+{
+    return call_more_take(step->table, step->at);
+}
+
+bool dialog_from_caller(const struct call_cell *cell, const struct sip_sighting *sip)
+{
+    uint32_t from = dialog_tag_of(sip->keys.from_tag);
+    uint32_t to = dialog_tag_of(sip->keys.to_tag);
     bool request_by_caller = from == cell->from_tag || to == 0 || to != cell->from_tag;
 
-    return sip_is_response(message) ? !request_by_caller : request_by_caller;
+    return sip_is_response(&sip->message) ? !request_by_caller : request_by_caller;
 }
 
 enum call_outcome dialog_outcome(const struct call_cell *cell, uint16_t *out_status)
@@ -111,7 +116,7 @@ static void tell_progress(struct dialog_step *step)
     }
     cell->flags |= CELL_STARTED;
     call_tell(step->table, step->cell, CHANGE_CALL_STARTED, false);
-    if (cell->ringing_ns != 0) {
+    if (more_of(step)->ringing_ns != 0) {
         call_tell(step->table, step->cell, CHANGE_CALL_RINGING, false);
     }
     if (cell->answered_ns != 0) {
@@ -131,8 +136,9 @@ static void begin(struct dialog_step *step)
     cell->flags |= CELL_INVITE;
     cell->number = sighting_number(head);
     cell->started_ns = step->table->now_ns;
-    if (cell->ringing_ns != 0 && cell->ringing_ns < cell->started_ns) {
-        cell->started_ns = cell->ringing_ns;
+    uint64_t ringing_ns = more_of(step)->ringing_ns;
+    if (ringing_ns != 0 && ringing_ns < cell->started_ns) {
+        cell->started_ns = ringing_ns;
     }
     if (cell->answered_ns != 0 && cell->answered_ns < cell->started_ns) {
         cell->started_ns = cell->answered_ns;
@@ -165,7 +171,7 @@ static void keep_credentials(struct dialog_step *step)
         dialog_text_credentials(step);
     }
     cell->flags |= CELL_CREDENTIALS;
-    cell->credentials_cseq = step->message->cseq;
+    more_for_writing(step)->credentials_cseq = step->message->cseq;
     cell->challenge = 0;
 }
 
@@ -211,11 +217,12 @@ static void see_first_invite(struct dialog_step *step)
 /* CSeq and side: hop copies and retransmissions of one request have the same. */
 static bool is_counted(struct dialog_step *step)
 {
-    uint32_t side = dialog_from_caller(step->table, step->at, step->message) ? 1 : 2;
+    uint32_t side = dialog_from_caller(step->at, step->sip) ? 1 : 2;
     uint32_t mark = step->message->cseq << 2 | side;
-    bool counted = step->at->mark == mark;
+    struct call_more *more = more_for_writing(step);
+    bool counted = more->mark == mark;
 
-    step->at->mark = mark;
+    more->mark = mark;
     return counted || step->transaction->is_retransmission;
 }
 
@@ -231,7 +238,7 @@ static bool is_of_lost_fork(const struct dialog_step *step)
     uint32_t other = from == step->at->from_tag ? to_tag_of(step) : from;
 
     for (unsigned i = 0; i < CALL_FORK_TAGS && other != step->at->to_tag; i++) {
-        if (other != 0 && step->at->fork_tags[i] == other) {
+        if (other != 0 && more_of(step)->fork_tags[i] == other) {
             return true;
         }
     }
@@ -277,7 +284,7 @@ static void see_request(struct dialog_step *step)
     case SIP_METHOD_INVITE:
         count_invite(step);
         if (!is_counted(step)) {
-            count_up(&step->at->reinvites);
+            count_up(&more_for_writing(step)->reinvites);
         }
         break;
     case SIP_METHOD_ACK:
@@ -288,12 +295,12 @@ static void see_request(struct dialog_step *step)
         break;
     case SIP_METHOD_BYE:
         if ((step->at->flags & CELL_BYE) == 0) {
-            see_bye(step, dialog_from_caller(step->table, step->at, message));
+            see_bye(step, dialog_from_caller(step->at, step->sip));
         }
         break;
     case SIP_METHOD_REFER:
         if (!is_counted(step)) {
-            count_up(&step->at->transfers);
+            count_up(&more_for_writing(step)->transfers);
         }
         break;
     default:
@@ -316,13 +323,14 @@ static void note_to_tag(struct dialog_step *step)
         cell->flags |= CELL_TO_TAG;
         return;
     }
+    struct call_more *more = more_for_writing(step);
     for (unsigned i = 0; i < CALL_FORK_TAGS; i++) {
-        if (cell->fork_tags[i] == tag) {
+        if (more->fork_tags[i] == tag) {
             return;
         }
-        if (cell->fork_tags[i] == 0) {
-            cell->fork_tags[i] = tag;
-            cell->forks++;
+        if (more->fork_tags[i] == 0) {
+            more->fork_tags[i] = tag;
+            more->forks++;
             return;
         }
     }
@@ -334,8 +342,8 @@ static void see_provisional(struct dialog_step *step)
 
     note_to_tag(step);
     cell->flags |= CELL_PROVISIONAL;
-    if (cell->ringing_ns == 0 && step->message->status != 199) {
-        cell->ringing_ns = step->table->now_ns;
+    if (more_of(step)->ringing_ns == 0 && step->message->status != 199) {
+        more_for_writing(step)->ringing_ns = step->table->now_ns;
         if ((cell->flags & (CELL_STARTED | CELL_TOLD)) == CELL_STARTED) {
             call_tell(step->table, step->cell, CHANGE_CALL_RINGING, false);
         }
@@ -353,42 +361,24 @@ static void win(struct dialog_step *step)
         return;
     }
     for (unsigned i = 0; i < CALL_FORK_TAGS; i++) {
-        if (cell->fork_tags[i] == tag) {
-            cell->fork_tags[i] = cell->to_tag;
+        if (more_of(step)->fork_tags[i] == tag) {
+            more_for_writing(step)->fork_tags[i] = cell->to_tag;
         }
     }
     cell->to_tag = tag;
     dialog_text_to_tag(step);
 }
 
-/* Most answers have no Session-Expires, and a walk over the header lines costs more than all else
- * here: a look at the beginnings of lines first. */
-static bool may_have_session(const struct sip_message *message)
-{
-    struct slice rest = slice_of(message->raw, message->header_bytes);
-
-    while (!slice_is_empty(rest)) {
-        char first = rest.at[0];
-        if (first == 'x' || first == 'X' ||
-            ((first == 's' || first == 'S') &&
-             slice_starts_with_nocase(rest, SLICE("session-e")))) {
-            return true;
-        }
-        rest = slice_from(rest, slice_find(rest, '\n') + 1);
-    }
-    return false;
-}
-
 static void keep_session(struct dialog_step *step)
 {
     uint32_t seconds;
 
-    if (!may_have_session(step->message)) {
+    if ((step->message->flags & SIP_FLAG_SESSION) == 0) {
         return;
     }
     struct slice rest = sip_value(step->message, SIP_HEADER_SESSION_EXPIRES);
     if (slice_u32(slice_trim(slice_split(&rest, ';')), &seconds)) {
-        step->at->session_s = seconds > UINT16_MAX ? UINT16_MAX : (uint16_t)seconds;
+        more_for_writing(step)->session_s = seconds > UINT16_MAX ? UINT16_MAX : (uint16_t)seconds;
     }
 }
 
@@ -472,10 +462,10 @@ static void see_refusal(struct dialog_step *step)
     }
     if (status == 401 || status == 407) {
         if (!step->transaction->is_retransmission) {
-            count_up(&cell->challenges);
+            count_up(&more_for_writing(step)->challenges);
         }
         if ((cell->flags & CELL_CREDENTIALS) == 0 ||
-            step->message->cseq >= cell->credentials_cseq) {
+            step->message->cseq >= more_of(step)->credentials_cseq) {
             cell->challenge = status;
         }
     } else {
@@ -513,13 +503,14 @@ static void see_refusal_inside(struct dialog_step *step)
 {
     struct call_cell *cell = step->at;
     uint16_t status = step->message->status;
+    const struct call_more *more = more_of(step);
     bool inside = step->message->cseq_method == SIP_METHOD_UPDATE ||
-                  (cell->reinvites > 0 && (cell->mark & 3) != 0 &&
-                   cell->mark >> 2 == (step->message->cseq & UINT32_MAX >> 2));
+                  (more->reinvites > 0 && (more->mark & 3) != 0 &&
+                   more->mark >> 2 == (step->message->cseq & UINT32_MAX >> 2));
 
     if (inside && (status == 481 || status == 408) && (cell->flags & CELL_OVER) == 0) {
         uint64_t ended_ns =
-            cell->media_last_ns > cell->answered_ns ? cell->media_last_ns : step->table->now_ns;
+            more->media_last_ns > cell->answered_ns ? more->media_last_ns : step->table->now_ns;
         call_over(step->table, step->cell, CALL_ENDED_BY_NETWORK, CALL_END_INFERRED, ended_ns,
                   QUEUE_SOON);
     }
@@ -566,7 +557,7 @@ static void see_response(struct dialog_step *step)
     case SIP_METHOD_BYE:
         /* The BYE itself was not seen, or was invalid and taken all the same. */
         if (success && (step->at->flags & CELL_BYE) == 0) {
-            see_bye(step, !dialog_from_caller(step->table, step->at, message));
+            see_bye(step, !dialog_from_caller(step->at, step->sip));
         }
         break;
     default:

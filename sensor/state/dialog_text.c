@@ -90,7 +90,7 @@ void dialog_text_q850(struct dialog_step *step)
         if (slice_starts_with_nocase(value, SLICE("Q.850")) &&
             sip_parameter(value, SLICE("cause"), &cause) && slice_u32(cause, &number) &&
             number > 0 && number < 128) {
-            step->at->q850 = (uint16_t)number;
+            call_more_take(step->table, step->at)->q850 = (uint16_t)number;
             return;
         }
     }

@@ -52,14 +52,19 @@ static void on_evict(void *owner, uint32_t index, void *at)
     unlink_claim(owner, index);
 }
 
+static uint64_t hash_of(const struct endpoint_table *table, const struct endpoint *endpoint)
+{
+    return hash_join(table->key, sip_keys_addr(table->key, &endpoint->addr), endpoint->port);
+}
+
 static uint64_t place_hash(uint64_t endpoint_hash, unsigned place)
 {
-    return hash_mix(endpoint_hash, 1) + ((uint64_t)place << 32);
+    return endpoint_hash + ((uint64_t)place << 32);
 }
 
 void endpoint_prefetch(const struct endpoint_table *table, const struct endpoint *endpoint)
 {
-    table_prefetch(&table->claims, place_hash(hash_endpoint(table->key, endpoint), 0));
+    table_prefetch(&table->claims, place_hash(hash_of(table, endpoint), 0));
 }
 
 /* The place of this call's claim, else a free one, else that of the call which is over or began
@@ -115,7 +120,7 @@ static void drop_oldest_of(struct endpoint_table *table, uint32_t call)
 bool endpoint_claim(struct endpoint_table *table, const struct endpoint *endpoint, uint32_t call,
                     const struct endpoint_claim *line, uint64_t now_ns)
 {
-    uint64_t endpoint_hash = hash_endpoint(table->key, endpoint);
+    uint64_t endpoint_hash = hash_of(table, endpoint);
     uint32_t index;
     unsigned place = place_of(table, endpoint_hash, call, &index);
     bool known = index != TABLE_NONE;
@@ -123,14 +128,13 @@ bool endpoint_claim(struct endpoint_table *table, const struct endpoint *endpoin
     if (!known) {
         uint64_t hash = place_hash(endpoint_hash, place);
         uint32_t other = table_find(&table->claims, hash);
+
         if (other != TABLE_NONE) {
             unlink_claim(table, other);
             table_give(&table->claims, other);
         }
         drop_oldest_of(table, call);
-        bool is_new;
-        index = table_take(&table->claims, hash, 0, now_ns, &is_new);
-        assert(is_new);
+        index = table_add(&table->claims, hash, 0, now_ns);
     } else if ((claim_at(table, index)->flags & ENDPOINT_ALIAS) == 0 &&
                (line->flags & ENDPOINT_ALIAS) != 0) {
         return false; /* what the SDP says itself is stronger */
@@ -182,7 +186,7 @@ void endpoint_of_media(struct endpoint_table *table, const struct sdp_media *med
 void endpoint_find(const struct endpoint_table *table, const struct endpoint *endpoint,
                    struct endpoint_found *out_found)
 {
-    uint64_t endpoint_hash = hash_endpoint(table->key, endpoint);
+    uint64_t endpoint_hash = hash_of(table, endpoint);
     uint32_t count = 0;
 
     for (unsigned place = 0; place < ENDPOINT_CLAIMS; place++) {

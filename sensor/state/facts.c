@@ -10,12 +10,18 @@
  * invalid request that nobody accepted, an expired binding, a call of which only the middle was
  * seen.
  *
- * Texts stay where they are; only an account is put together, in the view's scratch. */
+ * Most facts interest nobody, and a detector sees that at a few numbers: so begin() takes what lies
+ * in the change, and finish() looks up and puts together the rest for those that are heeded.
+ *
+ * Texts stay where they are. An account does too where it stands in one piece, user@host and
+ * nothing to unescape or fold; else it is put together in the view's scratch. */
 #include "sensor/state/facts.h"
 
 #include "decoders/decoder.h"
 
 #include "sensor/state/account.h"
+
+enum { ACCOUNT_PART_MAX = 256 };
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -38,42 +44,54 @@ SAME(MESSAGE);
 SAME(UPDATE);
 SAME(COUNT);
 
-static void put_party(struct facts_view *view, const struct endpoint *endpoint, uint64_t now_ns,
-                      enum fact_side side, struct fact_party *out)
-{
-    struct facts_party *party = &view->parties[side == FACT_OWN];
-    uint64_t changes = proof_changes(view->proof);
-
-    if (party->changes != changes || party->time_ns != now_ns ||
-        !addr_equal(&party->addr, &endpoint->addr)) {
-        proof_ask(view->proof, &endpoint->addr, now_ns, &party->known);
-        party->addr = endpoint->addr;
-        party->time_ns = now_ns;
-        party->changes = changes;
-    }
-    out->endpoint = *endpoint;
-    out->proven = party->known.proven;
-    out->is_server = party->known.is_server;
-    out->side = (uint8_t)side;
-    out->zone = 0;
-    out->good_accounts = party->known.good_accounts;
-    out->site_good_accounts = party->known.site_good_accounts;
-}
-
-static void put_parties(struct facts_view *view, const struct change *change,
-                        const struct endpoint *client, const struct endpoint *server,
+/* Who sent the request and who it went to, by address only. Nothing is declared yet of sides and
+ * zones. */
+static void put_parties(const struct endpoint *client, const struct endpoint *server,
                         struct fact_party *out_client, struct fact_party *out_server)
 {
-    put_party(view, client, change->time_ns, FACT_SIDE_UNKNOWN, out_client);
-    put_party(view, server, change->time_ns, FACT_OWN, out_server);
+    out_client->endpoint = *client;
+    out_client->side = FACT_SIDE_UNKNOWN;
+    out_server->endpoint = *server;
+    out_server->side = FACT_OWN;
 }
+
+/* What is known of a party. One message makes several facts about the same two. */
+static void know(struct facts_view *view, const struct change *change, struct fact_party *out)
+{
+    struct facts_party *party = &view->parties[out->side == FACT_OWN];
+    uint64_t changes = proof_changes(view->proof);
+
+    if (party->changes != changes || party->time_ns != change->time_ns ||
+        !addr_equal(&party->addr, &out->endpoint.addr)) {
+        proof_ask(view->proof, &out->endpoint.addr, change->time_ns, &party->known);
+        party->addr = out->endpoint.addr;
+        party->time_ns = change->time_ns;
+        party->changes = changes;
+    }
+    out->proven = party->known.proven;
+    out->is_server = party->known.is_server;
+    out->good_accounts = party->known.good_accounts;
+}
+
+/* --- accounts --- */
 
 static struct slice account_text(struct facts_view *view, struct slice user, struct slice host)
 {
-    struct text text = text_into(view->scratch, sizeof view->scratch);
-
-    account_print(&text, slice_part(user, 0, 256), slice_part(host, 0, 256));
-    return text_slice(&text);
+    user = slice_part(user, 0, ACCOUNT_PART_MAX);
+    host = slice_part(host, 0, ACCOUNT_PART_MAX);
+    if (user.bytes == 0 || host.bytes == 0 || !account_user_is_plain(user) ||
+        !account_host_is_plain(host)) {
+        struct text text = text_into(view->scratch, sizeof view->scratch);
+        account_print(&text, user, host);
+        return text_slice(&text);
+    }
+    if (host.at != user.at + user.bytes + 1 || user.at[user.bytes] != '@') {
+        memcpy(view->scratch, user.at, user.bytes);
+        view->scratch[user.bytes] = '@';
+        memcpy(view->scratch + user.bytes + 1, host.at, host.bytes);
+        user.at = view->scratch;
+    }
+    return slice_of(user.at, user.bytes + 1 + host.bytes);
 }
 
 /* --- messages --- */
@@ -111,20 +129,39 @@ static uint8_t carried_by(uint8_t transport)
     return transport == SIP_UDP ? PROTOCOL_UDP : PROTOCOL_TCP;
 }
 
-static bool make_message(struct facts_view *view, const struct change *change, struct fact *fact)
+/* A final answer: the fact of its transaction follows this one and asks for the account. Where many
+ * call, that is two misses of the cache that need not be waited for: the index was asked for when
+ * the transaction ended. */
+static void look_ahead(const struct facts_view *view, const struct change *change)
+{
+    const struct transaction *transaction = change->transaction;
+
+    if (transaction != NULL && change->sip->message.status >= 200) {
+        device_prefetch(view->devices, transaction->account_hash, true);
+    }
+}
+
+static bool begin_message(const struct facts_view *view, const struct change *change,
+                          struct fact *fact)
 {
     const struct sip_message *message = &change->sip->message;
     const struct sighting *head = &change->sip->head;
-    struct endpoint source = {.addr = head->source, .port = head->source_port};
-    struct endpoint destination = {.addr = head->destination, .port = head->destination_port};
     bool is_response = sip_is_response(message);
     struct fact_message *told = &fact->is.message;
+    struct fact_party *source = is_response ? &told->server : &told->client;
+    struct fact_party *destination = is_response ? &told->client : &told->server;
 
+    look_ahead(view, change);
     fact->kind = FACT_MESSAGE;
     fact->interface = head->interface;
     fact->transport = carried_by(head->transport);
-    put_parties(view, change, is_response ? &destination : &source,
-                is_response ? &source : &destination, &told->client, &told->server);
+    memset(told, 0, sizeof *told);
+    source->endpoint.addr = head->source;
+    source->endpoint.port = head->source_port;
+    destination->endpoint.addr = head->destination;
+    destination->endpoint.port = head->destination_port;
+    told->client.side = FACT_SIDE_UNKNOWN;
+    told->server.side = FACT_OWN;
     told->method = message->method;
     told->is_response = is_response;
     told->is_retransmission = change->is_retransmission;
@@ -134,14 +171,32 @@ static bool make_message(struct facts_view *view, const struct change *change, s
                           message->to_tag.bytes == 0 && !change->is_retransmission;
     told->invalid = message->verdict == SIP_INVALID;
     told->has_branch_cookie = (message->flags & SIP_FLAG_COOKIE) != 0;
-    told->suspicion = suspicion_of(message);
     told->anomaly_kinds = message->anomaly_count;
     told->status = message->status;
     told->vias = message->vias;
     told->cseq = message->has_cseq ? message->cseq : UINT32_MAX;
     told->max_forwards = message->max_forwards;
     told->expires = message->expires;
+    return true;
+}
+
+static void finish_message(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    const struct sip_message *message = &change->sip->message;
+    struct fact_message *told = &fact->is.message;
+
+    know(view, change, &told->client);
+    told->suspicion = suspicion_of(message);
     told->call_id = sip_part(message, message->call_id);
+    told->user_agent = sip_part(message, message->user_agent);
+    if (told->is_response) {
+        /* by this very answer */
+        told->server.is_server =
+            change->transaction != NULL && change->transaction->started_ns != 0;
+        return;
+    }
+    know(view, change, &told->server);
+    told->via_parameters = via_parameters(message);
     told->uri_user = sip_part(message, message->uri.user);
     told->uri_host = sip_part(message, message->uri.host);
     told->from_user = sip_part(message, message->from.user);
@@ -151,16 +206,14 @@ static bool make_message(struct facts_view *view, const struct change *change, s
     told->to_user = sip_part(message, message->to.user);
     told->to_host = sip_part(message, message->to.host);
     told->to_display = sip_part(message, message->to_display);
-    told->user_agent = sip_part(message, message->user_agent);
     told->branch = sip_part(message, message->branch);
-    told->via_parameters = via_parameters(message);
-    return true;
 }
 
 /* --- transactions --- */
 
-static bool make_transaction(struct facts_view *view, const struct change *change,
-                             struct fact *fact)
+/* All at once: whoever looks for failures of strangers must know who is none. */
+static bool begin_transaction(struct facts_view *view, const struct change *change,
+                              struct fact *fact)
 {
     const struct transaction *ended = change->transaction;
     struct fact_transaction *told = &fact->is.transaction;
@@ -171,12 +224,22 @@ static bool make_transaction(struct facts_view *view, const struct change *chang
     fact->kind = FACT_TRANSACTION;
     fact->interface = ended->interface;
     fact->transport = carried_by(ended->transport);
-    put_parties(view, change, &ended->client, &ended->server, &told->client, &told->server);
+    memset(told, 0, sizeof *told);
+    put_parties(&ended->client, &ended->server, &told->client, &told->server);
+    know(view, change, &told->client);
+    if (ended->timeout) {
+        know(view, change, &told->server);
+    } else {
+        told->server.is_server = ended->status != 0; /* by this very answer */
+    }
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
     told->stale = ended->stale;
     told->auth_failure = ended->auth_failure;
+    if (ended->auth_failure) {
+        told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
+    }
     told->one_way = view->one_way_capture;
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
@@ -218,8 +281,7 @@ static bool make_transaction(struct facts_view *view, const struct change *chang
 
 /* --- registrations --- */
 
-static bool make_registration(struct facts_view *view, const struct change *change,
-                              struct fact *fact)
+static bool begin_registration(const struct change *change, struct fact *fact)
 {
     const struct registration *ended = change->registration;
     struct fact_registration *told = &fact->is.registration;
@@ -230,7 +292,8 @@ static bool make_registration(struct facts_view *view, const struct change *chan
     fact->kind = FACT_REGISTRATION;
     fact->interface = ended->interface;
     fact->transport = carried_by(ended->transport);
-    put_parties(view, change, &ended->client, &ended->server, &told->client, &told->server);
+    memset(told, 0, sizeof *told);
+    put_parties(&ended->client, &ended->server, &told->client, &told->server);
     told->success = ended->action != REGISTRATION_REJECTED;
     told->has_credentials = ended->has_credentials;
     told->removed = ended->action == REGISTRATION_UNREGISTERED;
@@ -253,8 +316,7 @@ static bool make_registration(struct facts_view *view, const struct change *chan
 
 /* --- calls --- */
 
-static bool make_call(struct facts_view *view, const struct change *change,
-                      enum fact_call_event event, struct fact *fact)
+static bool begin_call(const struct change *change, enum fact_call_event event, struct fact *fact)
 {
     const struct call *call = change->call;
     struct fact_call *told = &fact->is.call;
@@ -265,12 +327,10 @@ static bool make_call(struct facts_view *view, const struct change *change,
     fact->kind = FACT_CALL;
     fact->interface = call->interface;
     fact->transport = carried_by(call->transport);
-    put_parties(view, change, &call->caller, &call->callee, &told->caller, &told->callee);
+    memset(told, 0, sizeof *told);
+    put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
     told->event = (uint8_t)event;
     told->has_credentials = call->has_credentials;
-    told->caller_registered = registration_is_bound(
-        view->registrations, account_hash(view->key, call->from_user, call->from_host),
-        &call->caller.addr);
     told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
     told->status = call->status;
     told->started_ns = call->started_ns;
@@ -281,9 +341,22 @@ static bool make_call(struct facts_view *view, const struct change *change,
     told->from_host = call->from_host;
     told->to_user = call->to_user;
     told->to_host = call->to_host;
-    told->account = account_text(view, call->from_user, call->from_host);
     told->user_agent = call->user_agent;
     return true;
+}
+
+static void finish_call(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    const struct call *call = change->call;
+    struct fact_call *told = &fact->is.call;
+
+    know(view, change, &told->caller);
+    if (told->event == FACT_CALL_STARTED) {
+        told->caller_registered = registration_is_bound(
+            view->registrations, account_hash(view->key, call->from_user, call->from_host),
+            &call->caller.addr);
+    }
+    told->account = account_text(view, call->from_user, call->from_host);
 }
 
 /* --- streams --- */
@@ -309,8 +382,8 @@ static struct slice device_of(struct facts_view *view, const struct media_stream
     return text_slice(&text);
 }
 
-static bool make_stream(struct facts_view *view, const struct change *change,
-                        enum fact_stream_event event, struct fact *fact)
+static bool begin_stream(const struct change *change, enum fact_stream_event event,
+                         struct fact *fact)
 {
     const struct media_stream *stream = change->stream;
     const struct stream_sighting *sighting = change->stream_sighting;
@@ -320,8 +393,8 @@ static bool make_stream(struct facts_view *view, const struct change *change,
     fact->kind = FACT_STREAM;
     fact->interface = sighting->head.interface;
     fact->transport = PROTOCOL_UDP;
-    put_parties(view, change, &stream->source, &stream->destination, &told->sender,
-                &told->receiver);
+    memset(told, 0, sizeof *told);
+    put_parties(&stream->source, &stream->destination, &told->sender, &told->receiver);
     told->event = (uint8_t)event;
     told->held = stream->held;
     told->secondary_types = sighting->secondary_types;
@@ -353,8 +426,16 @@ static bool make_stream(struct facts_view *view, const struct change *change,
         told->call_id = stream->call->call_id;
     }
     told->codec = slice_of_string(stream->codec);
-    told->device = device_of(view, stream);
     return true;
+}
+
+static void finish_stream(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    struct fact_stream *told = &fact->is.stream;
+
+    know(view, change, &told->sender);
+    know(view, change, &told->receiver);
+    told->device = device_of(view, change->stream);
 }
 
 /* --- flows --- */
@@ -375,7 +456,7 @@ static struct slice application_of(const struct flow_sighting *flow)
     return flow->ndpi_guessed ? SLICE_NONE : slice_of_string(flow->ndpi_app);
 }
 
-static bool make_flow(struct facts_view *view, const struct change *change, struct fact *fact)
+static bool begin_flow(const struct change *change, struct fact *fact)
 {
     const struct flow_sighting *flow = change->flow;
     const struct sighting *head = &flow->head;
@@ -386,7 +467,8 @@ static bool make_flow(struct facts_view *view, const struct change *change, stru
     fact->kind = FACT_FLOW;
     fact->interface = head->interface;
     fact->transport = head->transport;
-    put_parties(view, change, &source, &destination, &told->originator, &told->responder);
+    memset(told, 0, sizeof *told);
+    put_parties(&source, &destination, &told->originator, &told->responder);
     told->transport = head->transport;
     told->tcp_flags = flow->tcp_flags;
     told->answered = flow->backward_packets > 0;
@@ -399,42 +481,69 @@ static bool make_flow(struct facts_view *view, const struct change *change, stru
     return true;
 }
 
-bool facts_make(struct facts_view *view, const struct change *change, struct fact *out_fact)
+bool facts_begin(struct facts_view *view, const struct change *change, struct fact *out_fact)
 {
-    *out_fact = (struct fact){
-        .forced = change->forced,
-        /* Streams and flows tell their own last packet. */
-        .time_ns = change->time_ns > view->now_ns ? change->time_ns : view->now_ns,
-        .number = change->number,
-    };
+    out_fact->forced = change->forced;
+    /* Streams and flows tell their own last packet. */
+    out_fact->time_ns = change->time_ns > view->now_ns ? change->time_ns : view->now_ns;
+    out_fact->number = change->number;
     switch ((enum change_kind)change->kind) {
     case CHANGE_MESSAGE:
-        return make_message(view, change, out_fact);
+        return begin_message(view, change, out_fact);
     case CHANGE_TRANSACTION_ENDED:
-        return make_transaction(view, change, out_fact);
+        return begin_transaction(view, change, out_fact);
     case CHANGE_REGISTRATION:
-        return make_registration(view, change, out_fact);
+        return begin_registration(change, out_fact);
     case CHANGE_CALL_STARTED:
-        return make_call(view, change, FACT_CALL_STARTED, out_fact);
+        return begin_call(change, FACT_CALL_STARTED, out_fact);
     case CHANGE_CALL_RINGING:
-        return make_call(view, change, FACT_CALL_RINGING, out_fact);
+        return begin_call(change, FACT_CALL_RINGING, out_fact);
     case CHANGE_CALL_ANSWERED:
-        return make_call(view, change, FACT_CALL_ANSWERED, out_fact);
+        return begin_call(change, FACT_CALL_ANSWERED, out_fact);
     case CHANGE_CALL_ENDED:
-        return make_call(view, change, FACT_CALL_ENDED, out_fact);
+        return begin_call(change, FACT_CALL_ENDED, out_fact);
     case CHANGE_STREAM_INTERVAL:
-        return make_stream(view, change, FACT_STREAM_INTERVAL, out_fact);
+        return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:
-        return make_stream(view, change, FACT_STREAM_SILENT, out_fact);
+        return begin_stream(change, FACT_STREAM_SILENT, out_fact);
     case CHANGE_STREAM_ENDED:
-        return make_stream(view, change, FACT_STREAM_ENDED, out_fact);
+        return begin_stream(change, FACT_STREAM_ENDED, out_fact);
     case CHANGE_FLOW_ENDED:
-        return make_flow(view, change, out_fact);
+        return begin_flow(change, out_fact);
     case CHANGE_SECOND:
         out_fact->kind = FACT_SECOND;
+        out_fact->interface = 0;
+        out_fact->transport = 0;
         out_fact->is.second.second = change->second;
         out_fact->is.second.one_way_capture = view->one_way_capture;
+        out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }
     return false;
+}
+
+void facts_finish(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    switch ((enum fact_kind)fact->kind) {
+    case FACT_MESSAGE:
+        finish_message(view, change, fact);
+        break;
+    case FACT_REGISTRATION:
+        know(view, change, &fact->is.registration.client);
+        break;
+    case FACT_CALL:
+        finish_call(view, change, fact);
+        break;
+    case FACT_STREAM:
+        finish_stream(view, change, fact);
+        break;
+    case FACT_FLOW:
+        know(view, change, &fact->is.flow.originator);
+        break;
+    case FACT_TRANSACTION:
+    case FACT_SECOND:
+    case FACT_INCIDENT:
+    case FACT_COUNT:
+        break;
+    }
 }

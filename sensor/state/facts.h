@@ -31,14 +31,18 @@ struct facts_view {
     const struct registration_table *registrations;
     struct hash_key key;
     bool one_way_capture; /* so far only one direction of SIP was seen */
+    bool cut_messages; /* of the SIP messages so far the capture cut more than 0.5 % */
+    bool lost_frames; /* the same of the frames of the last 10 s; the analyst sets it */
     uint64_t now_ns; /* state time: no fact is told behind it */
     struct facts_party parties[2];
     /* scratch for texts that a fact needs put together (account ...) */
     char scratch[1024];
 };
 
-/* False: this change tells detectors nothing (partial calls, transactions of upper hops, expiries
- * ...). */
-bool facts_make(struct facts_view *view, const struct change *change, struct fact *out_fact);
+/* What detectors choose by (detector.h, heeds). False: this change tells detectors nothing (partial
+ * calls, transactions of upper hops, expiries ...). */
+bool facts_begin(struct facts_view *view, const struct change *change, struct fact *out_fact);
+/* The rest of a fact that was begun with the same change. */
+void facts_finish(struct facts_view *view, const struct change *change, struct fact *fact);
 
 #endif

@@ -32,14 +32,15 @@ static void list_enter(struct media_table *table, uint32_t index)
 {
     struct open_stream *stream = stream_at(table, index);
     struct call_cell *cell = call_cell_at(table->calls, stream->call);
+    struct call_more *more = call_more_take(table->calls, cell);
 
     stream->before = TABLE_NONE;
-    stream->after = cell->streams_head;
-    if (cell->streams_head != TABLE_NONE) {
-        stream_at(table, cell->streams_head)->before = index;
+    stream->after = more->streams_head;
+    if (more->streams_head != TABLE_NONE) {
+        stream_at(table, more->streams_head)->before = index;
     }
-    cell->streams_head = index;
-    cell->streams_open++;
+    more->streams_head = index;
+    more->streams_open++;
     if (cell->queue == QUEUE_LINGER) {
         call_queue_move(table->calls, stream->call, QUEUE_STREAMS);
     }
@@ -50,19 +51,22 @@ static void count_up(uint16_t *count)
     *count = *count == UINT16_MAX ? UINT16_MAX : (uint16_t)(*count + 1);
 }
 
-static void add_figures(struct call_cell *cell, const struct open_stream *stream)
+static void add_figures(struct media_table *table, struct call_cell *cell,
+                        const struct open_stream *stream)
 {
+    struct call_more *more = call_more_take(table->calls, cell);
+
     if ((cell->flags & CELL_TOLD) != 0) {
         return;
     }
     if (stream->mos_milli != 0) {
-        cell->mos_sum_milli += stream->mos_milli;
-        count_up(&cell->mos_count);
+        more->mos_sum_milli += stream->mos_milli;
+        count_up(&more->mos_count);
     }
-    if (stream->loss_ppm > cell->loss_ppm_max) {
-        cell->loss_ppm_max = stream->loss_ppm;
+    if (stream->loss_ppm > more->loss_ppm_max) {
+        more->loss_ppm_max = stream->loss_ppm;
     }
-    cell->dtmf_events += stream->dtmf_events;
+    more->dtmf_events += stream->dtmf_events;
 }
 
 /* Out of the list of its call; the call that lost it, or TABLE_NONE. */
@@ -76,16 +80,17 @@ static uint32_t list_leave(struct media_table *table, uint32_t index)
         return TABLE_NONE;
     }
     struct call_cell *cell = call_cell_at(table->calls, call);
+    struct call_more *more = call_more_take(table->calls, cell);
     if (stream->before == TABLE_NONE) {
-        cell->streams_head = stream->after;
+        more->streams_head = stream->after;
     } else {
         stream_at(table, stream->before)->after = stream->after;
     }
     if (stream->after != TABLE_NONE) {
         stream_at(table, stream->after)->before = stream->before;
     }
-    cell->streams_open--;
-    add_figures(cell, stream);
+    more->streams_open--;
+    add_figures(table, cell, stream);
     return call;
 }
 
@@ -97,7 +102,7 @@ static void let_linger(struct media_table *table, uint32_t call)
         return;
     }
     const struct call_cell *cell = call_cell_at(table->calls, call);
-    if (cell->streams_open == 0 && cell->queue == QUEUE_STREAMS) {
+    if (call_more(table->calls, cell)->streams_open == 0 && cell->queue == QUEUE_STREAMS) {
         call_linger(table->calls, call);
     }
 }
@@ -111,24 +116,25 @@ static void on_stream_evict(void *owner, uint32_t index, void *at)
 /* Hooks of the call table. */
 static void on_figures(void *owner, uint32_t call)
 {
-    const struct media_table *table = owner;
+    struct media_table *table = owner;
     struct call_cell *cell = call_cell_at(table->calls, call);
 
-    for (uint32_t i = cell->streams_head; i != TABLE_NONE; i = stream_at(table, i)->after) {
-        add_figures(cell, stream_at(table, i));
+    for (uint32_t i = call_more(table->calls, cell)->streams_head; i != TABLE_NONE;
+         i = stream_at(table, i)->after) {
+        add_figures(table, cell, stream_at(table, i));
     }
 }
 
 static void on_release(void *owner, uint32_t call)
 {
     struct media_table *table = owner;
-    struct call_cell *cell = call_cell_at(table->calls, call);
+    const struct call_cell *cell = call_cell_at(table->calls, call);
 
-    for (uint32_t i = cell->streams_head; i != TABLE_NONE; i = stream_at(table, i)->after) {
+    /* What the call knows of them goes with it. */
+    for (uint32_t i = call_more(table->calls, cell)->streams_head; i != TABLE_NONE;
+         i = stream_at(table, i)->after) {
         stream_at(table, i)->call = TABLE_NONE;
     }
-    cell->streams_head = TABLE_NONE;
-    cell->streams_open = 0;
     endpoint_release(&table->endpoints, call);
 }
 
@@ -290,23 +296,23 @@ static void read_rtcp(const struct media_table *table, const struct stream_sight
 
 /* --- the call --- */
 
-static void note_codec(struct media_table *table, struct call_cell *cell,
+static void note_codec(struct media_table *table, struct call_more *more,
                        const struct stream_sighting *sighting, const struct media_stream *media)
 {
     uint8_t number = codec_number(&table->calls->codecs, media->codec, media->clock_rate);
     uint8_t type = sighting->payload_type;
 
-    for (unsigned i = 0; i < cell->codec_count; i++) {
-        if (cell->codec_types[i] == type &&
-            (cell->codec_numbers[i] == number || cell->codec_numbers[i] == CODEC_NONE)) {
-            cell->codec_numbers[i] = number;
+    for (unsigned i = 0; i < more->codec_count; i++) {
+        if (more->codec_types[i] == type &&
+            (more->codec_numbers[i] == number || more->codec_numbers[i] == CODEC_NONE)) {
+            more->codec_numbers[i] = number;
             return;
         }
     }
-    if (cell->codec_count < CALL_CODECS) {
-        cell->codec_types[cell->codec_count] = type;
-        cell->codec_numbers[cell->codec_count] = number;
-        cell->codec_count++;
+    if (more->codec_count < CALL_CODECS) {
+        more->codec_types[more->codec_count] = type;
+        more->codec_numbers[more->codec_count] = number;
+        more->codec_count++;
     }
 }
 
@@ -323,23 +329,24 @@ static void note_in_call(struct media_table *table, const struct stream_sighting
     if ((cell->flags & CELL_TOLD) != 0) {
         return;
     }
-    if (last_ns > cell->media_last_ns) {
-        cell->media_last_ns = last_ns;
+    struct call_more *more = call_more_take(table->calls, cell);
+    if (last_ns > more->media_last_ns) {
+        more->media_last_ns = last_ns;
     }
-    if (cell->first_rtp_ns == 0 || sighting->first_ns < cell->first_rtp_ns) {
-        cell->first_rtp_ns = sighting->first_ns;
+    if (more->first_rtp_ns == 0 || sighting->first_ns < more->first_rtp_ns) {
+        more->first_rtp_ns = sighting->first_ns;
     }
     uint32_t mos_min = media->mos_min_milli;
-    if (mos_min != 0 && (cell->mos_min_milli == 0 || mos_min < cell->mos_min_milli)) {
-        cell->mos_min_milli = (uint16_t)mos_min;
+    if (mos_min != 0 && (more->mos_min_milli == 0 || mos_min < more->mos_min_milli)) {
+        more->mos_min_milli = (uint16_t)mos_min;
     }
     uint64_t jitter_ns =
         media->clock_index < STREAM_CLOCKS ? sighting->jitter[media->clock_index].max_ns : 0;
-    if (jitter_ns > cell->jitter_max_ns) {
-        cell->jitter_max_ns = jitter_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)jitter_ns;
+    if (jitter_ns > more->jitter_max_ns) {
+        more->jitter_max_ns = jitter_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)jitter_ns;
     }
     cell->flags |= media->from_caller ? CELL_FROM_CALLER : CELL_FROM_CALLEE;
-    note_codec(table, cell, sighting, media);
+    note_codec(table, more, sighting, media);
     call_touch(table->calls, stream->call, now_ns);
 }
 
@@ -462,7 +469,7 @@ static void join(struct media_table *table, const struct stream_sighting *sighti
     stream->generation = found.generation;
     stream->security = found.security;
     stream->flags = found.flags;
-    count_up(&call_cell_at(table->calls, stream->call)->streams);
+    count_up(&call_more_take(table->calls, call_cell_at(table->calls, stream->call))->streams);
     if (index != TABLE_NONE) {
         list_enter(table, index);
         let_linger(table, left);
@@ -503,7 +510,7 @@ void media_see_stream(struct media_table *table, const struct stream_sighting *s
         let_linger(table, list_leave(table, index));
         table_give(&table->streams, index);
     } else if (media_has_call(table, stream)) {
-        add_figures(call_cell_at(table->calls, stream->call), stream);
+        add_figures(table, call_cell_at(table->calls, stream->call), stream);
     }
 }
 
@@ -514,8 +521,8 @@ void media_see_rtcp(struct media_table *table, const struct rtcp_sighting *sight
     roundtrip_see(&table->roundtrips, sighting);
     uint32_t call = media_call_of_rtcp(table, &sighting->head);
     if (call != TABLE_NONE) {
-        struct call_cell *cell = call_cell_at(table->calls, call);
-        cell->media_last_ns = now_ns > cell->media_last_ns ? now_ns : cell->media_last_ns;
+        struct call_more *more = call_more_take(table->calls, call_cell_at(table->calls, call));
+        more->media_last_ns = now_ns > more->media_last_ns ? now_ns : more->media_last_ns;
         call_touch(table->calls, call, now_ns);
     }
 }

@@ -76,7 +76,8 @@ static bool is_t38(const struct sdp_media *media)
         return true;
     }
     for (unsigned i = 0; i < media->format_count; i++) {
-        if (slice_equal_nocase(slice_of_string(media->formats[i].codec), SLICE("t38"))) {
+        const char *codec = media->formats[i].codec;
+        if ((codec[0] | 0x20) == 't' && slice_equal_nocase(slice_of_string(codec), SLICE("t38"))) {
             return true;
         }
     }
@@ -85,19 +86,20 @@ static bool is_t38(const struct sdp_media *media)
 
 /* Is it about a dialog that stands, or does it set one up? A call that begins one-sided is not on
  * hold. */
-static bool is_in_dialog(const struct call_cell *cell, const struct sip_message *message)
+static bool is_in_dialog(const struct call_cell *cell, const struct call_more *more,
+                         const struct sip_message *message)
 {
     uint8_t method = sip_is_response(message) ? message->cseq_method : message->method;
     bool asks = !sip_is_response(message) && method != SIP_METHOD_ACK;
 
     return cell->answered_ns != 0 && message->to_tag.bytes > 0 &&
-           (asks || method == SIP_METHOD_UPDATE || cell->mark != 0);
+           (asks || method == SIP_METHOD_UPDATE || more->mark != 0);
 }
 
 /* The first audio line says whether its sender holds. An offer also takes back what the other side
  * said: its answer says it anew. */
-static void note_hold(struct call_cell *cell, const struct sdp_media *media, uint8_t side,
-                      bool is_request)
+static void note_hold(struct call_table *calls, struct call_cell *cell,
+                      const struct sdp_media *media, uint8_t side, bool is_request)
 {
     uint32_t own = side == ENDPOINT_CALLER ? CELL_HELD_CALLER : CELL_HELD_CALLEE;
     uint32_t both = CELL_HELD_CALLER | CELL_HELD_CALLEE;
@@ -107,16 +109,13 @@ static void note_hold(struct call_cell *cell, const struct sdp_media *media, uin
     if (media->hold || media->direction != SDP_SENDRECV) {
         cell->flags |= own;
     }
-    if (!was_held && (cell->flags & both) != 0 && cell->holds < UINT16_MAX) {
-        cell->holds++;
+    if (!was_held && (cell->flags & both) != 0 && call_more(calls, cell)->holds < UINT16_MAX) {
+        call_more_take(calls, cell)->holds++;
     }
 }
 
 void media_prefetch(const struct media_table *table, const struct sip_sighting *sip)
 {
-    if (!sip->has_sdp) {
-        return;
-    }
     for (uint8_t i = 0; i < sip->sdp->media_count && i < SDP_MEDIA_MAX; i++) {
         const struct sdp_media *media = &sip->sdp->media[i];
         if (media->has_address && media->rtp.port != 0) {
@@ -132,21 +131,20 @@ void media_see_sdp(struct media_table *table, const struct sip_sighting *sip, ui
     }
     struct call_cell *cell = call_cell_at(table->calls, call);
     const struct sdp *sdp = sip->sdp;
-    uint8_t side =
-        dialog_from_caller(table->calls, cell, &sip->message) ? ENDPOINT_CALLER : ENDPOINT_CALLEE;
+    uint8_t side = dialog_from_caller(cell, sip) ? ENDPOINT_CALLER : ENDPOINT_CALLEE;
     bool has_audio = false;
     for (uint8_t i = 0; i < sdp->media_count && i < SDP_MEDIA_MAX; i++) {
         const struct sdp_media *media = &sdp->media[i];
         claim_line(table, sip, media, call, side);
         if (media->kind == SDP_AUDIO && media->rtp.port != 0 && !has_audio) {
             has_audio = true;
-            if (is_in_dialog(cell, &sip->message)) {
-                note_hold(cell, media, side, !sip_is_response(&sip->message));
+            if (is_in_dialog(cell, call_more(table->calls, cell), &sip->message)) {
+                note_hold(table->calls, cell, media, side, !sip_is_response(&sip->message));
             }
         }
-        if (media->rtp.port != 0 &&
-            security_rank(media->security) > security_rank(cell->security)) {
-            cell->security = media->security;
+        if (media->rtp.port != 0 && security_rank(media->security) >
+                                        security_rank(call_more(table->calls, cell)->security)) {
+            call_more_take(table->calls, cell)->security = media->security;
         }
         if (is_t38(media)) {
             cell->flags |= CELL_T38;

@@ -115,11 +115,11 @@ static uint64_t client_key(const struct nonce_table *table, const struct nonce_c
 static struct client *client_take(struct nonce_table *table, uint64_t hash,
                                   const struct nonce_client *client, uint64_t now_ns)
 {
-    bool is_new;
-    uint32_t cell =
-        table_take(&table->clients, hash, site_hash(table->key, &client->addr), now_ns, &is_new);
+    uint32_t cell = table_find(&table->clients, hash);
 
-    if (!is_new) {
+    if (cell == TABLE_NONE) {
+        cell = table_add(&table->clients, hash, site_hash(table->key, &client->addr), now_ns);
+    } else {
         table_touch(&table->clients, cell, now_ns);
     }
     return table_at(&table->clients, cell);

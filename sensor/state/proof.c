@@ -24,7 +24,7 @@
 #include "sensor/state/site.h"
 
 enum { REPORT_KEPT = 4, TCP_WINDOW_MAX = 1 << 20 };
-enum { SALT_NONCE = 1, SALT_TAG = 2, SALT_STUN = 3 };
+enum { SALT_STUN = 3 }; /* sip_keys.h has the other two */
 
 struct source {
     uint64_t proven_ns; /* 0 = never */
@@ -138,16 +138,16 @@ size_t proof_bytes_max(uint32_t sources_max)
 
 static uint64_t source_key(const struct proof_table *table, const struct addr *addr)
 {
-    return hash_addr(table->key, addr);
+    return sip_keys_addr(table->key, addr);
 }
 
 static struct source *source_take(struct proof_table *table, uint64_t hash, const struct addr *addr,
                                   uint64_t now_ns)
 {
-    bool is_new;
-    uint32_t cell = table_take(&table->sources, hash, site_hash(table->key, addr), now_ns, &is_new);
+    uint32_t cell = table_find(&table->sources, hash);
 
-    if (is_new) {
+    if (cell == TABLE_NONE) {
+        cell = table_add(&table->sources, hash, site_hash(table->key, addr), now_ns);
         table->changes++; /* another may have gone for it */
         table_strengthen(&table->sources, cell);
     } else if (time_since(now_ns, table_touched_ns(&table->sources, cell)) >= NS_PER_S) {
@@ -157,9 +157,10 @@ static struct source *source_take(struct proof_table *table, uint64_t hash, cons
     return table_at(&table->sources, cell);
 }
 
-static void prove(struct proof_table *table, const struct addr *addr, uint64_t now_ns)
+static void prove(struct proof_table *table, uint64_t hash, const struct addr *addr,
+                  uint64_t now_ns)
 {
-    struct source *source = source_take(table, source_key(table, addr), addr, now_ns);
+    struct source *source = source_take(table, hash, addr, now_ns);
 
     source->proven_ns = now_ns == 0 ? 1 : now_ns;
     table->changes++;
@@ -167,100 +168,63 @@ static void prove(struct proof_table *table, const struct addr *addr, uint64_t n
 
 /* --- what was sent to whom --- */
 
-static uint64_t heard_key(const struct proof_table *table, const struct addr *addr, uint64_t salt,
-                          struct slice what)
+static void hear(struct proof_table *table, uint64_t key, const struct addr *addr, uint64_t now_ns)
 {
-    return hash_mix(hash_mix(source_key(table, addr), hash_slice(table->key, what)), salt);
-}
-
-static void hear(struct proof_table *table, const struct addr *addr, uint64_t salt,
-                 struct slice what, uint64_t now_ns)
-{
-    bool is_new;
-
-    if (what.bytes != 0) {
-        table_take(&table->heard, heard_key(table, addr, salt, what), site_hash(table->key, addr),
-                   now_ns, &is_new);
+    if (table_find(&table->heard, key) == TABLE_NONE) {
+        table_add(&table->heard, key, site_hash(table->key, addr), now_ns);
     }
 }
 
 /* What came from the address was sent there before. */
-static bool was_heard(const struct proof_table *table, const struct addr *addr, uint64_t salt,
-                      struct slice what)
+static bool was_heard(const struct proof_table *table, uint64_t key)
 {
-    return what.bytes != 0 &&
-           table_find(&table->heard, heard_key(table, addr, salt, what)) != TABLE_NONE;
+    return table_find(&table->heard, key) != TABLE_NONE;
 }
 
-void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip,
-                    struct proof_ahead *out_ahead)
+const struct table *proof_sources(const struct proof_table *table)
 {
-    const struct sip_message *message = &sip->message;
-    const struct sighting *head = &sip->head;
-    bool is_response = sip_is_response(message);
-    const struct addr *addr = is_response ? &head->destination : &head->source;
-    struct slice tag = sip_part(message, message->to_tag);
-    bool nonce = (message->flags & (is_response ? SIP_FLAG_CHALLENGE : SIP_FLAG_CREDENTIALS)) != 0;
-
-    out_ahead->source = source_key(table, addr);
-    out_ahead->site = site_hash(table->key, addr);
-    out_ahead->heard = 0;
-    table_prefetch(&table->sources, out_ahead->source);
-    table_prefetch(&table->sources, out_ahead->site);
-    if (nonce) {
-        out_ahead->heard =
-            heard_key(table, addr, SALT_NONCE, sip_part(message, message->auth_nonce));
-    } else if (tag.bytes != 0 && (!is_response || message->method == SIP_METHOD_INVITE)) {
-        out_ahead->heard = heard_key(table, addr, SALT_TAG, tag);
-    }
-    if (out_ahead->heard != 0) {
-        table_prefetch(&table->heard, out_ahead->heard);
-    }
+    return &table->sources;
 }
 
-void proof_prefetch_cells(const struct proof_table *table, const struct proof_ahead *ahead)
+const struct table *proof_heard(const struct proof_table *table)
 {
-    table_prefetch_cell(&table->sources, ahead->source);
-    table_prefetch_cell(&table->sources, ahead->site);
-    if (ahead->heard != 0) {
-        table_prefetch_cell(&table->heard, ahead->heard);
-    }
+    return &table->heard;
 }
 
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip)
 {
     const struct sip_message *message = &sip->message;
-    const struct addr *from = &sip->head.source;
+    const struct sip_keys *keys = &sip->keys;
+    bool with_nonce = (message->flags & SIP_FLAG_CREDENTIALS) != 0 && keys->heard_nonce != 0;
 
     if (sip_is_response(message)) {
         return;
     }
-    if (was_heard(table, from, SALT_TAG, sip_part(message, message->to_tag)) ||
-        ((message->flags & SIP_FLAG_CREDENTIALS) != 0 &&
-         was_heard(table, from, SALT_NONCE, sip_part(message, message->auth_nonce)))) {
-        prove(table, from, sip->head.state_ns);
+    if ((keys->heard_tag != 0 && was_heard(table, keys->heard_tag)) ||
+        (with_nonce && was_heard(table, keys->heard_nonce))) {
+        prove(table, keys->source, &sip->head.source, sip->head.state_ns);
     }
 }
 
 void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip, bool in_dialog)
 {
     const struct sip_message *message = &sip->message;
+    const struct sip_keys *keys = &sip->keys;
     const struct addr *to = &sip->head.destination;
     uint64_t now_ns = sip->head.state_ns;
 
-    struct source *server =
-        source_take(table, source_key(table, &sip->head.source), &sip->head.source, now_ns);
+    struct source *server = source_take(table, keys->source, &sip->head.source, now_ns);
     if (!server->is_server) {
         server->is_server = true;
         table->changes++;
     }
     bool makes_dialog =
         message->method == SIP_METHOD_INVITE || message->method == SIP_METHOD_SUBSCRIBE;
-    if (makes_dialog && !in_dialog && message->status > 100) {
-        hear(table, to, SALT_TAG, sip_part(message, message->to_tag), now_ns);
+    if (makes_dialog && !in_dialog && message->status > 100 && keys->heard_tag != 0) {
+        hear(table, keys->heard_tag, to, now_ns);
     }
-    if ((message->flags & SIP_FLAG_CHALLENGE) != 0) {
-        hear(table, to, SALT_NONCE, sip_part(message, message->auth_nonce), now_ns);
+    if ((message->flags & SIP_FLAG_CHALLENGE) != 0 && keys->heard_nonce != 0) {
+        hear(table, keys->heard_nonce, to, now_ns);
     }
 }
 
@@ -297,7 +261,7 @@ static void see_tcp(struct proof_table *table, const struct proof_sighting *sigh
     }
     const struct segment *other = table_at(&table->segments, cell);
     if (other->sequence_end - sighting->acknowledged <= TCP_WINDOW_MAX) {
-        prove(table, &head->source, head->state_ns);
+        prove(table, source_key(table, &head->source), &head->source, head->state_ns);
     }
 }
 
@@ -309,11 +273,14 @@ void proof_see_sighting(struct proof_table *table, const struct proof_sighting *
         see_tcp(table, sighting);
         return;
     }
-    struct slice transaction = slice_of(sighting->transaction, sizeof sighting->transaction);
+    uint64_t transaction =
+        hash_bytes(table->key, sighting->transaction, sizeof sighting->transaction);
+    const struct addr *told = sighting->answer ? &head->source : &head->destination;
+    uint64_t key = sip_keys_heard(table->key, source_key(table, told), SALT_STUN, transaction);
     if (!sighting->answer) {
-        hear(table, &head->destination, SALT_STUN, transaction, head->state_ns);
-    } else if (was_heard(table, &head->source, SALT_STUN, transaction)) {
-        prove(table, &head->source, head->state_ns);
+        hear(table, key, told, head->state_ns);
+    } else if (was_heard(table, key)) {
+        prove(table, source_key(table, &head->source), &head->source, head->state_ns);
     }
 }
 
@@ -341,7 +308,7 @@ void proof_see_rtcp(struct proof_table *table, const struct rtcp_sighting *sight
         const struct report *report = cell == TABLE_NONE ? NULL : table_at(&table->reports, cell);
         for (unsigned k = 0; report != NULL && k < REPORT_KEPT; k++) {
             if (report->sent[k] == about->last_sr) {
-                prove(table, &head->source, head->state_ns);
+                prove(table, source_key(table, &head->source), &head->source, head->state_ns);
                 break;
             }
         }
@@ -381,14 +348,14 @@ static void forget_account(void *owner, uint32_t cell, void *at)
 static void count_account(struct proof_table *table, uint64_t source_hash, const struct addr *addr,
                           uint64_t account_hash, uint64_t now_ns)
 {
-    bool is_new;
-    uint32_t cell = table_take(&table->accounts, hash_mix(source_hash, account_hash),
-                               site_hash(table->key, addr), now_ns, &is_new);
+    uint64_t hash = hash_mix(source_hash, account_hash);
+    uint32_t cell = table_find(&table->accounts, hash);
 
-    if (!is_new) {
+    if (cell != TABLE_NONE) {
         table_touch(&table->accounts, cell, now_ns);
         return;
     }
+    cell = table_add(&table->accounts, hash, site_hash(table->key, addr), now_ns);
     table->changes++;
     struct good *good = table_at(&table->accounts, cell);
     good->source = source_hash;
@@ -428,11 +395,14 @@ void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_
         out_view->is_server = source->is_server;
         out_view->good_accounts = source->good_accounts;
     }
-    cell = table_find(&table->sources, site_hash(table->key, addr));
-    if (cell != TABLE_NONE) {
-        const struct source *site = table_at(&table->sources, cell);
-        out_view->site_good_accounts = site->good_accounts;
-    }
+}
+
+uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr)
+{
+    uint32_t cell = table_find(&table->sources, site_hash(table->key, addr));
+    const struct source *site = cell == TABLE_NONE ? NULL : table_at(&table->sources, cell);
+
+    return site == NULL ? 0 : site->good_accounts;
 }
 
 void proof_shift(struct proof_table *table, uint64_t shift_ns)

@@ -32,23 +32,15 @@ struct proof_view {
     bool is_server; /* has answered a request */
     uint16_t good_accounts; /* accounts with a success from this address (saturating; about the last
                                30 days) */
-    uint16_t site_good_accounts; /* from its /24 or /48 */
 };
 
 MUST_USE enum status proof_open(uint32_t sources_max, struct hash_key key,
                                 struct proof_table **out_table, struct error *error);
 void proof_close(struct proof_table *table);
 size_t proof_bytes_max(uint32_t sources_max);
-/* Looks ahead: brings into the cache what the next two will need, first the indexes, then the cells
- * of what was noted. Wrong notes cost time and nothing else. */
-struct proof_ahead {
-    uint64_t source;
-    uint64_t site;
-    uint64_t heard; /* 0 = nothing */
-};
-void proof_prefetch(const struct proof_table *table, const struct sip_sighting *sip,
-                    struct proof_ahead *out_ahead);
-void proof_prefetch_cells(const struct proof_table *table, const struct proof_ahead *ahead);
+/* By sip_keys.source, and by sip_keys.heard_tag and heard_nonce; to look ahead in, no more. */
+const struct table *proof_sources(const struct proof_table *table);
+const struct table *proof_heard(const struct proof_table *table);
 /* A message was seen: a request that comes back with a nonce or tag sent to its source proves it.
  */
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip);
@@ -62,6 +54,8 @@ void proof_good_account(struct proof_table *table, const struct addr *addr, uint
                         uint64_t now_ns);
 void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_t now_ns,
                struct proof_view *out_view);
+/* Accounts with a success from its /24 or /48, saturating. */
+uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr);
 void proof_shift(struct proof_table *table, uint64_t shift_ns); /* a confirmed clock jump */
 /* Grows with every change of what proof_ask() tells but the passing of time; never 0. */
 uint64_t proof_changes(const struct proof_table *table);

@@ -119,9 +119,15 @@ enum status registration_open(const struct registration_limits *limits, struct c
     if (status != STATUS_OK) {
         goto no_bindings;
     }
+    status = order_open(limits->attempts_max, &table->order, error);
+    if (status != STATUS_OK) {
+        goto no_order;
+    }
     *out_table = table;
     return STATUS_OK;
 
+no_order:
+    binding_close(table->bindings);
 no_bindings:
     slab_close(&table->refusals);
 no_refusals:
@@ -138,6 +144,7 @@ void registration_close(struct registration_table *table)
     if (table == NULL) {
         return;
     }
+    order_close(&table->order);
     binding_close(table->bindings);
     slab_close(&table->refusals);
     table_close(&table->chains);
@@ -153,7 +160,7 @@ size_t registration_bytes_max(const struct registration_limits *limits)
     return sizeof(struct registration_table) + table_bytes_max(&attempts) +
            table_bytes_max(&chains) +
            (size_t)refusals_max(limits) * (sizeof(struct refusal) + sizeof(uint32_t)) +
-           binding_bytes_max(limits->bindings_max);
+           binding_bytes_max(limits->bindings_max) + order_bytes_max(limits->attempts_max);
 }
 
 /* --- figures --- */
@@ -448,14 +455,12 @@ void registration_see(struct registration_table *table, const struct sip_sightin
                       const struct transaction_view *transaction)
 {
     const struct sip_message *message = &sip->message;
-    struct slice call_id = sip_part(message, message->call_id);
 
-    if (message->method != SIP_METHOD_REGISTER || call_id.bytes == 0) {
+    if (message->method != SIP_METHOD_REGISTER || sip->keys.call_id == 0) {
         return;
     }
     table->now_ns = sip->head.state_ns;
-    uint64_t hash = transaction->call_id_hash != 0 ? transaction->call_id_hash
-                                                   : hash_slice(table->key, call_id);
+    uint64_t hash = sip->keys.call_id;
     if (!sip_is_response(message)) {
         /* An invalid one waits in its transaction until somebody takes it up. */
         if (message->verdict != SIP_INVALID && !transaction->is_retransmission) {
@@ -513,47 +518,21 @@ void registration_mark(struct registration_table *table, uint64_t mark_s, uint64
     }
 }
 
-/* Chains with a refusal that was not told, as (first packet, cell). */
-struct open_one {
-    uint64_t number;
-    uint32_t at;
-};
-
-static int by_number(const void *one, const void *other)
-{
-    const struct open_one *a = one;
-    const struct open_one *b = other;
-
-    return a->number < b->number ? -1 : a->number > b->number ? 1 : a->at < b->at ? -1 : 1;
-}
-
 void registration_end(struct registration_table *table, uint64_t now_ns)
 {
     table->now_ns = now_ns;
-    /* Not the packet path: the input is over. Without memory they are told in the order of cells.
-     */
-    struct open_one *all = calloc(table->chains.used + 1, sizeof *all);
-    size_t count_open = 0;
-
     for (uint32_t at = table_next(&table->chains, 0); at != TABLE_NONE;
          at = table_next(&table->chains, at + 1)) {
-        struct chain *chain = table_at(&table->chains, at);
-        if ((chain->flags & CHAIN_REFUSED) == 0) {
-            continue;
-        }
-        if (all == NULL) {
-            registration_tell_kept(table, chain, true);
-        } else {
-            all[count_open++] = (struct open_one){.number = chain->number, .at = at};
+        const struct chain *chain = table_at(&table->chains, at);
+        if ((chain->flags & CHAIN_REFUSED) != 0) {
+            order_put(&table->order, chain->number, at);
         }
     }
-    if (count_open > 1) {
-        qsort(all, count_open, sizeof *all, by_number);
+    const struct order_entry *open = order_sort(&table->order);
+    for (size_t i = 0; i < table->order.count; i++) {
+        registration_tell_kept(table, table_at(&table->chains, open[i].cell), true);
     }
-    for (size_t i = 0; i < count_open; i++) {
-        registration_tell_kept(table, table_at(&table->chains, all[i].at), true);
-    }
-    free(all);
+    order_close(&table->order);
 }
 
 /* --- questions --- */

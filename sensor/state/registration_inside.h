@@ -13,6 +13,7 @@
 #include "base/slab.h"
 #include "base/table.h"
 #include "sensor/state/binding.h"
+#include "sensor/state/order.h"
 #include "sensor/state/registration.h"
 
 enum chain_flag {
@@ -77,6 +78,7 @@ struct registration_table {
     struct table attempts;
     struct table chains;
     struct slab refusals;
+    struct order order;
     struct binding_table *bindings;
     struct device_table *devices;
     struct change_sink sink;

@@ -16,10 +16,11 @@
  * own success. A failure is counted before the registration is fed, which tells how many there have
  * been. Transactions of upper hops are left out of both.
  *
- * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. */
+ * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. Lossy: more than
+ * one message in LOSS_ONE_IN was cut by the capture. */
 #include "sensor/state/state.h"
 
-enum { ONE_WAY_MESSAGES = 20, AHEAD = 32 };
+enum { ONE_WAY_MESSAGES = 20, LOSS_ONE_IN = 200 };
 
 struct state {
     struct transaction_table *transactions;
@@ -28,14 +29,20 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    struct {
+        const struct table *transactions;
+        const struct table *calls;
+        const struct table *sources;
+        const struct table *heard;
+    } ahead; /* where the look-ahead looks */
     struct change_sink sink;
     struct change held; /* of the transaction table, until its message has been told */
     bool holds;
     bool holding;
     uint64_t requests;
     uint64_t responses;
+    uint64_t cut; /* of both */
     struct facts_view view;
-    struct proof_ahead ahead[AHEAD]; /* by packet number; no more than a help */
 };
 
 /* --- open and close --- */
@@ -77,6 +84,8 @@ static void hold(void *owner, const struct change *change)
     assert(!state->holds);
     state->held = *change;
     state->holds = true;
+    /* Its fact will ask for the account, and the message goes first. */
+    device_prefetch(state->devices, change->transaction->account_hash, false);
 }
 
 enum status state_open(const struct state_limits *limits, struct change_sink sink,
@@ -115,6 +124,10 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         state_close(state);
         return status;
     }
+    state->ahead.transactions = transaction_index(state->transactions);
+    state->ahead.calls = call_index(state->calls);
+    state->ahead.sources = proof_sources(state->proof);
+    state->ahead.heard = proof_heard(state->proof);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
     state->view.registrations = state->registrations;
@@ -169,9 +182,10 @@ static void move(struct state *state, uint64_t now_ns)
     }
 }
 
-static void see_direction(struct state *state, bool is_response)
+/* What the messages say of the capture itself. */
+static void see_capture(struct state *state, const struct sip_message *message)
 {
-    if (is_response) {
+    if (sip_is_response(message)) {
         state->responses++;
     } else {
         state->requests++;
@@ -179,6 +193,11 @@ static void see_direction(struct state *state, bool is_response)
     uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
     uint64_t more = state->requests + state->responses - fewer;
     state->view.one_way_capture = fewer == 0 && more >= ONE_WAY_MESSAGES;
+    if ((message->flags & SIP_FLAG_CUT) != 0 &&
+        sip_has_anomaly(message, ANOMALY_CAPTURE_TRUNCATED)) {
+        state->cut++;
+    }
+    state->view.cut_messages = state->cut * LOSS_ONE_IN > fewer + more;
 }
 
 /* The final answer counts for account and source: the first one, at the lowest hop. */
@@ -214,7 +233,7 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
 {
     struct transaction_view view;
 
-    see_direction(state, sip_is_response(&sip->message));
+    see_capture(state, &sip->message);
     proof_see_sip(state->proof, sip);
     state->holding = true;
     transaction_see(state->transactions, sip, &view);
@@ -256,26 +275,32 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
  * first the slots of all indexes, then the cells that they name, then what the cells name. */
 void state_prefetch(struct state *state, const struct sighting *sighting, enum state_step step)
 {
+    const struct sip_sighting *sip = (const void *)sighting;
+
     if (sighting->kind != SIGHTING_SIP) {
         return;
     }
-    const struct sip_sighting *sip = (const void *)sighting;
-    struct proof_ahead *ahead = &state->ahead[sighting_number(sighting) % AHEAD];
-    uint64_t call_id_hash;
+    const struct sip_keys *keys = &sip->keys;
+    uint64_t heard = keys->heard_nonce != 0 ? keys->heard_nonce : keys->heard_tag;
     switch (step) {
     case STATE_FAR:
-        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_FAR);
-        call_prefetch(state->calls, call_id_hash, false);
-        proof_prefetch(state->proof, sip, ahead);
-        media_prefetch(state->media, sip);
+        table_prefetch(state->ahead.transactions, keys->transaction);
+        table_prefetch(state->ahead.calls, keys->call_id);
+        table_prefetch(state->ahead.sources, keys->source);
+        table_prefetch(state->ahead.heard, heard);
+        if (sip->has_sdp) {
+            media_prefetch(state->media, sip);
+        }
         break;
     case STATE_NEAR:
-        call_id_hash = transaction_prefetch(state->transactions, sip, TRANSACTION_NEAR);
-        call_prefetch(state->calls, call_id_hash, true);
-        proof_prefetch_cells(state->proof, ahead);
+        table_prefetch_cell(state->ahead.transactions, keys->transaction);
+        table_prefetch_cell(state->ahead.calls, keys->call_id);
+        table_prefetch_cell(state->ahead.sources, keys->source);
+        table_prefetch_cell(state->ahead.heard, heard);
         break;
     case STATE_NEXT:
-        (void)transaction_prefetch(state->transactions, sip, TRANSACTION_NEXT);
+        transaction_prefetch(state->transactions, sip);
+        call_prefetch(state->calls, sip);
         break;
     }
 }

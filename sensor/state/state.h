@@ -25,7 +25,7 @@ struct state_limits {
     uint32_t streams_max;
     uint32_t sources_max;
     uint64_t call_age_max_ns;
-    struct hash_key key;
+    struct hash_key key; /* the workers' too: sightings bring keys that they made */
 };
 
 struct state;
@@ -45,8 +45,8 @@ MUST_USE enum status state_open(const struct state_limits *limits, struct change
                                 struct state **out_state, struct error *error);
 void state_close(struct state *state);
 size_t state_bytes_max(const struct state_limits *limits);
-/* Looks ahead: called for each coming sighting, in order, once for each step, farthest first,
- * before it is seen. Only speed depends on it. */
+/* Looks ahead: called for coming sightings, in order, once for each step, farthest first, before
+ * they are seen; some may miss a step. Only speed depends on it. */
 enum state_step { STATE_FAR, STATE_NEAR, STATE_NEXT };
 void state_prefetch(struct state *state, const struct sighting *sighting, enum state_step step);
 /* Any sighting but COUNTS, MARK and END. `forced`: the end of input tells it, so the changes are

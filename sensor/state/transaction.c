@@ -104,9 +104,15 @@ enum status transaction_open(const struct transaction_limits *limits, struct cha
     if (status != STATUS_OK) {
         goto no_nonces;
     }
+    status = order_open(limits->transactions_max, &table->order, error);
+    if (status != STATUS_OK) {
+        goto no_order;
+    }
     *out_table = table;
     return STATUS_OK;
 
+no_order:
+    nonce_close(table->nonces);
 no_nonces:
     close_details(table);
 no_details:
@@ -121,6 +127,7 @@ void transaction_close(struct transaction_table *table)
     if (table == NULL) {
         return;
     }
+    order_close(&table->order);
     nonce_close(table->nonces);
     close_details(table);
     table_close(&table->cells);
@@ -132,7 +139,8 @@ size_t transaction_bytes_max(const struct transaction_limits *limits)
     struct table_options options = options_of(limits, NULL);
 
     size_t bytes = sizeof(struct transaction_table) + table_bytes_max(&options) +
-                   nonce_bytes_max(limits->transactions_max);
+                   nonce_bytes_max(limits->transactions_max) +
+                   order_bytes_max(limits->transactions_max);
 
     for (unsigned size = 0; size < DETAIL_CLASSES; size++) {
         bytes += (size_t)details_max(limits, (enum detail_class)size) *
@@ -199,10 +207,22 @@ static void begin(struct transaction_table *table, uint64_t now_ns)
     table->to_give = 0;
 }
 
+/* The cell of a message's transaction; fairness counts by the client's site. */
+static uint32_t take(struct transaction_table *table, const struct sip_sighting *sip,
+                     const struct addr *client, bool *out_new)
+{
+    uint32_t at = table_find(&table->cells, sip->keys.transaction);
+
+    *out_new = at == TABLE_NONE;
+    return at != TABLE_NONE ? at
+                            : table_add(&table->cells, sip->keys.transaction,
+                                        site_hash(table->key, client), table->now_ns);
+}
+
 /* --- requests --- */
 
 static void fill_request(struct transaction_table *table, struct transaction_cell *cell,
-                         const struct sip_sighting *sip, const struct transaction_key *key)
+                         const struct sip_sighting *sip)
 {
     const struct sip_message *message = &sip->message;
     uint16_t flags = TRANSACTION_REQUEST;
@@ -219,20 +239,19 @@ static void fill_request(struct transaction_table *table, struct transaction_cel
     if (message->verdict == SIP_INVALID) {
         flags |= TRANSACTION_INVALID;
     }
-    if (message->vias > 1 && transaction_was_seen_below(table, key, message)) {
+    if (message->vias > 1 && transaction_was_seen_below(table, sip)) {
         flags |= TRANSACTION_UPPER;
     }
     cell->flags |= flags;
     cell->method = message->method;
-    cell->server_tag = tag_of(hash_addr(table->key, &sip->head.destination));
-    transaction_detail_take(table, cell, sip, key->call_id_hash);
+    cell->server_tag = tag_of(sip->keys.destination);
+    transaction_detail_take(table, cell, sip);
 }
 
-static void see_cancel(struct transaction_table *table, const struct transaction_key *key,
-                       const struct sip_message *message)
+static void see_cancel(struct transaction_table *table, const struct sip_sighting *sip)
 {
-    uint32_t at =
-        table_find(&table->cells, transaction_hash_of(table, key, message, SIP_METHOD_INVITE));
+    uint32_t at = table_find(&table->cells, sip_keys_transaction(table->key, &sip->keys,
+                                                                 &sip->message, SIP_METHOD_INVITE));
 
     if (at != TABLE_NONE) {
         cell_at(table, at)->flags |= TRANSACTION_CANCELLED;
@@ -240,15 +259,14 @@ static void see_cancel(struct transaction_table *table, const struct transaction
 }
 
 /* The request of an answer that came first. */
-static void join(struct transaction_table *table, uint32_t at, const struct sip_sighting *sip,
-                 const struct transaction_key *key)
+static void join(struct transaction_table *table, uint32_t at, const struct sip_sighting *sip)
 {
     struct transaction_cell *cell = cell_at(table, at);
     uint64_t answered_ns = end_of(cell);
 
     transaction_detail_give(table, cell->detail);
     cell->detail = 0;
-    fill_request(table, cell, sip, key);
+    fill_request(table, cell, sip);
     cell->first_ns = sip->head.state_ns;
     cell->number = sighting_number(&sip->head);
     if (cell->status == 0) {
@@ -269,26 +287,25 @@ static void join(struct transaction_table *table, uint32_t at, const struct sip_
 }
 
 static void see_request(struct transaction_table *table, const struct sip_sighting *sip,
-                        const struct transaction_key *key, struct transaction_view *view)
+                        struct transaction_view *view)
 {
     const struct sip_message *message = &sip->message;
     bool is_new;
-    uint32_t at = table_take(&table->cells, key->own, site_hash(table->key, &sip->head.source),
-                             table->now_ns, &is_new);
+    uint32_t at = take(table, sip, &sip->head.source, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
 
     view->transaction = &table->shown;
     if (is_new) {
         cell->first_ns = table->now_ns;
         cell->number = sighting_number(&sip->head);
-        fill_request(table, cell, sip, key);
+        fill_request(table, cell, sip);
         if (message->method == SIP_METHOD_CANCEL) {
-            see_cancel(table, key, message);
+            see_cancel(table, sip);
         }
     } else if ((cell->flags & TRANSACTION_REQUEST) == 0) {
-        join(table, at, sip, key);
+        join(table, at, sip);
         return;
-    } else if (cell->server_tag == tag_of(hash_addr(table->key, &sip->head.destination))) {
+    } else if (cell->server_tag == tag_of(sip->keys.destination)) {
         count_up(&cell->copies_request);
         view->is_retransmission = true;
     }
@@ -297,10 +314,10 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
 
 /* An ACK has no answer and no cell: one to a non-2xx belongs to its INVITE, one to a 2xx to
  * nothing. */
-static void see_ack(struct transaction_table *table, const struct transaction_key *key,
+static void see_ack(struct transaction_table *table, const struct sip_sighting *sip,
                     struct transaction_view *view)
 {
-    uint32_t at = table_find(&table->cells, key->own);
+    uint32_t at = table_find(&table->cells, sip->keys.transaction);
 
     if (at == TABLE_NONE) {
         return;
@@ -349,7 +366,7 @@ static void see_final(struct transaction_table *table, uint32_t at, const struct
 {
     struct transaction_cell *cell = cell_at(table, at);
     const struct sip_message *message = &sip->message;
-    uint32_t tag = tag_of(hash_slice(table->key, sip_part(message, message->to_tag)));
+    uint32_t tag = tag_of(sip->keys.to_tag);
 
     if (cell->status != 0) {
         bool is_copy = cell->status == message->status && cell->answer_tag == tag;
@@ -378,7 +395,7 @@ static void see_final(struct transaction_table *table, uint32_t at, const struct
 }
 
 static void see_response(struct transaction_table *table, const struct sip_sighting *sip,
-                         const struct transaction_key *key, struct transaction_view *view)
+                         struct transaction_view *view)
 {
     const struct sip_message *message = &sip->message;
 
@@ -386,18 +403,16 @@ static void see_response(struct transaction_table *table, const struct sip_sight
         return;
     }
     bool is_new;
-    uint32_t at = table_take(&table->cells, key->own, site_hash(table->key, &sip->head.destination),
-                             table->now_ns, &is_new);
+    uint32_t at = take(table, sip, &sip->head.destination, &is_new);
     struct transaction_cell *cell = cell_at(table, at);
     if (is_new) {
         cell->first_ns = table->now_ns;
         cell->number = sighting_number(&sip->head);
         cell->method = message->method;
-        transaction_detail_take(table, cell, sip, key->call_id_hash);
+        transaction_detail_take(table, cell, sip);
     }
     view->transaction = &table->shown;
-    if ((cell->flags & TRANSACTION_INVALID) != 0 &&
-        promotes(cell, sip, tag_of(hash_addr(table->key, &sip->head.source)))) {
+    if ((cell->flags & TRANSACTION_INVALID) != 0 && promotes(cell, sip, tag_of(sip->keys.source))) {
         cell->flags &= (uint16_t)~TRANSACTION_INVALID;
         view->promoted = true;
     }
@@ -415,20 +430,32 @@ void transaction_see(struct transaction_table *table, const struct sip_sighting 
                      struct transaction_view *out_view)
 {
     const struct sip_message *message = &sip->message;
-    struct transaction_key key;
 
     *out_view = (struct transaction_view){.transaction = NULL};
     begin(table, sip->head.state_ns);
-    if (!transaction_key_of(table, sip, &key)) {
+    if (sip->keys.transaction == 0) {
         return;
     }
-    out_view->call_id_hash = key.call_id_hash;
     if (sip_is_response(message)) {
-        see_response(table, sip, &key, out_view);
+        see_response(table, sip, out_view);
     } else if (message->method == SIP_METHOD_ACK) {
-        see_ack(table, &key, out_view);
+        see_ack(table, sip, out_view);
     } else {
-        see_request(table, sip, &key, out_view);
+        see_request(table, sip, out_view);
+    }
+}
+
+const struct table *transaction_index(const struct transaction_table *table)
+{
+    return &table->cells;
+}
+
+void transaction_prefetch(const struct transaction_table *table, const struct sip_sighting *sip)
+{
+    uint32_t at = table_find(&table->cells, sip->keys.transaction);
+
+    if (at != TABLE_NONE) {
+        transaction_detail_prefetch(table, cell_at(table, at)->detail);
     }
 }
 
@@ -508,45 +535,20 @@ void transaction_mark(struct transaction_table *table, uint64_t mark_s, uint64_t
     }
 }
 
-/* What is open, as (first packet, cell), to be told in that order. */
-struct open_one {
-    uint64_t number;
-    uint32_t at;
-};
-
-static int by_number(const void *one, const void *other)
-{
-    const struct open_one *a = one;
-    const struct open_one *b = other;
-
-    return a->number < b->number ? -1 : a->number > b->number ? 1 : a->at < b->at ? -1 : 1;
-}
-
 void transaction_end(struct transaction_table *table, uint64_t now_ns)
 {
     begin(table, now_ns);
-    /* Not the packet path: the input is over. Without memory they are told in the order of cells.
-     */
-    struct open_one *all = calloc(table->cells.used + 1, sizeof *all);
-    size_t count = 0;
     for (uint32_t at = table_next(&table->cells, 0); at != TABLE_NONE;
          at = table_next(&table->cells, at + 1)) {
-        if ((cell_at(table, at)->flags & TRANSACTION_ENDED) != 0) {
-            continue;
-        }
-        if (all == NULL) {
-            give_up(table, at, true);
-        } else {
-            all[count++] = (struct open_one){.number = cell_at(table, at)->number, .at = at};
+        if ((cell_at(table, at)->flags & TRANSACTION_ENDED) == 0) {
+            order_put(&table->order, cell_at(table, at)->number, at);
         }
     }
-    if (count > 1) {
-        qsort(all, count, sizeof *all, by_number);
+    const struct order_entry *open = order_sort(&table->order);
+    for (size_t i = 0; i < table->order.count; i++) {
+        give_up(table, open[i].cell, true);
     }
-    for (size_t i = 0; i < count; i++) {
-        give_up(table, all[i].at, true);
-    }
-    free(all);
+    order_close(&table->order);
     while (table->cells.oldest[0] != TABLE_NONE) {
         forget(table, table->cells.oldest[0], cell_at(table, table->cells.oldest[0]));
         table_give(&table->cells, table->cells.oldest[0]);

@@ -18,6 +18,7 @@
 #ifndef SENSOR_STATE_TRANSACTION_H
 #define SENSOR_STATE_TRANSACTION_H
 
+#include "base/table.h"
 #include "sensor/state/change.h"
 
 enum { TRANSACTION_TEXT_BYTES = 448, TRANSACTION_PROVISIONALS = 4 };
@@ -26,8 +27,8 @@ enum { TRANSACTION_TEXT_BYTES = 448, TRANSACTION_PROVISIONALS = 4 };
     (180 * NS_PER_S) /* timer C, behind the last provisional answer to INVITE */
 
 /* One transaction, as changes show it. Texts are slices into its own memory, cut at sensible
- * lengths; they and what was read from the request's credentials are there while it is open, in the
- * message that promotes it and in the one that ends it, and nowhere else. */
+ * lengths. A message that promotes or ends it shows all; any other shows identity, start, flags,
+ * status, counts of copies and the device, and the rest is zero. */
 struct transaction {
     uint64_t hash;
     uint64_t number; /* packet of the request (or of the first answer, when that came first) */
@@ -36,8 +37,7 @@ struct transaction {
     uint64_t last_ns; /* last message of it that changed it */
     struct endpoint client; /* sender of the request */
     struct endpoint server;
-    struct hash128
-        id; /* event.id part: Call-ID, sent-by, branch, CSeq, first ns; set once it ended */
+    struct hash128 id; /* ask transaction_id() */
     uint32_t cseq;
     bool has_cseq;
     bool has_credentials; /* of the request */
@@ -86,6 +86,10 @@ struct transaction {
     struct slice reason; /* phrase of the final answer */
 };
 
+/* Part of event.id: Call-ID, sent-by, branch, CSeq, first ns. Made when a record asks; zero unless
+ * all is shown. */
+struct hash128 transaction_id(const struct transaction *shown);
+
 struct transaction_table;
 
 struct transaction_limits {
@@ -106,14 +110,12 @@ struct transaction_view {
     bool is_retransmission;
     bool is_first_final; /* this response ended it */
     bool promoted; /* an invalid request that the addressed element accepted */
-    uint64_t call_id_hash; /* by the key of all tables; 0 = not known */
 };
 
-/* Looks ahead: brings what a message will need into the cache, in three steps before it is fed.
- * Changes nothing that can be seen. Returns the hash of its Call-ID, 0 where there is none. */
-enum transaction_stage { TRANSACTION_FAR, TRANSACTION_NEAR, TRANSACTION_NEXT };
-uint64_t transaction_prefetch(struct transaction_table *table, const struct sip_sighting *sip,
-                              enum transaction_stage stage);
+/* By sip_keys.transaction; to look ahead in, no more. */
+const struct table *transaction_index(const struct transaction_table *table);
+/* The last step: brings what the cell names into the cache. */
+void transaction_prefetch(const struct transaction_table *table, const struct sip_sighting *sip);
 /* Feeds one message. Puts CHANGE_TRANSACTION_ENDED when a final answer came. */
 void transaction_see(struct transaction_table *table, const struct sip_sighting *sip,
                      struct transaction_view *out_view);

@@ -1,10 +1,10 @@
-/* transaction_inside.h - between transaction.c (matching, time-outs) and transaction_detail.c
- * (texts, view).
+/* transaction_inside.h - what the files of the transaction table share: transaction.c (matching,
+ * time-outs), transaction_detail.c (texts, view), transaction_below.c, transaction_judge.c.
  *
  * Owns      nothing.
  * Borrows   cells and details of the table.
  * Time      packet time, an argument.
- * Bounds    a cell is 48 bytes, a detail 112 and its text.
+ * Bounds    a cell is 48 bytes, a detail 192, 256, or its text and what few have.
  * Errors    none.
  * Thread    the analyst's. */
 #ifndef SENSOR_STATE_TRANSACTION_INSIDE_H
@@ -13,6 +13,7 @@
 #include "base/slab.h"
 #include "base/table.h"
 #include "sensor/state/nonces.h"
+#include "sensor/state/order.h"
 #include "sensor/state/transaction.h"
 
 enum transaction_flag {
@@ -65,17 +66,19 @@ enum transaction_word {
     WORD_COUNT
 };
 
-/* Details come in three sizes: most requests have little text, and a flood has most of them. */
-enum detail_class { DETAIL_SMALL, DETAIL_USUAL, DETAIL_BIG, DETAIL_CLASSES };
-enum { DETAIL_TEXT_SMALL = 144, DETAIL_TEXT_USUAL = 224 };
+/* Details come in four sizes: most requests have little text, and a flood has most of them. */
+enum detail_class { DETAIL_SMALL, DETAIL_MIDDLE, DETAIL_USUAL, DETAIL_BIG, DETAIL_CLASSES };
 
-enum detail_fold {
-    FOLD_FROM_HOST = 1 << 0, /* is the To host */
-    FOLD_TO_USER = 1 << 1, /* is the URI's user */
-    FOLD_TO_HOST = 1 << 2, /* is the URI's host */
+enum detail_flag {
+    DETAIL_FROM_HOST = 1 << 0, /* left out: it is the To host */
+    DETAIL_TO_USER = 1 << 1, /* ... the URI's user */
+    DETAIL_TO_HOST = 1 << 2, /* ... the URI's host */
+    DETAIL_CSEQ = 1 << 3, /* has one */
+    DETAIL_CLIENT_V4 = 1 << 4, /* four bytes stand for the address */
+    DETAIL_SERVER_V4 = 1 << 5,
 };
 
-/* What only some have; behind the text of all but the small ones. */
+/* What only some have; at the end of a usual or a big one. */
 struct transaction_extra {
     uint64_t nonce_hash; /* these of the credentials */
     uint64_t response_hash;
@@ -83,7 +86,6 @@ struct transaction_extra {
     uint64_t user_hash;
     struct hash128 id; /* set when the text was cut */
     uint32_t scheme_tag; /* realm and algorithm of the credentials */
-    bool has_id;
 };
 
 /* What goes once the final answer came. */
@@ -91,79 +93,57 @@ struct transaction_detail {
     uint64_t call_id_hash;
     uint64_t device_hash;
     uint64_t account_hash;
-    struct endpoint client;
-    struct endpoint server;
     uint32_t cseq;
+    uint16_t client_port;
+    uint16_t server_port;
     uint16_t interface;
     uint16_t vlan_outer;
     uint16_t vias;
-    uint16_t uri_user_at; /* inside WORD_URI */
-    uint16_t uri_user_bytes;
-    uint16_t uri_host_at;
-    uint16_t uri_host_bytes;
+    uint8_t uri_user_at; /* inside WORD_URI */
+    uint8_t uri_user_bytes;
+    uint8_t uri_host_at;
+    uint8_t uri_host_bytes;
     uint8_t transport;
-    bool has_cseq;
-    uint8_t folded; /* enum detail_fold: words of a small one that stand elsewhere in it */
-    uint16_t ends[WORD_COUNT];
-    char text[];
+    uint8_t flags; /* enum detail_flag */
+    uint8_t bytes[WORD_COUNT];
+    uint8_t text[]; /* address of the client, of the server, the words */
 };
-
-struct transaction_key {
-    uint64_t rest; /* Call-ID and CSeq number, without branch and method */
-    uint64_t hop; /* branch and sent-by of the topmost Via */
-    uint64_t call_id_hash;
-    uint64_t own; /* where its transaction stands in the table; of an ACK: the INVITE's */
-};
-
-/* The key of a message that has been looked at ahead and not fed yet; key and sub of a sighting
- * name it. */
-struct transaction_ahead {
-    uint64_t sighting_key;
-    uint64_t sighting_sub;
-    const char *raw; /* NULL = none */
-    bool has_key;
-    struct transaction_key key;
-};
-
-enum { TRANSACTION_AHEAD = 32 }; /* by packet number: more than are looked at ahead */
 
 struct transaction_table {
     struct table cells;
     struct slab details[DETAIL_CLASSES];
     struct nonce_table *nonces;
+    struct order order;
     struct change_sink sink;
     struct hash_key key;
     uint64_t now_ns;
     uint32_t to_give; /* detail of the transaction that ended last: `shown` points into it */
     struct transaction shown;
-    bool shown_texts; /* the slices of `shown` are set */
-    struct hash_id id;
-    struct transaction_ahead ahead[TRANSACTION_AHEAD];
+    bool shown_whole; /* and not only what every message asks for */
 };
 
-/* False: no Call-ID or no method, so it belongs to no transaction. */
-bool transaction_key_of(struct transaction_table *table, const struct sip_sighting *sip,
-                        struct transaction_key *out_key);
-/* Where the transaction of this key and method stands in the table. */
-uint64_t transaction_hash_of(const struct transaction_table *table,
-                             const struct transaction_key *key, const struct sip_message *message,
-                             uint8_t method);
+/* --- transaction_below.c --- */
 /* Was this request seen below, with one of the Vias that stand under its topmost one? */
 bool transaction_was_seen_below(const struct transaction_table *table,
-                                const struct transaction_key *key,
-                                const struct sip_message *message);
+                                const struct sip_sighting *sip);
 
+/* --- transaction_detail.c --- */
 /* Takes the text and the values of a message that opens a transaction (or joins an answer that came
  * first). */
 void transaction_detail_take(struct transaction_table *table, struct transaction_cell *cell,
-                             const struct sip_sighting *sip, uint64_t call_id_hash);
+                             const struct sip_sighting *sip);
 void transaction_detail_give(struct transaction_table *table, uint32_t detail);
 void transaction_detail_prefetch(const struct transaction_table *table, uint32_t detail);
 struct transaction_detail *transaction_detail_at(const struct transaction_table *table,
                                                  uint32_t detail);
 uint32_t transaction_detail_bytes(enum detail_class size);
-/* Makes `shown` of a cell. `texts` only where a change is put. */
-void transaction_show(struct transaction_table *table, uint32_t at, bool texts);
+/* Makes `shown` of a cell: what every message asks for, or all of it where a change is put. */
+void transaction_show(struct transaction_table *table, uint32_t at, bool whole);
+/* What goes with credentials; all zero where there is none. */
+const struct transaction_extra *transaction_extra_of(const struct transaction_table *table,
+                                                     uint32_t detail);
+
+/* --- transaction_judge.c --- */
 /* Sets challenged, stale, auth_failure, user_exists of `shown` from the first final answer, and
  * feeds the nonces. */
 void transaction_judge(struct transaction_table *table, const struct transaction_cell *cell,

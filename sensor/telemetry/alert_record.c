@@ -85,9 +85,9 @@ static void put_threat(struct telemetry *telemetry, const struct detector *rule)
     }
 }
 
-static unsigned level_of(const struct incident *incident)
+static unsigned level_of(uint8_t severity)
 {
-    return incident->severity < 1 ? 1 : incident->severity > 4 ? 4 : incident->severity;
+    return severity < 1 ? 1 : severity > 4 ? 4 : severity;
 }
 
 static void put_rule(struct telemetry *telemetry, const struct incident *incident)
@@ -97,7 +97,7 @@ static void put_rule(struct telemetry *telemetry, const struct incident *inciden
     const struct detector *rule = incident->rule;
 
     record_string(maker, FIELD_ID_EVENT_ACTION, rule->slug);
-    record_long(maker, FIELD_ID_EVENT_SEVERITY, severities[level_of(incident)]);
+    record_long(maker, FIELD_ID_EVENT_SEVERITY, severities[level_of(incident->severity)]);
     envelope_span(telemetry, incident->first_ns, incident->last_ns);
     record_string(maker, FIELD_ID_MESSAGE, incident->message);
     record_string(maker, FIELD_ID_RULE_ID, rule->slug);
@@ -127,11 +127,14 @@ static void put_state(struct telemetry *telemetry, const struct incident *incide
     }
     record_hash(maker, FIELD_ID_EARSHOT_ALERT_CHAIN_ID, incident->chain_id);
     record_string(maker, FIELD_ID_EARSHOT_ALERT_CHAIN_TEXT, incident->chain_text);
+    record_string(maker, FIELD_ID_EARSHOT_ALERT_CHAIN_SEVERITY,
+                  words[level_of(incident->chain_severity)]);
+    record_long(maker, FIELD_ID_EARSHOT_ALERT_CHAIN_LEVEL, level_of(incident->chain_severity));
     if (incident->stage != 0) {
         record_long(maker, FIELD_ID_EARSHOT_ALERT_STAGE, incident->stage);
     }
-    record_string(maker, FIELD_ID_EARSHOT_ALERT_SEVERITY, words[level_of(incident)]);
-    record_long(maker, FIELD_ID_EARSHOT_ALERT_LEVEL, level_of(incident));
+    record_string(maker, FIELD_ID_EARSHOT_ALERT_SEVERITY, words[level_of(incident->severity)]);
+    record_long(maker, FIELD_ID_EARSHOT_ALERT_LEVEL, level_of(incident->severity));
     record_long(maker, FIELD_ID_EARSHOT_ALERT_CONFIDENCE, incident->confidence.value);
     record_string(maker, FIELD_ID_EARSHOT_ALERT_CONFIDENCE_REASON, incident->confidence.why);
     if (!addr_is_unspecified(&incident->source.addr)) {

@@ -6,6 +6,9 @@
 #include "sensor/telemetry/envelope.h"
 
 #include "decoders/sip_address.h"
+#include "sensor/state/account.h"
+
+enum { DIGITS_MAX = 20 }; /* of a number of 64 bits */
 
 void envelope_begin(struct telemetry *telemetry, enum dataset dataset, uint64_t time_ns,
                     uint64_t number)
@@ -13,11 +16,12 @@ void envelope_begin(struct telemetry *telemetry, enum dataset dataset, uint64_t 
     record_begin(&telemetry->maker, telemetry->memory, dataset, time_ns, number);
     hash_id_start(&telemetry->id);
     hash_id_slice(&telemetry->id, telemetry->observer);
-    hash_id_slice(&telemetry->id, slice_of_string(dataset_rows[dataset].name));
+    hash_id_slice(&telemetry->id, telemetry->datasets[dataset]);
     telemetry->scratch_used = 0;
     telemetry->related.ip_count = 0;
     telemetry->related.user_count = 0;
     telemetry->related.host_count = 0;
+    telemetry->related.host = SLICE_NONE;
 }
 
 void envelope_key_endpoint(struct telemetry *telemetry, const struct endpoint *endpoint)
@@ -55,7 +59,6 @@ static void put_end(struct telemetry *telemetry, enum field ip, enum field port,
 {
     if (!addr_is_unspecified(&endpoint->addr)) {
         record_address(&telemetry->maker, ip, &endpoint->addr);
-        envelope_relate_ip(telemetry, &endpoint->addr);
         if (endpoint->port != 0) {
             record_long(&telemetry->maker, port, endpoint->port);
         }
@@ -65,11 +68,13 @@ static void put_end(struct telemetry *telemetry, enum field ip, enum field port,
 void envelope_source(struct telemetry *telemetry, const struct endpoint *endpoint)
 {
     put_end(telemetry, FIELD_ID_SOURCE_IP, FIELD_ID_SOURCE_PORT, endpoint);
+    envelope_relate_ip(telemetry, &endpoint->addr);
 }
 
 void envelope_destination(struct telemetry *telemetry, const struct endpoint *endpoint)
 {
     put_end(telemetry, FIELD_ID_DESTINATION_IP, FIELD_ID_DESTINATION_PORT, endpoint);
+    envelope_relate_ip(telemetry, &endpoint->addr);
 }
 
 void envelope_roles(struct telemetry *telemetry, const struct endpoint *client,
@@ -84,22 +89,28 @@ uint8_t envelope_protocol(uint8_t sip_transport)
     return sip_transport == SIP_UDP ? 17 : 6; /* TCP, and WebSocket over it */
 }
 
+/* Applications that are protocols by themselves. */
+static bool is_protocol(struct slice application)
+{
+    return slice_equal(application, SLICE("sip")) || slice_equal(application, SLICE("rtp")) ||
+           slice_equal(application, SLICE("rtcp")) || slice_equal(application, SLICE("stun"));
+}
+
 void envelope_network(struct telemetry *telemetry, uint8_t protocol, const struct addr *addr,
                       const char *application)
 {
     struct record_maker *maker = &telemetry->maker;
+    struct slice name = slice_of_string(application);
 
     if (protocol == 6 || protocol == 17) {
-        record_string(maker, FIELD_ID_NETWORK_TRANSPORT, protocol == 6 ? "tcp" : "udp");
+        record_text(maker, FIELD_ID_NETWORK_TRANSPORT, protocol == 6 ? SLICE("tcp") : SLICE("udp"));
     }
     if (!addr_is_unspecified(addr)) {
-        record_string(maker, FIELD_ID_NETWORK_TYPE, addr_is_v4(addr) ? "ipv4" : "ipv6");
+        record_text(maker, FIELD_ID_NETWORK_TYPE, addr_is_v4(addr) ? SLICE("ipv4") : SLICE("ipv6"));
     }
-    record_string(maker, FIELD_ID_NETWORK_APPLICATION, application);
-    if (application != NULL &&
-        (strcmp(application, "sip") == 0 || strcmp(application, "rtp") == 0 ||
-         strcmp(application, "rtcp") == 0 || strcmp(application, "stun") == 0)) {
-        record_string(maker, FIELD_ID_NETWORK_PROTOCOL, application);
+    record_text(maker, FIELD_ID_NETWORK_APPLICATION, name);
+    if (is_protocol(name)) {
+        record_text(maker, FIELD_ID_NETWORK_PROTOCOL, name);
     }
 }
 
@@ -144,21 +155,9 @@ static struct slice scratch_end(struct telemetry *telemetry, const struct text *
     return text_slice(text);
 }
 
-/* Printable ASCII without a percent sign is what the output rule leaves alone: nearly every user.
- */
-static bool is_plain(struct slice text)
-{
-    for (size_t i = 0; i < text.bytes; i++) {
-        if (text.at[i] < 0x20 || text.at[i] >= 0x7f || text.at[i] == '%') {
-            return false;
-        }
-    }
-    return true;
-}
-
 struct slice envelope_user(struct telemetry *telemetry, struct slice user)
 {
-    if (is_plain(user)) {
+    if (account_user_is_plain(user)) { /* what the output rule leaves alone: nearly every user */
         return user;
     }
     struct text text = scratch_begin(telemetry);
@@ -166,22 +165,47 @@ struct slice envelope_user(struct telemetry *telemetry, struct slice user)
     return text.overflow ? user : scratch_end(telemetry, &text);
 }
 
+static bool is_capital(char byte)
+{
+    return byte >= 'A' && byte <= 'Z';
+}
+
 struct slice envelope_lower(struct telemetry *telemetry, struct slice part)
 {
-    struct text text = scratch_begin(telemetry);
+    unsigned capitals = 0;
 
-    for (size_t i = 0; i < part.bytes && i < ENVELOPE_RAW_MAX; i++) {
-        text_byte(&text, slice_lower(part.at[i]));
+    for (size_t i = 0; i < part.bytes; i++) {
+        capitals |= is_capital(part.at[i]);
     }
-    return text.overflow ? part : scratch_end(telemetry, &text);
+    if (capitals == 0 && part.bytes <= ENVELOPE_RAW_MAX) {
+        return part;
+    }
+    size_t bytes = part.bytes < ENVELOPE_RAW_MAX ? part.bytes : ENVELOPE_RAW_MAX;
+    char *lower = telemetry->scratch + telemetry->scratch_used;
+    if (bytes > sizeof telemetry->scratch - telemetry->scratch_used) {
+        return part;
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        lower[i] = (char)(part.at[i] + (is_capital(part.at[i]) ? 'a' - 'A' : 0));
+    }
+    telemetry->scratch_used += bytes;
+    return slice_of(lower, bytes);
 }
 
 struct slice envelope_number(struct telemetry *telemetry, uint64_t value)
 {
-    struct text text = scratch_begin(telemetry);
+    char *end = telemetry->scratch + telemetry->scratch_used + DIGITS_MAX;
+    char *at = end;
 
-    text_u64(&text, value);
-    return scratch_end(telemetry, &text);
+    if (sizeof telemetry->scratch - telemetry->scratch_used < DIGITS_MAX) {
+        return SLICE_NONE;
+    }
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    telemetry->scratch_used += DIGITS_MAX;
+    return slice_of(at, (size_t)(end - at));
 }
 
 static struct slice part_of(const char *base, struct part part)
@@ -223,28 +247,24 @@ void envelope_user_host(struct telemetry *telemetry, enum field username, struct
 
 /* --- related --- */
 
-/* The place of a value in a sorted set, or the set's size with *out_found. */
-static uint32_t place_of(const struct slice *set, uint32_t count, struct slice value,
-                         bool *out_found)
-{
-    uint32_t place = 0;
-    int order = 1;
-
-    while (place < count && (order = slice_compare(set[place], value)) < 0) {
-        place++;
-    }
-    *out_found = place < count && order == 0;
-    return place;
-}
-
 static void add_text(struct slice *set, uint32_t *count, struct slice value)
 {
-    bool found;
-    uint32_t place = place_of(set, *count, value, &found);
-    if (slice_is_empty(value) || found || *count == ENVELOPE_RELATED_MAX) {
+    uint32_t place = *count;
+
+    if (slice_is_empty(value)) {
         return;
     }
-    memmove(set + place + 1, set + place, (*count - place) * sizeof *set);
+    for (uint32_t i = 0; i < *count; i++) {
+        if (slice_equal(set[i], value)) {
+            return;
+        }
+    }
+    if (*count == ENVELOPE_RELATED_MAX) {
+        return;
+    }
+    for (; place > 0 && slice_compare(set[place - 1], value) > 0; place--) {
+        set[place] = set[place - 1];
+    }
     set[place] = value;
     (*count)++;
 }
@@ -252,20 +272,19 @@ static void add_text(struct slice *set, uint32_t *count, struct slice value)
 void envelope_relate_ip(struct telemetry *telemetry, const struct addr *addr)
 {
     struct envelope_related *related = &telemetry->related;
-    uint32_t place = 0;
-    int order = 1;
+    uint32_t place = related->ip_count;
 
     if (addr_is_unspecified(addr) || related->ip_count == ENVELOPE_RELATED_MAX) {
         return;
     }
-    while (place < related->ip_count && (order = addr_compare(&related->ips[place], addr)) < 0) {
-        place++;
+    for (uint32_t i = 0; i < related->ip_count; i++) {
+        if (addr_equal(&related->ips[i], addr)) {
+            return;
+        }
     }
-    if (place < related->ip_count && order == 0) {
-        return;
+    for (; place > 0 && addr_compare(&related->ips[place - 1], addr) > 0; place--) {
+        related->ips[place] = related->ips[place - 1];
     }
-    memmove(related->ips + place + 1, related->ips + place,
-            (related->ip_count - place) * sizeof related->ips[0]);
     related->ips[place] = *addr;
     related->ip_count++;
 }
@@ -275,17 +294,32 @@ void envelope_relate_user(struct telemetry *telemetry, struct slice user)
     add_text(telemetry->related.users, &telemetry->related.user_count, user);
 }
 
+/* Can an address begin so? */
+static bool may_begin_address(struct slice name)
+{
+    char byte = name.bytes == 0 ? '\0' : slice_lower(name.at[0]);
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || byte == ':' ||
+           byte == '[';
+}
+
 void envelope_relate_host(struct telemetry *telemetry, struct slice host)
 {
     struct addr addr;
     struct slice name = host;
 
+    if (slice_equal(host, telemetry->related.host)) {
+        return; /* both ends of a call are often of one domain */
+    }
+    telemetry->related.host = host;
     if (name.bytes > 0 && name.at[0] == '[') {
         name = slice_part(name, 0, slice_find(name, ']') + 1);
-    } else if (slice_find(name, ':') == slice_find_last(name, ':')) {
-        name = slice_part(name, 0, slice_find(name, ':'));
+    } else {
+        size_t colon = slice_find(name, ':');
+        if (colon < name.bytes && slice_find_last(name, ':') == colon) {
+            name = slice_part(name, 0, colon);
+        }
     }
-    if (addr_parse(name, &addr)) {
+    if (may_begin_address(name) && addr_parse(name, &addr)) {
         envelope_relate_ip(telemetry, &addr);
     } else {
         add_text(telemetry->related.hosts, &telemetry->related.host_count, name);

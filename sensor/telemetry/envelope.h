@@ -22,6 +22,7 @@ struct envelope_related {
     uint32_t ip_count;
     uint32_t user_count;
     uint32_t host_count;
+    struct slice host; /* the one that was added last, as given */
     struct addr ips[ENVELOPE_RELATED_MAX];
     struct slice users[ENVELOPE_RELATED_MAX];
     struct slice hosts[ENVELOPE_RELATED_MAX];
@@ -30,6 +31,8 @@ struct envelope_related {
 struct telemetry {
     struct telemetry_options options;
     struct slice observer;
+    struct slice datasets[DATASET_COUNT]; /* their names */
+    uint32_t wants; /* CHANGE_BIT()s */
     uint64_t sequences[DATASET_COUNT];
     uint64_t refreshed; /* registrations, told or not */
     struct record_maker maker;
@@ -53,7 +56,7 @@ void envelope_span(struct telemetry *telemetry, uint64_t start_ns, uint64_t end_
 /* observer.ingress.interface.name, live. */
 void envelope_interface(struct telemetry *telemetry, uint16_t interface);
 /* source.ip and port, destination.ip and port; they become related too. An unspecified address is
- * left out. */
+ * left out. The roles are the same two ends by other names. */
 void envelope_source(struct telemetry *telemetry, const struct endpoint *endpoint);
 void envelope_destination(struct telemetry *telemetry, const struct endpoint *endpoint);
 void envelope_roles(struct telemetry *telemetry, const struct endpoint *client,

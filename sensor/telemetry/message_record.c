@@ -403,6 +403,16 @@ static void put_media(struct telemetry *telemetry, const struct sip_sighting *si
     }
 }
 
+/* An ACK has no transaction of its own to name: its texts are not kept. */
+static void put_transaction(struct telemetry *telemetry, const struct transaction *transaction)
+{
+    struct hash128 id = transaction == NULL ? (struct hash128){0} : transaction_id(transaction);
+
+    if ((id.high | id.low) != 0) {
+        record_hash(&telemetry->maker, FIELD_ID_EARSHOT_TRANSACTION_ID, id);
+    }
+}
+
 void message_record(struct telemetry *telemetry, const struct change *change)
 {
     const struct sip_sighting *sip = change->sip;
@@ -436,8 +446,6 @@ void message_record(struct telemetry *telemetry, const struct change *change)
     put_own(telemetry, &lines, sip);
     record_bool(&telemetry->maker, FIELD_ID_EARSHOT_SIP_RETRANSMISSION, change->is_retransmission);
     put_media(telemetry, sip);
-    if (change->transaction != NULL) {
-        record_hash(&telemetry->maker, FIELD_ID_EARSHOT_TRANSACTION_ID, change->transaction->id);
-    }
+    put_transaction(telemetry, change->transaction);
     envelope_end(telemetry);
 }

@@ -132,6 +132,14 @@ static void put_tables(struct telemetry *telemetry, const struct telemetry_senso
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_ALERTS, (int64_t)sensor->detectors.alerts);
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_SUPPRESSED,
                 (int64_t)sensor->detectors.suppressed);
+    if (sensor->detectors.refused_new != 0) {
+        record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_REFUSED_NEW,
+                    (int64_t)sensor->detectors.refused_new);
+    }
+    if (sensor->detectors.refused_crowded != 0) {
+        record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_REFUSED_CROWDED,
+                    (int64_t)sensor->detectors.refused_crowded);
+    }
     if (sensor->detectors.facts_lost != 0) {
         record_long(maker, FIELD_ID_EARSHOT_SENSOR_DETECTORS_FACTS_LOST,
                     (int64_t)sensor->detectors.facts_lost);

@@ -5,6 +5,18 @@
  * choice, so that a gap at the consumer is always a loss and never an option. */
 #include "sensor/telemetry/envelope.h"
 
+/* CHANGE_BIT()s of the changes that can make a record. */
+static uint32_t wants_of(const struct telemetry_options *options)
+{
+    uint32_t wants = CHANGE_BIT(REGISTRATION) | CHANGE_BIT(CALL_ENDED) | CHANGE_BIT(STREAM_ENDED);
+
+    wants |= options->sip == TELEMETRY_SIP_MESSAGES ? CHANGE_BIT(MESSAGE) : 0;
+    wants |= options->sip != TELEMETRY_SIP_OFF ? CHANGE_BIT(TRANSACTION_ENDED) : 0;
+    wants |= options->media_interval ? CHANGE_BIT(STREAM_INTERVAL) : 0;
+    wants |= options->flow ? CHANGE_BIT(FLOW_ENDED) : 0;
+    return wants;
+}
+
 enum status telemetry_open(const struct telemetry_options *options,
                            struct telemetry **out_telemetry, struct error *error)
 {
@@ -14,7 +26,11 @@ enum status telemetry_open(const struct telemetry_options *options,
         return error_set(error, STATUS_FAILED, "telemetry", "no memory");
     }
     telemetry->options = *options;
+    telemetry->wants = wants_of(options);
     telemetry->observer = slice_of_string(options->observer_name);
+    for (unsigned i = 0; i < DATASET_COUNT; i++) {
+        telemetry->datasets[i] = slice_of_string(dataset_rows[i].name);
+    }
     *out_telemetry = telemetry;
     return STATUS_OK;
 }
@@ -30,20 +46,13 @@ void telemetry_reload(struct telemetry *telemetry, const struct telemetry_option
     telemetry->options.media_interval = options->media_interval;
     telemetry->options.flow = options->flow;
     telemetry->options.refreshes = options->refreshes;
+    telemetry->wants = wants_of(&telemetry->options);
 }
 
 static bool wants_transaction(const struct telemetry *telemetry, const struct change *change)
 {
-    switch (telemetry->options.sip) {
-    case TELEMETRY_SIP_OFF:
-        return false;
-    case TELEMETRY_SIP_FAILURES:
-        return transaction_failed(change->transaction, change->forced);
-    case TELEMETRY_SIP_TRANSACTIONS:
-    case TELEMETRY_SIP_MESSAGES:
-        break;
-    }
-    return true;
+    return telemetry->options.sip != TELEMETRY_SIP_FAILURES ||
+           transaction_failed(change->transaction, change->forced);
 }
 
 static bool wants_registration(struct telemetry *telemetry, const struct change *change)
@@ -54,13 +63,19 @@ static bool wants_registration(struct telemetry *telemetry, const struct change 
     return !refreshed || telemetry->options.refreshes;
 }
 
+uint32_t telemetry_wants(const struct telemetry *telemetry)
+{
+    return telemetry->wants;
+}
+
 void telemetry_change(struct telemetry *telemetry, const struct change *change)
 {
+    if ((telemetry->wants >> change->kind & 1) == 0) {
+        return;
+    }
     switch ((enum change_kind)change->kind) {
     case CHANGE_MESSAGE:
-        if (telemetry->options.sip == TELEMETRY_SIP_MESSAGES) {
-            message_record(telemetry, change);
-        }
+        message_record(telemetry, change);
         break;
     case CHANGE_TRANSACTION_ENDED:
         if (wants_transaction(telemetry, change)) {
@@ -78,17 +93,13 @@ void telemetry_change(struct telemetry *telemetry, const struct change *change)
         }
         break;
     case CHANGE_STREAM_INTERVAL:
-        if (telemetry->options.media_interval) {
-            interval_record(telemetry, change);
-        }
+        interval_record(telemetry, change);
         break;
     case CHANGE_STREAM_ENDED:
         media_record(telemetry, change);
         break;
     case CHANGE_FLOW_ENDED:
-        if (telemetry->options.flow) {
-            flow_record(telemetry, change);
-        }
+        flow_record(telemetry, change);
         break;
     case CHANGE_CALL_STARTED:
     case CHANGE_CALL_RINGING:

@@ -43,6 +43,8 @@ void telemetry_close(struct telemetry *telemetry);
 /* Which records are made from now on: sip, media_interval, flow and refreshes of `options`. */
 void telemetry_reload(struct telemetry *telemetry, const struct telemetry_options *options);
 
+/* CHANGE_BIT()s of the changes that can make a record; others may be kept back. */
+uint32_t telemetry_wants(const struct telemetry *telemetry);
 void telemetry_change(struct telemetry *telemetry, const struct change *change);
 void telemetry_incident(struct telemetry *telemetry, const struct incident *incident);
 

@@ -52,7 +52,7 @@ static void put_own(struct telemetry *telemetry, const struct transaction *trans
 {
     struct record_maker *maker = &telemetry->maker;
 
-    record_hash(maker, FIELD_ID_EARSHOT_TRANSACTION_ID, transaction->id);
+    record_hash(maker, FIELD_ID_EARSHOT_TRANSACTION_ID, transaction_id(transaction));
     record_text(maker, FIELD_ID_EARSHOT_TRANSACTION_BRANCH, transaction->branch);
     for (unsigned i = 0; i < transaction->provisional_count; i++) {
         record_long(maker, FIELD_ID_EARSHOT_TRANSACTION_PROVISIONAL, transaction->provisional[i]);
@@ -88,8 +88,9 @@ void transaction_record(struct telemetry *telemetry, const struct change *change
     struct text action = text_into(line, sizeof line);
 
     envelope_begin(telemetry, DATASET_TRANSACTION, end_ns, change->number);
-    hash_id_u64(&telemetry->id, transaction->id.high);
-    hash_id_u64(&telemetry->id, transaction->id.low);
+    struct hash128 id = transaction_id(transaction);
+    hash_id_u64(&telemetry->id, id.high);
+    hash_id_u64(&telemetry->id, id.low);
     text_string(&action, "sip-");
     text_string(&action, sip_method_name((enum sip_method)transaction->method));
     record_text(maker, FIELD_ID_EVENT_ACTION, envelope_lower(telemetry, text_slice(&action)));

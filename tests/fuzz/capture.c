@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 break;
             }
             for (uint32_t i = 0; i < block.frame_count; i++) {
-                const struct frame *frame = &block.frames[i];
+                const struct captured *frame = &block.frames[i];
                 assert(frame->number == ++number);
                 assert(frame->captured <= FRAME_BYTES_MAX && frame->captured <= frame->wire_bytes);
                 for (uint32_t b = 0; b < frame->captured; b++) {

@@ -45,7 +45,8 @@ static void on_change(void *owner, const struct change *change)
         assert(world->calls_open >= 0);
     }
     struct fact fact;
-    if (facts_make(state_facts_view(world->state), change, &fact)) {
+    if (facts_begin(state_facts_view(world->state), change, &fact)) {
+        facts_finish(state_facts_view(world->state), change, &fact);
         frame_fact(world->frame, &fact);
     }
     telemetry_change(world->telemetry, change);
@@ -132,6 +133,8 @@ static void feed_message(struct world *world, const uint8_t *choice, uint64_t nu
         .source_port = 5060,
         .destination_port = 5060};
     sip->first_byte_ns = now;
+    sip_keys_make(HASH_KEY_FIXED, &sip->head.source, &sip->head.destination, &sip->message,
+                  &sip->keys);
     if ((sip->message.flags & SIP_FLAG_SDP) != 0) {
         struct slice body =
             slice_of(sip->message.raw + sip->message.body_at, sip->message.body_bytes);

@@ -1,10 +1,11 @@
 /* One SIP message as a datagram and as a stream: every part inside the message, framing always
- * advances, and the walks over header lines end. */
+ * advances, the walks over header lines end, and both ways of reading values say the same. */
 #include "tests/fuzz/fuzz.h"
 
 #include "decoders/sdp.h"
 #include "decoders/sip_address.h"
 #include "decoders/sip_header.h"
+#include "tests/fuzz/sip_padded.h"
 
 static void inside(const struct sip_message *message, struct part part)
 {
@@ -55,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (bytes <= SIP_MESSAGE_BYTES_MAX &&
         sip_decode(at, bytes, bytes + cut, SIP_UDP, known, &message) == REASON_NONE) {
         check(&message);
+        assert(sip_padded_same(at, bytes, SIP_UDP, known));
     }
     while (bytes > 0) {
         struct sip_frame frame = {0};

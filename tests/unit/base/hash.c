@@ -16,7 +16,7 @@ static void hashes_are_keyed(void **state)
     assert_true(hash_slice(HASH_KEY_FIXED, SLICE_NONE) == hash_slice(HASH_KEY_FIXED, SLICE("")));
 }
 
-/* Every length up to three folding buffers; case never matters, any other change does. */
+/* Every length and tail; case never matters, any other change does. */
 static void case_does_not_matter_everything_else_does(void **state)
 {
     static char upper[800];
@@ -61,6 +61,25 @@ static void endpoints_differ_by_port(void **state)
     other.addr.octets[15] = 1;
     assert_true(hash_addr(HASH_KEY_FIXED, &one.addr) != hash_addr(HASH_KEY_FIXED, &other.addr));
     assert_true(hash_mix(1, 2) != hash_mix(2, 1));
+}
+
+/* Both words count, in their places, and the key does; no word wipes out the other. */
+static void words_are_keyed(void **state)
+{
+    struct hash_key key = HASH_KEY_FIXED;
+    uint64_t hash = hash_words(key, 1, 2);
+
+    (void)state;
+    assert_true(hash == hash_words(key, 1, 2));
+    assert_true(hash != hash_words(key, 2, 1));
+    assert_true(hash != hash_words((struct hash_key){.seed = 1}, 1, 2));
+    for (unsigned bit = 0; bit < 64; bit++) {
+        uint64_t flip = UINT64_C(1) << bit;
+        assert_true(hash != hash_words(key, 1 ^ flip, 2));
+        assert_true(hash != hash_words(key, 1, 2 ^ flip));
+        assert_true(hash_words(key, flip, 0) != hash_words(key, 0, 0));
+        assert_true(hash_words(key, 0, flip) != hash_words(key, 0, 0));
+    }
 }
 
 static void id_text(const struct hash_id *id, char *out)
@@ -157,6 +176,7 @@ int main(void)
         cmocka_unit_test(hashes_are_keyed),
         cmocka_unit_test(case_does_not_matter_everything_else_does),
         cmocka_unit_test(endpoints_differ_by_port),
+        cmocka_unit_test(words_are_keyed),
         cmocka_unit_test(an_identity_can_be_computed_again),
         cmocka_unit_test(fields_do_not_run_into_each_other),
         cmocka_unit_test(long_identities_are_hashed_first),

@@ -14,6 +14,7 @@ struct conf {
     unsigned word;
     char text[OPTION_TEXT_BYTES];
     struct option_list list;
+    struct option_networks networks;
 };
 
 /* clang-format off */
@@ -29,6 +30,7 @@ static const struct option options[] = {
     OPTION_CHOICE("word", conf, word, "failures", "off|failures|transactions|messages", "a word"),
     OPTION("text",    TEXT,        conf, text,       NULL,  "some", NULL,   "a text"),
     OPTION("list",    LIST,        conf, list,       NULL,  "a, b", NULL,   "a list"),
+    OPTION("nets",    NETWORKS,    conf, networks,   NULL,  "192.0.2.0/24", NULL, "networks"),
     {.kind = OPTION_END},
 };
 /* clang-format on */
@@ -228,6 +230,34 @@ static void texts_and_lists_are_bounded(void **state)
     }
 }
 
+static void networks_are_checked_kept_and_matched(void **state)
+{
+    (void)state;
+    struct error error;
+    struct addr addr;
+    char text[ADDR_TEXT_BYTES];
+
+    assert_true(addr_parse(SLICE("192.0.2.77"), &addr));
+    assert_true(option_networks_have(&conf.networks, &addr));
+    assert_int_equal(parse("nets", "[198.51.100.7, 2001:db8:1::/48]", &error), STATUS_OK);
+    assert_int_equal(conf.networks.count, 3);
+    assert_true(addr_parse(SLICE("2001:db8:1:2::3"), &addr));
+    assert_true(option_networks_have(&conf.networks, &addr));
+    assert_true(addr_parse(SLICE("198.51.100.8"), &addr));
+    assert_false(option_networks_have(&conf.networks, &addr));
+    assert_int_equal(parse("nets", "192.0.2.0/33", &error), STATUS_USAGE);
+    assert_int_equal(parse("nets", "example.com", &error), STATUS_USAGE);
+    option_clear(option_find(options, SLICE("nets")), &conf);
+    assert_int_equal(conf.networks.count, 0);
+    assert_int_equal(parse("nets", "", &error), STATUS_OK);
+    for (unsigned i = 0; i < OPTION_NETWORKS_MAX; i++) {
+        (void)snprintf(text, sizeof text, "10.%u.0.0/16", i);
+        assert_int_equal(parse("nets", text, &error), STATUS_OK);
+    }
+    assert_int_equal(parse("nets", "192.0.2.1", &error), STATUS_USAGE);
+    assert_int_equal(conf.networks.count, OPTION_NETWORKS_MAX);
+}
+
 static void errors_say_key_found_and_allowed(void **state)
 {
     static const struct {
@@ -325,6 +355,7 @@ static void values_print_shortest(void **state)
         {"word", "failures", "failures"},
         {"text", "x y", "x y"},
         {"list", "c", "[a, b, c]"},
+        {"nets", "2001:db8::1", "[192.0.2.0/24, 2001:db8::1/128]"},
     };
 
     (void)state;
@@ -416,6 +447,7 @@ int main(void)
         WITH_CONF(numbers_are_read_as_people_write_them),
         WITH_CONF(switches_and_words),
         WITH_CONF(texts_and_lists_are_bounded),
+        WITH_CONF(networks_are_checked_kept_and_matched),
         WITH_CONF(errors_say_key_found_and_allowed),
         WITH_CONF(what_is_allowed_reads_well),
         WITH_CONF(values_print_shortest),

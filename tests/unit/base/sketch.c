@@ -223,6 +223,48 @@ static void ties_go_to_the_lower_cell(void **state)
     assert_int_equal(sorted[1].key, 999);
 }
 
+/* Random keys, some often: never too low; exact while they are few; halved means halved. */
+static void counts_are_never_too_low(void **state)
+{
+    enum { KEYS = 3000 };
+    static struct count_min counts;
+    static uint64_t keys[KEYS];
+    static uint32_t truth[KEYS];
+    uint64_t seed = 3;
+
+    (void)state;
+    for (unsigned i = 0; i < KEYS; i++) {
+        keys[i] = random_next(&seed);
+    }
+    for (unsigned round = 0; round < 60000; round++) {
+        uint64_t i = random_below(&seed, random_below(&seed, 10) == 0 ? KEYS : 100);
+        uint32_t count = count_min_add(&counts, keys[i]);
+        truth[i] += truth[i] < UINT8_MAX;
+        assert_int_equal(count, truth[i]); /* 3,000 keys do not meet in all of four rows */
+    }
+    count_min_halve(&counts);
+    for (unsigned i = 0; i < KEYS; i++) {
+        assert_int_equal(count_min_add(&counts, keys[i]), truth[i] / 2 + 1);
+    }
+}
+
+/* As many new keys as there are columns, halved, and again: none looks as if it had come thrice. */
+static void new_keys_look_new(void **state)
+{
+    static struct count_min counts;
+    uint64_t seed = 4;
+    uint64_t frequent = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 16 * COUNT_MIN_COLUMNS; round++) {
+        if (round % COUNT_MIN_COLUMNS == 0) {
+            count_min_halve(&counts);
+        }
+        frequent += count_min_add(&counts, random_next(&seed)) >= 3;
+    }
+    assert_in_range(frequent, 0, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +276,8 @@ int main(void)
         cmocka_unit_test(edge_hashes),
         cmocka_unit_test(heavy_hitters_keep_their_promise),
         cmocka_unit_test(ties_go_to_the_lower_cell),
+        cmocka_unit_test(counts_are_never_too_low),
+        cmocka_unit_test(new_keys_look_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

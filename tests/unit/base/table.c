@@ -1,5 +1,6 @@
 #include "tests/unit/base/unit.h"
 
+#include "base/clock.h"
 #include "base/table.h"
 
 enum { MODEL_CELLS = 64 };
@@ -43,6 +44,17 @@ static uint32_t group_size(const struct model *model, uint64_t group)
         size += model->rows[i].used && model->rows[i].group == group;
     }
     return group == 0 ? 1 : size;
+}
+
+static uint32_t weak_of_group(const struct model *model, uint64_t group)
+{
+    uint32_t size = 0;
+
+    for (uint32_t i = 0; i < model->cells_max; i++) {
+        const struct row *row = &model->rows[i];
+        size += row->used && !row->strong && row->group == group;
+    }
+    return size;
 }
 
 /* The oldest of one queue that was not looked at yet. */
@@ -146,6 +158,21 @@ static void both_take(struct table *table, struct model *model, uint64_t *seed, 
                         .cell = cell};
 }
 
+static void both_evict_idle(struct table *table, struct model *model, uint64_t before_ns)
+{
+    const bool looked[MODEL_CELLS] = {false};
+    struct row *row = oldest(model, false, looked);
+    bool goes = row != NULL && row->touched_ns < before_ns;
+    uint64_t evictions = model->evictions;
+
+    assert_int_equal(table_evict_idle(table, before_ns), goes);
+    assert_int_equal(model->evictions - evictions, goes);
+    if (goes) {
+        assert_int_equal(model->evicted_cell, row->cell);
+        row->used = false;
+    }
+}
+
 static void compare(struct table *table, struct model *model)
 {
     uint32_t used = 0;
@@ -171,6 +198,9 @@ static void compare(struct table *table, struct model *model)
         walked++;
     }
     assert_int_equal(walked, used);
+    for (uint64_t group = 1; group < 6; group++) {
+        assert_int_equal(table_weak_of_group(table, group), weak_of_group(model, group));
+    }
     for (uint64_t tag = UINT32_MAX - 24; tag <= UINT32_MAX; tag++) {
         for (uint64_t low = 0; low < 4; low++) {
             uint64_t hash = tag << 32 | low;
@@ -201,7 +231,7 @@ static void one_random_life(uint64_t seed, uint32_t cells_max, uint32_t weak_ppm
     for (unsigned step = 0; step < 3000; step++) {
         struct row *row = &model.rows[random_below(&seed, cells_max)];
         now_ns += random_below(&seed, 3);
-        switch (random_below(&seed, 8)) {
+        switch (random_below(&seed, 9)) {
         case 0:
             if (row->used) {
                 uint32_t generation = table_generation(&table, row->cell);
@@ -224,6 +254,9 @@ static void one_random_life(uint64_t seed, uint32_t cells_max, uint32_t weak_ppm
                 row->place = row->strong ? row->place : model.place++;
                 row->strong = true;
             }
+            break;
+        case 4:
+            both_evict_idle(&table, &model, time_since(now_ns, random_below(&seed, 60)));
             break;
         default:
             both_take(&table, &model, &seed, now_ns);
@@ -405,8 +438,8 @@ static void the_ceiling_is_told_before(void **state)
     const struct table_options odd = {.name = "test", .cells_max = 1024, .cell_bytes = 33};
 
     (void)state;
-    assert_int_equal(table_bytes_max(&options), 1000 * 64 + 2048 * 8);
-    assert_int_equal(table_bytes_max(&odd), 1024 * 80 + 2048 * 8);
+    assert_int_equal(table_bytes_max(&options), 1000 * 64 + 2048 * 8 + TABLE_GROUPS * 4);
+    assert_int_equal(table_bytes_max(&odd), 1024 * 80 + 2048 * 8 + TABLE_GROUPS * 4);
 }
 
 int main(void)

@@ -8,9 +8,10 @@ static const uint8_t ethernet[42] = {2,    0, 0,   0,  0, 1, 2,    0,    0,    0
                                      0x45, 0, 0,   28, 0, 1, 0,    0,    64,   17,   0, 0, 192, 0,
                                      2,    1, 192, 0,  2, 2, 0x13, 0xc4, 0x13, 0xc4, 0, 8, 0,   0};
 
-static struct frame frame_of(uint16_t link_type, const uint8_t *at, uint32_t bytes)
+static struct captured frame_of(uint16_t link_type, const uint8_t *at, uint32_t bytes)
 {
-    return (struct frame){.at = at, .captured = bytes, .wire_bytes = bytes, .link_type = link_type};
+    return (struct captured){
+        .at = at, .captured = bytes, .wire_bytes = bytes, .link_type = link_type};
 }
 
 static void matches_by_link_type(void **state)
@@ -34,8 +35,8 @@ static void matches_by_link_type(void **state)
         struct filter *filter = NULL;
         struct error error = {0};
         assert_int_equal(filter_open(rows[i].expression, &filter, &error), STATUS_OK);
-        struct frame frame = frame_of(rows[i].link_type, ethernet + rows[i].skip,
-                                      (uint32_t)(sizeof ethernet - rows[i].skip));
+        struct captured frame = frame_of(rows[i].link_type, ethernet + rows[i].skip,
+                                         (uint32_t)(sizeof ethernet - rows[i].skip));
         assert_int_equal(filter_matches(filter, &frame), rows[i].matches);
         assert_int_equal(filter_matches(filter, &frame), rows[i].matches); /* compiled by now */
         filter_close(filter);
@@ -49,7 +50,7 @@ static void mixes_link_types(void **state)
     struct error error = {0};
     assert_int_equal(filter_open("udp", &filter, &error), STATUS_OK);
     for (uint16_t link_type = 0; link_type < 3 * FILTER_LINKS_MAX; link_type++) {
-        struct frame frame = frame_of(link_type, ethernet, sizeof ethernet);
+        struct captured frame = frame_of(link_type, ethernet, sizeof ethernet);
         bool matches = filter_matches(filter, &frame);
         if (link_type == 1 || link_type >= FILTER_LINKS_MAX) {
             assert_true(matches); /* Ethernet; beyond the bound everything passes */

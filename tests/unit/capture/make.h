@@ -111,7 +111,7 @@ static inline void file_make(char path[static 32], const void *at, size_t count)
 struct reading {
     enum status status; /* of open */
     struct error error;
-    struct frame *frames; /* `at` points into `bytes` */
+    struct captured *frames; /* `at` points into `bytes` */
     uint8_t *bytes;
     uint64_t frame_count;
     uint64_t block_count;
@@ -134,7 +134,7 @@ static inline void reading_take(struct reading *reading, const struct block *blo
 {
     assert_true(block->frame_count <= BLOCK_FRAMES_MAX);
     for (uint32_t i = 0; i < block->frame_count; i++) {
-        struct frame frame = block->frames[i];
+        struct captured frame = block->frames[i];
         assert_true(reading->frame_count < READING_FRAMES_MAX);
         assert_true(*used + frame.captured <= READING_BYTES_MAX);
         assert_int_equal(frame.number, reading->frame_count + 1);
@@ -152,7 +152,7 @@ static inline void reading_compare(const struct reading *reading, uint64_t first
                                    const struct block *block)
 {
     for (uint32_t i = 0; i < block->frame_count; i++) {
-        const struct frame *copy = &reading->frames[first + i];
+        const struct captured *copy = &reading->frames[first + i];
         assert_memory_equal(copy->at, block->frames[i].at, copy->captured);
     }
 }
@@ -166,7 +166,7 @@ static inline struct reading reading_of(const char *const *paths, size_t count)
     if (reading.status != STATUS_OK) {
         return reading;
     }
-    reading.frames = calloc(READING_FRAMES_MAX, sizeof(struct frame));
+    reading.frames = calloc(READING_FRAMES_MAX, sizeof(struct captured));
     reading.bytes = malloc(READING_BYTES_MAX);
     struct block blocks[2];
     assert_int_equal(block_open(&blocks[0], &reading.error), STATUS_OK);

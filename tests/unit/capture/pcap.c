@@ -36,7 +36,7 @@ static void check_three(const struct reading *reading, uint64_t tick_ns)
     assert_int_equal(reading->status, STATUS_OK);
     assert_int_equal(reading->frame_count, 3);
     for (uint32_t i = 0; i < 3; i++) {
-        const struct frame *frame = &reading->frames[i];
+        const struct captured *frame = &reading->frames[i];
         assert_int_equal(frame->time_ns, (1700000000 + i) * NS_PER_S + (250000 + i) * tick_ns);
         assert_int_equal(frame->captured, captured[i]);
         assert_int_equal(frame->wire_bytes, 100 + i);
@@ -255,7 +255,7 @@ static void test_many_blocks(void **state)
         assert_int_equal(reading.frame_count, rows[i].count);
         assert_false(reading.counts.truncated);
         for (uint32_t k = 0; k < rows[i].count; k++) {
-            const struct frame *frame = &reading.frames[k];
+            const struct captured *frame = &reading.frames[k];
             uint32_t size = rows[i].bytes_min + k * rows[i].bytes_step % rows[i].bytes_range;
             assert_int_equal(frame->time_ns, k * NS_PER_S);
             assert_int_equal(frame->captured, size);

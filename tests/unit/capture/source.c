@@ -80,7 +80,7 @@ static void test_merge_order(void **state)
         assert_int_equal(reading.counts.first_ns, NS_PER_S);
         assert_int_equal(reading.counts.last_ns, 10 * NS_PER_S);
         for (uint32_t k = 0; k < 9; k++) {
-            const struct frame *frame = &reading.frames[k];
+            const struct captured *frame = &reading.frames[k];
             assert_int_equal(frame->at[19], expected[i][k]);
             assert_int_equal(orders[i][frame->interface], frame->at[0]);
         }
@@ -149,7 +149,7 @@ static void test_merge_of_large_frames(void **state)
     struct reading reading = reading_of(names, 2);
     assert_int_equal(reading.frame_count, 7);
     for (uint32_t i = 0; i < 7; i++) {
-        const struct frame *frame = &reading.frames[i];
+        const struct captured *frame = &reading.frames[i];
         assert_int_equal(frame->captured, i % 2 == 0 ? FRAME_BYTES_MAX : 70000);
         assert_int_equal(frame->at[frame->captured - 1], i % 2 == 0 ? 1 : 2);
     }

@@ -22,7 +22,7 @@ static uint32_t random_below(uint64_t *seed, uint32_t limit)
 }
 
 /* Frames near the short cut's shape: right, then with one or two bytes of the headers changed, and
- * with lengths, tunnels' ports, trailers and cuts. */
+ * with lengths, tunnels' ports, tags, trailers and cuts. */
 static void near_common(uint64_t *seed, struct frame *frame, uint32_t *out_captured,
                         uint32_t *out_wire)
 {
@@ -33,12 +33,16 @@ static void near_common(uint64_t *seed, struct frame *frame, uint32_t *out_captu
     frame_udp(frame, ports[random_below(seed, PORTS)], ports[random_below(seed, PORTS)]);
     frame_ip4(frame, PROTOCOL_UDP);
     frame_pad(frame, random_below(seed, 3) == 0 ? random_below(seed, 20) : 0);
-    frame_ethernet(frame, 0x0800);
+    bool is_tagged = random_below(seed, 3) == 0;
+    if (is_tagged) {
+        frame_vlan(frame, random_below(seed, 4), 0x0800);
+    }
+    frame_ethernet(frame, is_tagged ? 0x8100 : 0x0800);
     for (uint32_t changes = random_below(seed, 3); changes > 0; changes--) {
-        frame_at(frame)[random_below(seed, 42)] = (uint8_t)next_random(seed);
+        frame_at(frame)[random_below(seed, is_tagged ? 46 : 42)] = (uint8_t)next_random(seed);
     }
     if (random_below(seed, 4) == 0) { /* a length that is nearly right */
-        uint32_t at = random_below(seed, 2) == 0 ? 17 : 39;
+        uint32_t at = (random_below(seed, 2) == 0 ? 17u : 39u) + (is_tagged ? 4 : 0);
         frame_at(frame)[at] = (uint8_t)(frame_at(frame)[at] + random_below(seed, 5) - 2);
     }
     *out_wire = frame_bytes(frame);

@@ -4,6 +4,7 @@
  * it. */
 #include "decoders/sdp.h"
 #include "decoders/sip_header.h"
+#include "tests/fuzz/sip_padded.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -228,6 +229,9 @@ static void test_each_anomaly(void **state)
         if (strcmp(have, row->anomalies) != 0) {
             fail_msg("%s: got \"%s\", expected \"%s\"", row->name, have, row->anomalies);
         }
+        if (!sip_padded_same(text, row->bytes, row->transport, true)) {
+            fail_msg("%s: not the same behind many bytes", row->name);
+        }
         enum anomaly_class worst = ANOMALY_CLASS_I;
         for (unsigned k = 0; k < message.anomaly_count; k++) {
             enum anomaly_class class = anomaly_rows[message.anomalies[k]].class;
@@ -372,6 +376,178 @@ static void test_flags(void **state)
             sip_decode((const uint8_t *)text, into.bytes, into.bytes, SIP_UDP, true, &message),
             REASON_NONE);
         assert_int_equal(message.flags, cases[i].flags | SIP_FLAG_COOKIE);
+    }
+}
+
+/* --- two ways of reading --- */
+/* Values at the edge of the form that is read from mark to mark: just inside and just outside, both
+ * ways say the same. */
+static void test_both_ways(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"From: ",
+                                        "To: ",
+                                        "Contact: ",
+                                        "m: ",
+                                        "Via: SIP/2.0/UDP ",
+                                        "Via: ",
+                                        "Call-ID: ",
+                                        "CSeq: ",
+                                        "Authorization: Digest ",
+                                        "WWW-Authenticate: "};
+    static const char *const values[] = {
+        "<sip:a@b>;tag=1",
+        "<sip:a@b>",
+        "<sip:b>;tag=1",
+        "<sip:@b>;tag=1",
+        "<sip:a@>;tag=1",
+        "<sip:+4930@b>;tag=1",
+        "<sip:+@b>",
+        "<sip:+b>",
+        "<sip:a+@b>;tag=1",
+        "<sip:a:p@b>;tag=1",
+        "<sip:a@b:5060>;tag=1",
+        "<sip:a@b:>;tag=1",
+        "<sip:a@b:0>;tag=1",
+        "<sip:a@b:65535>",
+        "<sip:a@b:65536>",
+        "<sip:a@b:506x>",
+        "<sip:a@b:050600>",
+        "<sip:a@b:50-0>",
+        "<sip:a@b;user=phone>;tag=1",
+        "<sip:a@b;user=phones>",
+        "<sip:a@b;x=@>",
+        "<sip:a@b@c>",
+        "<sip:a@b?s=1>",
+        "<sip:a%20b@c>;tag=1",
+        "<sip:a b@c>",
+        "<sip:a@[2001:db8::1]:5060>",
+        "<sips:a@b>;tag=1",
+        "<tel:+4930>;tag=1",
+        "<SIP:a@b>;TAG=x",
+        "<sip:a@b",
+        "sip:a@b;tag=1",
+        "sip:a@b",
+        "*",
+        "<>",
+        "<sip:>",
+        "<sip:a@b>x",
+        "<sip:a@b> ;tag=1",
+        "<sip:a@b>; tag=1",
+        "<sip:a@b>;tag =1",
+        "<sip:a@b>;tag=",
+        "<sip:a@b>;tag",
+        "<sip:a@b>;tag=1;tag=2",
+        "<sip:a@b>;tag=\"1\"",
+        "<sip:a@b>;;tag=1",
+        "<sip:a@b>;=1",
+        "<sip:a@b>;tag=a+b~c",
+        "<sip:a@b>;tag=1;",
+        "<sip:a@b>;expires=60;q=0.5",
+        "<sip:a@b>;expires=x",
+        "<sip:a@b>;q=2",
+        "<sip:a@b>;expires",
+        "<sip:a@b>,<sip:c@d>",
+        "<sip:a@b>;q=1,<sip:c@d>;q=x",
+        "\"A\" <sip:a@b>;tag=1",
+        "\"\" <sip:a@b>",
+        "\"A\"<sip:a@b>",
+        "\"A\"  <sip:a@b>",
+        "\"A\"x <sip:a@b>",
+        "\"A \\\" B\" <sip:a@b>",
+        "\"A <sip:a@b>;tag=1",
+        "\"A, <B>\" <sip:a@b>",
+        "A B <sip:a@b>;tag=1",
+        "A B<sip:a@b>",
+        "A,B <sip:a@b>",
+        "A \"B\" <sip:a@b>",
+        "A\t<sip:a@b>",
+        "\xc3\xa4 <sip:a@b>",
+        "<sip:a@b>;tag=\xc3\xa4",
+        "<sip:a@b>\r\n ;tag=1",
+        "\"A\r\n B\" <sip:a@b>",
+        "192.0.2.1:5060;branch=z9hG4bK1;rport",
+        "192.0.2.1;branch=z9hG4bK",
+        "b;branch=1",
+        "b;branch=z9hG4bK1;branch=2",
+        "b;BRANCH=Z9HG4BK1",
+        "b;branch=",
+        "b;branch",
+        "b;rport=5",
+        "b;received=192.0.2.1;branch=z9hG4bK1",
+        "b;received=[::1]",
+        "b;received=",
+        "b;ttl=300",
+        "b;ttl=1;branch=z9hG4bK1",
+        "b:5060 ;branch=z9hG4bK1",
+        "b :5060",
+        "b:",
+        "b:x",
+        "b:70000",
+        "b;branch=z9hG4bK+~=/",
+        "b;branch=\"z\"",
+        "b;branch=z9hG4bK1,SIP/2.0/TCP c",
+        "[::1]:5060",
+        "224.0.0.1",
+        "255.255.255.255;branch=z9hG4bK1",
+        "239.1.2.3",
+        "203.0.113.1",
+        "0.0.0.0",
+        "2.3.4.5",
+        "25.1.1.1",
+        "SIP/2.0/UDP b;branch=z9hG4bK1",
+        "SIP/2.0/TCP b",
+        "SIP/2.0/ b",
+        "SIP/2.0/UDP",
+        "SIP/2.0/UDP  b",
+        "SIP / 2.0 / UDP b",
+        "SIP/2.0/udp b;branch=z9hG4bK1",
+        "a@b",
+        "@b",
+        "a@",
+        "a@b@c",
+        "a b",
+        "a",
+        "1 INVITE",
+        "1 OPTIONS",
+        "1  OPTIONS",
+        "1 options",
+        "1 FETCH",
+        "1",
+        "1 ",
+        "OPTIONS",
+        "2147483648 OPTIONS",
+        "999999999 OPTIONS",
+        "4294967296 OPTIONS",
+        "1 OPT@ONS",
+        "01 OPTIONS",
+        "1\tOPTIONS",
+        "x OPTIONS",
+        "username=\"a\", realm=\"b\", nonce=\"c\", uri=\"sip:d\", response=\"e\"",
+        "username=a,realm=b,nonce=c,uri=sip:d,response=e,nc=1",
+        "Digest realm=\"a\",nonce=\"\"",
+        "Digest realm=\"a\\\"b\", nonce=\"c\"",
+        "Digest realm=\"a\" x, nonce=\"b\"",
+        "Digest realm = \"a\", nonce=b c , stale=TRUE",
+        "Digest realm=\"a, nonce=\"b\"",
+        "Digest  realm=\"a\",,nonce=\"b\",",
+        "Digest nonce, realm=",
+        "Digest qop=\"auth,auth-int\"",
+    };
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+            char room[2048];
+            struct text text = text_into(room, sizeof room);
+            text_string(&text, START);
+            text_string(&text, names[k]);
+            text_string(&text, values[i]);
+            text_string(&text, "\r\n" REST END);
+            uint8_t *copy = exact(room, text.bytes);
+            if (!sip_padded_same(copy, text.bytes, SIP_UDP, true)) {
+                fail_msg("%s%s: not the same behind many bytes", names[k], values[i]);
+            }
+            free(copy);
+        }
     }
 }
 
@@ -583,7 +759,7 @@ int main(void)
         cmocka_unit_test(test_flags),          cmocka_unit_test(test_recognise),
         cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_every_alignment),
         cmocka_unit_test(test_caps),           cmocka_unit_test(test_anomaly_once),
-        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_methods),        cmocka_unit_test(test_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,18 @@
 
 enum { LINK_RAW = 101 };
 
+/* In an IPv4 packet, with the reason that the row expects; true where it is taken. */
+static bool decodes(struct frame *frame, uint8_t protocol, const char *row, enum reason expected,
+                    struct layers *layers)
+{
+    frame_ip4(frame, protocol);
+    enum reason reason = frame_decode(frame, LINK_RAW, layers);
+    if (reason != expected) {
+        fail_msg("%s: %s", row, reason_rows[reason].slug);
+    }
+    return reason == REASON_NONE;
+}
+
 struct udp_row {
     const char *name;
     uint16_t length;
@@ -37,12 +49,7 @@ static void lengths_of_udp_are_checked(void **state)
         udp[4] = (uint8_t)(rows[index].length >> 8);
         udp[5] = (uint8_t)rows[index].length;
         frame_start(&frame, udp, rows[index].bytes);
-        frame_ip4(&frame, PROTOCOL_UDP);
-        enum reason reason = frame_decode(&frame, LINK_RAW, &layers);
-        if (reason != rows[index].reason) {
-            fail_msg("%s: %s", rows[index].name, reason_rows[reason].slug);
-        }
-        if (reason == REASON_NONE) {
+        if (decodes(&frame, PROTOCOL_UDP, rows[index].name, rows[index].reason, &layers)) {
             assert_int_equal(layers.payload_bytes, rows[index].payload);
             assert_int_equal(layers.payload_wire, rows[index].payload);
             assert_int_equal(layers.checksum, 0xabcd);
@@ -117,12 +124,7 @@ static void headers_of_tcp_are_checked(void **state)
         tcp[16] = 0xab;
         tcp[17] = 0xcd;
         frame_start(&frame, tcp, rows[index].bytes);
-        frame_ip4(&frame, PROTOCOL_TCP);
-        enum reason reason = frame_decode(&frame, LINK_RAW, &layers);
-        if (reason != rows[index].reason) {
-            fail_msg("%s: %s", rows[index].name, reason_rows[reason].slug);
-        }
-        if (reason == REASON_NONE) {
+        if (decodes(&frame, PROTOCOL_TCP, rows[index].name, rows[index].reason, &layers)) {
             assert_int_equal(layers.payload_bytes, rows[index].payload);
             assert_int_equal(layers.payload_wire, rows[index].payload);
             assert_int_equal(layers.tcp_sequence, 0x01020304);

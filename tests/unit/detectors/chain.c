@@ -12,7 +12,8 @@ static void open_it(uint32_t chains_max)
     assert_int_equal(chain_open(&chains, chains_max, HASH_KEY_FIXED, &error), STATUS_OK);
 }
 
-static uint64_t join(uint64_t source, uint64_t account, uint64_t hours, uint8_t stage, uint64_t id)
+static uint64_t join_as(uint64_t source, uint64_t account, uint64_t hours, uint8_t stage,
+                        uint64_t id, uint8_t severity, bool certain)
 {
     struct chain_link link = {.entities = {source, 0, account},
                               .now_ns = START_NS + hours * NS_PER_HOUR,
@@ -20,9 +21,16 @@ static uint64_t join(uint64_t source, uint64_t account, uint64_t hours, uint8_t 
                               .id = {.low = id},
                               .title = "attack",
                               .name = SLICE("192.0.2.1"),
-                              .stage = stage};
+                              .stage = stage,
+                              .severity = severity,
+                              .certain = certain};
 
     return chain_join(&chains, &link);
+}
+
+static uint64_t join(uint64_t source, uint64_t account, uint64_t hours, uint8_t stage, uint64_t id)
+{
+    return join_as(source, account, hours, stage, id, 2, true);
 }
 
 static uint64_t id_of(uint64_t number)
@@ -35,7 +43,7 @@ static uint64_t id_of(uint64_t number)
 
 static const char *story(uint64_t number)
 {
-    static char room[INCIDENT_TEXT_BYTES];
+    static char room[INCIDENT_STORY_BYTES];
     struct text text = text_into(room, sizeof room - 1);
 
     chain_write(&chains, number, &text);
@@ -151,12 +159,139 @@ static void test_forgotten(void **state)
     chain_close(&chains);
 }
 
+struct order_row {
+    const char *name;
+    const char *stages; /* of incidents an hour apart */
+    uint8_t highest;
+    bool certain;
+    uint8_t severity; /* of the chain */
+};
+
+/* The highest, and one more from three stages in order on. */
+static void test_severity(void **state)
+{
+    (void)state;
+    static const struct order_row rows[] = {
+        {"one alone", "1", 2, true, 2},
+        {"two stages", "13", 2, true, 2},
+        {"two stages, often", "131313", 3, true, 3},
+        {"three in order", "123", 2, true, 3},
+        {"three in order with a gap", "135", 3, true, 4},
+        {"three in order between others", "41235", 2, true, 3},
+        {"backwards", "321", 2, true, 2},
+        {"backwards, and again", "321321", 2, true, 2},
+        {"backwards, then in order", "321323", 2, true, 3},
+        {"two in order behind a third", "312", 2, true, 2},
+        {"the first stage goes on", "2131", 2, true, 2},
+        {"five in order", "12345", 2, true, 3},
+        {"never above 4", "12345", 4, true, 4},
+        {"nobody proven", "123", 2, false, 2},
+        {"nobody proven, low", "123", 1, false, 2},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        open_it(100);
+        uint64_t number = 0;
+        for (uint64_t hour = 0; rows[i].stages[hour] != '\0'; hour++) {
+            number = join_as(11, 0, hour, (uint8_t)(rows[i].stages[hour] - '0'), hour + 1,
+                             hour == 0 ? rows[i].highest : 1, rows[i].certain);
+        }
+        if (chain_severity(&chains, number) != rows[i].severity) {
+            fail_msg("%s: %u", rows[i].name, chain_severity(&chains, number));
+        }
+        chain_close(&chains);
+    }
+}
+
+/* What an incident rises to later counts too, and so does the other half of a union. */
+static void test_severity_later(void **state)
+{
+    (void)state;
+    open_it(100);
+    uint64_t scan = join_as(11, 0, 0, 1, 1, 1, false);
+    uint64_t names = join_as(11, 0, 1, 2, 2, 1, false);
+    uint64_t guess = join_as(0, 22, 2, 3, 3, 2, false);
+    assert_int_equal(chain_severity(&chains, scan), 1);
+    assert_int_equal(chain_severity(&chains, guess), 2);
+    chain_raise(&chains, names, 2, false);
+    assert_int_equal(chain_severity(&chains, scan), 2);
+    (void)join_as(11, 22, 3, 1, 4, 1, false);
+    assert_int_equal(chain_severity(&chains, scan), 2); /* in order, but who knows who it is */
+    chain_raise(&chains, guess, 3, true);
+    assert_int_equal(chain_severity(&chains, scan), 4);
+    assert_int_equal(chain_severity(&chains, guess), 4);
+    chain_raise(&chains, 0, 4, true); /* no chain */
+    assert_int_equal(chain_severity(&chains, 0), 0);
+    chain_close(&chains);
+}
+
+/* A scan that begins again all day is one story with itself, however often: the breach at its end
+ * finds it. So do many accounts of one address, up to the limit. */
+static void test_again_is_not_shared(void **state)
+{
+    (void)state;
+    open_it(1000);
+    for (uint64_t i = 0; i < 3 * CHAIN_SHARED_MAX; i++) {
+        assert_int_equal(id_of(join(11, 0, i, 1, i + 1)), 1);
+    }
+    for (uint64_t i = 0; i < 3 * CHAIN_SHARED_MAX; i++) {
+        assert_int_equal(id_of(join(11, 22, 150, 3, 1000 + i)), 1);
+    }
+    assert_int_equal(id_of(join(11, 22, 151, 4, 2000)), 1);
+    chain_close(&chains);
+}
+
+/* Whole sentences of all five stages, however long their names. */
+static void test_story_is_whole(void **state)
+{
+    (void)state;
+    size_t longest = 0;
+
+    for (size_t i = 0; i < detector_count(); i++) {
+        size_t bytes = strlen(detectors[i]->title);
+        longest = detectors[i]->stage != 0 && bytes > longest ? bytes : longest;
+    }
+    char title[128] = {0};
+    char name[CHAIN_NAME_BYTES] = {0};
+    assert_true(longest < sizeof title);
+    memset(title, 't', longest);
+    memset(name, 'n', sizeof name - 1);
+    open_it(100);
+    uint64_t number = 0;
+    for (uint8_t stage = 1; stage <= CHAIN_STAGES; stage++) {
+        for (unsigned i = 0; i < 1001; i++) {
+            struct chain_link link = {.entities = {11, 0, 0},
+                                      .now_ns = START_NS,
+                                      .opened_ns = START_NS,
+                                      .title = title,
+                                      .name = slice_of_string(name),
+                                      .stage = stage,
+                                      .severity = 1};
+            number = chain_join(&chains, &link);
+        }
+    }
+    const char *text = story(number);
+    unsigned sentences = 0;
+    for (const char *at = text; (at = strstr(at, " and 1000 more.")) != NULL; at++) {
+        sentences++;
+    }
+    assert_int_equal(sentences, CHAIN_STAGES);
+    chain_close(&chains);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alone),  cmocka_unit_test(test_story),
-        cmocka_unit_test(test_union),  cmocka_unit_test(test_seven_days),
-        cmocka_unit_test(test_shared), cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_story),
+        cmocka_unit_test(test_union),
+        cmocka_unit_test(test_seven_days),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_forgotten),
+        cmocka_unit_test(test_severity),
+        cmocka_unit_test(test_severity_later),
+        cmocka_unit_test(test_again_is_not_shared),
+        cmocka_unit_test(test_story_is_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

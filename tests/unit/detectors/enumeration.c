@@ -1,16 +1,15 @@
 /* Enumeration: thresholds to the unit, what confirms a user, and all the honest who ask for many.
  */
-#include "facts.h"
+#include "limits.h"
 
 static const char *const slug = "enumeration";
-static char names[256][24];
 
 static struct fact question(struct fact_party client, uint32_t user, uint16_t status)
 {
     struct fact fact = fact_transaction(client, status);
     struct fact_transaction *asked = &fact.is.transaction;
 
-    asked->target_user = text_number(names[user % 256], sizeof names[0], "", 1000 + user, "");
+    asked->target_user = limit_name(user, "");
     asked->account = SLICE("x@example.com"); /* is looked at for who is known only */
     asked->call_id_hash = 100 + user;
     asked->challenged = status == 401;
@@ -18,47 +17,31 @@ static struct fact question(struct fact_party client, uint32_t user, uint16_t st
     return fact;
 }
 
-struct row {
-    const char *name;
-    uint32_t users;
-    uint64_t gap_ns;
-    uint32_t exist; /* the first of them */
-    bool proven;
-    unsigned severity;
-};
+/* The first `of` exist. */
+static void ask(struct bench *bench, const struct limit_row *row, struct fact_party client,
+                uint32_t user)
+{
+    bench_tell(bench, question(client, user * 3, user < row->of ? 401 : 404));
+}
 
 static void test_thresholds(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
-        {"fourteen", 14, NS_PER_S, 2, true, 0},
-        {"fifteen", 15, NS_PER_S, 2, true, 3},
-        {"fifteen, unproven", 15, NS_PER_S, 2, false, 2},
-        {"fifteen, none confirmed", 15, NS_PER_S, 0, true, 2},
-        {"fifteen, all challenged alike", 15, NS_PER_S, 15, true, 2},
-        {"fifteen, the first a minute ago", 15, 60 * NS_PER_S / 14 + NS_PER_MS, 2, true, 0},
-        {"24 in an hour", 24, 2 * NS_PER_MINUTE, 0, true, 0},
-        {"25 in an hour", 25, 2 * NS_PER_MINUTE, 0, true, 2},
-        {"49 in a day", 49, 20 * NS_PER_MINUTE, 0, true, 0},
-        {"50 in a day", 50, 20 * NS_PER_MINUTE, 0, true, 2},
-        {"as fast as svwar", 250, 7 * NS_PER_MS, 4, true, 3},
+    static const struct limit_row rows[] = {
+        {"fourteen", 14, NS_PER_S, true, 0, 2, 0},
+        {"fifteen", 15, NS_PER_S, true, 3, 2, 0},
+        {"fifteen, unproven", 15, NS_PER_S, false, 2, 2, 0},
+        {"fifteen, none confirmed", 15, NS_PER_S, true, 2, 0, 0},
+        {"fifteen, all challenged alike", 15, NS_PER_S, true, 2, 15, 0},
+        {"fifteen, the first a minute ago", 15, 60 * NS_PER_S / 14 + NS_PER_MS, true, 0, 2, 0},
+        {"24 in an hour", 24, 2 * NS_PER_MINUTE, true, 0, 0, 0},
+        {"25 in an hour", 25, 2 * NS_PER_MINUTE, true, 2, 0, 0},
+        {"49 in a day", 49, 20 * NS_PER_MINUTE, true, 0, 0, 0},
+        {"50 in a day", 50, 20 * NS_PER_MINUTE, true, 2, 0, 0},
+        {"as fast as svwar", 250, 7 * NS_PER_MS, true, 3, 4, 0},
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct bench bench;
-        struct fact_party client = party("203.0.113.51", 5060);
-        client.proven = rows[i].proven;
-        bench_open(&bench, slug);
-        for (uint32_t user = 0; user < rows[i].users; user++) {
-            struct fact fact = question(client, user * 3, user < rows[i].exist ? 401 : 404);
-            bench_tell(&bench, fact);
-            bench.now_ns += rows[i].gap_ns;
-        }
-        if (bench_severity(&bench, slug) != rows[i].severity) {
-            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
-        }
-        bench_close(&bench);
-    }
+    limit_rows(slug, "203.0.113.51", rows, COUNT_OF(rows), ask, NULL);
 }
 
 static void test_sentence(void **state)

@@ -81,11 +81,7 @@ static inline void bench_close(struct bench *bench)
         char *conf = (char *)(uintptr_t)bench->confs[i].conf;
         for (const struct option *option = detectors[i]->options;
              option != NULL && option->kind != OPTION_END; option++) {
-            if (option->kind == OPTION_LIST) {
-                struct option_list list;
-                memcpy(&list, conf + option->offset, sizeof list);
-                option_list_clear(&list);
-            }
+            option_clear(option, conf);
         }
         free(conf);
     }

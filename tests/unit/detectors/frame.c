@@ -29,6 +29,44 @@ static void test_order_and_heed(void **state)
     bench_close(&bench);
 }
 
+/* Before a fact is whole: which kinds, which events of calls, and does anybody heed it? */
+static void test_first_look(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact answer = fact_answer(party_number(1, 5060), party("192.0.2.10", 5060), 200);
+    struct fact question = message_from(1);
+    struct fact second = {.kind = FACT_SECOND};
+    struct fact flow = {.kind = FACT_FLOW};
+
+    synthetic_reset();
+    bench_open(&bench, "source");
+    assert_int_equal(frame_wants(bench.frame), FACT_BIT(MESSAGE) | FACT_BIT(SECOND));
+    assert_int_equal(frame_call_events(bench.frame), 0);
+    assert_true(frame_heeds(bench.frame, &question));
+    assert_false(frame_heeds(bench.frame, &answer));
+    assert_false(frame_heeds(bench.frame, &flow));
+    assert_true(frame_heeds(bench.frame, &second)); /* incidents end then */
+    /* a clock that jumped: who heeds is seen with the times that he will see */
+    frame_shift(bench.frame, NS_PER_DAY);
+    assert_true(frame_heeds(bench.frame, &answer));
+    frame_tell(bench.frame, &answer);
+    assert_int_equal(heard_count, 0);
+    bench_close(&bench);
+
+    synthetic_crowd();
+    bench_open(&bench, NULL);
+    assert_int_equal(frame_call_events(bench.frame), UINT32_MAX);
+    bench_close(&bench);
+    for (unsigned i = 0; i < CROWD; i++) {
+        crowd[i].call_events = i % 2 == 0 ? 1 << FACT_CALL_ENDED : 1 << FACT_CALL_STARTED;
+    }
+    bench_open(&bench, NULL);
+    assert_int_equal(frame_call_events(bench.frame), 1 << FACT_CALL_ENDED | 1 << FACT_CALL_STARTED);
+    bench_close(&bench);
+    synthetic_list[4] = NULL;
+}
+
 static void test_no_key_no_delivery(void **state)
 {
     (void)state;
@@ -75,7 +113,9 @@ static void test_lanes_and_cells(void **state)
     synthetic_reset();
     bench_open_limits(&bench, NULL, &limits);
     for (uint32_t i = 0; i < 100; i++) {
-        bench_tell(&bench, message_from(i * 256)); /* each from another site */
+        struct fact fact = message_from(i * 256); /* each from another site */
+        fact.is.message.client.proven = true; /* so that it gets an entry however full it is */
+        bench_tell(&bench, fact);
         const struct heard *source = &heard[heard_count - 2];
         const struct heard *slab = &heard[heard_count - 1];
         assert_ptr_not_equal(source->lane, slab->lane);
@@ -200,10 +240,15 @@ static void test_bytes_and_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_heed), cmocka_unit_test(test_no_key_no_delivery),
-        cmocka_unit_test(test_disabled),       cmocka_unit_test(test_lanes_and_cells),
-        cmocka_unit_test(test_incident_facts), cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_shift),          cmocka_unit_test(test_bytes_and_names),
+        cmocka_unit_test(test_order_and_heed),
+        cmocka_unit_test(test_first_look),
+        cmocka_unit_test(test_no_key_no_delivery),
+        cmocka_unit_test(test_disabled),
+        cmocka_unit_test(test_lanes_and_cells),
+        cmocka_unit_test(test_incident_facts),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_shift),
+        cmocka_unit_test(test_bytes_and_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,43 @@ static void test_caps(void **state)
     }
 }
 
+/* What is heard in part is believed in part: 15 points, once, from one mark to another. */
+static void test_hearing(void **state)
+{
+    (void)state;
+    static const struct {
+        bool one_way;
+        bool lossy;
+        uint8_t confidence;
+        unsigned severity;
+        const char *why;
+    } rows[] = {
+        {false, false, 60, 3, ""},
+        {true, false, 45, 2, "only one direction is heard -15"},
+        {false, true, 45, 2, "the sensor misses packets -15"},
+        {true, true, 45, 2, "only one direction is heard -15"},
+        {false, false, 60, 3, ""},
+    };
+    struct bench bench;
+
+    open_it(&bench, 100);
+    ready.severity = 3;
+    for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fact second = {.kind = FACT_SECOND};
+        second.is.second.one_way_capture = rows[i].one_way;
+        second.is.second.lossy_capture = rows[i].lossy;
+        bench_tell(&bench, second);
+        ready.confidence = (struct confidence){.value = 60};
+        bench_tell(&bench, message_from(i * 256));
+        const struct incident *told = bench_must(&bench, "source");
+        assert_int_equal(told->state, INCIDENT_OPEN);
+        assert_int_equal(told->confidence.value, rows[i].confidence);
+        assert_int_equal(told->severity, rows[i].severity);
+        assert_string_equal(told->confidence.why, rows[i].why);
+    }
+    bench_close(&bench);
+}
+
 /* The first four and the last four packets; one packet once; a mark is none. */
 static void test_evidence(void **state)
 {
@@ -500,9 +537,10 @@ int main(void)
         cmocka_unit_test(test_day),          cmocka_unit_test(test_storm),
         cmocka_unit_test(test_no_storm),     cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_rank_follows), cmocka_unit_test(test_end),
-        cmocka_unit_test(test_caps),         cmocka_unit_test(test_evidence),
-        cmocka_unit_test(test_accounts),     cmocka_unit_test(test_long_texts),
-        cmocka_unit_test(test_parties),      cmocka_unit_test(test_recent),
+        cmocka_unit_test(test_caps),         cmocka_unit_test(test_hearing),
+        cmocka_unit_test(test_evidence),     cmocka_unit_test(test_accounts),
+        cmocka_unit_test(test_long_texts),   cmocka_unit_test(test_parties),
+        cmocka_unit_test(test_recent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

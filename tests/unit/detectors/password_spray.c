@@ -1,65 +1,46 @@
 /* Password spray: thresholds to the unit, networks of ours, and phones that fail together. */
-#include "facts.h"
+#include "limits.h"
 
 static const char *const slug = "password-spray";
-static char names[128][32];
 
 static struct fact try(struct fact_party client, uint32_t account, uint32_t attempt)
 {
     struct fact fact = fact_failure(client, attempt);
 
-    fact.is.transaction.account =
-        text_number(names[account % 128], sizeof names[0], "", 1000 + account, "@example.com");
+    fact.is.transaction.account = limit_name(account, "@example.com");
     return fact;
 }
 
-struct row {
-    const char *name;
-    uint32_t accounts;
-    uint32_t tries; /* of each */
-    uint64_t gap_ns; /* between accounts */
-    uint16_t good; /* accounts with success in the network */
-    bool proven;
-    unsigned severity;
-};
+/* Each `of` times. */
+static void try_each(struct bench *bench, const struct limit_row *row, struct fact_party client,
+                     uint32_t account)
+{
+    for (uint32_t j = 0; j < row->of; j++) {
+        struct fact fact = try(client, account, account * row->of + j);
+        fact.is.transaction.client.proven = row->proven;
+        bench_tell(bench, fact);
+    }
+}
 
 static void test_thresholds(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
-        {"five", 5, 1, 20 * NS_PER_S, 0, true, 0},
-        {"six", 6, 1, 20 * NS_PER_S, 0, true, 3},
-        {"six, unproven", 6, 1, 20 * NS_PER_S, 0, false, 2},
-        {"six, three tries each", 6, 3, 20 * NS_PER_S, 0, true, 3},
-        {"six, the first ten minutes ago", 6, 1, 120 * NS_PER_S + NS_PER_MS, 0, true, 0},
-        {"nine in a day", 9, 1, 2 * NS_PER_HOUR, 0, true, 0},
-        {"ten in a day", 10, 1, 2 * NS_PER_HOUR, 0, true, 3},
-        {"nineteen in a week", 19, 1, 8 * NS_PER_HOUR, 0, true, 0},
-        {"twenty in a week", 20, 1, 8 * NS_PER_HOUR, 0, true, 3},
-        {"one good account among seven", 6, 1, 20 * NS_PER_S, 1, true, 3},
-        {"two good accounts among eight (ours)", 6, 1, 20 * NS_PER_S, 2, true, 0},
-        {"more than are remembered", 120, 1, NS_PER_S, 0, true, 3},
+    static const struct limit_row rows[] = {
+        {"five", 5, 20 * NS_PER_S, true, 0, 1, 0},
+        {"six", 6, 20 * NS_PER_S, true, 3, 1, 0},
+        {"six, unproven", 6, 20 * NS_PER_S, false, 2, 1, 0},
+        {"six, three tries each", 6, 20 * NS_PER_S, true, 3, 3, 0},
+        {"six, the first ten minutes ago", 6, 120 * NS_PER_S + NS_PER_MS, true, 0, 1, 0},
+        {"nine in a day", 9, 2 * NS_PER_HOUR, true, 0, 1, 0},
+        {"ten in a day", 10, 2 * NS_PER_HOUR, true, 3, 1, 0},
+        {"nineteen in a week", 19, 8 * NS_PER_HOUR, true, 0, 1, 0},
+        {"twenty in a week", 20, 8 * NS_PER_HOUR, true, 3, 1, 0},
+        {"one good account among seven", 6, 20 * NS_PER_S, true, 3, 1, 1},
+        {"two good accounts among eight (ours)", 6, 20 * NS_PER_S, true, 0, 1, 2},
+        {"more than are remembered", 120, NS_PER_S, true, 3, 1, 0},
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct bench bench;
-        struct fact_party client = party("203.0.113.52", 5060);
-        uint32_t attempt = 0;
-        client.site_good_accounts = rows[i].good;
-        bench_open(&bench, slug);
-        for (uint32_t account = 0; account < rows[i].accounts; account++) {
-            for (uint32_t j = 0; j < rows[i].tries; j++) {
-                struct fact fact = try(client, account, attempt++);
-                fact.is.transaction.client.proven = rows[i].proven;
-                bench_tell(&bench, fact);
-            }
-            bench.now_ns += rows[i].gap_ns;
-        }
-        if (bench_severity(&bench, slug) != rows[i].severity) {
-            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
-        }
-        bench_close(&bench);
-    }
+    limit_rows(slug, "203.0.113.52", rows, COUNT_OF(rows), try_each, NULL);
 }
 
 /* A fourth try makes it another attack's account. */

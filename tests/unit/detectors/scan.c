@@ -1,6 +1,6 @@
 /* Scan: thresholds to the unit, sliding windows, the random walk, and who only looks like a
  * scanner. */
-#include "facts.h"
+#include "limits.h"
 
 static const char *const slug = "scan";
 
@@ -23,47 +23,40 @@ static struct fact silence(struct fact_party client, uint32_t target)
     return fact;
 }
 
-struct row {
-    const char *name;
-    uint32_t targets;
-    uint64_t gap_ns;
-    bool proven;
-    unsigned severity; /* 0 = silent */
-};
+static void ask_one(struct bench *bench, const struct limit_row *row, struct fact_party client,
+                    uint32_t target)
+{
+    (void)row;
+    ask(bench, client, target);
+}
+
+/* What was asked in one go is judged by the next word of the source. */
+static void ask_again(struct bench *bench, const struct limit_row *row, struct fact_party client,
+                      uint32_t target)
+{
+    (void)row;
+    (void)target;
+    bench->now_ns += 2 * NS_PER_S;
+    ask(bench, client, 0);
+}
 
 static void test_thresholds(void **state)
 {
     (void)state;
-    static const struct row rows[] = {
-        {"one", 1, NS_PER_S, true, 0},
-        {"seven in a minute", 7, NS_PER_S, true, 0},
-        {"eight in a minute", 8, NS_PER_S, true, 2},
-        {"eight, unproven", 8, NS_PER_S, false, 1},
-        {"eight, the first a minute ago", 8, 60 * NS_PER_S / 7 + NS_PER_MS, true, 0},
-        {"eleven in an hour", 11, 5 * NS_PER_MINUTE, true, 0},
-        {"twelve in an hour", 12, 5 * NS_PER_MINUTE, true, 2},
-        {"nineteen in a day", 19, NS_PER_HOUR, true, 0},
-        {"twenty in a day", 20, NS_PER_HOUR, true, 2},
-        {"many at once", 200, NS_PER_MS, true, 2},
+    static const struct limit_row rows[] = {
+        {"one", 1, NS_PER_S, true, 0, 0, 0},
+        {"seven in a minute", 7, NS_PER_S, true, 0, 0, 0},
+        {"eight in a minute", 8, NS_PER_S, true, 2, 0, 0},
+        {"eight, unproven", 8, NS_PER_S, false, 1, 0, 0},
+        {"eight, the first a minute ago", 8, 60 * NS_PER_S / 7 + NS_PER_MS, true, 0, 0, 0},
+        {"eleven in an hour", 11, 5 * NS_PER_MINUTE, true, 0, 0, 0},
+        {"twelve in an hour", 12, 5 * NS_PER_MINUTE, true, 2, 0, 0},
+        {"nineteen in a day", 19, NS_PER_HOUR, true, 0, 0, 0},
+        {"twenty in a day", 20, NS_PER_HOUR, true, 2, 0, 0},
+        {"many at once", 200, NS_PER_MS, true, 2, 0, 0},
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct bench bench;
-        struct fact_party client = party("203.0.113.50", 5060);
-        client.proven = rows[i].proven;
-        bench_open(&bench, slug);
-        for (uint32_t target = 0; target < rows[i].targets; target++) {
-            ask(&bench, client, target);
-            bench.now_ns += rows[i].gap_ns;
-        }
-        /* What was asked in one go is judged by the next word of the source. */
-        bench.now_ns += 2 * NS_PER_S;
-        ask(&bench, client, 0);
-        if (bench_severity(&bench, slug) != rows[i].severity) {
-            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
-        }
-        bench_close(&bench);
-    }
+    limit_rows(slug, "203.0.113.50", rows, COUNT_OF(rows), ask_one, ask_again);
 }
 
 static void test_sentence(void **state)
@@ -171,6 +164,57 @@ static void test_walk(void **state)
             bench_close(&bench);
         }
     }
+}
+
+static void make_dark(struct bench *bench, const char *networks)
+{
+    struct error error;
+
+    for (size_t i = 0; i < detector_count(); i++) {
+        if (strcmp(detectors[i]->slug, slug) == 0) {
+            assert_int_equal(option_parse(option_find(detectors[i]->options, SLICE("dark")),
+                                          slice_of_string(networks),
+                                          (void *)(uintptr_t)bench->confs[i].conf, "", "dark",
+                                          &error),
+                             STATUS_OK);
+        }
+    }
+}
+
+/* The first `of` are dark; with `good` set they answer after all. The others do. */
+static void ask_dark(struct bench *bench, const struct limit_row *row, struct fact_party client,
+                     uint32_t target)
+{
+    bool dark = target < row->of;
+    uint32_t number = dark ? target : 0x10000 + target;
+
+    if (target == 0) {
+        make_dark(bench, "2001:db8:0:0::/64");
+    }
+    ask(bench, client, number);
+    if (!dark || row->good != 0) {
+        answer(bench, client, number);
+    }
+}
+
+/* Dark endpoints count three times in windows and once, at once, in the walk. */
+static void test_dark(void **state)
+{
+    (void)state;
+    static const struct limit_row rows[] = {
+        {"two dark, one live: seven", 3, NS_PER_S, true, 0, 2, 0},
+        {"two dark, two live: eight", 4, NS_PER_S, true, 2, 2, 0},
+        {"three dark: nine", 3, NS_PER_S, true, 2, 3, 0},
+        {"three dark that answer", 3, NS_PER_S, true, 0, 3, 1},
+        {"three dark that answer, four live", 7, NS_PER_S, true, 0, 3, 1},
+        {"three dark in an hour", 3, 20 * NS_PER_MINUTE - 1, true, 0, 3, 0},
+        {"three dark, two live in an hour", 5, 14 * NS_PER_MINUTE, true, 0, 3, 0},
+        {"three dark, three live in an hour", 6, 11 * NS_PER_MINUTE, true, 2, 3, 0},
+        {"three dark in a day", 3, 5 * NS_PER_HOUR, true, 0, 3, 0},
+        {"four dark in a day: the walk", 4, 5 * NS_PER_HOUR, true, 2, 4, 0},
+    };
+
+    limit_rows(slug, "203.0.113.50", rows, COUNT_OF(rows), ask_dark, NULL);
 }
 
 /* Answers take back what silence gave. */
@@ -346,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_sources_apart),
         cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_dark),
         cmocka_unit_test(test_walk_with_answers),
         cmocka_unit_test(test_walk_is_net),
         cmocka_unit_test(test_forced_is_no_silence),

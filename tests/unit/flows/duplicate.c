@@ -311,6 +311,87 @@ static void a_flood_of_equal_packets_stays_cheap(void **state)
     duplicate_table_close(table);
 }
 
+/* What the table must answer, in the plainest way: all packets in a list, and the first of them that
+ * is not two windows older than the newest stamp. */
+struct list {
+    struct {
+        uint32_t which;
+        uint64_t time_ns;
+        uint8_t ttl;
+    } packets[60000];
+    uint32_t count;
+    uint32_t live;
+    uint64_t newest_ns;
+};
+
+static bool list_see(struct list *list, uint32_t which, bool has_id, uint8_t ttl, uint64_t now_ns)
+{
+    list->newest_ns = now_ns > list->newest_ns ? now_ns : list->newest_ns;
+    if (list->count - list->live > DUPLICATE_CELLS) {
+        list->live = list->count - DUPLICATE_CELLS;
+    }
+    while (list->live != list->count &&
+           list->newest_ns - list->packets[list->live].time_ns > 2 * DUPLICATE_WINDOW_NS) {
+        list->live++;
+    }
+    for (uint32_t at = list->count; at > list->live; at--) {
+        if (list->packets[at - 1].which == which) {
+            uint64_t then_ns = list->packets[at - 1].time_ns;
+            uint64_t apart_ns = now_ns > then_ns ? now_ns - then_ns : then_ns - now_ns;
+            if (has_id
+                    ? apart_ns <= DUPLICATE_WINDOW_NS
+                    : apart_ns <= DUPLICATE_WINDOW_NO_ID_NS && ttl != list->packets[at - 1].ttl) {
+                return true;
+            }
+            break;
+        }
+    }
+    list->packets[list->count].which = which;
+    list->packets[list->count].time_ns = now_ns;
+    list->packets[list->count].ttl = ttl;
+    list->count++;
+    return false;
+}
+
+/* Stamps that go forth and back, gaps, and rates beyond what the ring holds in a window. */
+static void the_search_agrees_with_a_list(void **state)
+{
+    static struct list list;
+    (void)state;
+    struct duplicate_table *table = open_table(5);
+    uint64_t random = 9;
+    uint64_t now_ns = NOW;
+    uint32_t copies = 0;
+    memset(&list, 0, sizeof list);
+    for (uint32_t turn = 0; turn < 60000; turn++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint32_t bits = (uint32_t)(random >> 32);
+        bool is_fast = turn / 20000 == 1; /* all of the ring within a window */
+        now_ns += is_fast ? bits % 2000 : bits % 100000;
+        uint64_t stamp_ns = now_ns;
+        if ((bits >> 20 & 31) == 0) {
+            stamp_ns -= (bits >> 8) % (150 * NS_PER_MS); /* up to 17 ms */
+            stamp_ns -= (bits >> 25 & 3) * 40 * NS_PER_MS;
+        } else if ((bits >> 20 & 2047) == 1) {
+            now_ns += 60 * NS_PER_MS;
+        }
+        struct layers layers = packet();
+        bool has_id = (bits >> 7 & 1) != 0;
+        uint32_t which = bits % (is_fast ? 9000 : 700) * 2 + has_id;
+        layers.ip_id = has_id ? 1 : 0;
+        layers.tcp_sequence = which + 1;
+        layers.ttl = (uint8_t)(60 + (bits >> 19 & 1));
+        bool copy = duplicate_see(table, &layers, 0, stamp_ns);
+        assert_int_equal(copy, list_see(&list, which, has_id, layers.ttl, stamp_ns));
+        copies += copy ? 1 : 0;
+        if (turn % 32 == 0) {
+            duplicate_forget(table);
+        }
+    }
+    assert_in_range(copies, 3000, 57000);
+    duplicate_table_close(table);
+}
+
 static void the_bytes_are_told(void **state)
 {
     (void)state;
@@ -331,6 +412,7 @@ int main(void)
         cmocka_unit_test(the_oldest_are_forgotten),
         cmocka_unit_test(the_seed_does_not_matter),
         cmocka_unit_test(a_flood_of_equal_packets_stays_cheap),
+        cmocka_unit_test(the_search_agrees_with_a_list),
         cmocka_unit_test(the_bytes_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,8 +23,8 @@ static inline struct addr packet_addr(uint32_t host)
     return addr_from_v4(octets);
 }
 
-/* Symmetric over the five-tuple, keyed. */
-static inline uint64_t packet_flow_hash(const struct datagram *datagram)
+/* The flow hash, symmetric over the five-tuple and keyed, and which end has sent it. */
+static inline void packet_hash(struct datagram *datagram)
 {
     struct endpoint one = {.addr = datagram->source, .port = datagram->source_port};
     struct endpoint other = {.addr = datagram->destination, .port = datagram->destination_port};
@@ -32,7 +32,8 @@ static inline uint64_t packet_flow_hash(const struct datagram *datagram)
     uint64_t second = hash_endpoint(HASH_KEY_FIXED, &other);
     uint64_t low = first < second ? first : second;
     uint64_t high = first < second ? second : first;
-    return hash_mix(hash_mix(low, high), datagram->protocol);
+    datagram->flow_hash = hash_mix(hash_mix(low, high), datagram->protocol);
+    datagram->flags = first > second ? DATAGRAM_UPPER : 0;
 }
 
 static inline void packet_start(struct packet *packet, uint32_t from_host, uint16_t from_port,
@@ -46,7 +47,7 @@ static inline void packet_start(struct packet *packet, uint32_t from_host, uint1
     datagram->destination_port = to_port;
     datagram->protocol = protocol;
     datagram->ttl = 64;
-    datagram->flow_hash = packet_flow_hash(datagram);
+    packet_hash(datagram);
     datagram->payload = packet->bytes;
 }
 

@@ -241,7 +241,8 @@ static uint32_t short_ways_of_a_run(uint64_t *seed)
     uint32_t plain = 0;
     for (uint32_t frame = 0; frame < 200; frame++) {
         struct timeline_step step = see(&without, stamp_ns);
-        if (timeline_is_plain(&with, stamp_ns)) {
+        struct captured captured = {.time_ns = stamp_ns};
+        if (timeline_see_run(&with, &captured, 1) == 1) {
             plain++;
             assert_int_equal(step.mark_count, 0);
             assert_int_equal(step.shift_ns, 0);
@@ -304,6 +305,27 @@ static void a_tick_confirms_no_jump(void **state)
     }
 }
 
+static void a_run_ends_where_something_is_to_be_told(void **state)
+{
+    (void)state;
+    static const uint64_t stamps[] = {AT(0) + 1, AT(0) + 1, AT(0) + 5, AT(1), AT(1) + 9, AT(1) + 8};
+    enum { STAMPS = sizeof stamps / sizeof stamps[0] };
+    struct captured frames[STAMPS] = {{0}};
+    for (uint32_t frame = 0; frame < STAMPS; frame++) {
+        frames[frame].time_ns = stamps[frame];
+    }
+    struct timeline timeline = {0};
+    assert_int_equal(timeline_see_run(&timeline, frames, STAMPS), 0); /* time has not begun */
+    (void)see(&timeline, AT(0));
+    assert_int_equal(timeline_see_run(&timeline, frames, 2), 2);
+    assert_int_equal(timeline_see_run(&timeline, frames + 2, STAMPS - 2), 1); /* then a mark */
+    assert_int_equal(timeline.now_ns, AT(0) + 5);
+    assert_int_equal(see(&timeline, AT(1)).mark_count, 1);
+    assert_int_equal(timeline_see_run(&timeline, frames + 4, STAMPS - 4), 1); /* then a step back */
+    assert_int_equal(timeline_see_run(&timeline, frames + 5, STAMPS - 5), 0);
+    assert_int_equal(see(&timeline, AT(1) + 8).note, REASON_TIME_BACKWARDS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +341,7 @@ int main(void)
         cmocka_unit_test(the_short_way_agrees),
         cmocka_unit_test(time_goes_on_in_silence),
         cmocka_unit_test(a_tick_confirms_no_jump),
+        cmocka_unit_test(a_run_ends_where_something_is_to_be_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -369,6 +369,67 @@ static void hostile_strings_come_back(void **state)
     assert_int_equal(pclose(pipe), 0);
 }
 
+/* Texts are taken in steps: one odd byte at each place of each length, against the slow way. */
+static void odd_bytes_are_found_everywhere(void **state)
+{
+    static const char odd[] = {'"', '\\', 0x1f, 0x7f, (char)0xe9, '\0'};
+    static struct bench bench;
+    char raw[40];
+    char expected[300];
+    (void)state;
+
+    for (size_t bytes = 1; bytes <= sizeof raw; bytes++) {
+        for (size_t place = 0; place <= bytes; place++) {
+            for (size_t i = 0; i < sizeof odd; i++) {
+                memset(raw, 'x', sizeof raw);
+                if (place < bytes) {
+                    raw[place] = odd[i];
+                }
+                struct text text = text_into(expected, sizeof expected);
+                text_string(&text, "\"message\":\"");
+                (void)text_json(&text, slice_of(raw, bytes));
+                text_string(&text, "\",");
+                (void)text_terminate(&text);
+                record_text(bench_begin(&bench, DATASET_ALERT), FIELD_ID_MESSAGE,
+                            slice_of(raw, bytes));
+                assert_non_null(strstr(encoded(bench_end(&bench), 0), expected));
+            }
+        }
+    }
+}
+
+static void prints_numbers_of_every_length(void **state)
+{
+    static struct bench bench;
+    char expected[64];
+    (void)state;
+
+    for (uint64_t power = 1; power != 0; power = power <= UINT64_MAX / 10 ? power * 10 : 0) {
+        const int64_t values[] = {(int64_t)power, (int64_t)(power - 1), -(int64_t)(power / 2)};
+        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+            record_long(bench_begin(&bench, DATASET_CALL), FIELD_ID_SOURCE_PORT, values[i]);
+            (void)snprintf(expected, sizeof expected, "\"port\":%" PRId64 "}", values[i]);
+            assert_non_null(strstr(encoded(bench_end(&bench), 0), expected));
+        }
+    }
+}
+
+static void prints_every_octet(void **state)
+{
+    static struct bench bench;
+    char expected[64];
+    (void)state;
+
+    for (unsigned octet = 0; octet < 256; octet++) {
+        const uint8_t four[4] = {(uint8_t)octet, 1, (uint8_t)(255 - octet), (uint8_t)octet};
+        struct addr addr = addr_from_v4(four);
+        record_address(bench_begin(&bench, DATASET_CALL), FIELD_ID_SOURCE_IP, &addr);
+        (void)snprintf(expected, sizeof expected, "\"ip\":\"%u.1.%u.%u\"", octet, 255 - octet,
+                       octet);
+        assert_non_null(strstr(encoded(bench_end(&bench), 0), expected));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +440,9 @@ int main(void)
         cmocka_unit_test(full_records_are_valid),
         cmocka_unit_test(the_largest_record_fits),
         cmocka_unit_test(hostile_strings_come_back),
+        cmocka_unit_test(odd_bytes_are_found_everywhere),
+        cmocka_unit_test(prints_numbers_of_every_length),
+        cmocka_unit_test(prints_every_octet),
     };
     return cmocka_run_group_tests(tests, open_encoder, close_encoder);
 }

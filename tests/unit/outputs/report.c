@@ -144,6 +144,8 @@ static void see_alert(struct report *report, const struct made_alert *alert)
     record_address(maker, FIELD_ID_DESTINATION_IP, &destination);
     record_hash(maker, FIELD_ID_EARSHOT_ALERT_ID, (struct hash128){.low = alert->id});
     record_string(maker, FIELD_ID_EARSHOT_ALERT_OUTCOME, alert->outcome);
+    record_hash(maker, FIELD_ID_EARSHOT_ALERT_CHAIN_ID, (struct hash128){.low = alert->id});
+    record_long(maker, FIELD_ID_EARSHOT_ALERT_CHAIN_LEVEL, alert->level);
     record_long(maker, FIELD_ID_EARSHOT_ALERT_LEVEL, alert->level);
     record_long(maker, FIELD_ID_EARSHOT_ALERT_CONFIDENCE, alert->confidence);
     if (alert->source != NULL) {
@@ -385,6 +387,7 @@ static void json_joins_and_orders(void **state)
         "assert (t['packets'], t['expected'], t['lost'], t['duplicates']) == (400, 410, 10, 1), t\n"
         "assert s[4]['max_delta_ms'] == 61.2 and s[4]['jitter_ms'] == {'mean': 1.9, 'max': 5.7}\n"
         "a = r['alerts']\n"
+        "assert all(x['chain_severity'] == x['severity'] and len(x['chain']) == 32 for x in a)\n"
         "assert [(x['rule'], x['severity'], x['count']) for x in a] == [('media-quality', 2, 4),\n"
         "    ('registration-bruteforce', 4, 214), ('scan', 1, 12)], a\n"
         "assert a[0]['source'] is None and a[0]['target'] == '192.0.2.10' and a[1]['target'] == "

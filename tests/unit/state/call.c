@@ -171,6 +171,26 @@ static void each_change_once(void **state)
     scene_close(&scene);
 }
 
+/* What nobody wants is not told; the end always is. */
+static void unwanted_changes_are_kept_back(void **state)
+{
+    struct scene scene;
+    (void)state;
+
+    scene_open_sink(&scene, 64, 64,
+                    CHANGE_BIT(CALL_STARTED) | CHANGE_BIT(CALL_RINGING) | CHANGE_BIT(CALL_ENDED));
+    scene_say(&scene, &(struct said)INVITE_1);
+    scene_say(&scene, &(struct said)SAID(1, "180 INVITE", 1, "a", "b"));
+    scene_say(&scene, &(struct said)SAID(2, "200 INVITE", 1, "a", "b"));
+    scene_say(&scene, &(struct said)SAID(3, "BYE", 2, "a", "b"));
+    scene_wait(&scene, 4, 10);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_STARTED), 0);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_RINGING), 0);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_ANSWERED), 1);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 1);
+    scene_close(&scene);
+}
+
 static void a_lost_fork_does_not_hang_up(void **state)
 {
     (void)state;
@@ -499,6 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outcomes),
         cmocka_unit_test(each_change_once),
+        cmocka_unit_test(unwanted_changes_are_kept_back),
         cmocka_unit_test(a_lost_fork_does_not_hang_up),
         cmocka_unit_test(open_branches_keep_a_call_open),
         cmocka_unit_test(retries_wait_longer_than_refusals),

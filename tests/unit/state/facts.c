@@ -46,8 +46,9 @@ static bool make(struct stage *stage, struct change change)
 {
     change.time_ns = WIRE_START_NS;
     change.number = 9;
-    bool made = facts_make(&stage->view, &change, &stage->fact);
+    bool made = facts_begin(&stage->view, &change, &stage->fact);
     if (made) {
+        facts_finish(&stage->view, &change, &stage->fact);
         assert_int_equal(stage->fact.time_ns, WIRE_START_NS);
         assert_int_equal(stage->fact.number, 9);
     }
@@ -349,7 +350,7 @@ static void flow_and_second(void **unused)
     /* no fact lies behind state time */
     stage.view.now_ns = WIRE_START_NS + 77;
     change.time_ns = WIRE_START_NS;
-    assert_true(facts_make(&stage.view, &change, &stage.fact));
+    assert_true(facts_begin(&stage.view, &change, &stage.fact));
     assert_int_equal(stage.fact.time_ns, WIRE_START_NS + 77);
     stage_close(&stage);
 }

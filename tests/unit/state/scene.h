@@ -119,19 +119,25 @@ static inline void scene_on_change(void *owner, const struct change *change)
     scene_copy(told->auth_user, sizeof told->auth_user, change->call->auth_user);
 }
 
-static inline void scene_open_with(struct scene *scene, uint32_t calls_max, uint32_t streams_max)
+static inline void scene_open_sink(struct scene *scene, uint32_t calls_max, uint32_t streams_max,
+                                   uint32_t unwanted)
 {
     struct call_limits limits = {
         .calls_max = calls_max, .age_max_ns = 24 * NS_PER_HOUR, .key = HASH_KEY_FIXED};
     struct media_limits media = {
         .endpoints_max = 4 * calls_max, .streams_max = streams_max, .key = HASH_KEY_FIXED};
-    struct change_sink sink = {scene_on_change, scene};
+    struct change_sink sink = {.on_change = scene_on_change, .owner = scene, .unwanted = unwanted};
     struct error error;
 
     memset(scene, 0, sizeof *scene);
     scene->call_id = "call-1@192.0.2.1";
     assert_int_equal(call_open(&limits, sink, &scene->calls, &error), STATUS_OK);
     assert_int_equal(media_open(&media, scene->calls, sink, &scene->media, &error), STATUS_OK);
+}
+
+static inline void scene_open_with(struct scene *scene, uint32_t calls_max, uint32_t streams_max)
+{
+    scene_open_sink(scene, calls_max, streams_max, 0);
 }
 
 static inline void scene_open(struct scene *scene)
@@ -242,6 +248,7 @@ static inline uint32_t scene_say(struct scene *scene, const struct said *said)
     sip->head.source_port = source.port;
     sip->head.destination = other.addr;
     sip->head.destination_port = other.port;
+    sip_keys_make(HASH_KEY_FIXED, &source.addr, &other.addr, &sip->message, &sip->keys);
     struct transaction_view view = {.is_retransmission = said->copy,
                                     .is_first_final = said->first_final,
                                     .transaction = said->has_transaction ? &known : NULL};

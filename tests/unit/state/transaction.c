@@ -35,6 +35,7 @@ static void on_change(void *owner, const struct change *change)
     assert_true(stage->ended_count < WIRE_LOG);
     struct ended *ended = &stage->ended[stage->ended_count++];
     ended->transaction = *change->transaction;
+    ended->transaction.id = transaction_id(change->transaction);
     ended->forced = change->forced;
     ended->has_sip = change->sip != NULL;
     ended->time_ns = change->time_ns;
