@@ -17,7 +17,8 @@
 /* 40 bytes. */
 struct captured {
     uint64_t time_ns;
-    uint64_t number; /* from 1, over all files of the run, in the order of delivery */
+    uint64_t number; /* from 1, over all files of the run, in the order of delivery; live
+                        made of the time (sensor/run/order.h) */
     const uint8_t *at;
     uint32_t captured; /* bytes that are there */
     uint32_t wire_bytes; /* bytes that were on the wire; >= captured (brought up to it if a file

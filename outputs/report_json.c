@@ -147,6 +147,13 @@ static void print_capture(struct page *page, const struct report *report)
     member_seconds(page, "seconds", start_ns, end_ns);
     member_truth(page, "truncated",
                  report_figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_TRUNCATED) != 0);
+    uint32_t kernel_at = 0;
+    if (report_pair(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_OFFERED, &kernel_at, &value)) {
+        member_count(page, "offered", (uint64_t)value.number);
+        member_figure(page, report, "dropped", FIELD_ID_EARSHOT_SENSOR_DROPS_KERNEL);
+        member_figure(page, report, "dropped_by_card", FIELD_ID_EARSHOT_SENSOR_DROPS_NIC);
+        member_figure(page, report, "records_dropped", FIELD_ID_EARSHOT_SENSOR_DROPS_QUEUE);
+    }
     name(page, "faults");
     text_byte(&page->text, '[');
     while (report_pair(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_FAULTS, &at, &value)) {

@@ -259,6 +259,34 @@ static uint64_t figure(const struct report *report, enum field field)
     return (uint64_t)report_figure(report, field);
 }
 
+/* Live: what the kernel had for us, and what it or the card lost before we saw it. */
+static void print_kernel(struct page *page, const struct report *report)
+{
+    struct record_value value;
+    uint32_t at = 0;
+    if (!report_pair(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_OFFERED, &at, &value)) {
+        return;
+    }
+    uint64_t offered = (uint64_t)value.number;
+    uint64_t dropped = figure(report, FIELD_ID_EARSHOT_SENSOR_DROPS_KERNEL);
+    uint64_t card = figure(report, FIELD_ID_EARSHOT_SENSOR_DROPS_NIC);
+    uint64_t records = figure(report, FIELD_ID_EARSHOT_SENSOR_DROPS_QUEUE);
+    bool lost = dropped + card + records != 0;
+    page_begin(page, "  missed", REPORT_INDENT, lost ? PAGE_YELLOW : PAGE_PLAIN);
+    page_count(page, dropped);
+    page_string(page, " of ");
+    page_count(page, offered);
+    page_string(page, " that the kernel offered, ");
+    page_count(page, card);
+    page_string(page, " in the card");
+    if (records != 0) {
+        page_string(page, "; ");
+        page_count(page, records);
+        page_string(page, " records that an output did not take in time");
+    }
+    page_end(page);
+}
+
 static void print_capture(struct page *page, const struct report *report)
 {
     uint64_t start_ns = figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_START);
@@ -295,6 +323,7 @@ static void print_capture(struct page *page, const struct report *report)
         page_string(page, " are copies that the mirror port made");
     }
     page_end(page);
+    print_kernel(page, report);
     if (figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_TRUNCATED) != 0) {
         page_begin(page, "  cut", REPORT_INDENT, PAGE_YELLOW);
         page_string(page, "the capture ends in the middle of a packet: what came after is missing");

@@ -184,6 +184,19 @@ static void list_hearer(struct detectors_frame *frame, enum fact_kind kind, uint
     };
 }
 
+static void fill_hearers(struct detectors_frame *frame)
+{
+    for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
+        frame->hearer_count[kind] = 0;
+        for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
+            const struct slots_rule *rule = &frame->slots.rules[i];
+            if (rule->heard && (rule->detector->wants >> kind & 1) != 0) {
+                list_hearer(frame, (enum fact_kind)kind, i);
+            }
+        }
+    }
+}
+
 static enum status list_hearers(struct detectors_frame *frame, struct error *error)
 {
     frame->heeding = calloc(detector_count() + 1, sizeof *frame->heeding);
@@ -196,13 +209,8 @@ static enum status list_hearers(struct detectors_frame *frame, struct error *err
         if (frame->hearers[kind] == NULL) {
             return error_system(error, STATUS_FAILED, "memory", "cannot list the detectors");
         }
-        for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
-            const struct slots_rule *rule = &frame->slots.rules[i];
-            if (rule->enabled && (rule->detector->wants >> kind & 1) != 0) {
-                list_hearer(frame, (enum fact_kind)kind, i);
-            }
-        }
     }
+    fill_hearers(frame);
     return STATUS_OK;
 }
 
@@ -213,6 +221,12 @@ static void free_hearers(struct detectors_frame *frame)
     for (unsigned kind = 0; kind < FACT_COUNT; kind++) {
         free(frame->hearers[kind]);
     }
+}
+
+void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs)
+{
+    slots_reload(&frame->slots, confs);
+    fill_hearers(frame);
 }
 
 uint32_t frame_wants(const struct detectors_frame *frame)

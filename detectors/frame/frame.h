@@ -1,7 +1,7 @@
 /* frame.h - all detectors together: tables of keys, lanes, delivery of facts, incidents, chains.
  *
  * Owns      a table for each kind of key, slabs, open incidents, chains.
- * Borrows   facts during the call; configurations for its life.
+ * Borrows   facts during the call; configurations until others are given.
  * Time      of the facts.
  * Bounds    entries of each kind, cells of each slab, incidents: frame_limits; frame_bytes_max() is
  *           their sum.
@@ -36,6 +36,9 @@ MUST_USE enum status frame_open(const struct frame_limits *limits, const struct 
                                 struct error *error);
 void frame_close(struct detectors_frame *frame);
 size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
+/* Other configurations from now on, `confs` instead of those of open(): slots and incidents are
+ * kept. A detector that was not enabled at open() stays silent. */
+void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs);
 /* Which kinds of facts are worth making: FACT_BIT()s of what enabled detectors want, and SECOND, at
  * which incidents end. */
 uint32_t frame_wants(const struct detectors_frame *frame);

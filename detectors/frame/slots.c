@@ -129,7 +129,17 @@ static enum status open_rule(struct slots *slots, uint32_t index, const struct f
         slots->kinds[rule->detector->key].rules++;
     }
     rule->enabled = true;
+    rule->heard = true;
     return STATUS_OK;
+}
+
+void slots_reload(struct slots *slots, const struct frame_conf *confs)
+{
+    for (uint32_t i = 0; i < slots->rule_count; i++) {
+        struct slots_rule *rule = &slots->rules[i];
+        rule->conf = confs[i].conf;
+        rule->heard = rule->enabled && confs[i].enabled;
+    }
 }
 
 enum status slots_open(struct slots *slots, const struct frame_limits *limits,

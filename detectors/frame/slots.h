@@ -20,7 +20,8 @@ struct slots_rule {
     const void *conf;
     struct slab slab;
     uint16_t lane_offset;
-    bool enabled;
+    bool enabled; /* at the start: it has its lane */
+    bool heard; /* and facts go to it */
 };
 
 struct slots_kind {
@@ -43,6 +44,8 @@ struct slots {
 MUST_USE enum status slots_open(struct slots *slots, const struct frame_limits *limits,
                                 const struct frame_conf *confs, struct error *error);
 void slots_close(struct slots *slots);
+/* Other configurations for the same rules; what a rule remembers stays. */
+void slots_reload(struct slots *slots, const struct frame_conf *confs);
 size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
 
 /* The entry of that key of the fact, found or made, as its lanes; touched, and strengthened where

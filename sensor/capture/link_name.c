@@ -28,6 +28,16 @@ int source_link_dlt(uint16_t link_type)
     return link_type;
 }
 
+uint16_t source_link_of_dlt(int dlt)
+{
+    for (size_t i = 0; i < sizeof(differing) / sizeof(differing[0]); i++) {
+        if (differing[i].dlt == dlt) {
+            return differing[i].link_type;
+        }
+    }
+    return (uint16_t)dlt;
+}
+
 const char *source_link_name(uint16_t link_type)
 {
     static _Thread_local char unknown[sizeof("LINKTYPE 65535")];

@@ -71,6 +71,7 @@ const char *source_fault(const struct source *source, uint32_t index);
 const char *source_link_name(uint16_t link_type);
 /* libpcap's number for a link type of the file format. */
 int source_link_dlt(uint16_t link_type);
+uint16_t source_link_of_dlt(int dlt);
 /* Bytes read so far and bytes to read in all (compressed size counts; 0 = unknown): for progress.
  */
 void source_progress(const struct source *source, uint64_t *out_done, uint64_t *out_total);

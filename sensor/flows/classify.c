@@ -29,6 +29,7 @@ static struct lock library = LOCK_OPEN;
 struct classify {
     struct ndpi_detection_module_struct *modules[FLOW_SHARDS]; /* NULL until a flow of it asks */
     uint8_t shard_of[CLASSIFY_FLOWS_MAX + 1]; /* of an examination */
+    bool shared; /* one module for all shards */
     bool failed; /* no module could be made: said once */
     struct region states; /* struct ndpi_flow_struct [CLASSIFY_FLOWS_MAX] */
     uint32_t free_ids[CLASSIFY_FLOWS_MAX];
@@ -100,8 +101,15 @@ static bool module_make(struct classify *classify, uint32_t shard)
     return true;
 }
 
+void classify_share(struct classify *classify)
+{
+    classify->shared = true;
+    (void)module_make(classify, 0); /* a failure is said there */
+}
+
 uint32_t classify_begin(struct classify *classify, uint32_t shard)
 {
+    shard = classify->shared ? 0 : shard;
     if (classify->free_count == 0 || !module_make(classify, shard)) {
         return 0;
     }

@@ -1,8 +1,8 @@
 /* classify.h - nDPI's opinion about a flow, where our decoders have none. The only file that knows
  * nDPI.
  *
- * Owns      an nDPI module for each shard, made at the first flow of it that asks, and the flow
- *           states it lends out.
+ * Owns      an nDPI module for each shard, made at the first flow of it that asks (live: one in
+ *           all), and the flow states it lends out.
  * Borrows   packets during the call.
  * Time      packet time in ms, an argument.
  * Bounds    CLASSIFY_PACKETS_UDP and _TCP packets a flow, CLASSIFY_FLOWS_MAX flows under
@@ -33,6 +33,9 @@ struct classify_verdict {
 };
 
 struct classify *classify_open(void); /* NULL: no memory */
+/* Live: one module for all shards, made now. The kernel parts the flows, not the shards, so every worker
+ * would need 16, and a module that is made while packets come costs packets. */
+void classify_share(struct classify *classify);
 void classify_close(struct classify *classify);
 /* A flow's examination; returned as a small id, 0 = no room now. */
 uint32_t classify_begin(struct classify *classify, uint32_t shard);

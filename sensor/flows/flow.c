@@ -245,6 +245,8 @@ enum status flow_open(const struct flow_options *options, struct flow_table **ou
         table->classify = classify_open();
         if (table->classify == NULL) {
             status = error_set(error, STATUS_FAILED, "flows", "no memory for nDPI");
+        } else if (options->classify_shared) {
+            classify_share(table->classify);
         }
     }
     if (status != STATUS_OK) {

@@ -25,6 +25,7 @@ struct flow_options {
     uint64_t idle_ns; /* 300 s */
     struct hash_key key;
     bool classify; /* ask nDPI about flows that are none of ours */
+    bool classify_shared; /* live: classify_share() */
     void (*on_sighting)(void *owner, const struct flow_sighting *sighting);
     void (*on_reason)(void *owner, enum reason reason);
     void *owner;

@@ -211,6 +211,10 @@ enum count_id {
     COUNT_RTCP_PACKETS,
     COUNT_STREAMS,
     COUNT_FLOWS,
+    COUNT_KERNEL_OFFERED, /* live: frames that passed the filter, and what was lost before us */
+    COUNT_KERNEL_DROPPED,
+    COUNT_INTERFACE_DROPPED,
+    COUNT_RECORDS_DROPPED, /* live: by the analyst, for want of room towards the writer */
     COUNT_REASON_FIRST,
     COUNT_SIP_ANOMALY_FIRST = COUNT_REASON_FIRST + REASON_COUNT, /* messages with this kind */
     COUNT_FRAME_ANOMALY_FIRST = COUNT_SIP_ANOMALY_FIRST + ANOMALY_COUNT, /* overlaps, below SIP */

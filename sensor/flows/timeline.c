@@ -114,3 +114,19 @@ void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_
     }
     out_step->now_ns = timeline->now_ns;
 }
+
+void timeline_tick(struct timeline *timeline, uint64_t now_ns, struct timeline_step *out_step)
+{
+    out_step->mark_count = 0;
+    out_step->shift_ns = 0;
+    out_step->note = REASON_NONE;
+    if (timeline->now_ns == 0) {
+        timeline->mark_s = time_second(now_ns);
+        timeline->now_ns = now_ns;
+    }
+    if (now_ns > timeline->now_ns && now_ns - timeline->now_ns <= TIMELINE_SILENCE_NS) {
+        timeline->now_ns = now_ns;
+        timeline_mark(timeline, time_second(now_ns), out_step);
+    }
+    out_step->now_ns = timeline->now_ns;
+}

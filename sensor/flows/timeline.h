@@ -48,5 +48,8 @@ struct timeline_step {
  * stamp. How many of these are so; the next one timeline_see() has to look at. */
 size_t timeline_see_run(struct timeline *timeline, const struct captured *frames, size_t count);
 void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_step *out_step);
+/* Live: time goes on although no frame came. A clock that steps forward beyond the silence limit is
+ * left to the frames that confirm it. */
+void timeline_tick(struct timeline *timeline, uint64_t now_ns, struct timeline_step *out_step);
 
 #endif

@@ -339,6 +339,11 @@ unwrap_look_walk(struct unwrap *unwrap, const struct captured *frame, struct unw
     }
 }
 
+void unwrap_number(struct unwrap *unwrap, size_t place, uint64_t number)
+{
+    unwrap->looks[place].datagram.number = number;
+}
+
 void unwrap_look(struct unwrap *unwrap, const struct captured *frames, size_t count)
 {
     assert(count <= UNWRAP_AHEAD);

@@ -104,6 +104,8 @@ size_t unwrap_bytes_max(const struct unwrap_options *options);
 /* Looks at up to UNWRAP_AHEAD frames by their bytes alone and fetches what that leads to; then all
  * are seen, in order, each by its place among them. */
 void unwrap_look(struct unwrap *unwrap, const struct captured *frames, size_t count);
+/* Live: the number of a frame that has been looked at, made of its state time only now. */
+void unwrap_number(struct unwrap *unwrap, size_t place, uint64_t number);
 /* Sees plain frames, whose state time is their stamp, from `place` on; the first that is not plain,
  * or `end`. Those that are no copies become *out_count datagrams, all DATAGRAM_OPEN. */
 size_t unwrap_see_run(struct unwrap *unwrap, const struct captured *frames, size_t place,

@@ -59,7 +59,8 @@ static bool tell_message(struct worker_state *state, const struct datagram *data
     if (state->in_mark) {
         /* Its TCP stream was given up at the mark: it falls there, not at an earlier packet. The
          * number is that of the stream's first packet, and they come in its order. */
-        uint64_t sub = SUB_MESSAGES | datagram->number << MESSAGE_INDEX_BITS;
+        uint64_t place = datagram->number << MESSAGE_INDEX_BITS & (SUB_MESSAGES - 1);
+        uint64_t sub = SUB_MESSAGES | place; /* live numbers are long: their low part */
         state->mark_sub = sub > state->mark_sub ? sub : state->mark_sub + 1;
         sighting->head.key = state->mark_number << 1;
         sighting->head.sub = state->mark_sub | state->mark_ordinal << SUB_MARK_SHIFT;

@@ -57,6 +57,7 @@ enum status worker_state_open(const struct worker_limits *limits, const struct w
                                  .idle_ns = limits->flow_idle_ns,
                                  .key = limits->key,
                                  .classify = limits->classify,
+                                 .classify_shared = limits->classify_shared,
                                  .on_sighting = worker_tell_flow,
                                  .on_reason = worker_tell_reason,
                                  .owner = state};
@@ -382,4 +383,11 @@ void worker_state_add_frames(struct worker_state *state, const struct unwrap_cou
     state->frames = *counts;
     state->first_ns = first_ns;
     state->last_ns = last_ns;
+}
+
+void worker_state_set_capture(struct worker_state *state, const struct worker_capture *capture)
+{
+    state->counts[COUNT_KERNEL_OFFERED] = capture->offered;
+    state->counts[COUNT_KERNEL_DROPPED] = capture->dropped;
+    state->counts[COUNT_INTERFACE_DROPPED] = capture->interface_dropped;
 }

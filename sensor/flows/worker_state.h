@@ -28,6 +28,7 @@ struct worker_limits {
     uint64_t stream_idle_ns;
     uint64_t flow_idle_ns;
     bool classify;
+    bool classify_shared; /* live: one nDPI module, made at open */
     struct hash_key key; /* the analyst's too: sightings bring keys that are made with it */
 };
 
@@ -63,6 +64,13 @@ void worker_state_end(struct worker_state *state, uint64_t number);
  * or tells them through its own ring (dealer), with the same function. */
 void worker_state_add_frames(struct worker_state *state, const struct unwrap_counts *counts,
                              uint64_t first_ns, uint64_t last_ns);
+/* Live: what the kernel says of this worker's rings, cumulative. */
+struct worker_capture {
+    uint64_t offered;
+    uint64_t dropped;
+    uint64_t interface_dropped;
+};
+void worker_state_set_capture(struct worker_state *state, const struct worker_capture *capture);
 /* Memory for a reassembled datagram or message that stays until the analyst's position has passed
  * `number`; waits for room, never NULL. */
 uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t bytes);

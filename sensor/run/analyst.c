@@ -12,6 +12,8 @@
 #include "sensor/telemetry/telemetry.h"
 
 enum { SENSOR_RECORD_EVERY_S = 10, LOSS_ONE_IN = 200 };
+#define PATIENCE_NS NS_PER_S
+#define ALERT_PATIENCE_NS (10 * NS_PER_S)
 
 /* How many sightings of a ring lie between a step of the look-ahead and the head. */
 enum { FAR_AHEAD = 12, NEAR_AHEAD = 6, NEXT_AHEAD = 3, AHEAD = 16, LINE_BYTES = 64 };
@@ -43,6 +45,7 @@ struct analyst {
     uint64_t now_ns; /* state time */
     uint64_t first_ns;
     uint64_t last_ns;
+    uint64_t stalled_ns; /* live: since when the record ring has had no room; 0 = it has */
     uint64_t counts[COUNT_TOTAL];
     uint64_t frames_before; /* counts as they were ten seconds ago */
     uint64_t lost_before;
@@ -60,17 +63,38 @@ static void wait_for_writer(struct analyst *analyst)
     bell_wait(bell, heard, NS_PER_S / 10);
 }
 
+/* Live: an output that hangs must not make the sensor deaf. Alerts are waited for longest; once a
+ * stall has lasted, records are dropped at once until there is room. */
+static bool gives_up(struct analyst *analyst, const struct record *record)
+{
+    if (!analyst->options.live) {
+        return false;
+    }
+    struct timespec clock = {0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &clock);
+    uint64_t now_ns = (uint64_t)clock.tv_sec * NS_PER_S + (uint64_t)clock.tv_nsec;
+    if (analyst->stalled_ns == 0) {
+        analyst->stalled_ns = now_ns;
+    }
+    uint64_t patience_ns = record->dataset == DATASET_ALERT ? ALERT_PATIENCE_NS : PATIENCE_NS;
+    bool gives_up = time_since(now_ns, analyst->stalled_ns) >= patience_ns;
+    analyst->counts[COUNT_RECORDS_DROPPED] += gives_up;
+    return gives_up;
+}
+
 static void on_record(void *owner, const struct record *record)
 {
     struct analyst *analyst = owner;
     void *at = ring_reserve(analyst->options.records, record->bytes);
     while (at == NULL) {
-        if (atomic_load_explicit(&analyst->options.shared->failed, memory_order_relaxed)) {
+        if (atomic_load_explicit(&analyst->options.shared->failed, memory_order_relaxed) ||
+            gives_up(analyst, record)) {
             return;
         }
         wait_for_writer(analyst);
         at = ring_reserve(analyst->options.records, record->bytes);
     }
+    analyst->stalled_ns = 0;
     memcpy(at, record, record->bytes);
     ring_commit(analyst->options.records, record->bytes);
     ring_publish(analyst->options.records, false);
@@ -160,6 +184,19 @@ size_t analyst_bytes_max(const struct config *config)
     return state_bytes_max(&state) + frame_bytes_max(&frame, config->detectors);
 }
 
+static struct telemetry_options telemetry_options_of(const struct analyst_options *options,
+                                                     const struct config *config)
+{
+    return (struct telemetry_options){.observer_name = options->observer_name,
+                                      .sip = (enum telemetry_sip)config->records.sip,
+                                      .media_interval = config->records.media_interval,
+                                      .flow = config->records.flow,
+                                      .refreshes = config->records.refreshes,
+                                      .live = options->live,
+                                      .interfaces = options->interfaces,
+                                      .on_record = on_record};
+}
+
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
                          struct error *error)
 {
@@ -175,13 +212,8 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
     const struct config *config = options->config;
     struct state_limits state = state_limits_of(config, options->key);
     struct frame_limits frame = frame_limits_of(config, options->key);
-    struct telemetry_options telemetry = {.observer_name = options->observer_name,
-                                          .sip = (enum telemetry_sip)config->records.sip,
-                                          .media_interval = config->records.media_interval,
-                                          .flow = config->records.flow,
-                                          .refreshes = config->records.refreshes,
-                                          .on_record = on_record,
-                                          .owner = analyst};
+    struct telemetry_options telemetry = telemetry_options_of(options, config);
+    telemetry.owner = analyst;
     struct change_sink sink = {.on_change = on_change, .owner = analyst};
     enum status status = telemetry_open(&telemetry, &analyst->telemetry, error);
     if (status == STATUS_OK) {
@@ -250,6 +282,21 @@ static void tell_sensor(struct analyst *analyst, uint64_t time_ns, bool last)
     telemetry_sensor(analyst->telemetry, &sensor);
 }
 
+/* A configuration that was handed over takes effect for all detectors at once. */
+static void take_config(struct analyst *analyst)
+{
+    struct run_shared *shared = analyst->options.shared;
+    const struct config *config = atomic_load_explicit(&shared->config_next, memory_order_acquire);
+    if (config == atomic_load_explicit(&shared->config_taken, memory_order_relaxed)) {
+        return;
+    }
+    struct telemetry_options telemetry = telemetry_options_of(&analyst->options, config);
+    frame_reload(analyst->frame, config->detectors);
+    telemetry_reload(analyst->telemetry, &telemetry);
+    analyst->fact_changes = fact_changes(analyst->frame);
+    atomic_store_explicit(&shared->config_taken, config, memory_order_release);
+}
+
 /* Frames that did not reach us whole, in the ten seconds since the workers told their counts. */
 static void judge_loss(struct analyst *analyst)
 {
@@ -275,6 +322,7 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
         frame_shift(analyst->frame, mark->shift_ns);
     }
     analyst->now_ns = mark->second * NS_PER_S;
+    take_config(analyst);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         judge_loss(analyst);
     }
@@ -292,7 +340,9 @@ static void take_end(struct analyst *analyst)
     }
     state_end(analyst->state, analyst->now_ns);
     frame_end(analyst->frame, analyst->now_ns);
-    tell_sensor(analyst, analyst->last_ns, true);
+    /* Live time may have gone on in silence. */
+    tell_sensor(analyst, analyst->now_ns > analyst->last_ns ? analyst->now_ns : analyst->last_ns,
+                true);
     ring_set_position(analyst->options.records, UINT64_MAX);
     ring_publish(analyst->options.records, true);
     analyst->finished = true;

@@ -28,6 +28,8 @@ struct analyst_options {
     /* N = 0: makes room in the record ring; NULL: wait on the analyst's bell */
     void (*drain_records)(void *owner);
     void *owner;
+    const char *const *interfaces; /* live: their names */
+    bool live; /* no wait is for ever: a record that finds no room is dropped and counted */
     /* At the end: what only the source knows. */
     void (*at_end)(void *owner, bool *out_truncated, const char *const **out_faults,
                    uint32_t *out_count);

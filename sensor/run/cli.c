@@ -6,12 +6,13 @@
 /* clang-format off */
 const struct cli_row cli_rows[] = {
     {'r', "read", "FILE|FOLDER ...", "read captures (pcap, pcapng, gzip, zstd; - is standard input), report, end"},
+    {'i', "interface", "NAME", "listen on this interface until SIGINT or SIGTERM; as often as wanted"},
     {'c', "config", "FILE", "configuration (YAML; conf.d/*.yaml beside it is merged); every key has a default"},
     {0, "set", "KEY=VALUE", "one key, dotted: --set detectors.scan.window=30s; as often as wanted"},
     {0, "workers", "N", "decoding threads, 1 to 16; 0: all in one thread (default: one per core but one)"},
     {0, "report", "FORM", "text, json or none (default: text; none with --records -)"},
     {0, "records", "FILE|-", "write the records as JSON lines"},
-    {0, "deliver", NULL, "use the configured outputs too"},
+    {0, "deliver", NULL, "with -r: use the configured outputs too; live they always are"},
     {0, "test-config", NULL, "check the configuration and end; with --show print what holds and where it came from"},
     {0, "show", NULL, "with --test-config: every value and its origin"},
     {0, "list", "WHAT", "detectors, decoders, outputs, options, records or memory"},
@@ -69,7 +70,12 @@ static enum status take(struct cli *cli, const struct cli_row *row, const char *
     if (strcmp(name, "read") == 0) {
         return take_path(cli, value, error);
     }
-    if (strcmp(name, "config") == 0) {
+    if (strcmp(name, "interface") == 0) {
+        if (cli->interface_count == CLI_INTERFACES_MAX) {
+            return refuse(error, "more than 64 interfaces: ", value, "");
+        }
+        cli->interfaces[cli->interface_count++] = value;
+    } else if (strcmp(name, "config") == 0) {
         cli->config = value;
     } else if (strcmp(name, "set") == 0) {
         if (cli->set_count == CLI_SETS_MAX) {
@@ -167,9 +173,17 @@ enum status cli_open(int argc, char **argv, struct cli *out_cli, struct error *e
     enum status status = cli.paths == NULL || cli.sets == NULL
                              ? error_set(error, STATUS_FAILED, "", "no memory for the command line")
                              : parse(&cli, argc, argv, error);
+    if (status == STATUS_OK && cli.task == CLI_READ && cli.interface_count > 0) {
+        cli.task = CLI_LISTEN;
+    }
     if (status == STATUS_OK && cli.task == CLI_READ && cli.path_count == 0) {
         status = error_set(error, STATUS_USAGE, "",
-                           "nothing to do: give captures with -r FILE, see --help");
+                           "nothing to do: give captures with -r FILE or an interface with -i "
+                           "NAME, see --help");
+    }
+    if (status == STATUS_OK && cli.task == CLI_LISTEN && cli.path_count > 0) {
+        status = error_set(error, STATUS_USAGE, "",
+                           "-r reads captures, -i listens: one of them, not both");
     }
     if (status != STATUS_OK) {
         cli_close(&cli);
@@ -191,7 +205,8 @@ void cli_help(FILE *out)
     fputs(
         "earshot hears the telephony on a network and tells the security team what happens in it:\n"
         "who scans, who guesses passwords, which calls fail or sound bad.\n\n"
-        "usage: earshot -r FILE|FOLDER ... [options]\n\n",
+        "usage: earshot -r FILE|FOLDER ... [options]\n"
+        "       earshot -i INTERFACE [-i INTERFACE ...] [options]\n\n",
         out);
     for (const struct cli_row *row = cli_rows; row->name != NULL; row++) {
         char left[64];
@@ -202,6 +217,6 @@ void cli_help(FILE *out)
     }
     fputs(
         "\nexit status: 0 done (alerts or none), 1 failed inside, 2 wrong usage or configuration,\n"
-        "3 input that cannot be read\n",
+        "3 input that cannot be read, or no interface left to listen on\n",
         out);
 }

@@ -11,14 +11,25 @@
 
 #include "base/slice.h"
 
-enum { CLI_PATHS_MAX = 4096, CLI_SETS_MAX = 256, CLI_WORKERS_AUTO = -1 };
+enum { CLI_PATHS_MAX = 4096, CLI_SETS_MAX = 256, CLI_INTERFACES_MAX = 64, CLI_WORKERS_AUTO = -1 };
 
-enum cli_task { CLI_READ, CLI_TEST_CONFIG, CLI_LIST, CLI_EXPLAIN, CLI_DOCS, CLI_HELP, CLI_VERSION };
+enum cli_task {
+    CLI_READ,
+    CLI_LISTEN,
+    CLI_TEST_CONFIG,
+    CLI_LIST,
+    CLI_EXPLAIN,
+    CLI_DOCS,
+    CLI_HELP,
+    CLI_VERSION
+};
 
 struct cli {
     enum cli_task task;
     const char **paths;
     size_t path_count;
+    const char *interfaces[CLI_INTERFACES_MAX];
+    size_t interface_count;
     const char *config; /* -c, or NULL */
     const char **sets;
     size_t set_count;

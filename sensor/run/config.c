@@ -6,6 +6,7 @@
 #include "sensor/run/config.h"
 
 #include "base/log.h"
+#include "sensor/run/reload.h"
 
 enum { GROUP_PREFIX_BYTES = OPTION_TEXT_BYTES + 32, KEY_BYTES = 640 };
 
@@ -40,7 +41,15 @@ static const struct option observer_options[] = {
 
 static const struct option capture_options[] = {
     OPTION("filter", TEXT, config_sensor, filter, NULL, "", NULL,
-           "BPF expression; frames that do not match are counted as ignored"),
+           "BPF expression; frames that do not match are counted as ignored; live the kernel leaves them out"),
+    OPTION_TABLE_SIZE("buffer", BYTES, config_sensor, buffer_bytes, "1MiB", "64MiB", "1GiB",
+                      "live: ring of the kernel, for each worker and interface"),
+    OPTION_TABLE_SIZE("snap", BYTES, config_sensor, snap_bytes, "96", "256KiB", "256KiB",
+                      "live: bytes of a frame that are captured"),
+    OPTION_TABLE_SIZE("timeout", DURATION_NS, config_sensor, timeout_ns, "1ms", "10ms", "1s",
+                      "live: after this the kernel hands over what it has"),
+    OPTION_TABLE_SIZE("promiscuous", BOOL, config_sensor, promiscuous, NULL, "true", NULL,
+                      "live: also frames that are for other stations, as a mirror port brings them"),
     OPTION_CHOICE("mirror_copies", config_sensor, mirror_copies_drop, "drop", "keep|drop",
                   "what to do with mirror copies of a packet within 50 ms"),
     OPTION_TABLE_SIZE("fragment_bytes", BYTES, config_sensor, fragment_bytes, "64KiB", "16MiB", "1GiB",
@@ -485,10 +494,13 @@ static void show_row(void *owner, const struct config_row *row)
     struct text printed = text_into(line, sizeof line - 1);
     text_printable(&printed, text_slice(&text));
     line[printed.bytes] = '\0';
-    fprintf(out, "%-44s %-22s # %s\n", row->key, line, row->origin);
+    fprintf(out, "%-44s %-22s # %s%s\n", row->key, line, row->origin,
+            reload_waits(row) ? "; restart" : "");
 }
 
 void config_show(const struct config *config, FILE *out)
 {
+    fputs("# key, value, where it came from; restart: a running sensor does not take up a change\n",
+          out);
     config_walk(config, show_row, out);
 }

@@ -35,7 +35,7 @@ struct config_records {
 struct config_sensor {
     char name[OPTION_TEXT_BYTES]; /* observer.name; "" = offline or the host's name */
     char secret[OPTION_TEXT_BYTES]; /* key of all hashes; "" = fixed with -r, drawn live */
-    char filter[OPTION_TEXT_BYTES]; /* BPF; "" = none */
+    char filter[OPTION_TEXT_BYTES]; /* BPF; "" = none; live it works in the kernel */
     unsigned mirror_copies_drop; /* 1 = drop, 0 = keep */
     bool classify;
     uint64_t stream_idle_ns;
@@ -43,6 +43,10 @@ struct config_sensor {
     uint64_t call_age_max_ns;
     uint64_t fragment_bytes;
     uint64_t tcp_bytes;
+    uint64_t buffer_bytes; /* live: of each ring */
+    uint64_t snap_bytes;
+    uint64_t timeout_ns;
+    bool promiscuous;
 };
 
 /* The sensor's tables, one "tables.NAME.entries" each. */

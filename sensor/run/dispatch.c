@@ -96,6 +96,9 @@ static void tell_counts(struct dispatch *dispatch, uint64_t second, bool end)
 static void mark(struct dispatch *dispatch, uint64_t second, uint64_t shift_ns)
 {
     hand_on_all(dispatch);
+    if (dispatch->options.order != NULL) {
+        dispatch->next_number = order_mark(dispatch->options.order, second);
+    }
     unwrap_mark(dispatch->unwrap, second * NS_PER_S);
     tell_counts(dispatch, second, false);
     for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
@@ -104,15 +107,24 @@ static void mark(struct dispatch *dispatch, uint64_t second, uint64_t shift_ns)
     }
 }
 
+static void tell_marks(struct dispatch *dispatch)
+{
+    const struct timeline_step *step = &dispatch->step;
+    for (uint32_t i = 0; i < step->mark_count; i++) {
+        mark(dispatch, step->marks[i], i == 0 ? step->shift_ns : 0);
+    }
+}
+
 /* Marks, notes and bounds of time that a frame brings; state time. */
 static uint64_t see_step(struct dispatch *dispatch, uint64_t time_ns)
 {
     struct timeline_step *step = &dispatch->step;
     timeline_see(&dispatch->timeline, time_ns, step);
-    for (uint32_t i = 0; i < step->mark_count; i++) {
-        mark(dispatch, step->marks[i], i == 0 ? step->shift_ns : 0);
-    }
+    tell_marks(dispatch);
     dispatch->notes[step->note] += step->note != REASON_NONE;
+    if (dispatch->options.order != NULL && time_ns < dispatch->options.order->told_ns) {
+        dispatch->notes[REASON_TIME_LATE]++;
+    }
     if (dispatch->first_ns == 0 || time_ns < dispatch->first_ns) {
         dispatch->first_ns = time_ns;
     }
@@ -212,6 +224,70 @@ static void see_batch(struct dispatch *dispatch, const struct captured *frames, 
     }
 }
 
+/* --- live: numbers out of time --- */
+
+/* A frame by itself. Where frames came faster than ticks, or the clock stood still, its number is
+ * ahead of the clock; a second that it has reached is marked before it. */
+static void see_frame_live(struct dispatch *dispatch, struct captured *frames, size_t place,
+                           uint64_t state_ns)
+{
+    struct order *order = dispatch->options.order;
+    frames[place].number = order_next(order, state_ns);
+    unwrap_number(dispatch->unwrap, place, frames[place].number);
+    uint64_t second = order_second(order, frames[place].number);
+    if (second > dispatch->timeline.mark_s) {
+        timeline_tick(&dispatch->timeline, second * NS_PER_S, &dispatch->step);
+        tell_marks(dispatch);
+        state_ns = dispatch->step.now_ns;
+    }
+    dispatch->next_number = frames[place].number;
+    see_frame(dispatch, frames, place, state_ns);
+}
+
+/* Frames of one second whose state time is their stamp. */
+static void see_run_live(struct dispatch *dispatch, struct captured *frames, size_t place,
+                         size_t end)
+{
+    struct order *order = dispatch->options.order;
+    uint64_t last = order->last;
+    for (size_t i = place; i < end; i++) {
+        frames[i].number = order_next(order, frames[i].time_ns);
+        unwrap_number(dispatch->unwrap, i, frames[i].number);
+    }
+    if (order_second(order, order->last) <= dispatch->timeline.mark_s) {
+        see_run(dispatch, frames, place, end);
+        return;
+    }
+    order->last = last; /* the numbers run over the second's end: one by one */
+    for (size_t i = place; i < end; i++) {
+        uint64_t now_ns = dispatch->timeline.now_ns;
+        see_frame_live(dispatch, frames, i,
+                       time_second(now_ns) > time_second(frames[i].time_ns) ? now_ns
+                                                                            : frames[i].time_ns);
+    }
+}
+
+static void see_batch_live(struct dispatch *dispatch, struct captured *frames, size_t count)
+{
+    size_t place = 0;
+    while (place < count) {
+        size_t run = dispatch->first_ns == 0
+                         ? 0
+                         : timeline_see_run(&dispatch->timeline, frames + place, count - place);
+        if (run == 0) {
+            see_frame_live(dispatch, frames, place, see_step(dispatch, frames[place].time_ns));
+            place++;
+            continue;
+        }
+        uint64_t last_ns = frames[place + run - 1].time_ns;
+        dispatch->last_ns = last_ns > dispatch->last_ns ? last_ns : dispatch->last_ns;
+        see_run_live(dispatch, frames, place, place + run);
+        place += run;
+    }
+}
+
+/* --- blocks --- */
+
 void dispatch_flush(struct dispatch *dispatch)
 {
     hand_on_all(dispatch);
@@ -224,11 +300,15 @@ void dispatch_flush(struct dispatch *dispatch)
 void dispatch_block(struct dispatch *dispatch, const struct block *block)
 {
     for (uint32_t from = 0; from < block->frame_count; from += UNWRAP_AHEAD) {
-        const struct captured *frames = &block->frames[from];
+        struct captured *frames = &block->frames[from];
         uint32_t left = block->frame_count - from;
         uint32_t count = left < UNWRAP_AHEAD ? left : UNWRAP_AHEAD;
         unwrap_look(dispatch->unwrap, frames, count);
-        see_batch(dispatch, frames, count);
+        if (dispatch->options.order == NULL) {
+            see_batch(dispatch, frames, count);
+        } else {
+            see_batch_live(dispatch, frames, count);
+        }
     }
     if (block->frame_count > 0) {
         dispatch->next_number = block->frames[block->frame_count - 1].number + 1;
@@ -236,9 +316,23 @@ void dispatch_block(struct dispatch *dispatch, const struct block *block)
     dispatch_flush(dispatch);
 }
 
+void dispatch_time(struct dispatch *dispatch, uint64_t now_ns)
+{
+    struct order *order = dispatch->options.order;
+    timeline_tick(&dispatch->timeline, now_ns, &dispatch->step);
+    tell_marks(dispatch);
+    order->told_ns = dispatch->step.now_ns;
+    uint64_t number = order_at(order, order->told_ns);
+    dispatch->next_number = number > order->last ? number : order->last + 1;
+    dispatch_flush(dispatch);
+}
+
 void dispatch_end(struct dispatch *dispatch)
 {
     hand_on_all(dispatch);
+    if (dispatch->options.order != NULL) {
+        dispatch->next_number = order_end(dispatch->options.order);
+    }
     tell_counts(dispatch, time_second(dispatch->timeline.now_ns), true);
     for (uint32_t i = 0; i < dispatch->options.lane_count; i++) {
         const struct lane *lane = &dispatch->options.lanes[i];

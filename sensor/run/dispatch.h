@@ -18,6 +18,7 @@
 #include "sensor/capture/source.h"
 #include "sensor/flows/timeline.h"
 #include "sensor/flows/worker_state.h"
+#include "sensor/run/order.h"
 
 enum { DISPATCH_BATCH = WORKER_BATCH };
 
@@ -49,6 +50,8 @@ struct dispatch_options {
     uint32_t lane_count;
     struct unwrap_options unwrap;
     struct filter *filter; /* NULL = every frame */
+    struct order
+        *order; /* live: makes the numbers of frames and marks; NULL: frames bring theirs */
     /* Before each mark and at the end: the counts of frames so far are told (to the ring of who
      * owns them). */
     void (*counts)(void *owner, const struct unwrap_counts *counts, uint64_t first_ns,
@@ -60,6 +63,8 @@ MUST_USE enum status dispatch_open(const struct dispatch_options *options,
                                    struct dispatch **out_dispatch, struct error *error);
 void dispatch_close(struct dispatch *dispatch);
 void dispatch_block(struct dispatch *dispatch, const struct block *block);
+/* Live: it is now_ns, and nothing earlier is expected; marks and a position follow. */
+void dispatch_time(struct dispatch *dispatch, uint64_t now_ns);
 void dispatch_end(struct dispatch *dispatch);
 /* Hands on what waits and gives a position in the middle of a block: for who must wait for the
  * analyst. */

@@ -4,7 +4,7 @@
  * inside, 2 wrong usage or configuration, 3 input that cannot be read. */
 #include "base/log.h"
 #include "sensor/run/cli.h"
-#include "sensor/run/run.h"
+#include "sensor/run/live.h"
 #include "sensor/run/selfdoc.h"
 
 #include <signal.h>
@@ -49,16 +49,24 @@ static enum status configure(const struct cli *cli, struct config **out_config, 
     return status;
 }
 
-static enum status read_captures(const struct cli *cli, const struct config *config,
-                                 struct error *error)
+static enum status configure_again(void *owner, struct config **out_config, struct error *error)
+{
+    return configure(owner, out_config, error);
+}
+
+static enum status run(const struct cli *cli, const struct config *config, struct error *error)
 {
     const char *no_color = getenv("NO_COLOR");
     bool records_to_stdout = cli->records != NULL && strcmp(cli->records, "-") == 0;
     struct run_options options = {
         .paths = cli->paths,
         .path_count = cli->path_count,
+        .interfaces = cli->interfaces,
+        .interface_count = cli->interface_count,
         .workers = workers_of(cli),
         .config = config,
+        .reload = configure_again,
+        .reload_owner = (void *)(uintptr_t)cli, /* reads it only */
         .records = cli->records,
         .report = cli->report != NULL ? cli->report
                   : records_to_stdout ? "none"
@@ -68,14 +76,15 @@ static enum status read_captures(const struct cli *cli, const struct config *con
         .colour = isatty(STDOUT_FILENO) != 0 && (no_color == NULL || no_color[0] == '\0'),
         .width = width_of_terminal(),
     };
-    return run_files(&options, error);
+    return cli->task == CLI_LISTEN ? run_live(&options, error) : run_files(&options, error);
 }
 
 static enum status task(const struct cli *cli, const struct config *config, struct error *error)
 {
     switch (cli->task) {
     case CLI_READ:
-        return read_captures(cli, config, error);
+    case CLI_LISTEN:
+        return run(cli, config, error);
     case CLI_TEST_CONFIG:
         if (cli->show) {
             config_show(config, stdout);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "sensor/run/analyst.h"
+#include "sensor/run/listen.h"
 #include "sensor/run/worker.h"
 #include "sensor/run/writer.h"
 
@@ -38,14 +39,14 @@ struct run {
     uint64_t progress_shown;
 };
 
-static struct hash_key key_of(const struct config *config)
+struct hash_key run_hash_key(const struct config *config)
 {
     struct slice secret = slice_of_string(config->sensor.secret);
     return secret.bytes == 0 ? HASH_KEY_FIXED
                              : (struct hash_key){.seed = hash_slice(HASH_KEY_FIXED, secret)};
 }
 
-static struct worker_limits worker_limits_of(const struct config *config)
+struct worker_limits run_worker_limits(const struct config *config)
 {
     return (struct worker_limits){.streams_max = (uint32_t)config->tables[CONFIG_TABLE_STREAMS],
                                   .flows_max = (uint32_t)config->tables[CONFIG_TABLE_FLOWS],
@@ -55,7 +56,7 @@ static struct worker_limits worker_limits_of(const struct config *config)
                                   .stream_idle_ns = config->sensor.stream_idle_ns,
                                   .flow_idle_ns = config->sensor.flow_idle_ns,
                                   .classify = config->sensor.classify,
-                                  .key = key_of(config)};
+                                  .key = run_hash_key(config)};
 }
 
 /* --- progress, on a terminal only --- */
@@ -309,7 +310,7 @@ static void at_end(void *owner, bool *out_truncated, const char *const **out_fau
 static enum status open_workers(struct run *run, struct error *error)
 {
     const struct run_options *options = run->options;
-    struct worker_limits limits = worker_limits_of(options->config);
+    struct worker_limits limits = run_worker_limits(options->config);
     unsigned count = options->workers == 0 ? 1 : options->workers;
     bool dealt = options->workers > 1;
     enum status status = STATUS_OK;
@@ -349,7 +350,7 @@ static enum status open_dispatch(struct run *run, struct error *error)
 
         .lane_count = count,
         .filter = run->filter,
-        .unwrap = {.key = key_of(config),
+        .unwrap = {.key = run_hash_key(config),
                    .fragment_bytes_max = config->sensor.fragment_bytes,
                    .drop_duplicates = config->sensor.mirror_copies_drop != 0,
                    .keep = keep,
@@ -359,7 +360,7 @@ static enum status open_dispatch(struct run *run, struct error *error)
     return dispatch_open(&options, &run->dispatch, error);
 }
 
-static enum report_form report_form_of(const char *name)
+enum report_form run_report_form(const char *name)
 {
     return strcmp(name, "json") == 0   ? REPORT_JSON
            : strcmp(name, "none") == 0 ? REPORT_NONE
@@ -387,7 +388,7 @@ static enum status open_ends(struct run *run, struct error *error)
         producers[count++] = &run->teller.sightings;
     }
     struct analyst_options analyst = {.config = options->config,
-                                      .key = key_of(options->config),
+                                      .key = run_hash_key(options->config),
                                       .observer_name = name,
                                       .shared = &run->shared,
                                       .producers = producers,
@@ -400,7 +401,7 @@ static enum status open_ends(struct run *run, struct error *error)
                                     .observer_name = name,
                                     .records = options->records,
                                     .deliver = options->deliver,
-                                    .report = report_form_of(options->report),
+                                    .report = run_report_form(options->report),
                                     .ring = &run->records,
                                     .shared = &run->shared,
                                     .threaded = threaded};
@@ -548,7 +549,7 @@ enum status run_files(const struct run_options *options, struct error *error)
 
 void run_list_memory(const struct config *config, unsigned workers, FILE *out)
 {
-    struct worker_limits worker = worker_limits_of(config);
+    struct worker_limits worker = run_worker_limits(config);
     struct unwrap_options unwrap = {.fragment_bytes_max = config->sensor.fragment_bytes};
     size_t rows[][1] = {
         {RUN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX)},
@@ -568,6 +569,11 @@ void run_list_memory(const struct config *config, unsigned workers, FILE *out)
         sum += rows[i][0];
     }
     fprintf(out, "%-32s %14zu\n", "all", sum >> 10);
+    size_t rings = workers == 0 ? 1 : workers;
+    fprintf(out, "%-32s %14zu\n", "live, each interface: kernel",
+            rings * (size_t)config->sensor.buffer_bytes >> 10);
+    fprintf(out, "%-32s %14zu\n", "live, each interface: blocks",
+            rings * LISTEN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX) >> 10);
     fputs("Memory is touched as tables fill; --list options shows the entries of each table.\n",
           out);
 }

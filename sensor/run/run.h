@@ -17,7 +17,9 @@
 #define SENSOR_RUN_RUN_H
 
 #include "base/ring.h"
+#include "outputs/report.h"
 #include "sensor/capture/source.h"
+#include "sensor/flows/worker_state.h"
 #include "sensor/run/config.h"
 
 #include <stdatomic.h>
@@ -39,6 +41,10 @@ struct run_shared {
      * read-modify-write: of sleeper and caller one sees what the other did before. */
     _Alignas(64) _Atomic uint64_t reader_wants; /* frames up to it done; UINT64_MAX = awake */
     _Atomic uint32_t position_waiters; /* workers that wait for the analyst to move */
+    /* Live: the configuration that the analyst shall take up at the next mark, and the one that it
+     * has taken up; NULL before the first. */
+    _Atomic(const struct config *) config_next;
+    _Atomic(const struct config *) config_taken;
     _Alignas(64) _Atomic bool failed; /* some thread cannot go on: everybody ends */
     struct bell reader_bell; /* half of the blocks are free */
     struct bell dealer_bell; /* a block is full, or a deal ring has room, or the analyst moved */
@@ -58,8 +64,13 @@ static inline void run_tell_reader(struct run_shared *shared, uint64_t done)
 struct run_options {
     const char *const *paths;
     size_t path_count;
+    const char *const *interfaces; /* live */
+    size_t interface_count;
     unsigned workers; /* 0 to 16 */
-    const struct config *config;
+    const struct config *config; /* at the start */
+    /* Live: reads the configuration again, from where it came. */
+    enum status (*reload)(void *owner, struct config **out_config, struct error *error);
+    void *reload_owner;
     const char *records; /* FILE, "-" or NULL */
     const char *report; /* text, json, none */
     bool deliver; /* use the configured outputs */
@@ -67,6 +78,11 @@ struct run_options {
     bool colour; /* colour in the text report */
     unsigned width; /* columns of the text report */
 };
+
+/* What the configuration says, for both kinds of run. */
+struct hash_key run_hash_key(const struct config *config);
+struct worker_limits run_worker_limits(const struct config *config);
+enum report_form run_report_form(const char *name);
 
 MUST_USE enum status run_files(const struct run_options *options, struct error *error);
 

@@ -5,6 +5,7 @@
 #include "decoders/reason.h"
 #include "outputs/schema.h"
 #include "sensor/run/cli.h"
+#include "sensor/run/reload.h"
 #include "sensor/run/run.h"
 
 static const char *const frame_verdicts[] = {[FRAME_DECODED] = "decoded",
@@ -35,7 +36,7 @@ static void page_option(void *owner, const struct config_row *row)
     allowed_text(row->option, allowed, sizeof allowed);
     fprintf(owner, "| `%s` | `%s` | %s | %s%s |\n", row->key,
             row->option->preset == NULL ? "" : row->option->preset, allowed, row->option->help,
-            row->option->sizes_table ? " (a change waits for a restart)" : "");
+            reload_waits(row) ? " (a change waits for a restart)" : "");
 }
 
 static void page_options(const struct config *config, FILE *out)
@@ -82,9 +83,11 @@ static void explain_option(void *owner, const struct config_row *row)
     struct text text = text_into(value, sizeof value - 1);
     option_print(row->option, row->base, &text);
     value[text.bytes] = '\0';
-    fprintf(wanted->out, "option %s\n  %s\n  default: %s\n  allowed: %s\n  now: %s (%s)\n",
+    fprintf(wanted->out,
+            "option %s\n  %s\n  default: %s\n  allowed: %s\n  now: %s (%s)\n  a change %s\n",
             row->key, row->option->help, row->option->preset == NULL ? "" : row->option->preset,
-            allowed, value, row->origin);
+            allowed, value, row->origin,
+            reload_waits(row) ? "waits for a restart" : "is taken up by a running sensor (SIGHUP)");
     wanted->found = true;
 }
 
@@ -189,12 +192,15 @@ static void page_man(FILE *out)
 {
     fputs(".TH EARSHOT 8 \"\" \"earshot " EARSHOT_VERSION
           "\"\n.SH NAME\nearshot \\- passive VoIP security monitor\n"
-          ".SH SYNOPSIS\n.B earshot \\-r\n.IR FILE | FOLDER\n.RI ... \" [options]\"\n.SH "
-          "DESCRIPTION\n"
-          "Reads captured telephony (SIP, RTP, RTCP) and tells who scans, who guesses passwords, "
-          "which calls fail or sound\n"
-          "bad, as a report for people and as ECS JSON records for a SIEM. It never sends a "
-          "packet.\n.SH OPTIONS\n",
+          ".SH SYNOPSIS\n.B earshot \\-r\n.IR FILE | FOLDER\n.RI ... \" [options]\"\n.br\n"
+          ".B earshot \\-i\n.IR INTERFACE\n.RI ... \" [options]\"\n.SH DESCRIPTION\n"
+          "Reads captured telephony (SIP, RTP, RTCP), or listens to it on a mirror port, and tells "
+          "who scans, who guesses\n"
+          "passwords, which calls fail or sound bad, as a report for people and as ECS JSON "
+          "records for a SIEM. It never\n"
+          "sends a packet. Listening ends with SIGINT or SIGTERM and everything reported; a second "
+          "signal ends it at once.\n"
+          "SIGHUP reads the configuration again; a mistake keeps the one in force.\n.SH OPTIONS\n",
           out);
     for (const struct cli_row *row = cli_rows; row->name != NULL; row++) {
         fputs(".TP\n.B ", out);
@@ -213,7 +219,7 @@ static void page_man(FILE *out)
     fputs(".SH EXIT STATUS\n.TP\n.B 0\nDone, with or without alerts.\n.TP\n.B 1\nSomething inside "
           "failed, or records could not be delivered.\n"
           ".TP\n.B 2\nWrong usage or configuration.\n.TP\n.B 3\nInput that cannot be read; the "
-          "other files were read.\n"
+          "other files were read. Or an\ninterface that cannot be opened, or none is left.\n"
           ".SH ENVIRONMENT\n.TP\n.B NO_COLOR\nNo colour in the report.\n.SH SEE ALSO\nThe pages in "
           "docs/ of the source.\n",
           out);

@@ -9,8 +9,11 @@
 #include "outputs/encode_json.h"
 #include "sensor/telemetry/telemetry.h"
 
+#include <unistd.h>
+
 enum { OUTPUTS_MAX = 64 };
 #define FLUSH_TIMEOUT_NS (30 * NS_PER_S)
+#define LIVE_TIMEOUT_NS (100 * NS_PER_MS)
 
 struct place {
     const char *name;
@@ -29,8 +32,17 @@ struct writer {
     struct report *report;
     struct encode_json *encoder; /* NULL where there is no place */
     char *encoded;
+    char hostname[256]; /* "": not live */
+    uint64_t flushed_ns;
     bool ended;
 };
+
+static uint64_t clock_ns(clockid_t which)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(which, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
 
 static const struct output *output_named(const char *type)
 {
@@ -106,8 +118,12 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
             place_open(writer, output->name, output->type, output->conf, output->datasets, error);
     }
     if (status == STATUS_OK && writer->place_count > 0) {
-        struct encode_identity identity = {.observer = options->observer_name,
-                                           .version = EARSHOT_VERSION};
+        if (options->live && gethostname(writer->hostname, sizeof writer->hostname - 1) != 0) {
+            writer->hostname[0] = '\0';
+        }
+        const char *hostname = writer->hostname[0] == '\0' ? NULL : writer->hostname;
+        struct encode_identity identity = {
+            .observer = options->observer_name, .hostname = hostname, .version = EARSHOT_VERSION};
         status = encode_json_open(&identity, &writer->encoder, error);
     }
     if (status != STATUS_OK) {
@@ -137,13 +153,15 @@ void writer_close(struct writer *writer)
     free(writer);
 }
 
-static void deliver(struct place *place, const struct record *record, struct slice encoded)
+static void deliver(const struct writer *writer, struct place *place, const struct record *record,
+                    struct slice encoded)
 {
     enum output_result result = place->type->send(place->instance, record, encoded);
     if (result == OUTPUT_FULL) {
         /* Offline every arrow waits: the output makes room or says that it cannot. */
         struct error error = {0};
-        result = place->type->flush(place->instance, FLUSH_TIMEOUT_NS, &error) == STATUS_OK
+        uint64_t timeout_ns = writer->options.live ? LIVE_TIMEOUT_NS : FLUSH_TIMEOUT_NS;
+        result = place->type->flush(place->instance, timeout_ns, &error) == STATUS_OK
                      ? place->type->send(place->instance, record, encoded)
                      : OUTPUT_LOST;
     }
@@ -166,9 +184,25 @@ static void write_record(struct writer *writer, const struct record *record)
             continue;
         }
         if (bytes == 0) {
-            bytes = encode_json(writer->encoder, record, 0, writer->encoded);
+            uint64_t created_ns = writer->options.live ? clock_ns(CLOCK_REALTIME) : 0;
+            bytes = encode_json(writer->encoder, record, created_ns, writer->encoded);
         }
-        deliver(&writer->places[i], record, slice_of(writer->encoded, bytes));
+        deliver(writer, &writer->places[i], record, slice_of(writer->encoded, bytes));
+    }
+}
+
+/* Live: what an output gathers is a second old at most. */
+static void flush_live(struct writer *writer)
+{
+    uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+    if (!writer->options.live || now_ns - writer->flushed_ns < NS_PER_S) {
+        return;
+    }
+    writer->flushed_ns = now_ns;
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        struct place *place = &writer->places[i];
+        struct error error = {0}; /* the output has said it, and what it loses is counted */
+        (void)place->type->flush(place->instance, LIVE_TIMEOUT_NS, &error);
     }
 }
 
@@ -187,6 +221,7 @@ bool writer_drain(struct writer *writer)
         ring_advance(ring, record->bytes);
         ring_release(ring);
     }
+    flush_live(writer);
     return writer->ended;
 }
 

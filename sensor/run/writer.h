@@ -2,7 +2,7 @@
  *
  * Owns      the outputs' instances, the report, the encoder's buffer.
  * Borrows   the record ring; the configuration.
- * Time      none with -r (live: event.created).
+ * Time      none with -r; live the wall clock: event.created, and a flush each second.
  * Bounds    one encoded record at a time; what an output holds is its own bound.
  * Errors    open; an output that fails at run time is counted and said, the others go on.
  * Thread    one: its own, or the only one (N = 0). */
@@ -23,6 +23,7 @@ struct writer_options {
     struct ring *ring;
     struct run_shared *shared;
     bool threaded; /* wakes the analyst when room was made */
+    bool live;
 };
 
 MUST_USE enum status writer_open(const struct writer_options *options, struct writer **out_writer,

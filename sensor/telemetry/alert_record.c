@@ -189,7 +189,8 @@ static void put_figures(struct telemetry *telemetry, const struct incident *inci
         record_string(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_CALL_IDS,
                       incident->evidence[i].call_id);
     }
-    for (uint32_t i = 0; i < incident->evidence_count; i++) {
+    /* Live a packet's number is its time, and leads to no place in a file. */
+    for (uint32_t i = 0; !telemetry->options.live && i < incident->evidence_count; i++) {
         if (incident->evidence[i].number != 0) {
             record_long(maker, FIELD_ID_EARSHOT_ALERT_EVIDENCE_PACKETS,
                         (int64_t)incident->evidence[i].number);

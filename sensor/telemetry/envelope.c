@@ -114,6 +114,14 @@ void envelope_network(struct telemetry *telemetry, uint8_t protocol, const struc
     }
 }
 
+void envelope_interface(struct telemetry *telemetry, uint16_t interface)
+{
+    if (telemetry->options.interfaces != NULL) {
+        record_string(&telemetry->maker, FIELD_ID_OBSERVER_INGRESS_INTERFACE_NAME,
+                      telemetry->options.interfaces[interface]);
+    }
+}
+
 void envelope_vlans(struct telemetry *telemetry, uint16_t vlan_outer, uint16_t vlan_inner)
 {
     if (vlan_outer != 0) {

@@ -53,6 +53,8 @@ void envelope_end(struct telemetry *telemetry);
 
 /* event.start, end, duration; a start of 0 is not known. */
 void envelope_span(struct telemetry *telemetry, uint64_t start_ns, uint64_t end_ns);
+/* observer.ingress.interface.name, live. */
+void envelope_interface(struct telemetry *telemetry, uint16_t interface);
 /* source.ip and port, destination.ip and port; they become related too. An unspecified address is
  * left out. The roles are the same two ends by other names. */
 void envelope_source(struct telemetry *telemetry, const struct endpoint *endpoint);

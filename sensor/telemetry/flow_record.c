@@ -53,6 +53,7 @@ void flow_record(struct telemetry *telemetry, const struct change *change)
     }
     record_string(maker, FIELD_ID_EVENT_ACTION, "flow-end");
     envelope_span(telemetry, flow->first_ns, flow->last_ns);
+    envelope_interface(telemetry, flow->head.interface);
     put_ends(telemetry, flow);
     envelope_network(telemetry, flow->head.transport, &flow->head.source,
                      text_terminate(&application));

@@ -38,6 +38,7 @@ static void put_ends(struct telemetry *telemetry, const struct media_stream *str
 {
     struct record_maker *maker = &telemetry->maker;
 
+    envelope_interface(telemetry, sighting->head.interface);
     envelope_source(telemetry, &stream->source);
     record_long(maker, FIELD_ID_SOURCE_BYTES, (int64_t)counts->bytes);
     record_long(maker, FIELD_ID_SOURCE_PACKETS, (int64_t)counts->packets);

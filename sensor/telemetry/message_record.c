@@ -425,6 +425,7 @@ void message_record(struct telemetry *telemetry, const struct change *change)
     envelope_begin(telemetry, DATASET_SIP, sip->head.time_ns, sighting_number(&sip->head));
     put_key(telemetry, &sip->head, &sip->message, &side);
     put_event(telemetry, message);
+    envelope_interface(telemetry, sip->head.interface);
     envelope_source(telemetry, &side.source);
     envelope_destination(telemetry, &side.destination);
     envelope_roles(telemetry, answer ? &side.destination : &side.source,

@@ -46,6 +46,16 @@ static void put_capture(struct telemetry *telemetry, const struct telemetry_sens
     for (uint32_t i = 0; i < sensor->fault_count; i++) {
         record_string(maker, FIELD_ID_EARSHOT_SENSOR_CAPTURE_FAULTS, sensor->faults[i]);
     }
+    if (telemetry->options.live) {
+        record_long(maker, FIELD_ID_EARSHOT_SENSOR_CAPTURE_OFFERED,
+                    (int64_t)counts[COUNT_KERNEL_OFFERED]);
+        record_long(maker, FIELD_ID_EARSHOT_SENSOR_DROPS_KERNEL,
+                    (int64_t)counts[COUNT_KERNEL_DROPPED]);
+        record_long(maker, FIELD_ID_EARSHOT_SENSOR_DROPS_NIC,
+                    (int64_t)counts[COUNT_INTERFACE_DROPPED]);
+        record_long(maker, FIELD_ID_EARSHOT_SENSOR_DROPS_QUEUE,
+                    (int64_t)counts[COUNT_RECORDS_DROPPED]);
+    }
 }
 
 static void put_packets(struct telemetry *telemetry, const uint64_t *counts)

@@ -40,6 +40,15 @@ void telemetry_close(struct telemetry *telemetry)
     free(telemetry);
 }
 
+void telemetry_reload(struct telemetry *telemetry, const struct telemetry_options *options)
+{
+    telemetry->options.sip = options->sip;
+    telemetry->options.media_interval = options->media_interval;
+    telemetry->options.flow = options->flow;
+    telemetry->options.refreshes = options->refreshes;
+    telemetry->wants = wants_of(&telemetry->options);
+}
+
 static bool wants_transaction(const struct telemetry *telemetry, const struct change *change)
 {
     return telemetry->options.sip != TELEMETRY_SIP_FAILURES ||

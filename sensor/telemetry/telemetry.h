@@ -29,6 +29,8 @@ struct telemetry_options {
     bool media_interval;
     bool flow;
     bool refreshes;
+    bool live; /* figures of the kernel are known; packets have no place in a file */
+    const char *const *interfaces; /* live: their names, by the index in sightings */
     void (*on_record)(void *owner, const struct record *record);
     void *owner;
 };
@@ -38,6 +40,8 @@ struct telemetry;
 MUST_USE enum status telemetry_open(const struct telemetry_options *options,
                                     struct telemetry **out_telemetry, struct error *error);
 void telemetry_close(struct telemetry *telemetry);
+/* Which records are made from now on: sip, media_interval, flow and refreshes of `options`. */
+void telemetry_reload(struct telemetry *telemetry, const struct telemetry_options *options);
 
 /* CHANGE_BIT()s of the changes that can make a record; others may be kept back. */
 uint32_t telemetry_wants(const struct telemetry *telemetry);

@@ -271,6 +271,40 @@ static void the_short_way_agrees(void **state)
     assert_true(plain > 1000); /* else nothing was compared */
 }
 
+static void time_goes_on_in_silence(void **state)
+{
+    (void)state;
+    struct timeline timeline = {0};
+    struct timeline_step step = {0};
+    timeline_tick(&timeline, 100 * NS_PER_S, &step);
+    assert_int_equal(step.mark_count, 0); /* the first second is no mark, as with a first frame */
+    timeline_tick(&timeline, 100 * NS_PER_S + NS_PER_S / 2, &step);
+    assert_int_equal(step.mark_count, 0);
+    timeline_tick(&timeline, 102 * NS_PER_S, &step);
+    assert_int_equal(step.mark_count, 2);
+    assert_int_equal(step.marks[1], 102);
+    timeline_tick(&timeline, 101 * NS_PER_S, &step); /* a clock that was set back */
+    assert_int_equal(step.mark_count, 0);
+    assert_int_equal(step.now_ns, 102 * NS_PER_S);
+    /* A frame from before the tick is late, but no step back of the frames' clock. */
+    timeline_see(&timeline, 101 * NS_PER_S, &step);
+    assert_int_equal(step.note, REASON_NONE);
+    assert_int_equal(step.now_ns, 102 * NS_PER_S);
+}
+
+static void a_tick_confirms_no_jump(void **state)
+{
+    (void)state;
+    struct timeline timeline = {0};
+    struct timeline_step step = {0};
+    timeline_see(&timeline, 100 * NS_PER_S, &step);
+    for (unsigned i = 0; i < 2 * TIMELINE_CONFIRM; i++) {
+        timeline_tick(&timeline, 200 * NS_PER_S + TIMELINE_SILENCE_NS + i, &step);
+        assert_int_equal(step.mark_count, 0);
+        assert_int_equal(step.now_ns, 100 * NS_PER_S);
+    }
+}
+
 static void a_run_ends_where_something_is_to_be_told(void **state)
 {
     (void)state;
@@ -305,6 +339,8 @@ int main(void)
         cmocka_unit_test(a_capture_without_time_works),
         cmocka_unit_test(any_stamps_keep_the_promise),
         cmocka_unit_test(the_short_way_agrees),
+        cmocka_unit_test(time_goes_on_in_silence),
+        cmocka_unit_test(a_tick_confirms_no_jump),
         cmocka_unit_test(a_run_ends_where_something_is_to_be_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
