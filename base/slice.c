@@ -40,8 +40,13 @@ bool slice_starts_with_nocase(struct slice text, struct slice prefix)
 
 bool slice_contains_nocase(struct slice text, struct slice part)
 {
-    for (size_t at = 0; at + part.bytes <= text.bytes; at++) {
-        if (part.bytes == 0 || same_nocase(text.at + at, part.at, part.bytes)) {
+    if (part.bytes == 0 || part.bytes > text.bytes) {
+        return part.bytes == 0;
+    }
+    const char first = slice_lower(part.at[0]);
+    const char *last = text.at + (text.bytes - part.bytes);
+    for (const char *at = text.at; at <= last; at++) {
+        if (slice_lower(*at) == first && same_nocase(at, part.at, part.bytes)) {
             return true;
         }
     }
