@@ -301,9 +301,11 @@ static void take_config(struct analyst *analyst)
 static void judge_loss(struct analyst *analyst)
 {
     const uint64_t *reasons = analyst->counts + COUNT_REASON_FIRST;
-    uint64_t frames = analyst->counts[COUNT_FRAMES];
+    uint64_t dropped = analyst->counts[COUNT_KERNEL_DROPPED] + /* live only */
+                       analyst->counts[COUNT_INTERFACE_DROPPED];
+    uint64_t frames = analyst->counts[COUNT_FRAMES] + dropped;
     uint64_t lost =
-        reasons[REASON_SNAP_CUT] + reasons[REASON_IP_TRIMMED] + reasons[REASON_FRAME_CUT];
+        reasons[REASON_SNAP_CUT] + reasons[REASON_IP_TRIMMED] + reasons[REASON_FRAME_CUT] + dropped;
 
     state_facts_view(analyst->state)->lost_frames =
         (lost - analyst->lost_before) * LOSS_ONE_IN > frames - analyst->frames_before;
