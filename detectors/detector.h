@@ -43,6 +43,7 @@ struct finding {
     uint8_t severity; /* 1 to 4, before the frame's caps (W1, confidence) */
     uint8_t stage; /* of a chain: 0 none, 1 scan .. 5 fraud */
     bool proven_needed; /* class W1: an unproven source costs severity and response */
+    bool names_nobody; /* class W0: it is about our own; the fact's source is not put down for it */
     bool succeeded; /* the attack reached its aim */
     uint64_t count; /* events so far in the window that fired */
     uint64_t observed; /* the figure that is compared with ... */
@@ -88,6 +89,9 @@ struct detector {
     bool slab_on_demand;
     const struct option *options; /* "enabled" is added by the frame */
     bool off_by_default;
+    /* Version of what lane and cell hold, to be kept over restarts (--state); 0 = not kept. Another
+     * layout or another meaning is another version. */
+    uint16_t kept;
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. Transactions and incidents come whole; of other facts it may look at
      * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,

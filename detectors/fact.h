@@ -59,6 +59,47 @@ struct fact_party {
     uint16_t zone; /* 0 = none declared */
     uint16_t good_accounts; /* accounts with past success from this address; saturating */
     uint16_t site_good_accounts; /* the same for its /24 or /48; of failed logins only */
+    /* From the MaxMind files; 0 = unknown, private or no file. Not of MESSAGE facts. */
+    uint16_t country; /* ISO 3166 alpha-2, first letter in the high byte */
+    uint32_t as_number;
+};
+
+/* --- numbers --- */
+
+enum fact_number_class {
+    FACT_NUMBER_NONE, /* a name, or nothing */
+    FACT_NUMBER_INTERNAL, /* an extension or a number of the site itself */
+    FACT_NUMBER_NATIONAL, /* of the site's country; never without site.country */
+    FACT_NUMBER_INTERNATIONAL,
+    FACT_NUMBER_EMERGENCY, /* excluded from every fraud and flood counter */
+    FACT_NUMBER_UNKNOWN, /* digits that the dial plan does not explain */
+};
+
+enum fact_number_type {
+    FACT_NUMBER_TYPE_UNKNOWN,
+    FACT_NUMBER_FIXED, /* also: fixed or mobile */
+    FACT_NUMBER_MOBILE,
+    FACT_NUMBER_TOLL_FREE,
+    FACT_NUMBER_SHARED_COST,
+    FACT_NUMBER_PREMIUM,
+    FACT_NUMBER_SATELLITE, /* and other global networks: +870, +881, +882, +883 */
+    FACT_NUMBER_OTHER, /* voip, personal, pager, UAN, voicemail */
+    FACT_NUMBER_INVALID, /* no range of its country */
+};
+
+/* A number as it was dialled or shown, and what a call to it may cost (docs/definitions.md). */
+struct fact_number {
+    uint64_t e164; /* as a decimal number; 0 = not brought into that form */
+    uint64_t block; /* its first seven digits; 0 = none */
+    uint8_t class; /* enum fact_number_class */
+    uint8_t type; /* enum fact_number_type */
+    uint8_t digits; /* of e164 */
+    uint8_t risk_type; /* points for what kind of number it is: premium, satellite, hot list ... */
+    uint8_t risk_country; /* points for where it is */
+    bool dialled_abroad; /* an international prefix (00, 011 ...) was dialled: no number of ours */
+    bool allowed; /* the operator said that calls there are wanted */
+    char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
+    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a placeholder */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
@@ -130,6 +171,7 @@ struct fact_transaction {
     struct slice target_host;
     struct slice call_id;
     struct slice user_agent;
+    struct slice reason; /* phrase of the final answer */
 };
 
 /* A registration attempt chain ended: a binding was made, kept, removed or refused. */
@@ -161,20 +203,31 @@ struct fact_call {
     struct fact_party caller; /* who sent the first INVITE */
     struct fact_party callee; /* who it went to */
     uint8_t event; /* enum fact_call_event */
-    bool has_credentials;
-    /* the From account has a binding from this address; told when it starts */
-    bool caller_registered;
+    bool has_credentials; /* of any of its INVITEs */
+    bool caller_registered; /* the From account has a binding from this address */
+    bool account_known; /* the From account has succeeded before, from anywhere */
+    bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */
     bool ended_by_caller;
+    bool early_media; /* RINGING: a 18x came with a session description */
+    /* What the site and the account have called before, as it was when this call started. */
+    bool first_abroad; /* the account's first call to another country */
+    bool country_new_account;
+    bool country_new_site;
+    bool block_new_site; /* the called block, in 90 days */
+    uint8_t weeks_called; /* different weeks in which this number was called before; up to 3 */
     uint16_t status;
     uint64_t started_ns;
     uint64_t answered_ns; /* 0 = not answered */
     uint64_t call_number; /* its identity: number of its first packet */
+    struct fact_number called; /* of the request URI of the first INVITE */
+    struct fact_number calling; /* of From */
     struct slice call_id;
     struct slice from_user;
     struct slice from_host;
     struct slice to_user;
     struct slice to_host;
     struct slice account;
+    struct slice dialled; /* user of that request URI, as it was sent */
     struct slice user_agent;
 };
 
@@ -226,6 +279,25 @@ struct fact_second {
     bool lossy_capture; /* more than 0.5 % of messages or frames did not reach us whole */
 };
 
+/* What a server was asked and answered in a second of packet time; told at its mark, of servers
+ * that were asked something or owe an answer. A server here is an address that requests go to. */
+struct fact_server {
+    struct fact_party server;
+    uint32_t requests[FACT_METHOD_COUNT]; /* initial ones and others, without copies */
+    uint32_t
+        unknown_requests[FACT_METHOD_COUNT]; /* of those: from who never logged in or answered */
+    uint32_t answers; /* of any class, without copies */
+    uint32_t answers_5xx;
+    uint32_t retry_after; /* 503 with Retry-After */
+    uint32_t sources; /* different addresses that asked in this second; an estimate above 64 */
+    uint32_t sources_new; /* of those: first seen in the last 60 s, and not proven */
+    uint32_t unanswered; /* requests since the last answer, without copies */
+    uint32_t unanswered_sources;
+    uint64_t unanswered_since_ns; /* first of them; 0 = none */
+    uint64_t answered_before; /* requests that it ever answered */
+    uint64_t first_answer_ns_max; /* slowest request to first answer in this second */
+};
+
 /* An incident opened, rose or closed: how detectors hear of each other. */
 struct fact_incident {
     struct fact_party source; /* absent (port and address zero) where there is none */
@@ -250,6 +322,7 @@ struct fact {
     bool forced; /* the end of input closed it, not the wire */
     uint16_t interface;
     uint8_t transport; /* IP protocol that carried it: 6 or 17; 0 = not told */
+    uint8_t hour_of_week; /* 0 = Monday 00:00, in site.timezone */
     uint64_t time_ns;
     uint64_t number; /* packet that brought it; 0 for what a mark brought */
     union {
@@ -261,6 +334,7 @@ struct fact {
         struct fact_flow flow;
         struct fact_second second;
         struct fact_incident incident;
+        struct fact_server server;
     } is;
 };
 

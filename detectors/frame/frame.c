@@ -102,12 +102,18 @@ uint32_t frame_entries_preset(enum key_kind kind)
     case KEY_SOURCE_PREFIX:
     case KEY_SOURCE_SERVER:
         return 32768;
+    case KEY_SERVER:
+        return 4096;
+    case KEY_NUMBER_BLOCK:
+    case KEY_CALLER_BLOCK:
+        return 16384;
     case KEY_SITE:
         return 1;
     case KEY_SOURCE:
     case KEY_ACCOUNT:
     case KEY_SOURCE_ACCOUNT:
     case KEY_ACCOUNT_DEVICE:
+    case KEY_CALL:
     case KEY_STREAM:
     case KEY_COUNT:
         break;
@@ -314,7 +320,7 @@ size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_con
 static bool is_strong(enum key_kind kind, const struct fact *fact, const struct fact_party *source)
 {
     return (source != NULL && (source->proven || source->good_accounts > 0)) ||
-           kind == KEY_STREAM || kind == KEY_SITE || key_account_known(fact);
+           kind == KEY_STREAM || kind == KEY_SITE || kind == KEY_SERVER || key_account_known(fact);
 }
 
 static __attribute__((noinline)) void look_up(struct detectors_frame *frame, enum key_kind kind,
@@ -425,6 +431,10 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
         break;
     case FACT_SECOND:
         moved.is.second.second = time_second(moved.time_ns);
+        break;
+    case FACT_SERVER:
+        moved.is.server.unanswered_since_ns =
+            time_since(fact->is.server.unanswered_since_ns, shift_ns);
         break;
     case FACT_MESSAGE:
     case FACT_TRANSACTION:

@@ -126,7 +126,8 @@ static uint64_t call_number_of(const struct fact *fact)
 static void note_parties(struct incident_cell *it, const struct incidents_report *report,
                          bool first)
 {
-    const struct fact_party *source = key_source(report->fact);
+    const struct fact_party *source =
+        report->finding->names_nobody ? NULL : key_source(report->fact);
     const struct fact_party *server = key_destination(report->fact);
     struct incident *told = &it->told;
     char scratch[ADDR_TEXT_BYTES];
@@ -151,7 +152,7 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
                        server != NULL ? &server->endpoint : &(struct endpoint){.port = 0});
     }
     note_target(told, target_of(report, &text), first);
-    told->source_proven = told->source_proven || is_proven(report->fact);
+    told->source_proven = told->source_proven || (source != NULL && is_proven(report->fact));
 }
 
 /* --- evidence: the first four and the last four --- */

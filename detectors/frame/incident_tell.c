@@ -53,6 +53,22 @@ static void write_who(struct text *text, const struct incident_cell *it)
             key_write_printable(text, cut(told->secondary));
         }
         break;
+    case KEY_SERVER:
+        text_string(text, "Server ");
+        key_write_printable(text, cut(told->entity));
+        break;
+    case KEY_NUMBER_BLOCK:
+        text_string(text, "The number block ");
+        key_write_printable(text, cut(told->entity));
+        break;
+    case KEY_CALLER_BLOCK:
+        text_string(text, "Callers of the number block ");
+        key_write_printable(text, cut(told->entity));
+        break;
+    case KEY_CALL:
+        text_string(text, "Call ");
+        key_write_printable(text, cut(told->entity));
+        break;
     case KEY_STREAM:
         text_string(text, "The stream ");
         key_write_printable(text, cut(told->entity));

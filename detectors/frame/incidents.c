@@ -179,9 +179,10 @@ static uint64_t rule_hash(const struct incidents *incidents, const char *slug)
     return hash_slice(incidents->options.key, slice_of_string(slug));
 }
 
-static void entities_of(const struct incidents *incidents, const struct fact *fact, uint64_t *out)
+static void entities_of(const struct incidents *incidents, const struct fact *fact,
+                        bool names_nobody, uint64_t *out)
 {
-    const struct fact_party *source = key_source(fact);
+    const struct fact_party *source = names_nobody ? NULL : key_source(fact);
     struct slice account = key_account(fact);
     struct hash_key key = incidents->options.key;
 
@@ -222,7 +223,7 @@ bool incidents_recent(const struct incidents *incidents, const char *rule_slug,
     uint64_t rule = rule_hash(incidents, rule_slug);
     uint64_t entities[CHAIN_ENTITIES];
 
-    entities_of(incidents, fact, entities);
+    entities_of(incidents, fact, false, entities);
     for (unsigned i = 0; i < CHAIN_ENTITIES; i++) {
         uint32_t cell = entities[i] == 0
                             ? TABLE_NONE
@@ -544,7 +545,7 @@ void incidents_raise(struct incidents *incidents, const struct incidents_report 
     uint32_t cell = table_find(&incidents->table, hash);
     bool new_key;
 
-    entities_of(incidents, report->fact, entities);
+    entities_of(incidents, report->fact, report->finding->names_nobody, entities);
     remember(incidents, report->detector->slug, entities, now_ns);
     if (cell != TABLE_NONE && !end_if_over(incidents, cell, now_ns)) {
         incident_note(incidents, cell_at(incidents, cell), report);

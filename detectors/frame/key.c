@@ -7,6 +7,10 @@
  *      source-account  both                                      the source's /24 or /48
  *      source-server   source and the address of the server      the source's /24 or /48
  *      account-device  the AOR and the device's hash             none
+ *      server          address of the server                     none
+ *      number-block    seven digits of the called number         none
+ *      caller-block    seven digits of the caller's number       none
+ *      call            its number                                none
  *      stream          its number                                none
  *      site            a constant                                none
  *
@@ -37,6 +41,7 @@ const struct fact_party *key_source(const struct fact *fact)
         return addr_is_unspecified(&fact->is.incident.source.endpoint.addr)
                    ? NULL
                    : &fact->is.incident.source;
+    case FACT_SERVER: /* many asked */
     case FACT_SECOND:
     case FACT_COUNT:
         break;
@@ -59,6 +64,8 @@ const struct fact_party *key_destination(const struct fact *fact)
         return &fact->is.stream.receiver;
     case FACT_FLOW:
         return &fact->is.flow.responder;
+    case FACT_SERVER:
+        return &fact->is.server.server;
     case FACT_INCIDENT:
     case FACT_SECOND:
     case FACT_COUNT:
@@ -82,6 +89,7 @@ struct slice key_account(const struct fact *fact)
     case FACT_STREAM:
     case FACT_FLOW:
     case FACT_SECOND:
+    case FACT_SERVER:
     case FACT_COUNT:
         break;
     }
@@ -104,6 +112,7 @@ struct slice key_call_id(const struct fact *fact)
     case FACT_FLOW:
     case FACT_INCIDENT:
     case FACT_SECOND:
+    case FACT_SERVER:
     case FACT_COUNT:
         break;
     }
@@ -123,6 +132,9 @@ bool key_account_known(const struct fact *fact)
     if (fact->kind == FACT_TRANSACTION) {
         return fact->is.transaction.account_known;
     }
+    if (fact->kind == FACT_CALL) {
+        return fact->is.call.account_known;
+    }
     return fact->kind == FACT_REGISTRATION && fact->is.registration.account_known;
 }
 
@@ -133,6 +145,36 @@ uint64_t key_hash_site(struct hash_key hash_key, const struct addr *addr)
     /* Another seed: 192.0.2.0/24 must not be the address 192.0.2.0. */
     hash_key.seed ^= prefix.bits;
     return hash_addr(hash_key, &prefix.addr);
+}
+
+uint64_t key_call_number(const struct fact *fact)
+{
+    switch ((enum fact_kind)fact->kind) {
+    case FACT_CALL:
+        return fact->is.call.call_number;
+    case FACT_STREAM:
+        return fact->is.stream.call_number;
+    case FACT_INCIDENT:
+        return fact->is.incident.call_number;
+    case FACT_MESSAGE:
+    case FACT_TRANSACTION:
+    case FACT_REGISTRATION:
+    case FACT_FLOW:
+    case FACT_SECOND:
+    case FACT_SERVER:
+    case FACT_COUNT:
+        break;
+    }
+    return 0;
+}
+
+/* Only calls have numbers. */
+static uint64_t key_block(enum key_kind kind, const struct fact *fact)
+{
+    if (fact->kind != FACT_CALL) {
+        return 0;
+    }
+    return kind == KEY_NUMBER_BLOCK ? fact->is.call.called.block : fact->is.call.calling.block;
 }
 
 static uint64_t pair(const struct fact_party *source, uint64_t second, struct hash_key hash_key)
@@ -146,6 +188,7 @@ bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_ke
     const struct fact_party *source = key_source(fact);
     const struct fact_party *server;
     struct slice account;
+    uint64_t block;
     bool there = source != NULL;
 
     switch (kind) {
@@ -169,6 +212,19 @@ bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_ke
         there = there && server != NULL;
         *out_hash = there ? pair(source, hash_addr(hash_key, &server->endpoint.addr), hash_key) : 0;
         return there;
+    case KEY_SERVER:
+        server = key_destination(fact);
+        *out_hash = server == NULL ? 0 : hash_addr(hash_key, &server->endpoint.addr);
+        return server != NULL;
+    case KEY_NUMBER_BLOCK:
+    case KEY_CALLER_BLOCK:
+        block = key_block(kind, fact);
+        *out_hash = hash_bytes(hash_key, &block, sizeof block);
+        return block != 0;
+    case KEY_CALL:
+        block = key_call_number(fact);
+        *out_hash = hash_bytes(hash_key, &block, sizeof block);
+        return block != 0;
     case KEY_ACCOUNT_DEVICE:
         account = key_account(fact);
         *out_hash = hash_mix(hash_slice(hash_key, account), key_device(fact));
@@ -199,6 +255,10 @@ uint64_t key_group(enum key_kind kind, const struct fact *fact, struct hash_key 
         return source == NULL ? 0 : key_hash_site(hash_key, &source->endpoint.addr);
     case KEY_ACCOUNT:
     case KEY_ACCOUNT_DEVICE:
+    case KEY_SERVER:
+    case KEY_NUMBER_BLOCK:
+    case KEY_CALLER_BLOCK:
+    case KEY_CALL:
     case KEY_STREAM:
     case KEY_SITE:
     case KEY_COUNT:
@@ -273,6 +333,16 @@ void key_write(enum key_kind kind, const struct fact *fact, struct text *entity,
     case KEY_ACCOUNT_DEVICE:
         key_write_printable(entity, key_account(fact));
         write_device(fact, secondary);
+        break;
+    case KEY_SERVER:
+        text_addr(entity, &server->endpoint.addr);
+        break;
+    case KEY_NUMBER_BLOCK:
+    case KEY_CALLER_BLOCK:
+        text_format(entity, "+%" PRIu64, key_block(kind, fact));
+        break;
+    case KEY_CALL:
+        key_write_printable(entity, key_call_id(fact));
         break;
     case KEY_STREAM:
         write_stream(&fact->is.stream, entity);

@@ -19,6 +19,7 @@ const struct fact_party *key_destination(const struct fact *fact);
 struct slice key_account(const struct fact *fact);
 struct slice key_call_id(const struct fact *fact);
 uint64_t key_device(const struct fact *fact); /* 0 = none */
+uint64_t key_call_number(const struct fact *fact); /* 0 = none */
 bool key_account_known(const struct fact *fact);
 
 /* The key of kind KEY_SOURCE, of a source that is there. */

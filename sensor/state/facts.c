@@ -44,6 +44,25 @@ SAME(MESSAGE);
 SAME(UPDATE);
 SAME(COUNT);
 
+#undef SAME
+#define SAME(fact, number)                                                                         \
+    static_assert((int)FACT_NUMBER_##fact == (int)NUMBER_##number, "detectors name numbers alike")
+SAME(NONE, NONE);
+SAME(INTERNAL, INTERNAL);
+SAME(NATIONAL, NATIONAL);
+SAME(INTERNATIONAL, INTERNATIONAL);
+SAME(EMERGENCY, EMERGENCY);
+SAME(UNKNOWN, UNKNOWN);
+SAME(TYPE_UNKNOWN, TYPE_UNKNOWN);
+SAME(FIXED, FIXED);
+SAME(MOBILE, MOBILE);
+SAME(TOLL_FREE, TOLL_FREE);
+SAME(SHARED_COST, SHARED_COST);
+SAME(PREMIUM, PREMIUM);
+SAME(SATELLITE, SATELLITE);
+SAME(OTHER, OTHER);
+SAME(INVALID, INVALID);
+
 /* Who sent the request and who it went to, by address only. Nothing is declared yet of sides and
  * zones. */
 static void put_parties(const struct endpoint *client, const struct endpoint *server,
@@ -276,6 +295,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     told->target_host = is_register ? ended->to_host : ended->uri_host;
     told->call_id = ended->call_id;
     told->user_agent = ended->user_agent;
+    told->reason = ended->reason;
     return true;
 }
 
@@ -345,17 +365,57 @@ static bool begin_call(const struct change *change, enum fact_call_event event, 
     return true;
 }
 
+static void put_number(struct facts_view *view, struct slice user, struct fact_number *out)
+{
+    struct number number;
+
+    if (view->numbers == NULL) {
+        return;
+    }
+    number_look(view->numbers, user, &number);
+    *out = (struct fact_number){
+        .e164 = number.e164,
+        .block = number.block,
+        .class = number.class,
+        .type = number.type,
+        .digits = number.digits,
+        .risk_type = number.risk_type,
+        .risk_country = number.risk_country,
+        .dialled_abroad = number.dialled_abroad,
+        .allowed = number.allowed,
+        .cost_milli = number.cost_milli,
+    };
+    memcpy(out->country, number.country, sizeof out->country);
+}
+
+/* The user of the request URI, as call_text.c keeps it: "sip:user@host". */
+static struct slice dialled_of(const struct call *call)
+{
+    struct slice uri = call->uri;
+    size_t colon = slice_find(uri, ':');
+    size_t at = slice_find(uri, '@');
+
+    return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
+}
+
 static void finish_call(struct facts_view *view, const struct change *change, struct fact *fact)
 {
     const struct call *call = change->call;
     struct fact_call *told = &fact->is.call;
 
+    uint64_t account = account_hash(view->key, call->from_user, call->from_host);
+    uint64_t agent = call->user_agent.bytes == 0 ? 0 : hash_slice(view->key, call->user_agent);
+    struct device_view device;
+
     know(view, change, &told->caller);
-    if (told->event == FACT_CALL_STARTED) {
-        told->caller_registered = registration_is_bound(
-            view->registrations, account_hash(view->key, call->from_user, call->from_host),
-            &call->caller.addr);
-    }
+    told->caller_registered =
+        registration_is_bound(view->registrations, account, &call->caller.addr);
+    device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
+    told->account_known = device.account_known;
+    told->device_known = device.device_known;
+    told->dialled = dialled_of(call);
+    put_number(view, told->dialled, &told->called);
+    put_number(view, call->from_user, &told->calling);
     told->account = account_text(view, call->from_user, call->from_host);
 }
 
@@ -487,6 +547,12 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
     /* Streams and flows tell their own last packet. */
     out_fact->time_ns = change->time_ns > view->now_ns ? change->time_ns : view->now_ns;
     out_fact->number = change->number;
+    uint64_t quarter = out_fact->time_ns / (NS_PER_HOUR / 4);
+    if (quarter != view->quarter) {
+        view->quarter = quarter;
+        view->hour_of_week = calendar_hour_of_week(&view->calendar, out_fact->time_ns);
+    }
+    out_fact->hour_of_week = view->hour_of_week;
     switch ((enum change_kind)change->kind) {
     case CHANGE_MESSAGE:
         return begin_message(view, change, out_fact);
@@ -542,6 +608,7 @@ void facts_finish(struct facts_view *view, const struct change *change, struct f
         break;
     case FACT_TRANSACTION:
     case FACT_SECOND:
+    case FACT_SERVER:
     case FACT_INCIDENT:
     case FACT_COUNT:
         break;

@@ -10,7 +10,10 @@
 #ifndef SENSOR_STATE_FACTS_H
 #define SENSOR_STATE_FACTS_H
 
+#include "base/calendar.h"
 #include "detectors/fact.h"
+#include "sensor/lookup/geo.h"
+#include "sensor/lookup/numbers.h"
 #include "sensor/state/call.h"
 #include "sensor/state/devices.h"
 #include "sensor/state/media.h"
@@ -29,7 +32,12 @@ struct facts_view {
     const struct proof_table *proof;
     const struct device_table *devices;
     const struct registration_table *registrations;
+    const struct numbers *numbers; /* the analyst sets these three */
+    struct geo *geo; /* NULL = no files */
+    struct calendar calendar; /* of the site */
     struct hash_key key;
+    uint64_t quarter; /* hours since the epoch x 4, of hour_of_week: zones differ by quarters */
+    uint8_t hour_of_week;
     bool one_way_capture; /* so far only one direction of SIP was seen */
     bool cut_messages; /* of the SIP messages so far the capture cut more than 0.5 % */
     bool lost_frames; /* the same of the frames of the last 10 s; the analyst sets it */
