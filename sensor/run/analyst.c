@@ -197,6 +197,20 @@ static struct telemetry_options telemetry_options_of(const struct analyst_option
                                       .on_record = on_record};
 }
 
+/* The files that say where addresses are, handed over as a configuration is. */
+static void take_geo(struct analyst *analyst)
+{
+    struct run_shared *shared = analyst->options.shared;
+    struct geo *geo = atomic_load_explicit(&shared->geo_next, memory_order_acquire);
+    if (geo == atomic_load_explicit(&shared->geo_taken, memory_order_relaxed)) {
+        return;
+    }
+    struct geo *used = geo_is_empty(geo) ? NULL : geo;
+    state_facts_view(analyst->state)->geo = used;
+    telemetry_set_geo(analyst->telemetry, used);
+    atomic_store_explicit(&shared->geo_taken, geo, memory_order_release);
+}
+
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
                          struct error *error)
 {
@@ -229,6 +243,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         analyst_close(analyst);
         return status;
     }
+    take_geo(analyst);
     *out_analyst = analyst;
     return STATUS_OK;
 }
@@ -325,6 +340,7 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     analyst->now_ns = mark->second * NS_PER_S;
     take_config(analyst);
+    take_geo(analyst);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         judge_loss(analyst);
     }

@@ -413,6 +413,7 @@ enum status config_open(const struct settings *settings, struct config **out_con
     group_add(config, "observer", "", observer_options, &config->sensor);
     group_add(config, "capture", "", capture_options, &config->sensor);
     group_add(config, "records", "", records_options, &config->records);
+    group_add(config, "geo", "", geo_options, &config->geo);
     tables_add(config);
     detectors_add(config);
     enum status status = outputs_add(config, settings, error);

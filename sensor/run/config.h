@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
+#include "sensor/lookup/geo.h"
 #include "sensor/run/settings.h"
 
 enum config_sip_records {
@@ -76,6 +77,7 @@ struct config_output {
 struct config {
     struct config_sensor sensor;
     struct config_records records;
+    struct geo_conf geo;
     uint64_t tables[CONFIG_TABLE_COUNT];
     uint64_t key_entries[KEY_COUNT];
     struct frame_conf *detectors; /* in the order of detectors[] */
