@@ -99,7 +99,7 @@ struct fact_number {
     bool dialled_abroad; /* an international prefix (00, 011 ...) was dialled: no number of ours */
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
-    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a placeholder */
+    uint16_t cost_milli; /* a minute, thousandths of a currency unit: an assumption, no tariff */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
