@@ -125,6 +125,7 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
             CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
     }
     changes |= (facts & FACT_BIT(FLOW)) != 0 ? CHANGE_BIT(FLOW_ENDED) : 0;
+    changes |= (facts & FACT_BIT(SERVER)) != 0 ? CHANGE_BIT(SERVER) : 0;
     return changes;
 }
 
@@ -162,6 +163,7 @@ static struct state_limits state_limits_of(const struct config *config, struct h
                                  .endpoints_max = (uint32_t)tables[CONFIG_TABLE_ENDPOINTS],
                                  .streams_max = (uint32_t)tables[CONFIG_TABLE_STREAMS],
                                  .sources_max = (uint32_t)tables[CONFIG_TABLE_ADDRESSES],
+                                 .servers_max = (uint32_t)tables[CONFIG_TABLE_SERVERS],
                                  .call_age_max_ns = config->sensor.call_age_max_ns,
                                  .key = key};
 }

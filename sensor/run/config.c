@@ -118,6 +118,7 @@ static const struct {
     [CONFIG_TABLE_CALLS] = {"calls", TABLE("131072", "calls at once")},
     [CONFIG_TABLE_ENDPOINTS] = {"endpoints", TABLE("524288", "media endpoints that SDP named")},
     [CONFIG_TABLE_ADDRESSES] = {"addresses", TABLE("262144", "addresses with what is known of them: proven, server, accounts")},
+    [CONFIG_TABLE_SERVERS] = {"servers", TABLE("16384", "addresses that requests go to")},
     [CONFIG_TABLE_INCIDENTS] = {"incidents", TABLE("20000", "open incidents")},
     [CONFIG_TABLE_CLOSED] = {"closed-incidents", TABLE("20000", "closed incidents kept for chains")},
 };

@@ -19,6 +19,7 @@
 #include "sensor/state/media.h"
 #include "sensor/state/proof.h"
 #include "sensor/state/registration.h"
+#include "sensor/state/server.h"
 
 /* The parties of the last facts: one message makes several facts about the same two. */
 struct facts_party {
@@ -32,6 +33,7 @@ struct facts_view {
     const struct proof_table *proof;
     const struct device_table *devices;
     const struct registration_table *registrations;
+    const struct server_table *servers;
     const struct numbers *numbers; /* the analyst sets these three */
     struct geo *geo; /* NULL = no file */
     struct calendar calendar; /* of the site */

@@ -110,6 +110,7 @@ void telemetry_change(struct telemetry *telemetry, const struct change *change)
     case CHANGE_CALL_RINGING:
     case CHANGE_CALL_ANSWERED:
     case CHANGE_STREAM_SILENT:
+    case CHANGE_SERVER:
     case CHANGE_SECOND:
         break;
     }
