@@ -103,7 +103,6 @@ uint32_t frame_entries_preset(enum key_kind kind)
     case KEY_SOURCE_SERVER:
         return 32768;
     case KEY_SERVER:
-        return 4096;
     case KEY_NUMBER_BLOCK:
     case KEY_CALLER_BLOCK:
         return 16384;
@@ -435,6 +434,9 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_SERVER:
         moved.is.server.unanswered_since_ns =
             time_since(fact->is.server.unanswered_since_ns, shift_ns);
+        moved.is.server.unanswered_last_ns =
+            time_since(fact->is.server.unanswered_last_ns, shift_ns);
+        moved.is.server.last_call_ns = time_since(fact->is.server.last_call_ns, shift_ns);
         break;
     case FACT_MESSAGE:
     case FACT_TRANSACTION:

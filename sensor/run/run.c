@@ -33,6 +33,7 @@ struct run {
     struct ring records;
     struct analyst *analyst;
     struct writer *writer;
+    struct geo *geo;
     char *faults_text[SOURCE_FILES_MAX];
     const char *faults[SOURCE_FILES_MAX];
     uint32_t fault_count;
@@ -405,7 +406,11 @@ static enum status open_ends(struct run *run, struct error *error)
                                     .ring = &run->records,
                                     .shared = &run->shared,
                                     .threaded = threaded};
-    status = analyst_open(&analyst, &run->analyst, error);
+    status = geo_open(&options->config->geo, NULL, &run->geo, error);
+    atomic_store(&run->shared.geo_next, run->geo);
+    if (status == STATUS_OK) {
+        status = analyst_open(&analyst, &run->analyst, error);
+    }
     return status == STATUS_OK ? writer_open(&writer, &run->writer, error) : status;
 }
 
@@ -435,6 +440,7 @@ static void close_run(struct run *run)
 {
     writer_close(run->writer);
     analyst_close(run->analyst);
+    geo_close(run->geo);
     ring_close(&run->records);
     dispatch_close(run->dispatch);
     for (size_t i = 0; i < RUN_WORKERS_MAX; i++) {
@@ -558,10 +564,12 @@ void run_list_memory(const struct config *config, unsigned workers, FILE *out)
         {(size_t)(workers == 0 ? 1 : workers) *
          ((size_t)RUN_SIGHTING_RING_BYTES + (workers > 1 ? (size_t)RUN_DEAL_RING_BYTES : 0))},
         {analyst_bytes_max(config)},
+        {geo_bytes(&config->geo)},
         {RUN_RECORD_RING_BYTES}};
     static const char *const names[] = {"blocks of frames",    "fragments and mirror copies",
                                         "streams, flows, TCP", "rings of the workers",
-                                        "state and detectors", "ring of records"};
+                                        "state and detectors", "where addresses are",
+                                        "ring of records"};
     size_t sum = 0;
     fprintf(out, "%-32s %14s\n", "what", "at most, KiB");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

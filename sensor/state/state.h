@@ -7,7 +7,7 @@
  * Errors    open only.
  * Thread    the analyst's.
  *
- * One way for every sighting: proof -> transaction -> registration -> call -> media; each change
+ * One way for every sighting: proof -> transaction -> server -> registration -> call -> media; each change
  * goes to the sink in the order in which it happened. CHANGE_MESSAGE comes after the changes that
  * the message caused are known and before them in the sink: message first, then what it meant. */
 #ifndef SENSOR_STATE_STATE_H
@@ -24,6 +24,7 @@ struct state_limits {
     uint32_t endpoints_max;
     uint32_t streams_max;
     uint32_t sources_max;
+    uint32_t servers_max;
     uint64_t call_age_max_ns;
     struct hash_key key; /* the workers' too: sightings bring keys that they made */
 };

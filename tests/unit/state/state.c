@@ -45,6 +45,7 @@ static const struct state_limits limits = {
     .endpoints_max = 64,
     .streams_max = 64,
     .sources_max = 64,
+    .servers_max = 64,
     .call_age_max_ns = NS_PER_DAY,
 };
 
