@@ -40,6 +40,15 @@ class Stream:
         return end
 
 
+    def comfort(self, at):
+        """One packet of comfort noise (RFC 3389): a pause begins, and the far end knows it."""
+        if self.last is not None:
+            self.stamp += max(1, round((at - self.last) / (self.ptime / 1000))) * self.ptime * 8
+        self.net.udp(at, self.source, self.destination, RTP.pack(0x80, 13, self.sequence & 0xFFFF, self.stamp & 0xFFFFFFFF, self.ssrc) + b"\x40")
+        self.sequence += 1
+        self.last = at
+
+
 def talk(net, start, end, a, b, codec="G729", ptime=20, lose=None):
     """Both directions of a call that nothing disturbs; gives the streams."""
     streams = Stream(net, a, b, codec, ptime), Stream(net, b, a, codec, ptime)
