@@ -36,7 +36,8 @@ def guess(net, at, source, server, user, right=None, tries=30, every=0.006, tool
     return answers
 
 
-@attack("svcrack", "one source guesses one account's password at full speed and finds it (SIPVicious)", quick=True)
+@attack("svcrack", "one source guesses one account's password at full speed and finds it (SIPVicious)",
+        "`registration-bruteforce` 3 at the 10th refusal, `registration-breach` 4 at the 200", quick=True)
 def svcrack(net):
     office = crowd(net)
     thief = ("203.0.113.50", 5060)
@@ -44,7 +45,8 @@ def svcrack(net):
     return [Caught("registration-bruteforce", thief[0], 3, answers[9]), Caught("registration-breach", "1033@example.com", 4, answers[-1])]
 
 
-@attack("svcrack-agent", "the same with the agent of an honest telephone and one guess in 2 s", quick=True)
+@attack("svcrack-agent", "the same with the agent of an honest telephone and one guess in 2 s",
+        "`registration-bruteforce` 3 at the 10th refusal", quick=True)
 def svcrack_agent(net):
     office = crowd(net)
     thief = ("203.0.113.51", 50610)
@@ -52,7 +54,8 @@ def svcrack_agent(net):
     return [Caught("registration-bruteforce", thief[0], 3, answers[9])]
 
 
-@attack("svcrack-twin", "the same with the very agent of the account's own phone: 2 at first, because it might be that phone, 3 from three times the limit on", quick=True)
+@attack("svcrack-twin", "the same with the very agent of the account's own phone: 2 at first, because it might be that phone, 3 from three times the limit on",
+        "`registration-bruteforce` 2 at the 10th refusal, 3 at the 30th", quick=True)
 def svcrack_twin(net):
     office = crowd(net)
     thief, victim = ("203.0.113.51", 50610), office.phones[33]
@@ -60,7 +63,8 @@ def svcrack_twin(net):
     return [Caught("registration-bruteforce", thief[0], 2, answers[9]), Caught("registration-bruteforce", thief[0], 3, answers[29])]
 
 
-@attack("spray", "one password tried on 40 accounts, one every 8 s", quick=True)
+@attack("spray", "one password tried on 40 accounts, one every 8 s",
+        "`password-spray` 3 at the 6th account", quick=True)
 def spray(net):
     office = crowd(net)
     thief, answers = ("203.0.113.60", 5062), []
@@ -69,7 +73,8 @@ def spray(net):
     return [Caught("password-spray", "203.0.113.0/24", 3, answers[5])]
 
 
-@attack("scan", "one OPTIONS to each of 60 addresses (svmap), few answer", quick=True)
+@attack("scan", "one OPTIONS to each of 60 addresses (svmap), few answer",
+        "`scan` 1 at the 8th address (it has proven nothing)", quick=True)
 def scan(net):
     crowd(net)
     times = []
@@ -92,14 +97,16 @@ def names(net, office, source, first, count, every, method="REGISTER"):
     return answers
 
 
-@attack("enumeration", "users 980 to 1100 asked for by REGISTER, 147 a second (svwar)", quick=True)
+@attack("enumeration", "users 980 to 1100 asked for by REGISTER, 147 a second (svwar)",
+        "`enumeration` at the 15th name", quick=True)
 def enumeration(net):
     office = crowd(net)
     answers = names(net, office, ("203.0.113.53", 5060), 980, 121, 1 / 147)
     return [Caught("enumeration", "203.0.113.53", 1, [at for at, known in answers if not known][14])]
 
 
-@attack("enumeration-slow", "users 9000 to 9060 asked for by OPTIONS, one in 100 s, under the hourly limit of most tools")
+@attack("enumeration-slow", "users 9000 to 9060 asked for by OPTIONS, one in 100 s, under the hourly limit of most tools",
+        "`enumeration` at the 25th name")
 def enumeration_slow(net):
     office = crowd(net, 7500)
     answers = names(net, office, ("203.0.113.54", 5060), 9000, 61, 100.0, "OPTIONS")
@@ -120,7 +127,8 @@ def forged(net, start, count, rate, addresses, server, method="REGISTER"):
                     f'WWW-Authenticate: Digest realm="example.com", nonce="{k:x}"\r\nContent-Length: 0\r\n\r\n')
 
 
-@attack("forged-flood-slow-guess", "three floods of together 126,000 forged addresses at 250 requests a second, and inside one guess every 5 min for 6 h")
+@attack("forged-flood-slow-guess", "three floods of together 126,000 forged addresses at 250 requests a second, and inside one guess every 5 min for 6 h",
+        "`registration-bruteforce` 3 at the 60th refusal, `sip-flood` 3 within 5 s; none of the forged addresses is blamed")
 def forged_flood(net):
     office = Office(net, 200)
     office.register_all(0, 120)
@@ -136,7 +144,8 @@ def forged_flood(net):
             Never(str(ipaddress.ip_address(0xC6120000 + a)) for a in addresses)]
 
 
-@attack("source-flood", "one proven source sends 60 OPTIONS a second for 30 s: it heard a challenge and answered it", quick=True)
+@attack("source-flood", "one proven source sends 60 OPTIONS a second for 30 s: it heard a challenge and answered it",
+        "`sip-flood-source` 3", quick=True)
 def source_flood(net):
     office = crowd(net)
     bully = Phone("1090", ("203.0.113.71", 5060), agent="Loader/1")
@@ -146,7 +155,8 @@ def source_flood(net):
     return [Caught("sip-flood-source", bully.end[0], 3, 706.0, 5.0)]
 
 
-@attack("registration-failure-spike", "the password database is lost: 80 of 200 phones are refused, again and again", quick=True)
+@attack("registration-failure-spike", "the password database is lost: 80 of 200 phones are refused, again and again",
+        "`registration-failure-spike` 2 at the 10th account, 3 at the 50th", quick=True)
 def failure_spike(net):
     office = crowd(net)
     times = []
@@ -157,7 +167,8 @@ def failure_spike(net):
     return [Caught("registration-failure-spike", office.server.end[0], 2, sorted(times)[9]), Caught("registration-failure-spike", office.server.end[0], 3, sorted(times)[49])]
 
 
-@attack("registrar-down", "the registrar answers nobody any more for 5 min", quick=True)
+@attack("registrar-down", "the registrar answers nobody any more for 5 min",
+        "`registrar-down` 4 after 10 s", quick=True)
 def registrar_down(net):
     office = crowd(net, 1200)
     start = 1210.0
@@ -176,7 +187,8 @@ def unanswered(net, at, phone, server, key):
             f"Expires: 3600\r\nUser-Agent: {phone.agent}\r\nContent-Length: 0\r\n\r\n")
 
 
-@attack("trunk-down", "the carrier answers nothing any more: OPTIONS every 30 s and calls go unheard", quick=True)
+@attack("trunk-down", "the carrier answers nothing any more: OPTIONS every 30 s and calls go unheard",
+        "`trunk-down` 3 after 10 s and 5 requests", quick=True)
 def trunk_down(net):
     office = crowd(net, 1200)
     start, times = 1215.0, []
@@ -196,7 +208,8 @@ def trunk_down(net):
     return [Caught("trunk-down", CARRIER[0], 3, max(times[0] + 10.0, times[4]) + 0.01, 3.0)]
 
 
-@attack("response-spike", "the carrier answers 503 to every call for 3 min and there is no other way out", quick=True)
+@attack("response-spike", "the carrier answers 503 to every call for 3 min and there is no other way out",
+        "`response-spike` 2 at the 20th 503, 3 ten seconds later", quick=True)
 def response_spike(net):
     office = crowd(net, 1200)
     times = []
@@ -226,7 +239,8 @@ def fraud_call(net, office, at, phone, number, seconds, ring=4.0):
     return rung, answered, d.bye(answered + seconds + 0.05)
 
 
-@attack("toll-fraud", "a guessed account calls satellite and island numbers", quick=True)
+@attack("toll-fraud", "a guessed account calls satellite and island numbers",
+        "`registration-breach` 4, `toll-fraud-account` 4 when the first call rings", quick=True)
 def toll_fraud(net):
     office = crowd(net, 2000)
     thief = ("203.0.113.80", 5060)
@@ -235,7 +249,8 @@ def toll_fraud(net):
     return [Caught("registration-breach", "1044@example.com", 4, answers[-1]), Caught("toll-fraud-account", "1044@example.com", 4, rung[0])]
 
 
-@attack("toll-fraud-concurrent", "an account of the office is used for 8 costly calls at once", quick=True)
+@attack("toll-fraud-concurrent", "an account of the office is used for 8 costly calls at once",
+        "`toll-fraud-concurrent` 3 at the 6th answered call", quick=True)
 def toll_fraud_concurrent(net):
     office = crowd(net, 2000)
     stranger = Phone("1055", ("203.0.113.81", 5060), password="1055-secret", agent="Softphone/7")
@@ -244,7 +259,8 @@ def toll_fraud_concurrent(net):
     return [Caught("toll-fraud-concurrent", "1055@example.com", 3, answered[5])]
 
 
-@attack("toll-fraud-testcall", "at two in the morning an account tries a satellite number for 12 s, twice", quick=True)
+@attack("toll-fraud-testcall", "at two in the morning an account tries a satellite number for 12 s, twice",
+        "`toll-fraud-testcall` 3 at the end of the first", quick=True)
 def toll_fraud_testcall(net):
     net.start = NIGHT
     office = Office(net, 200)
@@ -256,7 +272,8 @@ def toll_fraud_testcall(net):
     return [Caught("toll-fraud-testcall", "8816320", 3, ends[0])]
 
 
-@attack("open-relay", "the proxy lets a stranger without login call a satellite number", quick=True)
+@attack("open-relay", "the proxy lets a stranger without login call a satellite number",
+        "`open-relay` 4 when it is answered", quick=True)
 def open_relay(net):
     office = crowd(net)
     stranger = ("203.0.113.90", 5060)
@@ -274,7 +291,8 @@ def open_relay(net):
     return [Caught("open-relay", stranger[0], 4, crossed)]
 
 
-@attack("wangiri", "a caller's block rings 30 of ours for 3 s each; one of them calls back", quick=True)
+@attack("wangiri", "a caller's block rings 30 of ours for 3 s each; one of them calls back",
+        "`wangiri` 2 at the 10th ring, `wangiri-callback` 3 at the answer", quick=True)
 def wangiri(net):
     office = crowd(net, 2000)
     ends = []
@@ -284,7 +302,8 @@ def wangiri(net):
     return [Caught("wangiri", "2327600", 2, ends[9]), Caught("wangiri-callback", "2327600", 3, answered)]
 
 
-@attack("call-teardown", "forged BYEs end 4 calls: the phone answers them, the other side talks on for 15 s", quick=True)
+@attack("call-teardown", "forged BYEs end 4 calls: the phone answers them, the other side talks on for 15 s",
+        "`call-teardown` 3", quick=True)
 def call_teardown(net):
     office = crowd(net)
     forger, ended = ("203.0.113.95", 5060), []
@@ -318,7 +337,8 @@ def busy_office(net, calls, ptime=40, first=640.0):
     return office, up
 
 
-@attack("rtp-drop", "the media of 30 of 40 calls stops at once while the calls stay up", quick=True)
+@attack("rtp-drop", "the media of 30 of 40 calls stops at once while the calls stay up",
+        "`rtp-drop` 3 after 3 s of silence", quick=True)
 def rtp_drop(net):
     _, up = busy_office(net, 40)
     for k, (d, one, two, at) in enumerate(up):
@@ -327,7 +347,8 @@ def rtp_drop(net):
     return [Caught("rtp-drop", "", 3, 693.0)]
 
 
-@attack("one-way-audio", "6 of 30 calls: the answering side is never heard; 2 more: neither is", quick=True)
+@attack("one-way-audio", "6 of 30 calls: the answering side is never heard; 2 more: neither is",
+        "`one-way-audio` 2 after 5 s, 3 at the 5th call; `no-audio` 2", quick=True)
 def one_way(net):
     _, up = busy_office(net, 30)
     answered = []

@@ -386,6 +386,16 @@ def h44(net):
         office.into(100 + 55.0 * k, f"+1555{200 + 13 * k}01{net.rng.randrange(100):02}", net.rng.choice(office.phones), ring=net.rng.uniform(2, 6), status=487, media=False)
 
 
+@honest("H45", "200 inbound calls on the trunk: national numbers of people who roam, hidden callers, names instead of numbers", quick=True)
+def h45(net):
+    office = Office(net, 60)
+    office.register_all(0, 30)
+    for k in range(200):
+        caller = ("anonymous", f"0555{net.rng.randrange(200, 990)}01{net.rng.randrange(100):02}", "Unavailable", f"+447700900{k:03}")[k % 4]
+        office.into(60 + 9.0 * k, caller, office.phones[k % 60], ring=net.rng.uniform(2, 9), seconds=net.rng.uniform(10, 60), status=200 if k % 6 else 487, media=False,
+                    extra="Privacy: id\r\n" if k % 4 == 0 else "")
+
+
 @honest("H46", "voice menu answers in 200 ms, callers leave in 10 s; voicemail; satellite calls whose ringing takes 14 s, office hours", quick=True)
 def h46(net):
     office = Office(net, 60)

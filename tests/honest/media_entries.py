@@ -1,5 +1,5 @@
 """media_entries: the honest entries about media and quiet times (detections.md, section E)."""
-from media import RTP, Stream, talk
+from media import RTP, Stream, events, talk
 from office import CARRIER, CARRIER_MEDIA, Office
 from scenario import honest
 from sip import SIP, Dialog, Phone, sdp
@@ -14,6 +14,26 @@ def answered(net, office, at, a, b, codec="G729", ptime=20, remote=None, answer_
     t = d.invite(at, sdp(one, codec, ptime=ptime), office.server, a.password)
     d.reply(t.time + 0.03, t, 180)
     return d, one, two, d.accept(t.time + 3, t, answer_body or sdp(two, codec, ptime=ptime))
+
+
+@honest("H15", "20 softphones move from Wi-Fi to a mobile network in a call: registration from another address, re-INVITE with a new c=, media rests 1.5 s", quick=True)
+def h15(net):
+    office = Office(net, 40)
+    office.register_all(0, 20)
+    for k in range(20):
+        phone = Phone(f"91{k:02}", (f"198.51.100.{20 + k}", 40000 + k), agent="Mobile/5", instance=f"1515{k:04x}")
+        net.register(20 + k, phone, office.server)
+        d, one, two, at = answered(net, office, 60 + 2.0 * k, phone, office.phones[k])
+        up, down = talk(net, at, at + 12, one, two)
+        phone.end = (f"203.0.113.{100 + k}", 45000 + k)
+        moved = (phone.end[0], 46000 + k)
+        net.register(at + 13, phone, office.server)
+        d.hops[0] = phone.end
+        d.change(at + 13.3, sdp(moved, "G729", version=2), sdp(two, "G729", version=2))
+        up.source = down.destination = moved
+        up.run(at + 13.5, at + 24)
+        down.run(at + 13.5, at + 24)
+        d.bye(at + 24.1, k % 2 == 0)
 
 
 @honest("H36", "20 calls with pauses of 8 s after comfort noise, another SSRC for hold music, time stamps that jump with the marker; a video stream of 2 Mbit/s",
@@ -118,6 +138,39 @@ def h47(net):
         d.bye(at + (30.1 if k % 3 == 0 else 20.1), k % 2 == 0)
 
 
+@honest("H48", "30 calls with key presses: end packet ×3, RFC 4733 and INFO with the same digits", quick=True)
+def h48(net):
+    office = Office(net, 40)
+    office.register_all(0, 20)
+    for k in range(30):
+        a = office.phones[k]
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, f"+1555200015{k % 10}", callee_agent="Carrier-SBC/3")
+        one, two = office.media(a.end[0]), office.media(CARRIER_MEDIA)
+        t = d.invite(30 + 3.0 * k, sdp(one, "PCMU"), office.server, a.password)
+        at = d.accept(t.time + 1, t, sdp(two, "PCMU"))
+        up, down = Stream(net, one, two, "PCMU"), Stream(net, two, one, "PCMU")
+        down.run(at, at + 16)
+        up.run(at, at + 4)
+        over = events(net, up, at + 4.02, "1234#")
+        up.run(over, at + 16, marker=True)
+        for n, digit in enumerate("1234#"):
+            told = d.send(at + 4.02 + 0.2 * n, "INFO", body=f"Signal={digit}\r\nDuration=80\r\n")
+            d.reply(told.time + 0.03, told, 200)
+        d.bye(at + 16.1)
+
+
+@honest("H52", "one user on Wi-Fi loses 8 % in each of 40 calls all day, among 1,000 good ones", "", quick=True)
+def h52(net):
+    office = Office(net, 200)
+    office.register_all(0, 60)
+    dice = net.rng.random
+    for k in range(40):
+        office.call(700 + 700.0 * k, office.phones[9], office.phones[100 + k], seconds=30, lose=lambda number: dice() < 0.08)
+    for k in range(1000):
+        a, b = net.rng.sample(office.phones[20:100], 2)
+        office.call(700 + 28.0 * k, a, b, seconds=10, ptime=60)
+
+
 @honest("H53", "20 s of congestion at backup time: 30 calls lose 12 % of their packets; one call alone loses for a minute", "2 is right",
         {"media-quality": 2, "media-quality-site": 2}, quick=True)
 def h53(net):
@@ -213,3 +266,27 @@ def h56(net):
         office.day(opens + 600, closes, a_minute=1, media=False)
     for turn in range(3 * DAY // 60):
         net.ask(60.0 * turn, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")
+
+
+@honest("H54-one-way", "a tap that shows what comes to the proxy and never what it sends: 200 phones register, refresh and call for 25 min", quick=True)
+def h54_one_way(net):
+    office = Office(net, 200)
+    office.register_all(0, 120)
+    office.refresh(300, 1500, 600)
+    office.day(130, 1400, a_minute=10, media=False)
+    for k in range(50):
+        net.ask(30.0 * k, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")
+    proxy = bytes((192, 0, 2, 10))
+    net.frames = [frame for frame in net.frames if frame[2][26:30] != proxy]
+    net.messages = len(net.frames)
+
+
+@honest("office", "what the attacks are laid over, for an hour and with media: 200 phones that register, refresh, keep alive and talk", quick=True)
+def office(net):
+    place = Office(net, 200)
+    place.register_all(0, 120)
+    place.refresh(300, 3600, 600)
+    place.keep_alive(120, 3600)
+    place.day(130, 3500, a_minute=8, ptime=60)
+    for k in range(120):
+        net.ask(30.0 * k, place.server.end, CARRIER, user="", from_user="proxy", agent="proxy")

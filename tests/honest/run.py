@@ -2,7 +2,7 @@
 """Honest traffic that must stay silent, and attacks inside it that must not.
 
     run.py --binary build/earshot [--quick] [--only H6,H22] [--seed 1] [--seeds N] [--jobs N] [--keep FOLDER]
-    run.py --table        the table of README.md
+    run.py --readme       prints the tables into README.md
 --quick runs the scenarios that CI has time for, --keep leaves their captures (ENTRY-SEED.pcap) and configurations there.
 Honest entries run with one seed, attacks with two, unless told otherwise.
 """
@@ -102,17 +102,28 @@ def order(name):
 
 
 def allowed(scenario):
-    if scenario.attack:
-        return "caught"
     limits = ", ".join(f"{rule} {level}" if rule != "*" else f"any {level}" for rule, level in sorted(scenario.allow.items()))
     return (limits or "1") + (f" (“{scenario.words}”)" if scenario.words else "")
 
 
-def table():
-    print("| entry | what it is | declared | highest severity allowed |\n| --- | --- | --- | --- |")
+def table(attacks_too):
+    """Lines of the README: the honest entries, or the attacks."""
+    lines = ["| name | what it is | declared | " + ("must be told |" if attacks_too else "highest severity allowed |"), "| --- | --- | --- | --- |"]
     for s in sorted(ENTRIES, key=lambda s: order(s.name)):
-        options = ", ".join(f"`{o}`" for o in s.options) or "–"
-        print(f"| {s.name} | {s.what} | {options} | {allowed(s)} |")
+        if s.attack == attacks_too:
+            options = ", ".join(f"`{o}`" for o in s.options) or "–"
+            lines.append(f"| {s.name} | {s.what} | {options} | {s.words if s.attack else allowed(s)} |")
+    return "\n".join(lines) + "\n"
+
+
+def readme():
+    """The README with the tables of this program in it, and as it is."""
+    with open(os.path.join(HERE, "README.md"), encoding="utf-8") as f:
+        text = f.read()
+    fresh = text
+    for mark, attacks_too in (("honest", False), ("attacks", True)):
+        fresh = re.sub(rf"(<!-- {mark} -->\n).*?(<!-- end -->)", lambda m, a=attacks_too: m[1] + table(a) + m[2], fresh, flags=re.S)
+    return fresh, text
 
 
 def main():
@@ -124,10 +135,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep")
-    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--readme", action="store_true")
     options = parser.parse_args()
-    if options.table:
-        table()
+    if options.readme:
+        text, _ = readme()
+        with open(os.path.join(HERE, "README.md"), "w", encoding="utf-8") as f:
+            f.write(text)
         return
     if not options.binary:
         parser.error("--binary is needed")
@@ -147,6 +160,9 @@ def main():
                   f"{row['sensed']:>6.1f} {levels}  {'FAIL' if row['problems'] else 'ok':4} "
                   f"{', '.join(f'{rule} x{n}' for rule, n in sorted(row['rules'].items()))}", flush=True)
             count.check(f"{row['name']} seed {row['seed']}", row["problems"])
+    if not only:
+        fresh, text = readme()
+        count.check("README.md is fresh (run.py --readme)", [] if fresh == text else ["its tables are not what the scenarios say"])
     count.end()
 
 

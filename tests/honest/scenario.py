@@ -19,10 +19,10 @@ def honest(name, what, words="", allow=None, expect=(), options=(), quick=False,
     return keep
 
 
-def attack(name, what, options=(), quick=False, allow=None):
-    """An attack inside an honest crowd. Its function gives the `Caught` that must be."""
+def attack(name, what, told, options=(), quick=False, allow=None):
+    """An attack inside an honest crowd. Its function gives the `Caught` that must be; `told` says them for the README."""
     def keep(make):
-        ENTRIES.append(Scenario(name, what, "", make, allow or {}, [], list(options), quick, True))
+        ENTRIES.append(Scenario(name, what, told, make, allow or {}, [], list(options), quick, True))
         return make
     return keep
 

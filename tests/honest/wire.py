@@ -23,6 +23,11 @@ def words(data):
     return int.from_bytes(data if len(data) % 2 == 0 else data + b"\0", "big") % 65535
 
 
+def complement(total):
+    """The checksum of what has this sum (UDP writes 65535 instead of 0)."""
+    return 65535 - (total % 65535 or 65535)
+
+
 class Path:
     """What is the same in every packet from one address to another."""
 
@@ -61,7 +66,7 @@ class Wire:
             self.idents[source] = (ident + 1) & 0xFFFF
             length = 20 + len(body)
             total = 0x4500 + length + ident + 0x4000 + (ttl << 8 | protocol) + path.ends
-            head = IPV4.pack(0x45, 0, length, ident, 0x4000, ttl, protocol, 65535 - total % 65535, path.source, path.destination)
+            head = IPV4.pack(0x45, 0, length, ident, 0x4000, ttl, protocol, complement(total), path.source, path.destination)
         else:
             head = IPV6.pack(0x60000000, len(body), protocol, ttl, path.source, path.destination)
         self.frames.append((at, len(self.frames), path.ethernet + head + body))
@@ -81,7 +86,7 @@ class Wire:
             total = path.ends + 6 + 20 + len(payload)
             head = TCP.pack(source[1], destination[1], sequence, acknowledged, 0x50, flags, 65535, 0, 0)
             total += words(head) + words(payload)
-            return head[:16] + struct.pack("!HH", 65535 - total % 65535, 0) + payload
+            return head[:16] + struct.pack("!HH", complement(total), 0) + payload
 
         self.packet(at, source[0], destination[0], 6, make)
 
@@ -101,10 +106,12 @@ class Wire:
     def refuse(self, at, source, destination, payload):
         """ICMP port unreachable: what `source` sent to `destination` comes back in part."""
         def make(path):
-            inner = IPV4.pack(0x45, 0, 28 + len(payload), 0, 0x4000, 64, 17, 0, path.destination, path.source)
+            length = 28 + len(payload)
+            total = 0x4500 + length + 0x4000 + (64 << 8 | 17) + path.ends
+            inner = IPV4.pack(0x45, 0, length, 0, 0x4000, 64, 17, complement(total), path.destination, path.source)
             body = inner + UDP.pack(source[1], destination[1], 8 + len(payload), 0) + payload[:64]
             head = struct.pack("!BBHI", 3, 3, 0, 0)
-            return struct.pack("!BBHI", 3, 3, 65535 - words(head + body), 0) + body
+            return struct.pack("!BBHI", 3, 3, complement(words(head + body)), 0) + body
 
         self.packet(at, destination[0], source[0], 1, make)
 
@@ -117,7 +124,7 @@ class Wire:
             head = bytearray(frame)
             head[22] -= ttl_less
             head[24:26] = b"\0\0"
-            head[24:26] = struct.pack("!H", 65535 - words(bytes(head[14:34])))
+            head[24:26] = struct.pack("!H", complement(words(bytes(head[14:34]))))
             frame = bytes(head)
         self.frames.append((at, len(self.frames), frame))
 
