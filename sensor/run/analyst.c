@@ -179,11 +179,12 @@ static struct frame_limits frame_limits_of(const struct config *config, struct h
     return limits;
 }
 
-size_t analyst_bytes_max(const struct config *config)
+void analyst_budget(const struct config *config, struct budget *budget)
 {
     struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
     struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
-    return state_bytes_max(&state) + frame_bytes_max(&frame, config->detectors);
+    state_budget(&state, budget);
+    frame_budget(&frame, config->detectors, budget);
 }
 
 static struct telemetry_options telemetry_options_of(const struct analyst_options *options,
