@@ -197,6 +197,16 @@ static struct telemetry_options telemetry_options_of(const struct analyst_option
                                       .on_record = on_record};
 }
 
+/* What lookups need of the configuration; an hour that was told by the clock before is forgotten. */
+static void set_site(struct analyst *analyst, const struct config *config)
+{
+    struct facts_view *view = state_facts_view(analyst->state);
+
+    view->numbers = config->numbers;
+    view->calendar = config->calendar;
+    view->quarter = 0;
+}
+
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
                          struct error *error)
 {
@@ -229,6 +239,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         analyst_close(analyst);
         return status;
     }
+    set_site(analyst, config);
     *out_analyst = analyst;
     return STATUS_OK;
 }
@@ -293,6 +304,7 @@ static void take_config(struct analyst *analyst)
     struct telemetry_options telemetry = telemetry_options_of(&analyst->options, config);
     frame_reload(analyst->frame, config->detectors);
     telemetry_reload(analyst->telemetry, &telemetry);
+    set_site(analyst, config);
     analyst->fact_changes = fact_changes(analyst->frame);
     atomic_store_explicit(&shared->config_taken, config, memory_order_release);
 }
