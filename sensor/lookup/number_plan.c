@@ -114,38 +114,42 @@ const struct plan_region *plan_region_of(const char *country)
     return NULL;
 }
 
-static bool begins(struct slice digits, struct slice pattern)
+/* Bytes of the entry at `list` if `digits` begins with it, else 0. */
+static size_t begins(const char *list, struct slice digits)
 {
-    for (size_t i = 0; i < pattern.bytes; i++) {
-        if (i == digits.bytes || (pattern.at[i] != 'x' && pattern.at[i] != digits.at[i])) {
-            return false;
-        }
+    size_t at = 0;
+
+    while (at < digits.bytes && (list[at] == digits.at[at] || list[at] == 'x')) {
+        at++;
     }
-    return true;
+    return list[at] == ' ' || list[at] == '\0' ? at : 0;
+}
+
+static const char *next_entry(const char *list)
+{
+    while (*list != ' ' && *list != '\0') {
+        list++;
+    }
+    return *list == ' ' ? list + 1 : list;
 }
 
 size_t plan_list_take(const char *list, struct slice digits)
 {
-    struct slice rest = slice_of_string(list);
+    size_t taken = 0;
 
-    while (!slice_is_empty(rest)) {
-        struct slice pattern = slice_split(&rest, ' ');
-        if (begins(digits, pattern)) {
-            return pattern.bytes;
-        }
+    while (*list != '\0' && (taken = begins(list, digits)) == 0) {
+        list = next_entry(list);
     }
-    return 0;
+    return taken;
 }
 
 bool plan_list_has(const char *list, struct slice digits)
 {
-    struct slice rest = slice_of_string(list);
-
-    while (!slice_is_empty(rest)) {
-        struct slice pattern = slice_split(&rest, ' ');
-        if (pattern.bytes == digits.bytes && begins(digits, pattern)) {
-            return true;
+    while (*list != '\0') {
+        if (begins(list, digits) == digits.bytes) {
+            return digits.bytes != 0;
         }
+        list = next_entry(list);
     }
     return false;
 }

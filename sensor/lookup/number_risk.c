@@ -11,7 +11,7 @@ enum {
     POINTS_INVALID = 15,
     POINTS_HOT_COUNTRY = 20,
     POINTS_FOREIGN = 10,
-    /* A minute, in thousandths. Placeholders: a carrier's rates belong into the operator's file. */
+    /* A minute, in thousandths. Guesses: a carrier's rates belong into the operator's file. */
     COST_PREMIUM = 3000,
     COST_NETWORK = 6000,
     COST_ISLAND = 1500,
