@@ -2,12 +2,13 @@
 import ipaddress
 
 from media import Stream, talk
-from office import CARRIER, CARRIER_MEDIA, Office
-from scenario import Caught, Never, attack
+from office import CARRIER, CARRIER_MEDIA, Office, subscriber
+from scenario import SITE, Caught, Never, attack
 from sip import SIP, Dialog, Phone, Server, sdp
 
 HOUR = 3600
 CALL = "\r\nCall-ID"
+ENDED = 5  # seconds after which the end of a call is told (docs/definitions.md, Calls)
 NIGHT = 1767578400  # Monday 2026-01-05 02:00:00 UTC
 
 
@@ -194,7 +195,7 @@ def trunk_down(net):
     start, times = 1215.0, []
     for k in range(12):
         a = office.phones[k]
-        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, f"+155520001{k:02}", agent=a.agent)
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, subscriber(k, k), agent=a.agent)
         first = len(net.frames)
         t = d.invite(start + 2.0 * k, sdp(office.media(a.end[0]), "G729"), office.server, a.password)
         last = next(f for f in reversed(net.frames[first:]) if f[0] == t.time)
@@ -209,12 +210,12 @@ def trunk_down(net):
 
 
 @attack("response-spike", "the carrier answers 503 to every call for 3 min and there is no other way out",
-        "`response-spike` 2 at the 20th 503, 3 ten seconds later", quick=True)
+        "`response-spike` 2 at the 20th 503, 3 ten seconds later", quick=True, options=SITE)
 def response_spike(net):
     office = crowd(net, 1200)
     times = []
     for k in range(180):
-        d = Dialog(net, [office.phones[k].end, office.server.end, CARRIER], office.phones[k].user, f"+1555{200 + k}01{k % 100:02}", agent=office.phones[k].agent)
+        d = Dialog(net, [office.phones[k].end, office.server.end, CARRIER], office.phones[k].user, subscriber(k, k), agent=office.phones[k].agent)
         t = d.invite(1000 + 1.0 * k, sdp(office.media(office.phones[k].end[0]), "G729"), office.server, office.phones[k].password)
         times.append(d.refuse(t.time + 0.03, t, 503))
     return [Caught("response-spike", CARRIER[0], 2, times[19]), Caught("response-spike", CARRIER[0], 3, times[19] + 10)]
@@ -240,7 +241,7 @@ def fraud_call(net, office, at, phone, number, seconds, ring=4.0):
 
 
 @attack("toll-fraud", "a guessed account calls satellite and island numbers",
-        "`registration-breach` 4, `toll-fraud-account` 4 when the first call rings", quick=True)
+        "`registration-breach` 4, `toll-fraud-account` 4 when the first call rings", quick=True, options=SITE)
 def toll_fraud(net):
     office = crowd(net, 2000)
     thief = ("203.0.113.80", 5060)
@@ -250,7 +251,7 @@ def toll_fraud(net):
 
 
 @attack("toll-fraud-concurrent", "an account of the office is used for 8 costly calls at once",
-        "`toll-fraud-concurrent` 3 at the 6th answered call", quick=True)
+        "`toll-fraud-concurrent` 3 at the 6th answered call", quick=True, options=SITE)
 def toll_fraud_concurrent(net):
     office = crowd(net, 2000)
     stranger = Phone("1055", ("203.0.113.81", 5060), password="1055-secret", agent="Softphone/7")
@@ -260,7 +261,7 @@ def toll_fraud_concurrent(net):
 
 
 @attack("toll-fraud-testcall", "at two in the morning an account tries a satellite number for 12 s, twice",
-        "`toll-fraud-testcall` 3 at the end of the first", quick=True)
+        "`toll-fraud-testcall` 3 at the end of the first", quick=True, options=SITE)
 def toll_fraud_testcall(net):
     net.start = NIGHT
     office = Office(net, 200)
@@ -269,11 +270,11 @@ def toll_fraud_testcall(net):
     office.day(130, 1300, a_minute=0.5, media=False)
     a = office.phones[66]
     ends = [fraud_call(net, office, 700 + 90.0 * k, a, "+881632000200", 12)[2] for k in range(2)]
-    return [Caught("toll-fraud-testcall", "8816320", 3, ends[0])]
+    return [Caught("toll-fraud-testcall", "8816320", 3, ends[0] + ENDED)]
 
 
 @attack("open-relay", "the proxy lets a stranger without login call a satellite number",
-        "`open-relay` 4 when it is answered", quick=True)
+        "`open-relay` 4 when it is answered", quick=True, options=SITE)
 def open_relay(net):
     office = crowd(net)
     stranger = ("203.0.113.90", 5060)
@@ -292,14 +293,14 @@ def open_relay(net):
 
 
 @attack("wangiri", "a caller's block rings 30 of ours for 3 s each; one of them calls back",
-        "`wangiri` 2 at the 10th ring, `wangiri-callback` 3 at the answer", quick=True)
+        "`wangiri` 2 at the 10th ring, `wangiri-callback` 3 at the answer", quick=True, options=SITE)
 def wangiri(net):
     office = crowd(net, 2000)
     ends = []
     for k in range(30):
         ends.append(office.into(700 + 20.0 * k, f"+23276000{k % 4:03}", office.phones[k], ring=3, status=487, media=False))
     _, answered, _ = fraud_call(net, office, 1500, office.phones[12], "+23276000002", 60)
-    return [Caught("wangiri", "2327600", 2, ends[9]), Caught("wangiri-callback", "2327600", 3, answered)]
+    return [Caught("wangiri", "2327600", 2, ends[9] + ENDED), Caught("wangiri-callback", "2327600", 3, answered)]
 
 
 @attack("call-teardown", "forged BYEs end 4 calls: the phone answers them, the other side talks on for 15 s",

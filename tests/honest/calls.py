@@ -1,17 +1,12 @@
 """calls: the honest entries about calling (detections.md, section E)."""
 from media import Stream, talk
-from office import CARRIER, CARRIER_MEDIA, Office
-from scenario import honest
+from office import CARRIER, CARRIER_MEDIA, Office, anybody, subscriber
+from scenario import SITE, honest
 from sip import SIP, Dialog, Phone, Server, digest, sdp
 
 DAY, WEEK = 86400, 604800
 # Numbers that no subscriber has: the regulators of these countries keep them for stories.
 BRITAIN, GERMANY, FRANCE = "+44207946", "+493023125", "+3319900"
-
-
-def ours(net):
-    """A subscriber of the site's own country."""
-    return f"+1555{net.rng.randrange(200, 990)}01{net.rng.randrange(100):02}"
 
 
 def dialler(net, rate, seconds, media):
@@ -23,13 +18,13 @@ def dialler(net, rate, seconds, media):
         answered = lot < 0.35
         status = 200 if answered else net.rng.choice((480, 486, 487, 487))
         talked = net.rng.uniform(4, 20) if net.rng.random() < 0.6 else net.rng.uniform(20, 45)
-        number = f"+1555{300 + k // 100 % 600}01{k % 100:02}"
+        number = subscriber(k // 100, k)
         office.out(60 + k / rate + net.rng.uniform(0, 0.02), centre, number, seconds=talked, ring=net.rng.uniform(2, 15), status=status, media=media, ptime=60,
                    by_callee=net.rng.random() < 0.6)
 
 
 @honest("H7", "call-centre dialler: one account, 20 calls/s for 2 min, over 200 in parallel, 35 % answered, 60 % of them < 20 s, lists in a row, many 480, 486, 487; "
-        "signalling alone", quick=True)
+        "signalling alone", quick=True, options=SITE)
 def h7(net):
     dialler(net, 20, 120, False)
 
@@ -39,14 +34,14 @@ def h7_media(net):
     dialler(net, 4, 120, True)
 
 
-@honest("H11", "conference bridge: 120 legs at one number for 1 min (for 4 h), most mute themselves after 8 s; it dials 30 participants in 3 countries at once", quick=True)
+@honest("H11", "conference bridge: 120 legs at one number for 1 min (for 4 h), most mute themselves after 8 s; then it dials 30 participants in 3 countries", quick=True, options=SITE)
 def h11(net):
     office = Office(net, 100)
     office.register_all(0, 30)
     bridge = Phone("7000", ("192.0.2.15", SIP), agent="Bridge/2")
     net.register(1, bridge, office.server)
     for k in range(90):
-        d = Dialog(net, [CARRIER, office.server.end, bridge.end], ours(net), "7000", agent="Carrier-SBC/3", callee_agent=bridge.agent, caller_domain=CARRIER[0])
+        d = Dialog(net, [CARRIER, office.server.end, bridge.end], anybody(net), "7000", agent="Carrier-SBC/3", callee_agent=bridge.agent, caller_domain=CARRIER[0])
         one, two = office.media(CARRIER_MEDIA), office.media(bridge.end[0])
         t = d.invite(40 + 0.3 * k, sdp(one, "G729", ptime=60))
         d.reply(t.time + 0.01, t, 180)
@@ -54,6 +49,17 @@ def h11(net):
         Stream(net, two, one, "G729", 60).run(at, 130)
         Stream(net, one, two, "G729", 60).run(at, 130 if k % 4 == 0 else at + 8)
         d.bye(130 + 0.1 * k)
+    for k in range(30):
+        number = (BRITAIN + f"{k:04}", GERMANY + f"{k:03}", FRANCE + f"{k:04}")[k % 3]
+        office.out(75 + 0.4 * k, bridge, number, seconds=50, ring=5, ptime=60)
+
+
+@honest("H11-dialling", "the bridge dials its 30 participants in 3 countries before anybody has come, and is declared as such", quick=True, only_declared=True,
+        options=(*SITE, "detectors.toll-fraud-account.exempt=7000@example.com", "detectors.toll-fraud-concurrent.exempt=7000@example.com"))
+def h11_dialling(net):
+    office = Office(net, 20)
+    bridge = Phone("7000", ("192.0.2.15", SIP), agent="Bridge/2")
+    net.register(1, bridge, office.server)
     for k in range(30):
         number = (BRITAIN + f"{k:04}", GERMANY + f"{k:03}", FRANCE + f"{k:04}")[k % 3]
         office.out(45 + 0.4 * k, bridge, number, seconds=60, ring=5, ptime=60)
@@ -208,7 +214,7 @@ def h14(net):
     d.bye(at, reverse=True)
 
 
-@honest("H23", "20 users misdial one foreign number each with 0, 00, 9, 900 (4 tries refused), then get it right and talk 8 min", quick=True)
+@honest("H23", "20 users misdial one foreign number each with 0, 00, 9, 900 (4 tries refused), then get it right and talk 8 min", quick=True, options=SITE)
 def h23(net):
     office = Office(net, 40)
     office.register_all(0, 30)
@@ -220,14 +226,14 @@ def h23(net):
         office.out(at, a, number, dialled="00" + number[1:], seconds=480, media=False)
 
 
-@honest("H24", "bank outage: 3,000 inbound calls in 10 min to one number, 40 % busy", quick=True)
+@honest("H24", "bank outage: 3,000 inbound calls in 10 min to one number, 40 % busy", quick=True, options=SITE)
 def h24(net):
     office = Office(net, 60)
     office.register_all(0, 30)
     office.day(60, 900, a_minute=6, media=False)
     for _ in range(3000):
         busy = net.rng.random() < 0.4
-        office.into(900 + net.rng.uniform(0, 600), ours(net), office.phones[7], ring=0 if busy else net.rng.uniform(1, 20), status=486 if busy else 200,
+        office.into(900 + net.rng.uniform(0, 600), anybody(net), office.phones[7], ring=0 if busy else net.rng.uniform(1, 20), status=486 if busy else 200,
                     seconds=net.rng.uniform(20, 240), media=False)
 
 
@@ -254,7 +260,7 @@ def h25(net):
                 extra="Content-Type: text/plain\r\n")
 
 
-@honest("H30", "crisis: 25 emergency calls from one site in 5 min, some abandoned and repeated; 8 crisis line calls of 20 min", quick=True)
+@honest("H30", "crisis: 25 emergency calls from one site in 5 min, some abandoned and repeated; 8 crisis line calls of 20 min", quick=True, options=SITE)
 def h30(net):
     office = Office(net, 60)
     office.register_all(0, 30)
@@ -265,10 +271,10 @@ def h30(net):
             at = office.out(at, a, "911", ring=2, status=487, media=False) + 3
         office.out(at, a, "112" if k % 5 == 0 else "911", seconds=60, ring=2, ptime=60)
     for k in range(8):
-        office.into(320 + 20 * k, ours(net), office.phones[40 + k], seconds=1200, ptime=60, media=k < 3)
+        office.into(320 + 20 * k, anybody(net), office.phones[40 + k], seconds=1200, ptime=60, media=k < 3)
 
 
-@honest("H32", "guest access: 60 strangers on the internet call sip:reception@ without credentials within 2 h, on-net", quick=True)
+@honest("H32", "guest access: 60 strangers on the internet call sip:reception@ without credentials within 2 h, on-net", quick=True, options=SITE)
 def h32(net):
     office = Office(net, 40)
     office.register_all(0, 30)
@@ -281,17 +287,17 @@ def h32(net):
         office.finish(d, t, one, two, 15, 4, 200 if k % 5 else 486, True, "PCMU", 20, k % 2 == 0)
 
 
-@honest("H33", "radio game: 500 short calls a minute for 5 min to one number, callers varied, honest durations of 3 to 40 s, some hang up while it rings", quick=True)
+@honest("H33", "radio game: 500 short calls a minute for 5 min to one number, callers varied, honest durations of 3 to 40 s, some hang up while it rings", quick=True, options=SITE)
 def h33(net):
     office = Office(net, 40)
     office.register_all(0, 30)
     for k in range(2500):
         lot = net.rng.random()
         status, ring = (200, net.rng.uniform(0.5, 6)) if lot < 0.7 else (486, 0) if lot < 0.9 else (487, net.rng.uniform(2, 25))
-        office.into(60 + 0.12 * k, ours(net), office.phones[3], ring=ring, status=status, seconds=net.rng.uniform(3, 40), media=False)
+        office.into(60 + 0.12 * k, anybody(net), office.phones[3], ring=ring, status=status, seconds=net.rng.uniform(3, 40), media=False)
 
 
-@honest("H39", "sales person's first call to a new country, office hours, 12 min; six more in the week", quick=True)
+@honest("H39", "sales person's first call to a new country, office hours, 12 min; six more in the week", quick=True, options=SITE)
 def h39(net):
     office = Office(net, 30)
     for day in range(5):
@@ -302,7 +308,7 @@ def h39(net):
 
 
 @honest("H40", "shipping company and embassy call satellite (+870, +881) and Cuba daily, the same numbers, for 5 weeks (for years; the first four are learning, "
-        "where a first call may be 2)", learning=4 * WEEK, quick=True)
+        "where a first call may be 2)", learning=4 * WEEK, quick=True, options=SITE)
 def h40(net):
     office = Office(net, 30)
     for day in range(35):
@@ -319,7 +325,7 @@ def h41(net):
     office.register_all(0, 20)
     for k in range(16):
         a, at = office.phones[k], 30 + 3.0 * k
-        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, ours(net), callee_agent="Carrier-SBC/3")
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, anybody(net), callee_agent="Carrier-SBC/3")
         one, two = office.media(a.end[0]), office.media(CARRIER_MEDIA)
         t = d.invite(at, sdp(one, "G729", ptime=60), office.server, a.password)
         d.reply(t.time + 0.03, t, 180)
@@ -338,22 +344,22 @@ def h41(net):
 
 
 @honest("H43", "the manager's phone is forwarded to a foreign mobile for a week (30 calls, 302 and B2BUA with Diversion); a mobile twin rings together; 20 blind transfers",
-        quick=True)
+        quick=True, options=SITE)
 def h43(net):
     office = Office(net, 40)
     for day in range(5):
         office.register_all(DAY * day, 30)
-    manager, pbx = office.phones[0], ("192.0.2.16", SIP)
+    manager, pbx = office.phones[0], office.server.end
     for k in range(30):
-        at, caller = DAY * (k // 6) + 900 + 4000 * (k % 6), ours(net)
+        at, caller = DAY * (k // 6) + 900 + 4000 * (k % 6), anybody(net)
         office.into(at, caller, manager, status=480, ring=0, media=False)
-        d = Dialog(net, [pbx, CARRIER], caller, "+447700900123", agent="PBX/5", callee_agent="Carrier-SBC/3", uri=f"sip:+447700900123@{CARRIER[0]}")
+        d = Dialog(net, [pbx, CARRIER], caller, "+4917604069123", agent="PBX/5", callee_agent="Carrier-SBC/3", uri=f"sip:+4917604069123@{CARRIER[0]}")
         one, two = office.media(pbx[0]), office.media(CARRIER_MEDIA)
         t = d.invite(at + 0.02, sdp(one, "G729"), extra=f"Diversion: <sip:{manager.user}@example.com>;reason=unconditional\r\n")
         office.finish(d, t, one, two, net.rng.uniform(60, 400), 7, 200 if k % 3 else 486, False, "G729", 20, k % 2 == 0)
     for k in range(20):  # the desk rings with its twin, the twin abroad is cancelled
-        b, at, caller = office.phones[5 + k], 2 * DAY + 1000 + 60.0 * k, ours(net)
-        d = Dialog(net, [pbx, CARRIER], caller, f"+4477009001{k:02}", agent="PBX/5", callee_agent="Carrier-SBC/3", uri=f"sip:+4477009001{k:02}@{CARRIER[0]}")
+        b, at, caller = office.phones[5 + k], 2 * DAY + 1000 + 60.0 * k, anybody(net)
+        d = Dialog(net, [pbx, CARRIER], caller, f"+49176040691{k:02}", agent="PBX/5", callee_agent="Carrier-SBC/3", uri=f"sip:+49176040691{k:02}@{CARRIER[0]}")
         office.into(at, caller, b, ring=4, seconds=30, media=False)
         t = d.invite(at + 0.02, sdp(office.media(pbx[0]), "G729"))
         d.reply(t.time + 1.5, t, 180)
@@ -373,47 +379,47 @@ def h43(net):
 
 
 @honest("H44", "delivery service: 200 signed short calls from one number to 200 of ours; 60 customers with varied numbers ring once and hang up", "`robocall` 2 allowed",
-        {"robocall": 2}, quick=True)
+        {"robocall": 2}, quick=True, options=SITE)
 def h44(net):
     office = Office(net, 200)
     office.register_all(0, 30)
     for k in range(200):
         lot = net.rng.random()
         status, ring = (200, net.rng.uniform(3, 14)) if lot < 0.85 else (487, net.rng.uniform(18, 30))
-        office.into(60 + 18.0 * k, "+15552010150", office.phones[k], seconds=net.rng.uniform(8, 40), ring=ring, status=status, media=False,
+        office.into(60 + 18.0 * k, subscriber(0, 50), office.phones[k], seconds=net.rng.uniform(8, 40), ring=ring, status=status, media=False,
                     extra="Identity: eyJhbGciOiJFUzI1NiJ9.eyJhdHRlc3QiOiJBIn0.c2ln;info=<https://cert.example.org/a.pem>;alg=ES256;ppt=shaken\r\n")
     for k in range(60):
-        office.into(100 + 55.0 * k, f"+1555{200 + 13 * k}01{net.rng.randrange(100):02}", net.rng.choice(office.phones), ring=net.rng.uniform(2, 6), status=487, media=False)
+        office.into(100 + 55.0 * k, subscriber(2 * k, net.rng.randrange(100)), net.rng.choice(office.phones), ring=net.rng.uniform(2, 6), status=487, media=False)
 
 
-@honest("H45", "200 inbound calls on the trunk: national numbers of people who roam, hidden callers, names instead of numbers", quick=True)
+@honest("H45", "200 inbound calls on the trunk: national numbers of people who roam, hidden callers, names instead of numbers", quick=True, options=SITE)
 def h45(net):
     office = Office(net, 60)
     office.register_all(0, 30)
     for k in range(200):
-        caller = ("anonymous", f"0555{net.rng.randrange(200, 990)}01{net.rng.randrange(100):02}", "Unavailable", f"+447700900{k:03}")[k % 4]
+        caller = ("anonymous", anybody(net)[2:], "Unavailable", f"+4917604069{k:03}")[k % 4]
         office.into(60 + 9.0 * k, caller, office.phones[k % 60], ring=net.rng.uniform(2, 9), seconds=net.rng.uniform(10, 60), status=200 if k % 6 else 487, media=False,
                     extra="Privacy: id\r\n" if k % 4 == 0 else "")
 
 
-@honest("H46", "voice menu answers in 200 ms, callers leave in 10 s; voicemail; satellite calls whose ringing takes 14 s, office hours", quick=True)
+@honest("H46", "voice menu answers in 200 ms, callers leave in 10 s; voicemail; satellite calls whose ringing takes 14 s, office hours", quick=True, options=SITE)
 def h46(net):
     office = Office(net, 60)
     office.register_all(0, 30)
     menu = Phone("8000", ("192.0.2.17", SIP), agent="IVR/3")
     for k in range(150):
-        d = Dialog(net, [CARRIER, office.server.end, menu.end], ours(net), "8000", agent="Carrier-SBC/3", callee_agent=menu.agent, caller_domain=CARRIER[0])
+        d = Dialog(net, [CARRIER, office.server.end, menu.end], anybody(net), "8000", agent="Carrier-SBC/3", callee_agent=menu.agent, caller_domain=CARRIER[0])
         one, two = office.media(CARRIER_MEDIA), office.media(menu.end[0])
         t = d.invite(60 + 4.0 * k, sdp(one, "PCMU"))
         at = d.accept(t.time + 0.2, t, sdp(two, "PCMU"))
         talk(net, at, at + 10, one, two, "PCMU", 20)
         d.bye(at + 10.01)
     for k in range(20):
-        office.into(70 + 30.0 * k, ours(net), office.phones[k], ring=18, seconds=8, ptime=60)
+        office.into(70 + 30.0 * k, anybody(net), office.phones[k], ring=18, seconds=8, ptime=60)
 
 
 @honest("H46-satellite", "one user calls a satellite telephone (+870) twice in an office day: ringing takes 14 s, 5 min each", "a first costly call may be 2 (section C: S ≤ 65)",
-        {"toll-fraud-account": 2}, quick=True)
+        {"toll-fraud-account": 2}, quick=True, options=SITE)
 def h46_satellite(net):
     office = Office(net, 30)
     office.register_all(0, 30)
@@ -422,7 +428,7 @@ def h46_satellite(net):
         office.out(600 + 5400.0 * k, office.phones[3], "+870773000009", ring=14, seconds=300, ptime=60)
 
 
-@honest("H57", "three colleagues call a new foreign supplier within one office hour, 5 to 15 min each", "≤ 2", {"*": 2}, quick=True)
+@honest("H57", "three colleagues call a new foreign supplier within one office hour, 5 to 15 min each", "≤ 2", {"*": 2}, quick=True, options=SITE)
 def h57(net):
     office = Office(net, 30)
     office.register_all(0, 30)

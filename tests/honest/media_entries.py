@@ -1,7 +1,7 @@
 """media_entries: the honest entries about media and quiet times (detections.md, section E)."""
 from media import RTP, Stream, events, talk
-from office import CARRIER, CARRIER_MEDIA, Office
-from scenario import honest
+from office import CARRIER, CARRIER_MEDIA, Office, subscriber
+from scenario import SITE, honest
 from sip import SIP, Dialog, Phone, sdp
 
 DAY = 86400
@@ -144,7 +144,7 @@ def h48(net):
     office.register_all(0, 20)
     for k in range(30):
         a = office.phones[k]
-        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, f"+1555200015{k % 10}", callee_agent="Carrier-SBC/3")
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, subscriber(k, 50), callee_agent="Carrier-SBC/3")
         one, two = office.media(a.end[0]), office.media(CARRIER_MEDIA)
         t = d.invite(30 + 3.0 * k, sdp(one, "PCMU"), office.server, a.password)
         at = d.accept(t.time + 1, t, sdp(two, "PCMU"))
@@ -206,7 +206,7 @@ def h53_switch(net):
 
 
 @honest("H54", "60 calls with hold and resume, early media, one-way paging; 20 calls are up already when the sensor starts; the answering side speaks first after 4 s",
-        quick=True)
+        quick=True, options=SITE)
 def h54(net):
     office = Office(net, 120)
     for k in range(20):  # in mid-call at the first packet: media, then only the BYE
@@ -229,7 +229,7 @@ def h54(net):
         d.bye(at + 22.1)
     for k in range(20):  # the far end talks before it answers
         a = office.phones[40 + k]
-        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, f"+1555200014{k % 10}", callee_agent="Carrier-SBC/3")
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, subscriber(k, 40), callee_agent="Carrier-SBC/3")
         one, two = office.media(a.end[0]), office.media(CARRIER_MEDIA)
         t = d.invite(120 + 2.0 * k, sdp(one, "G729", ptime=40), office.server, a.password)
         at = d.reply(t.time + 0.05, t, 183, body=sdp(two, "G729", ptime=40))
@@ -250,7 +250,7 @@ def h54(net):
 
 
 @honest("H56", "holiday: phones register hourly from 07:00 to 20:00 and power down at night, a trunk with 30 calls an hour by day has none for 14 h, then a silent day",
-        quick=True)
+        quick=True, options=SITE)
 def h56(net):
     office = Office(net, 60)
     for day in range(4):
@@ -281,7 +281,7 @@ def h54_one_way(net):
     net.messages = len(net.frames)
 
 
-@honest("office", "what the attacks are laid over, for an hour and with media: 200 phones that register, refresh, keep alive and talk", quick=True)
+@honest("office", "what the attacks are laid over, for an hour and with media: 200 phones that register, refresh, keep alive and talk", quick=True, options=SITE)
 def office(net):
     place = Office(net, 200)
     place.register_all(0, 120)

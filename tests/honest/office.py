@@ -2,6 +2,23 @@
 from media import talk
 from sip import SIP, Dialog, Phone, Server, sdp
 
+# Areas of the site's own country; in each +1 AREA 555 01xx is kept free for stories.
+AREAS = (201, 202, 203, 205, 206, 207, 208, 209, 210, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251, 252,
+         253, 254, 256, 260, 262, 267, 269, 270, 276, 281, 301, 302, 303, 304, 305, 307, 308, 309, 310, 312, 313, 314, 315, 316, 317, 318, 319, 320,
+         321, 323, 325, 330, 334, 336, 337, 339, 347, 351, 352, 360, 361, 386, 401, 402, 404, 405, 406, 407, 408, 409, 410, 412, 413, 414, 415, 417,
+         419, 423, 425, 432, 434, 435, 440, 443, 469, 478, 479, 480, 484, 501, 502, 503, 504, 505, 507, 508, 509, 510, 512, 513, 515, 516, 517, 518,
+         520, 530, 540, 541, 551, 559, 561, 562, 563, 567, 570, 571, 573, 574, 580, 585, 586, 602, 603, 605, 606, 607, 608, 609, 610, 612, 614, 615)
+
+
+def subscriber(area, last):
+    """A number of the site's own country (the site itself is +1 212 555 01xx)."""
+    return f"+1{AREAS[area % len(AREAS)]}55501{last % 100:02}"
+
+
+def anybody(net):
+    return subscriber(net.rng.randrange(len(AREAS)), net.rng.randrange(100))
+
+
 CARRIER = ("203.0.113.20", SIP)
 CARRIER_MEDIA = "203.0.113.21"
 
@@ -101,7 +118,7 @@ class Office:
             a, b = rng.sample(self.phones, 2)
             more = dict(seconds=rng.uniform(*seconds), ring=rng.uniform(2, 9), status=rng.choice((200,) * 8 + (486, 487)), media=media,
                         ptime=ptime, by_callee=rng.random() < 0.5)
-            number = f"+1555{rng.randrange(200, 990)}01{rng.randrange(100):02}"
+            number = anybody(net)
             kind = rng.random()
             if kind < 0.5:
                 self.call(at, a, b, **more)

@@ -1,7 +1,7 @@
 """probes: the honest entries about monitors, keep-alives, carriers and failover."""
 from media import Stream
-from office import CARRIER, CARRIER_MEDIA, Office
-from scenario import honest
+from office import CARRIER, CARRIER_MEDIA, Office, anybody, subscriber
+from scenario import SITE, honest
 from sip import SIP, Dialog, Phone, Server, sdp
 
 DAY = 86400
@@ -49,14 +49,14 @@ def overloaded(net, office, at, caller, number, seconds, refused):
 
 
 @honest("H8", "trunk overload: 40 s of 503 at 2 calls a second, each goes over the second trunk at once, back after 10 min; 20 min before it all is well",
-        "2 is right", {"response-spike": 2, "trunk-down": 2}, [("response-spike", 2)], quick=True)
+        "2 is right", {"response-spike": 2, "trunk-down": 2}, [("response-spike", 2)], quick=True, options=SITE)
 def h8(net):
     office = Office(net, 200)
     office.register_all()
     at = 70.0
     while at < 2700:
         caller = net.rng.choice(office.phones)
-        overloaded(net, office, at, caller, f"+1555{net.rng.randrange(200, 990)}01{net.rng.randrange(100):02}", net.rng.uniform(20, 40), 1200 <= at < 1240)
+        overloaded(net, office, at, caller, anybody(net), net.rng.uniform(20, 40), 1200 <= at < 1240)
         at += net.rng.uniform(0.3, 0.7)
     for turn in range(90):
         for carrier in (CARRIER, SECOND_CARRIER):
@@ -96,8 +96,8 @@ def carriers(net, e164):
     office.register_all()
     for k in range(150):
         at, b = 80 + 5.0 * k, net.rng.choice(office.phones)
-        office.into(at, f"+1555{net.rng.randrange(200, 990)}01{net.rng.randrange(100):02}", b, seconds=net.rng.uniform(15, 60), ring=3, ptime=60,
-                    called=f"+155501{b.user}" if e164 else None, media=k % 3 == 0)
+        office.into(at, anybody(net), b, seconds=net.rng.uniform(15, 60), ring=3, ptime=60,
+                    called=f"+121255501{int(b.user) % 100:02}" if e164 else None, media=k % 3 == 0)
     for k in range(20):  # intercom: a door calls a phone directly
         b = net.rng.choice(office.phones)
         d = Dialog(net, [("192.0.2.240", SIP), b.end], "door", b.user, agent="Door/1", callee_agent=b.agent, uri=f"sip:{b.user}@{b.end[0]}")
@@ -106,12 +106,12 @@ def carriers(net, e164):
         office.finish(d, t, one, two, 10, 2, 200, True, "PCMU", 20, False)
 
 
-@honest("H10", "carrier authenticated by its address: no REGISTER, 150 unchallenged INVITEs to extensions; an intercom calls phones directly", quick=True)
+@honest("H10", "carrier authenticated by its address: no REGISTER, 150 unchallenged INVITEs to extensions; an intercom calls phones directly", quick=True, options=SITE)
 def h10(net):
     carriers(net, False)
 
 
-@honest("H10-e164", "the same, and the carrier asks for the site's numbers in full (+1 555 01…)", quick=True)
+@honest("H10-e164", "the same, and the carrier asks for the site's numbers in full (+1 212 555 01xx)", quick=True, options=SITE)
 def h10_e164(net):
     carriers(net, True)
 
@@ -133,7 +133,7 @@ def h19(net):
     sbc = ("192.0.2.12", SIP)
     for k in range(24):
         a = office.phones[k]
-        d = Dialog(net, [a.end, office.server.end, sbc], a.user, f"+1555200010{k % 10}", agent=a.agent)
+        d = Dialog(net, [a.end, office.server.end, sbc], a.user, subscriber(k, 60), agent=a.agent)
         one, two = office.media(a.end[0]), (sbc[0], 20000 + 2 * k)
         t = d.invite(60 + k * 0.8, sdp(one, "G729"), office.server, a.password)
         d.reply(t.time + 0.02, t, 180)
@@ -168,7 +168,7 @@ def h34(net):
         net.register(100 + 30 * k, office.phones[5], office.server, password="old")
     for k in range(60):
         at, a = 100 + 10.0 * k, net.rng.choice(office.phones)
-        office.out(at, a, "+15552000123", status=486, ring=0, media=False)
+        office.out(at, a, subscriber(9, 23), status=486, ring=0, media=False)
     for at, number, frame in list(net.frames):
         net.again(at + 0.0002, (at, number, frame), ttl_less=1)
         if number % 3 == 0:

@@ -1,6 +1,6 @@
 """registrations: the honest entries about logging in (detections.md, section E)."""
 from media import talk
-from office import Office
+from office import Office, subscriber
 from scenario import honest
 from sip import SIP, Dialog, Phone, Server, sdp
 
@@ -228,4 +228,4 @@ def h26(net):
             net.register(at, phone, office.server)
             office.call(at + 120, phone, office.phones[29 - k % 10], seconds=20)
             if stop == 1:
-                office.out(at + 300, phone, "+15552010123", seconds=15)
+                office.out(at + 300, phone, subscriber(5, 23), seconds=15)

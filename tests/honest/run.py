@@ -18,6 +18,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "check")]
 from counting import Count  # noqa: E402
 import attacks  # noqa: E402,F401
@@ -56,7 +57,7 @@ def sense(binary, capture, options, folder):
     for option in options:
         command += ["--set", option]
     started = time.monotonic()
-    child = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS_MAX, check=False)
+    child = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS_MAX, check=False)
     seconds = time.monotonic() - started
     if child.returncode != 0:
         raise RuntimeError(f"status {child.returncode}: {child.stderr.decode(errors='replace')[-500:]}")
@@ -72,28 +73,48 @@ def play(name, seed, binary, keep):
     with tempfile.TemporaryDirectory(prefix="honest-") as folder:
         net = Net(f"{name}:{seed}")
         wanted = scenario.make(net)
-        capture = os.path.join(keep or folder, f"{name}-{seed}.pcap")
+        capture = os.path.join(os.path.abspath(keep) if keep else folder, f"{name}-{seed}.pcap")
         frames, size = net.write(capture)
         start, messages = net.start, net.messages
         del net
         made = time.monotonic() - started
-        try:
-            alerts, report, seconds = sense(binary, capture, scenario.options, folder)
-        except (RuntimeError, subprocess.TimeoutExpired) as e:
-            return dict(name=name, seed=seed, problems=[str(e)], levels={}, rules={}, messages=messages, frames=frames, size=size, made=made, sensed=0)
-    problems = judge_attack(scenario, alerts, wanted, start) if scenario.attack else judge_honest(scenario, alerts, start)
+        row = dict(name=name, seed=seed, problems=[], levels={}, rules={}, messages=messages, frames=frames, size=size, made=made, sensed=0.0)
+        for options in ([scenario.options] if scenario.only_declared else {(): 1, tuple(scenario.options): 1}):
+            try:
+                alerts, report, seconds = sense(binary, capture, options, folder)
+            except (RuntimeError, subprocess.TimeoutExpired) as e:
+                row["problems"].append(str(e))
+                continue
+            problems = judge_attack(scenario, alerts, wanted, start) if scenario.attack else judge_honest(scenario, alerts, start)
+            problems += judge_reading(scenario, report, messages)
+            row["problems"] += [("declared: " if options else "") + problem for problem in problems]
+            row["sensed"] += seconds
+            tally(row, alerts)
+    return row
+
+
+def judge_reading(scenario, report, messages):
+    """What was sent is what was read: else the alerts mean nothing."""
+    problems = []
     if report["sip"]["messages"] != messages and not scenario.name.startswith("H34"):
         problems.append(f"the sensor read {report['sip']['messages']} messages, {messages} were sent")
     if report["sip"]["malformed"] or report["packets"]["malformed"]:
         problems.append(f"malformed: {report['sip']['malformed']} messages, {report['packets']['malformed']} frames: {report['packets']['malformed_by']}")
-    levels, rules, seen = {}, {}, {}
+    return problems
+
+
+def tally(row, alerts):
+    """Incidents by rule and highest severity; of two configurations the one that says more."""
+    seen, levels, rules = {}, {}, {}
     for alert in alerts:
         key = alert.rule, alert.entity
         seen[key] = max(seen.get(key, 0), alert.level)
     for (rule, _), level in seen.items():
         levels[level] = levels.get(level, 0) + 1
         rules[f"{rule} {level}"] = rules.get(f"{rule} {level}", 0) + 1
-    return dict(name=name, seed=seed, problems=problems, levels=levels, rules=rules, messages=messages, frames=frames, size=size, made=made, sensed=seconds)
+    for kept, new in ((row["levels"], levels), (row["rules"], rules)):
+        for key, number in new.items():
+            kept[key] = max(kept.get(key, 0), number)
 
 
 def order(name):

@@ -1,20 +1,23 @@
 """scenario: what an entry is called, what it may raise and what it must, and how its alerts are judged."""
 ENTRIES = []
+# A site that says where it is.
+SITE = ("site.country=US", "site.numbers=+121255501", "site.outside=9", "site.numbers_file=conf/numbers.csv")
 
 
 class Scenario:
-    def __init__(self, name, what, words, make, allow, expect, options, quick, attack, learning=0):
+    def __init__(self, name, what, words, make, allow, expect, options, quick, attack, learning=0, only_declared=False):
         self.name, self.what, self.words, self.make = name, what, words, make
         self.allow, self.expect, self.options, self.quick, self.attack = allow, expect, options, quick, attack
-        self.learning = learning
+        self.learning, self.only_declared = learning, only_declared
 
 
-def honest(name, what, words="", allow=None, expect=(), options=(), quick=False, learning=0):
+def honest(name, what, words="", allow=None, expect=(), options=(), quick=False, learning=0, only_declared=False):
     """An entry of honest traffic. `allow`: rule (or "*") to the highest severity that the entry's `words` let it have; all
-    else may have 1. `expect`: (rule, severity) that is right. In the first `learning` seconds the site has no past yet: there 2 is
+    else may have 1. `expect`: (rule, severity) that is right. `options` are what the site may declare: it is judged with the preset
+    configuration and with them, or with them alone where the entry speaks of a declaration. In the first `learning` seconds the site has no past yet: there 2 is
     allowed."""
     def keep(make):
-        ENTRIES.append(Scenario(name, what, words, make, allow or {}, list(expect), list(options), quick, False, learning))
+        ENTRIES.append(Scenario(name, what, words, make, allow or {}, list(expect), list(options), quick, False, learning, only_declared))
         return make
     return keep
 
