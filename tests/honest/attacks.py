@@ -146,7 +146,7 @@ def forged_flood(net):
 
 
 @attack("source-flood", "one proven source sends 60 OPTIONS a second for 30 s: it heard a challenge and answered it",
-        "`sip-flood-source` 3", quick=True)
+        "`sip-flood-source` 3 (and `sip-flood` 3 about the server may be)", quick=True, allow={"sip-flood": 3})
 def source_flood(net):
     office = crowd(net)
     bully = Phone("1090", ("203.0.113.71", 5060), agent="Loader/1")
@@ -210,9 +210,9 @@ def trunk_down(net):
 
 
 @attack("response-spike", "the carrier answers 503 to every call for 3 min and there is no other way out",
-        "`response-spike` 2 at the 20th 503, 3 ten seconds later", quick=True, options=SITE)
+        "`response-spike` 2 at the 20th 503, 3 ten seconds later (and `trunk-down` 3 may be)", quick=True, allow={"trunk-down": 3}, options=SITE)
 def response_spike(net):
-    office = crowd(net, 1200)
+    office = crowd(net, 1500)
     times = []
     for k in range(180):
         d = Dialog(net, [office.phones[k].end, office.server.end, CARRIER], office.phones[k].user, subscriber(k, k), agent=office.phones[k].agent)

@@ -46,9 +46,9 @@ def h11(net):
         t = d.invite(40 + 0.3 * k, sdp(one, "G729", ptime=60))
         d.reply(t.time + 0.01, t, 180)
         at = d.accept(t.time + 1, t, sdp(two, "G729", ptime=60))
-        Stream(net, two, one, "G729", 60).run(at, 130)
-        Stream(net, one, two, "G729", 60).run(at, 130 if k % 4 == 0 else at + 8)
-        d.bye(130 + 0.1 * k)
+        Stream(net, two, one, "G729", 60).run(at, 130 + 0.1 * k)
+        Stream(net, one, two, "G729", 60).run(at, 130 + 0.1 * k if k % 4 == 0 else at + 8)
+        d.bye(130.01 + 0.1 * k)
     for k in range(30):
         number = (BRITAIN + f"{k:04}", GERMANY + f"{k:03}", FRANCE + f"{k:04}")[k % 3]
         office.out(75 + 0.4 * k, bridge, number, seconds=50, ring=5, ptime=60)

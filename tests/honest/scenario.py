@@ -31,8 +31,8 @@ def attack(name, what, told, options=(), quick=False, allow=None):
 
 
 class Caught:
-    """An alert that must be: of this rule, about this key (a part of its entity or target), with at least this severity, told at
-    most a second and a mark after the packet that crosses the threshold, which is the one at `crossing`."""
+    """An alert that must be: of this rule, about this key (it stands in its entity, target or addresses), with at least this severity,
+    told at most a second and a mark after the packet that crosses the threshold, which is the one at `crossing`."""
 
     def __init__(self, rule, key, severity, crossing, delay=2.0):
         self.rule, self.key, self.severity, self.crossing, self.delay = rule, key, severity, crossing, delay
