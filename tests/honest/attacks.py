@@ -4,7 +4,7 @@ import ipaddress
 from media import Stream, talk
 from office import CARRIER, CARRIER_MEDIA, Office, subscriber
 from scenario import SITE, Caught, Never, attack
-from sip import SIP, Dialog, Phone, Server, sdp
+from sip import SIP, Dialog, Phone, digest, sdp
 
 HOUR = 3600
 CALL = "\r\nCall-ID"
@@ -361,3 +361,108 @@ def one_way(net):
             talk(net, at, 700, one, two, ptime=40)
         d.bye(700.1 + 0.1 * k)
     return [Caught("one-way-audio", "", 2, answered[0] + 5.0, 6.0), Caught("one-way-audio", "", 3, answered[4] + 5.0, 6.0), Caught("no-audio", "", 2, up[10][3] + 5.0, 6.0)]
+
+
+@attack("forged-guesses", "20,000 forged addresses send one REGISTER each with a login for one of 200 accounts; all are refused", "none of the forged addresses is blamed (`sip-flood` 3 may be)", allow={"sip-flood": 3})
+def forged_guesses(net):
+    office = crowd(net)
+    addresses = net.rng.sample(range(1 << 17), 20000)
+    for k, number in enumerate(addresses):
+        phone = Phone(str(1001 + k % 200), (str(ipaddress.ip_address(0xC6120000 + number)), 5060), agent="Softphone/7")
+        phone.call_id, phone.tag = net.token(), "f"
+        net.register_once(700 + k / 100, phone, office.server, f"guess-{k % 7}", "0123456789abcdef", False, f"<{phone.contact}>", phone.end, 3600, 403, None, "")
+    return [Never(str(ipaddress.ip_address(0xC6120000 + number)) for number in addresses)]
+
+
+@attack("invite-guess", "a password is guessed with INVITE, 5 tries a second, the account's 407 answered each time", "`registration-bruteforce` 3 at the 10th refusal", quick=True)
+def invite_guess(net):
+    office = crowd(net)
+    thief, refused = ("203.0.113.56", 5060), []
+    for k in range(40):
+        d = Dialog(net, [thief, office.server.end], "1066", "1001", agent="Softphone/8")
+        asked = d.send(700 + 0.2 * k, "INVITE", body=sdp((thief[0], 9000), "G729"))
+        nonce = office.server.nonce(thief, k)
+        challenge = f'Proxy-Authenticate: Digest realm="example.com", nonce="{nonce}", algorithm=MD5, qop="auth"\r\n'
+        at = d.refuse(asked.time + 0.002, asked, 407, extra=challenge)
+        tried = d.send(at + 0.002, "INVITE", body=sdp((thief[0], 9000), "G729"),
+                       extra=digest("1066", f"guess-{k}", "example.com", "INVITE", d.uri, nonce, 1, "Proxy-Authorization"))
+        refused.append(d.refuse(tried.time + 0.002, tried, 407, extra=challenge.replace(nonce, office.server.nonce(thief, -k))))
+    return [Caught("registration-bruteforce", thief[0], 3, refused[9])]
+
+
+@attack("spray-slow", "one password tried on 30 accounts, one every 20 min, from one network but eight addresses", "`password-spray` 3 at the 10th account")
+def spray_slow(net):
+    office = crowd(net, 11 * HOUR, a_minute=1)
+    answers = []
+    for k in range(30):
+        answers += guess(net, 700 + 1200 * k, (f"203.0.113.{60 + k % 8}", 5062), office.server, str(1001 + 4 * k), tries=1, tool="Softphone/8")
+    return [Caught("password-spray", "203.0.113.0/24", 3, answers[9])]
+
+
+@attack("scan-slow", "a new address of ours is asked every 4 min by OPTIONS", "`scan` 1 at the 12th address within an hour at the latest")
+def scan_slow(net):
+    crowd(net, 2 * HOUR, a_minute=2)
+    times = []
+    for k in range(24):
+        times.append(700 + 240.0 * k)
+        net.ask(times[-1], ("203.0.113.57", 5060), (f"192.0.2.{1 + k if k < 19 else 220 + k}", SIP), answer=200 if k == 9 else None, user="100", from_user="100",
+                agent="Softphone/8")
+    return [Caught("scan", "203.0.113.57", 1, times[11])]
+
+
+@attack("trunk-down-quiet", "at night the carrier stops answering: nothing but OPTIONS every 30 s tells it", "`trunk-down` 3 at the third that got no answer", quick=True)
+def trunk_down_quiet(net):
+    net.start = NIGHT
+    office = Office(net, 200)
+    office.register_all(0, 120)
+    office.refresh(300, 2400, 600)
+    for k in range(80):
+        at, dead = 30.0 * k, 40 <= k < 60
+        net.ask(at, office.server.end, CARRIER, answer=None if dead else 200, user="", from_user="proxy", agent="proxy")
+        if dead:  # RFC 3261 section 17.1.2.2: it is asked again until 32 s have passed
+            frame = net.frames[-1]
+            for wait in (0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5):
+                net.again(at + wait, frame)
+                net.messages += 1
+    return [Caught("trunk-down", CARRIER[0], 3, 42 * 30 + 32.0, 3.0)]
+
+
+@attack("wangiri-slow", "a caller's block rings 40 of ours, one every 20 min", "`wangiri` 2 at the 20th ring of a day")
+def wangiri_slow(net):
+    office = crowd(net, 14 * HOUR, a_minute=1)
+    ends = [office.into(700 + 1200.0 * k, f"+23276001{k % 4:03}", office.phones[k], ring=4, status=487, media=False) for k in range(40)]
+    return [Caught("wangiri", "2327600", 2, ends[19] + ENDED)]
+
+
+@attack("open-relay-early", "the proxy lets a stranger call abroad, the far end answers with early media only", "`open-relay` 4 at the 183", quick=True)
+def open_relay_early(net):
+    office = crowd(net)
+    stranger, crossed = ("203.0.113.91", 5060), []
+    for k in range(2):
+        d = Dialog(net, [stranger, office.server.end, CARRIER], "200", f"+881632000{400 + k}", agent="Softphone/8", uri=f"sip:+881632000{400 + k}@example.com",
+                   caller_domain=stranger[0])
+        one, two = office.media(stranger[0]), office.media(CARRIER_MEDIA)
+        t = d.invite(700 + 60.0 * k, sdp(one, "G729"))
+        crossed.append(d.reply(t.time + 2, t, 183, body=sdp(two, "G729")))
+        Stream(net, two, one, ptime=60).run(crossed[-1], crossed[-1] + 10)
+        d.refuse(crossed[-1] + 10, t, 480)
+    return [Caught("open-relay", stranger[0], 4, crossed[0])]
+
+
+@attack("rtp-drop-server", "a media server that relays 30 calls goes silent, its calls stay up; 20 calls beside it go on", "`rtp-drop` 3 after 3 s of silence", quick=True)
+def rtp_drop_server(net):
+    office, up = busy_office(net, 20)
+    for k, (d, one, two, at) in enumerate(up):
+        talk(net, at, 730, one, two, ptime=40)
+        d.bye(730.1 + 0.1 * k)
+    for k in range(30):
+        a, relay = office.phones[50 + k], ("192.0.2.18", 16000 + 4 * k)
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, subscriber(k, k), agent=a.agent, callee_agent="Carrier-SBC/3")
+        one = office.media(a.end[0])
+        t = d.invite(650 + 0.3 * k, sdp(one, "G729", ptime=40), office.server, a.password)
+        d.reply(t.time + 0.02, t, 180)
+        at = d.accept(t.time + 2, t, sdp(relay, "G729", ptime=40))
+        Stream(net, one, relay, ptime=40).run(at, 725 + 0.1 * k)
+        Stream(net, relay, one, ptime=40).run(at, 695)
+        d.bye(725.1 + 0.1 * k)
+    return [Caught("rtp-drop", "", 3, 698.0)]
