@@ -92,6 +92,14 @@ static bool plain(struct slice text, char *out, size_t room, size_t *out_bytes)
     return bytes != 0;
 }
 
+/* + and digits. */
+static bool is_global(struct slice text)
+{
+    uint64_t value;
+
+    return text.bytes != 0 && text.at[0] == '+' && slice_u64(slice_from(text, 1), &value);
+}
+
 /* RFC 3966 section 5.1.5: a local number says in which numbers it is local; a domain says nothing. */
 static size_t context_of(struct slice user, char *out, size_t room)
 {
@@ -103,7 +111,7 @@ static size_t context_of(struct slice user, char *out, size_t room)
         struct slice name = slice_split(&value, '=');
         size_t bytes = 0;
         if (slice_equal_nocase(name, SLICE("phone-context")) && plain(value, out, room, &bytes)) {
-            return out[0] == '+' ? bytes : 0;
+            return is_global(slice_of(out, bytes)) ? bytes : 0;
         }
     }
     return 0;

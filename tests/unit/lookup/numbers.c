@@ -143,6 +143,8 @@ static void text_loses_what_is_for_the_eye(void **state)
     is_number("+442079460000;npdi;rn=+15550100", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
     is_number("2079460000;phone-context=+44", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
     is_number("1001;phone-context=example.com", NUMBER_INTERNAL, 0);
+    is_class("1001;phone-context=+#+44", NUMBER_INTERNAL);
+    is_number("2079460000;ext=1;PHONE-CONTEXT=%2B44", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
     is_number("+442079460000:secret", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
 }
 
