@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
+#include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/run/settings.h"
 
@@ -69,6 +70,7 @@ enum config_table {
     CONFIG_TABLE_CALLS,
     CONFIG_TABLE_ENDPOINTS,
     CONFIG_TABLE_ADDRESSES,
+    CONFIG_TABLE_SERVERS,
     CONFIG_TABLE_INCIDENTS,
     CONFIG_TABLE_CLOSED,
     CONFIG_TABLE_COUNT
@@ -84,6 +86,7 @@ struct config_output {
 struct config {
     struct config_sensor sensor;
     struct config_records records;
+    struct geo_conf geo;
     struct config_site site;
     struct numbers *numbers; /* opened by site.numbers */
     struct calendar calendar; /* of site.timezone */
