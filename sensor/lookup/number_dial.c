@@ -182,12 +182,12 @@ static void read_home(struct attempt *attempt, const char *before, struct slice 
 
 static void read_trunk(struct attempt *attempt, struct slice digits)
 {
-    struct slice rest = slice_of_string(attempt->dialling->home->trunk);
+    const char *list = attempt->dialling->home->trunk;
 
-    while (!slice_is_empty(rest) && !attempt->done) {
-        struct slice prefix = slice_split(&rest, ' ');
-        if (digits.bytes > prefix.bytes && slice_starts_with(digits, prefix)) {
-            read_home(attempt, "", slice_from(digits, prefix.bytes));
+    while (*list != '\0' && !attempt->done) {
+        size_t taken = plan_list_next(&list, digits);
+        if (taken != 0) {
+            read_home(attempt, "", slice_from(digits, taken));
         }
     }
 }
@@ -279,6 +279,14 @@ static void read_odd_global(struct attempt *attempt, struct slice digits)
     }
 }
 
+/* Trunks bring calls for us with digits from the calling code on, often without +. */
+static void read_own(struct attempt *attempt, struct slice digits)
+{
+    if (digits.bytes <= NUMBERS_DIGITS && plan_list_take(attempt->dialling->own, digits) != 0) {
+        accept(attempt, digits, plan_look(digits), false);
+    }
+}
+
 static void read_number(struct attempt *attempt, struct slice number)
 {
     bool plus = number.bytes != 0 && number.at[0] == '+';
@@ -287,6 +295,9 @@ static void read_number(struct attempt *attempt, struct slice number)
 
     if (!plus) {
         read_lines(attempt, digits);
+        if (out->class == NUMBER_NONE && digits.bytes > EXTENSION_DIGITS) {
+            read_own(attempt, digits);
+        }
     } else if (plan_list_has(attempt->dialling->emergency, digits)) {
         *out = (struct dialled){.class = NUMBER_EMERGENCY};
         attempt->done = true;

@@ -262,6 +262,8 @@ static void other_countries_dial(void **state)
     at_home("BR");
     is_number("0151123456789", NUMBER_NATIONAL, UINT64_C(551123456789));
     is_number("0015442079460000", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
+    at_home("BO");
+    is_number("01071234567", NUMBER_NATIONAL, UINT64_C(59171234567));
     at_home("BS");
     is_number("3225555", NUMBER_NATIONAL, UINT64_C(12423225555));
     at_home("CN");
@@ -309,6 +311,8 @@ static void the_site_says_how_it_dials(void **state)
     is_class("9810442079460999", NUMBER_UNKNOWN);
     is_number("+442079460012", NUMBER_INTERNAL, UINT64_C(442079460012));
     has_points("+442079460012", 0, 0);
+    is_number("442079460012", NUMBER_INTERNAL, UINT64_C(442079460012));
+    is_class("442079450012", NUMBER_UNKNOWN);
     look("+493012345678");
     assert_true(found.allowed);
     look("+498912345678");
