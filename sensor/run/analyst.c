@@ -183,6 +183,7 @@ void analyst_budget(const struct config *config, struct budget *budget)
 {
     struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
     struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
+    numbers_budget(&config->site.numbers, budget);
     state_budget(&state, budget);
     frame_budget(&frame, config->detectors, budget);
 }

@@ -400,10 +400,13 @@ static void put_number(struct facts_view *view, struct slice user, struct fact_n
     memcpy(out->country, number.country, sizeof out->country);
 }
 
-/* The user of the request URI, as call_text.c keeps it: "sip:user@host". */
+/* The user of the request URI, as call_text.c keeps it: "sip:user@host", or "tel:number". */
 static struct slice dialled_of(const struct call *call)
 {
     struct slice uri = call->uri;
+    if (slice_starts_with_nocase(uri, SLICE("tel:"))) {
+        return slice_from(uri, 4);
+    }
     size_t colon = slice_find(uri, ':');
     size_t at = slice_find(uri, '@');
 
