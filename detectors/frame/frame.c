@@ -60,6 +60,7 @@ struct detectors_frame {
     uint64_t facts_lost;
     bool one_way_capture; /* of the last second */
     bool lossy_capture;
+    bool silent_capture;
     void (*on_incident)(void *owner, const struct incident *incident);
     void *owner;
     uint32_t queue_first;
@@ -458,6 +459,7 @@ static void take_fact(struct detectors_frame *frame, const struct fact *fact)
     if (fact->kind == FACT_SECOND) {
         frame->one_way_capture = fact->is.second.one_way_capture;
         frame->lossy_capture = fact->is.second.lossy_capture;
+        frame->silent_capture = fact->is.second.silent_capture;
         while (incidents_expire(&frame->incidents, fact->time_ns)) {
             drain(frame);
         }
@@ -531,7 +533,8 @@ static void raise_doubted(struct detectors_frame *frame, const struct incidents_
     struct finding doubted = *report->finding;
     struct incidents_report again = *report;
 
-    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture);
+    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture,
+                       frame->silent_capture);
     again.finding = &doubted;
     incidents_raise(&frame->incidents, &again);
 }
@@ -546,7 +549,8 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .finding = finding};
 
     frame->raised[context->rule] = true;
-    if (frame->one_way_capture || frame->lossy_capture) {
+    bool doubtful = frame->one_way_capture || frame->lossy_capture || frame->silent_capture;
+    if (doubtful && !finding->about_hearing) {
         raise_doubted(frame, &report);
         return;
     }

@@ -8,6 +8,8 @@
  * somebody heeds them. */
 #include "sensor/run/analyst.h"
 
+#include "sensor/run/hearing.h"
+
 #include "sensor/state/state.h"
 #include "sensor/telemetry/telemetry.h"
 
@@ -49,6 +51,7 @@ struct analyst {
     uint64_t counts[COUNT_TOTAL];
     uint64_t frames_before; /* counts as they were ten seconds ago */
     uint64_t lost_before;
+    struct hearing hearing;
 };
 
 static void wait_for_writer(struct analyst *analyst)
@@ -344,6 +347,44 @@ static void judge_loss(struct analyst *analyst)
     analyst->lost_before = lost;
 }
 
+/* The fullest of the tables that hold what goes on now. One of what was (addresses, accounts) is
+ * full when it has worked long enough, and no sign of anything. */
+static void find_fullest(const struct analyst *analyst, struct fact_second *out)
+{
+    struct state_counts state;
+    state_counts(analyst->state, &state);
+    const struct {
+        const char *name;
+        enum config_table table;
+        uint64_t used;
+    } rows[] = {
+        {"calls", CONFIG_TABLE_CALLS, state.calls},
+        {"transactions", CONFIG_TABLE_TRANSACTIONS, state.transactions},
+        {"streams", CONFIG_TABLE_STREAMS, state.streams},
+        {"bindings", CONFIG_TABLE_BINDINGS, state.bindings},
+    };
+    out->full_ppm = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t entries = analyst->options.config->tables[rows[i].table];
+        uint32_t ppm = (uint32_t)(rows[i].used * 1000000 / entries);
+        if (ppm > out->full_ppm) {
+            out->full_ppm = ppm;
+            out->full_table = slice_of_string(rows[i].name);
+        }
+    }
+}
+
+/* What reaches the sensor, for the fact of this second. */
+static void listen_to_itself(struct analyst *analyst, uint64_t second)
+{
+    struct fact_second *hearing = &state_facts_view(analyst->state)->hearing;
+
+    hearing->live = analyst->options.live;
+    hearing_mark(&analyst->hearing, second, analyst->counts,
+                 analyst->options.live ? analyst->options.interfaces : NULL, hearing);
+    find_fullest(analyst, hearing);
+}
+
 static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
 {
     if (mark->head.key == analyst->mark_key && mark->head.sub == analyst->mark_sub) {
@@ -360,6 +401,7 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         judge_loss(analyst);
     }
+    listen_to_itself(analyst, mark->second);
     state_mark(analyst->state, mark);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         tell_sensor(analyst, analyst->now_ns, false);

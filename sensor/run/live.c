@@ -81,6 +81,7 @@ static struct worker_limits limits_of(const struct live *live)
     struct worker_limits limits = run_worker_limits(live->options->config);
     limits.key = live->key;
     limits.classify_shared = true;
+    limits.live = true;
     limits.streams_max = share(limits.streams_max, live->listener_count);
     limits.flows_max = share(limits.flows_max, live->listener_count);
     limits.tcp_streams_max = share(limits.tcp_streams_max, live->listener_count);

@@ -651,7 +651,10 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         out_fact->kind = FACT_SECOND;
         out_fact->interface = 0;
         out_fact->transport = 0;
+        out_fact->is.second = view->hearing;
         out_fact->is.second.second = change->second;
+        out_fact->is.second.requests = view->direction.sum.requests;
+        out_fact->is.second.answers = view->direction.sum.answers;
         out_fact->is.second.one_way_capture = view->one_way_capture;
         out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
