@@ -96,6 +96,9 @@ struct detector {
     /* Version of what lane and cell hold, to be kept over restarts (--state); 0 = not kept. Another
      * layout or another meaning is another version. */
     uint16_t kept;
+    /* Of a kept one: are the counts and places in lane and cell (NULL = none) such as on_fact()
+     * leaves them? They come from a file. NULL = any bytes will do. */
+    bool (*is_sound)(const void *lane, const void *cell);
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. Transactions and incidents come whole; of other facts it may look at
      * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,

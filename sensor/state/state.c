@@ -21,6 +21,8 @@
  * one message in LOSS_ONE_IN was cut by the capture. */
 #include "sensor/state/state.h"
 
+#include "sensor/state/binding.h"
+
 enum { ONE_WAY_MESSAGES = 20, LOSS_ONE_IN = 200 };
 
 struct state {
@@ -439,6 +441,21 @@ void state_counts(const struct state *state, struct state_counts *out_counts)
                    device_evicted(state->devices) + server_evicted(state->servers),
     };
     registration_counts(state->registrations, &out_counts->registrations);
+}
+
+uint32_t state_parts(struct state *state, struct snapshot_part *parts, uint32_t room)
+{
+    assert(room >= STATE_PARTS);
+    proof_part(state->proof, &parts[0]);
+    device_part(state->devices, &parts[1]);
+    registration_part(state->registrations, &parts[2]);
+    return STATE_PARTS;
+}
+
+size_t state_kept_bytes_max(const struct state_limits *limits)
+{
+    return proof_kept_bytes_max(limits->sources_max) + device_kept_bytes_max(limits->accounts_max) +
+           binding_kept_bytes_max(limits->bindings_max);
 }
 
 struct facts_view *state_facts_view(struct state *state)
