@@ -42,6 +42,7 @@ struct facts_view {
     bool cut_messages; /* of the SIP messages so far the capture cut more than 0.5 % */
     bool lost_frames; /* the same of the frames of the last 10 s; the analyst sets it */
     uint64_t now_ns; /* state time: no fact is told behind it */
+    uint64_t heard_ns; /* the last packet that told of anything but a stream */
     struct facts_party parties[2];
     /* scratch for texts that a fact needs put together (account ...) */
     char scratch[1024];
