@@ -29,7 +29,7 @@
 #define UP_MEDIA_NS (60 * NS_PER_S)
 #define LINGER_NS (310 * NS_PER_S)
 
-enum { CHUNKS_OF_CALL = 8, WEAK_PPM = 600000 };
+enum { CHUNKS_OF_CALL = 8, WEAK_PPM = 600000, SOUNDS_MIN = 64 };
 
 static const uint64_t queue_delay_ns[QUEUE_COUNT] = {
     [QUEUE_SETUP] = SETUP_LOOK_NS,   [QUEUE_UP] = UP_LOOK_NS,          [QUEUE_SOON] = CALL_LATE_NS,
@@ -545,11 +545,12 @@ static struct table_options cells_of(const struct call_limits *limits, struct ca
     };
 }
 
-/* Half of the calls that there may be are up and answered at once; the others are being set up, or
- * linger. */
+/* Half of the calls that there may be are answered at once, the others are being set up or linger;
+ * where there may be few, all. */
 static uint32_t sounds_of(const struct call_limits *limits)
 {
-    return limits->calls_max / 2 + 1;
+    uint32_t half = limits->calls_max / 2 + SOUNDS_MIN;
+    return half < limits->calls_max ? half : limits->calls_max;
 }
 
 static uint32_t chunks_of(const struct call_limits *limits)
