@@ -372,6 +372,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
     const void *whole = sighting;
 
     move(state, sighting->state_ns);
+    if (sighting->kind != SIGHTING_STREAM && (sighting->key & 1) != 0) {
+        state->view.heard_ns = state->view.now_ns;
+    }
     switch ((enum sighting_kind)sighting->kind) {
     case SIGHTING_SIP:
         see_sip(state, whole, forced);
