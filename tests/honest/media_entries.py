@@ -80,6 +80,21 @@ def video(net, start, end, source, destination):
         at += 0.04
 
 
+@honest("H36-annex-b", "24 G.729 calls whose both sides send a silence descriptor and rest for 4 to 8 s, again and again", quick=True)
+def h36_annex_b(net):
+    office = Office(net, 60)
+    office.register_all(0, 20)
+    for k in range(24):
+        d, one, two, at = answered(net, office, 30 + 0.5 * k, office.phones[k], office.phones[30 + k])
+        for stream, first in ((Stream(net, one, two), 0.0), (Stream(net, two, one), 1.0)):
+            begin = stream.run(at, at + 1.0 + first)
+            while begin < at + 50:
+                stream.comfort(begin)
+                begin += net.rng.uniform(4, 8)
+                begin = stream.run(begin, begin + net.rng.uniform(1, 3), marker=True)
+        d.bye(at + 62)
+
+
 @honest("H37", "40 calls whose BYE is answered late: media goes on up to 4 s; the 200 is lost and the BYE comes again", quick=True)
 def h37(net):
     office = Office(net, 80)
@@ -157,6 +172,25 @@ def h48(net):
             told = d.send(at + 4.02 + 0.2 * n, "INFO", body=f"Signal={digit}\r\nDuration=80\r\n")
             d.reply(told.time + 0.03, told, 200)
         d.bye(at + 16.1)
+
+
+@honest("H50", "20 faxes: speech for 4 s, then a re-INVITE to T.38 and no RTP for 40 s", quick=True)
+def h50(net):
+    office = Office(net, 40)
+    office.register_all(0, 20)
+
+    def image(end, version):
+        return f"v=0\r\no=- 1002 {version} IN IP4 {end[0]}\r\ns=-\r\nc=IN IP4 {end[0]}\r\nt=0 0\r\nm=image {end[1]} udptl t38\r\na=T38FaxVersion:0\r\na=sendrecv\r\n"
+
+    for k in range(20):
+        d, one, two, at = answered(net, office, 30 + 1.0 * k, office.phones[k], office.phones[20 + k], "PCMU")
+        talk(net, at, at + 4, one, two, "PCMU")
+        begin = d.change(at + 4.1, image(two, 2), image(one, 2), reverse=True)
+        for packet in range(400):
+            net.udp(begin + 0.1 * packet, one, two, packet.to_bytes(2, "big") + b"\x01\x06\xc0\x01\x80\x00\x00\x00")
+            if packet % 10 == 0:
+                net.udp(begin + 0.1 * packet + 0.05, two, one, packet.to_bytes(2, "big") + b"\x01\x06\xc0\x01\x80\x00\x00\x00")
+        d.bye(begin + 40.5)
 
 
 @honest("H52", "one user on Wi-Fi loses 8 % in each of 40 calls all day, among 1,000 good ones", "", quick=True)
@@ -247,6 +281,21 @@ def h54(net):
         d, one, two, at = answered(net, office, 180 + 1.0 * k, a, office.phones[80 + k], ptime=40, answer_body=sdp((office.phones[80 + k].end[0], 29000), "G729", "recvonly"))
         Stream(net, one, (office.phones[80 + k].end[0], 29000), ptime=40).run(at, at + 12)
         d.bye(at + 12.1)
+
+
+@honest("H54-half", "a mirror port that brings signalling whole, but of media only what goes to the phones: 60 calls through the trunk", quick=True)
+def h54_half(net):
+    office = Office(net, 100)
+    office.register_all(0, 20)
+    for k in range(60):
+        a = office.phones[k]
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, subscriber(k, k), callee_agent="Carrier-SBC/3")
+        one, two = office.media(a.end[0]), office.media(CARRIER_MEDIA)
+        t = d.invite(30 + 5.0 * k, sdp(one, "G729"), office.server, a.password)
+        d.reply(t.time + 0.03, t, 180)
+        at = d.accept(t.time + 3, t, sdp(two, "G729"))
+        Stream(net, two, one).run(at, at + 25)
+        d.bye(at + 25.1)
 
 
 @honest("H56", "holiday: phones register hourly from 07:00 to 20:00 and power down at night, a trunk with 30 calls an hour by day has none for 14 h, then a silent day",

@@ -19,6 +19,13 @@ def h4(net):
         net.ask(2.0 * turn, ("192.0.2.30", SIP), ("203.0.113.99", SIP), answer=None, agent="Softphone/7", from_user="1030")
 
 
+@honest("H4-refused", "our proxy's OPTIONS to 4 carriers every 30 s for a day: one answers 404, one 405, one 403, one with silence", quick=True)
+def h4_refused(net):
+    for turn in range(DAY // 30):
+        for k, answer in enumerate((404, 405, 403, None)):
+            net.ask(30.0 * turn + k, ("192.0.2.10", SIP), (f"203.0.113.{20 + k}", SIP), user="", from_user="proxy", agent="proxy", answer=answer)
+
+
 @honest("H5", "monitoring network: OPTIONS to 6 servers every 30 s, a test INVITE a minute that always gets 603, SSH, HTTPS and SNMP checks of every SBC, 6 h",
         quick=True)
 def h5(net):
@@ -114,6 +121,20 @@ def h10(net):
 @honest("H10-e164", "the same, and the carrier asks for the site's numbers in full (+1 212 555 01xx)", quick=True, options=SITE)
 def h10_e164(net):
     carriers(net, True)
+
+
+@honest("H10-transit", "a customer's exchange at a fixed address calls out through our proxy without a password: 120 calls at home, later 6 to Britain; it is declared a peer", quick=True, only_declared=True,
+        options=(*SITE, "detectors.open-relay.peers=198.51.100.200"))
+def h10_transit(net):
+    office = Office(net, 40)
+    office.register_all(0, 30)
+    exchange = ("198.51.100.200", SIP)
+    for k in range(126):
+        number = f"+44207946{k:04}" if k in (60, 75, 90, 105, 115, 120) else anybody(net)
+        d = Dialog(net, [exchange, office.server.end, CARRIER], subscriber(7, k), number, agent="Exchange/11", callee_agent="Carrier-SBC/3", caller_domain="198.51.100.200")
+        one, two = office.media(exchange[0]), office.media(CARRIER_MEDIA)
+        t = d.invite(40 + 20.0 * k, sdp(one, "G729", ptime=60))
+        office.finish(d, t, one, two, net.rng.uniform(20, 90), 5, 200 if k % 6 else 486, True, "G729", 60, k % 2 == 0)
 
 
 @honest("H16", "a provider with 24 addresses sends OPTIONS to our 6 addresses every 60 s, for 2 h", quick=True)

@@ -10,7 +10,7 @@ from wire import Wire
 
 SIP = 5060
 REASONS = {100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 302: "Moved Temporarily",
-           401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 407: "Proxy Authentication Required", 408: "Request Timeout",
+           401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required", 408: "Request Timeout",
            480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 484: "Address Incomplete", 486: "Busy Here",
            487: "Request Terminated", 500: "Server Internal Error", 503: "Service Unavailable", 603: "Decline"}
 CODECS = {"PCMU": (0, 8000, 1), "PCMA": (8, 8000, 1), "G729": (18, 8000, 1), "opus": (111, 48000, 2)}
