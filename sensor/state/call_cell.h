@@ -60,6 +60,7 @@ enum cell_flag {
     CELL_PHRASE = 1 << 20, /* the phrase of the status stands in the texts */
     CELL_STARTED = 1 << 21, /* CALL_STARTED was put */
     CELL_TO_TAG = 1 << 22, /* to_tag is set */
+    CELL_EARLY_MEDIA = 1 << 23, /* a 18x came with a session description */
 };
 
 enum call_queue_kind {

@@ -15,6 +15,7 @@
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/state/call.h"
+#include "sensor/state/destinations.h"
 #include "sensor/state/devices.h"
 #include "sensor/state/media.h"
 #include "sensor/state/proof.h"
@@ -32,6 +33,7 @@ struct facts_view {
     const struct proof_table *proof;
     const struct device_table *devices;
     const struct registration_table *registrations;
+    struct destination_table *destinations;
     const struct numbers *numbers; /* the analyst sets these three */
     struct geo *geo; /* NULL = no files */
     struct calendar calendar; /* of the site */

@@ -29,6 +29,7 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    struct destination_table *destinations;
     struct {
         const struct table *transactions;
         const struct table *calls;
@@ -108,6 +109,10 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         status = device_open(limits->accounts_max, limits->key, &state->devices, error);
     }
     if (status == STATUS_OK) {
+        status =
+            destination_open(limits->destinations_max, limits->key, &state->destinations, error);
+    }
+    if (status == STATUS_OK) {
         status = transaction_open(&transactions, holder, &state->transactions, error);
     }
     if (status == STATUS_OK) {
@@ -130,6 +135,7 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
     state->ahead.heard = proof_heard(state->proof);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
+    state->view.destinations = state->destinations;
     state->view.registrations = state->registrations;
     state->view.key = limits->key;
     *out_state = state;
@@ -149,6 +155,7 @@ void state_close(struct state *state)
     }
     registration_close(state->registrations);
     transaction_close(state->transactions);
+    destination_close(state->destinations);
     device_close(state->devices);
     proof_close(state->proof);
     free(state);
@@ -162,7 +169,8 @@ size_t state_bytes_max(const struct state_limits *limits)
     struct media_limits media = media_limits_of(limits);
 
     return sizeof(struct state) + proof_bytes_max(limits->sources_max) +
-           device_bytes_max(limits->accounts_max) + transaction_bytes_max(&transactions) +
+           device_bytes_max(limits->accounts_max) +
+           destination_bytes_max(limits->destinations_max) + transaction_bytes_max(&transactions) +
            registration_bytes_max(&registrations) + call_bytes_max(&calls) +
            media_bytes_max(&media);
 }
@@ -355,6 +363,7 @@ void state_mark(struct state *state, const struct mark_sighting *mark)
     if (mark->shift_ns != 0) {
         proof_shift(state->proof, mark->shift_ns);
         device_shift(state->devices, mark->shift_ns);
+        destination_shift(state->destinations, mark->shift_ns);
     }
     transaction_mark(state->transactions, mark->second, mark->shift_ns);
     registration_mark(state->registrations, mark->second, mark->shift_ns);
@@ -387,7 +396,7 @@ void state_counts(const struct state *state, struct state_counts *out_counts)
         .evicted = transaction_evicted(state->transactions) +
                    registration_evicted(state->registrations) + call_evicted(state->calls) +
                    media_evicted(state->media) + proof_evicted(state->proof) +
-                   device_evicted(state->devices),
+                   device_evicted(state->devices) + destination_evicted(state->destinations),
     };
     registration_counts(state->registrations, &out_counts->registrations);
 }
