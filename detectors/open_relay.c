@@ -87,7 +87,8 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
                               .observed = lane->outside,
                               .window_ns = NS_PER_HOUR,
                               .unit = "calls",
-                              .span_ns = time_since(fact->time_ns, lane->first_ns),
+                              .span_ns =
+                                  lane->outside < 2 ? 0 : time_since(fact->time_ns, lane->first_ns),
                               .only_rise = again};
 
     confidence_start(&finding.confidence, 40, "condition met");
@@ -103,6 +104,9 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     text_addr(&detail, &call->callee.endpoint.addr);
     text_string(&detail, " without registration or password, dialled as ");
     text_printable(&detail, slice_part(call->dialled, 0, 32));
+    if (lane->outside > 1) {
+        text_format(&detail, ", %" PRIu32 " such calls", lane->outside);
+    }
     text_format(&target, "+%" PRIu64, called->e164);
     finding.detail = text_slice(&detail);
     finding.target = text_slice(&target);

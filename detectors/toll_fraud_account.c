@@ -12,11 +12,15 @@
  *
  *      D where it goes 60 | N what is new 25 | T when 15 | B how 40 | X what was before 40
  *
- * Hard evidence is what honest people rarely give: an attack before, no login, parallel calls,
- * tries in a row, an hour that is rare for the account. Without any of it no score exceeds 65: an
- * honest first call never pages anybody. A night, a long talk, colleagues who call the same place
- * add points and are not hard. Nor are, towards places of low risk, a new device and another
- * country of the caller: that is a traveller who calls home.
+ * Hard evidence is what honest people rarely give: an attack before, no login, an hour that is rare
+ * for the account; and towards places of risk parallel calls, tries in a row, a new device, another
+ * country of the caller. Without any of it no score exceeds 65 and calls do not add up: honest
+ * first calls never page anybody. A night and colleagues who call the same place give points and
+ * are not hard; nor are, towards places of low risk, several calls to one company or a traveller
+ * who calls home. A long talk counts only beside hard evidence: it is what honest people do.
+ *
+ * Who neither registered nor gave a password is judged when he hears the far end: a 180 without
+ * media may be the answer of anything.
  *
  * Money is counted at what a minute may cost (placeholders until the operator gives his rates). It
  * speaks whatever the score is when it is also more than three times the account's highest of
@@ -43,6 +47,7 @@ enum {
     COST_TIMES = 3,
     WEEK_SCORE_MIN = 30, /* a call below is everyday business */
     DETAIL_BYTES = 250,
+    TAIL_BYTES = 96,
 };
 #define HALF_LIFE_NS NS_PER_HOUR
 #define ROW_NS (10 * NS_PER_MINUTE)
@@ -125,6 +130,7 @@ struct score {
     unsigned term_count;
     int total;
     int group_left;
+    int behaviour; /* points of that group */
     bool hard;
     bool held; /* at SCORE_SOFT */
     bool attacked; /* 25 points or more for what was before */
@@ -228,13 +234,13 @@ static void give_place(struct score *score, const struct fact_call *call)
         give(score, 10, false, "first call abroad");
     }
     if (call->country_new_account) {
-        give(score, 10, false, "country new to the account");
+        give(score, 10, false, "country new to account");
     }
     if (call->country_new_site) {
-        give(score, 10, false, "country new to the site");
+        give(score, 10, false, "country new to site");
     }
     if (call->block_new_site) {
-        give(score, 5, false, "number block new");
+        give(score, 5, false, "block new");
     }
 }
 
@@ -291,23 +297,30 @@ static void give_behaviour(struct score *score, const struct cell *cell, const s
 
     open_group(score, LEVEL_HOW);
     if (up > 0) {
-        give(score, 10 * (int)up, true, "parallel costly calls");
+        give(score, 10 * (int)up, risky, "parallel calls");
     }
     if (this->fresh && row.tries >= TRIES) {
-        give(score, 10, true, "tries in a row");
+        give(score, 10, risky, "tries in a row");
     }
     if (this->fresh && row.repeat) {
-        give(score, 10, true, "short call, then again");
+        give(score, 10, risky, "short, then again");
     }
     if (this->fresh && row.numbers >= TRIES) {
-        give(score, 10, true, "number after number");
+        give(score, 10, risky, "number after number");
     }
     if (risky && this->fresh && call->block_accounts >= 2) {
-        give(score, 20, false, "other accounts call there too");
+        give(score, 20, false, "other accounts too");
     }
-    if (this->fresh && this->ended_s != 0 && this->answered_s != 0 &&
+    score->behaviour = LEVEL_HOW - score->group_left;
+}
+
+/* Behind all that may be hard; in what is left of the group. */
+static void give_length(struct score *score, const struct entry *this)
+{
+    if (score->hard && this->fresh && this->ended_s != 0 && this->answered_s != 0 &&
         since(this->ended_s, this->answered_s) > LONG_S) {
-        give(score, 10, false, "long call to a new block");
+        open_group(score, LEVEL_HOW - score->behaviour);
+        give(score, 10, false, "long call");
     }
 }
 
@@ -336,16 +349,16 @@ static void give_context(struct score *score, struct detector_context *context,
         give(score, 25, true, "passwords guessed");
     }
     if (costly_is_stranger(call)) {
-        give(score, 20, true, "neither registered nor logged in");
+        give(score, 20, true, "no login");
     }
     if (call->account_known && !call->device_known) {
         give(score, 15, risky, "new device");
     }
     if (!is_usual_country(cell, call->caller.country)) {
-        give(score, 15, risky, "caller in another country");
+        give(score, 15, risky, "caller elsewhere");
     }
     if (detector_recent(context, "enumeration", fact, NS_PER_DAY)) {
-        give(score, 10, true, "asked for names");
+        give(score, 10, true, "names asked");
     }
     score->attacked = score->total - before >= 25;
 }
@@ -357,7 +370,7 @@ static void give_credits(struct score *score, const struct fact_call *call, cons
 
     open_group(score, SCORE_MAX);
     if (call->weeks_called >= 3) {
-        give(score, -30, false, "called in three weeks before");
+        give(score, -30, false, "called in 3 weeks");
     }
     if (call->called.allowed) {
         give(score, -40, false, "allowed");
@@ -375,6 +388,7 @@ static void score_call(struct score *score, struct detector_context *context,
     give_time(score, fact);
     give_behaviour(score, cell, entry, fact);
     give_context(score, context, cell, fact);
+    give_length(score, entry);
     give_credits(score, &fact->is.call, conf);
     score->total = score->total < 0 ? 0 : score->total > SCORE_MAX ? SCORE_MAX : score->total;
     if (!score->hard && score->total > SCORE_SOFT) {
@@ -404,9 +418,9 @@ static unsigned account_score(struct cell *cell, struct entry *entry, const stru
         cell->hard_ns = now_ns;
     }
     bool hard = cell->hard_ns != 0 && time_since(now_ns, cell->hard_ns) < HALF_LIFE_NS;
+    uint64_t rest = hard && sum > best ? (sum - best) / 2 : 0;
     uint64_t ceiling = hard ? SCORE_MAX : SCORE_SOFT;
-    uint64_t account = best + (sum > best ? (sum - best) / 2 : 0);
-    return (unsigned)(account < ceiling ? account : ceiling);
+    return (unsigned)(best + rest < ceiling ? best + rest : ceiling);
 }
 
 /* --- money --- */
@@ -505,11 +519,12 @@ static void learn_country(struct cell *cell, uint16_t country)
 
 /* --- the finding --- */
 
+/* As many terms as there is room for; the tail comes behind them. */
 static void write_score(struct text *detail, const struct score *score)
 {
     text_format(detail, ": score %d", score->total);
     if (score->held) {
-        text_string(detail, ", held there without hard evidence,");
+        text_string(detail, " (held, no hard evidence)");
     }
     for (unsigned i = 0; i < score->term_count; i++) {
         const struct term *term = &score->terms[i];
@@ -524,19 +539,17 @@ static void write_score(struct text *detail, const struct score *score)
     }
 }
 
-static void write_money(struct text *detail, const struct money *money)
+/* The frame says in what time, and against which limit. */
+static void write_tail(struct text *tail, const struct money *money, unsigned account,
+                       uint64_t calls)
 {
-    struct text longer = *detail;
-
-    if (money->hour == 0) {
-        return;
+    if (money->hour > 0) {
+        text_string(tail, "; may have cost ");
+        text_decimal(tail, money->hour, 2);
+        text_string(tail, " in an hour");
     }
-    text_string(&longer, "; may have cost ");
-    text_decimal(&longer, money->hour, 2);
-    text_string(&longer, " in the last hour");
-    if (!longer.overflow) {
-        *detail = longer;
-    }
+    text_format(tail, "; account score %u by %" PRIu64 " costly call%s", account, calls,
+                calls == 1 ? "" : "s");
 }
 
 static void rate_confidence(struct detector_context *context, const struct fact *fact,
@@ -576,8 +589,9 @@ static void judge(struct detector_context *context, struct cell *cell, struct en
     const struct fact_call *call = &fact->is.call;
     struct score score = {.total = 0};
     char detail_room[DETAIL_BYTES];
+    char tail_room[TAIL_BYTES];
     char target_room[32];
-    struct text detail = text_into(detail_room, sizeof detail_room);
+    struct text tail = text_into(tail_room, sizeof tail_room);
     struct text target = text_into(target_room, sizeof target_room);
 
     score_call(&score, context, cell, entry, fact, conf);
@@ -601,10 +615,13 @@ static void judge(struct detector_context *context, struct cell *cell, struct en
                               .span_ns = time_since(fact->time_ns, cell->first_ns),
                               .only_rise = again};
     rate_confidence(context, fact, &score, &finding);
+    write_tail(&tail, &money, account, finding.count);
+    struct text detail = text_into(detail_room, sizeof detail_room - tail.bytes);
     text_string(&detail, "called ");
     costly_write(&detail, &call->called);
     write_score(&detail, &score);
-    write_money(&detail, &money);
+    detail.capacity = sizeof detail_room;
+    text_slice_put(&detail, text_slice(&tail));
     text_format(&target, "+%" PRIu64, call->called.e164);
     finding.detail = text_slice(&detail);
     finding.target = text_slice(&target);
@@ -651,7 +668,8 @@ static void toll_fraud_account_on_fact(struct detector_context *context, void *l
     if (call->event == FACT_CALL_ENDED) {
         end_call(cell, entry, fact);
     }
-    if (call->rang || call->answered_ns != 0) {
+    bool heard = call->answered_ns != 0 || call->early_media;
+    if (heard || (call->rang && !costly_is_stranger(call))) {
         judge(context, cell, entry, conf, fact, again);
     }
 }

@@ -172,14 +172,15 @@ static void judge(struct detector_context *context, struct lane *lane, const str
                               .span_ns = time_since(fact->time_ns, lane->first_ns)};
     lane->raised = true;
     rate_confidence(context, fact, &finding);
-    text_format(&detail, "has %" PRIu16 " answered costly calls at once", lane->up);
     if (before == 0) {
-        text_string(&detail, ", and had none in 30 days before");
+        text_string(&detail, "had no costly call in 30 days before");
     } else {
-        text_format(&detail, ", and had at most %" PRIu16 " in 30 days before", before);
+        text_format(&detail, "had at most %" PRIu16 " costly calls at once in 30 days before",
+                    before);
     }
-    text_string(&detail, "; the last goes to ");
+    text_string(&detail, "; now, the last to ");
     costly_write(&detail, &fact->is.call.called);
+    text_format(&detail, ", it has %" PRIu16 " answered ones", lane->up);
     finding.detail = text_slice(&detail);
     detector_raise(context, &finding);
 }

@@ -56,7 +56,8 @@ bool costly_is_stranger(const struct fact_call *call)
 bool costly_is_outside(const struct fact_number *number)
 {
     return number->dialled_abroad || number->type == FACT_NUMBER_PREMIUM ||
-           number->type == FACT_NUMBER_SATELLITE || costly_points(number) >= COSTLY_RISKY;
+           number->type == FACT_NUMBER_SATELLITE ||
+           (number->type != FACT_NUMBER_INVALID && costly_points(number) >= COSTLY_RISKY);
 }
 
 static bool is_passed_on(const struct fact_call *call)

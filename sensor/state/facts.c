@@ -430,7 +430,9 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     struct fact_call *told = &fact->is.call;
     const struct fact_number *called = &told->called;
     bool ours = told->caller_registered || told->has_credentials || told->account_known;
-    bool costly = called->dialled_abroad || called->risk_type + called->risk_country >= RISK_CLEAR;
+    bool costly =
+        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
+                                   called->risk_type + called->risk_country >= RISK_CLEAR);
     const struct destination_call call = {
         .account = ours ? account : 0,
         .source = hash_addr(view->key, &told->caller.endpoint.addr),
