@@ -132,7 +132,7 @@ static void open_relay_on_fact(struct detector_context *context, void *memory, v
                    call->called.type != FACT_NUMBER_TOLL_FREE && !call->called.allowed &&
                    costly_is_outside(&call->called);
     if (!outside) {
-        lane->harmless += !again && call->event == FACT_CALL_ANSWERED;
+        lane->harmless += call->event == FACT_CALL_ANSWERED;
         return;
     }
     if (lane->outside == 0) {
