@@ -154,6 +154,10 @@ const struct detector detector_open_relay = {
                     "and was never seen to answer; name it in `peers`",
     .advice = "Close the dial plan for callers without a password at once, block the address, and "
               "look at the bill.",
+    .example =
+        "203.0.113.66 hears early media of +252612345678 (SO, mobile) by 192.0.2.10 without "
+        "registration or password, dialled as 00252612345678. Close the dial plan for callers"
+        " without a password at once, block the address, and look at the bill.",
     .tactic = {"TA0001", "Initial Access"},
     .attack = {"T1190"},
     .severity = 4,

@@ -22,7 +22,7 @@
  * Who neither registered nor gave a password is judged when he hears the far end: a 180 without
  * media may be the answer of anything.
  *
- * Money is counted at what a minute may cost (placeholders until the operator gives his rates). It
+ * Money is counted at what a minute may cost (guesses until the operator gives his rates). It
  * speaks whatever the score is when it is also more than three times the account's highest of
  * earlier days; while the account has been heard for less than a week there is nothing to compare
  * with, and it stays at severity 2. */
@@ -564,7 +564,7 @@ static void rate_confidence(struct detector_context *context, const struct fact 
     if (score->attacked || detector_recent(context, "scanner-fingerprint", fact, NS_PER_DAY)) {
         confidence_add(&finding->confidence, 15, "attacks went before");
     }
-    if (call->device_known) {
+    if (call->device_known && !score->attacked) { /* else it is known by the attack */
         confidence_add(&finding->confidence, -20, "known device");
     }
 }
@@ -686,6 +686,11 @@ const struct detector detector_toll_fraud_account = {
                     "account's past; allow the destination or exempt the account",
     .advice = "Bar international and premium calls of the account, end what is up, and change its "
               "password.",
+    .example = "Account 1004@voice.example.com called +252612345678 (SO, mobile): score 85 = "
+               "destination 20 + first call abroad 10 + country new to account 10 + country new to "
+               "site 5 + login after guessing 40; account score 85 by 1 costly call in 1.105 s "
+               "(limit 50 points in 1 h). Bar international and premium calls of the account, end "
+               "what is up, and change its password.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,

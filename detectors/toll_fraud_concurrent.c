@@ -144,8 +144,7 @@ static void rate_confidence(struct detector_context *context, const struct fact 
     if (detector_recent(context, "registration-breach", fact, NS_PER_DAY) ||
         detector_recent(context, "registration-bruteforce", fact, NS_PER_DAY)) {
         confidence_add(&finding->confidence, 15, "attacks went before");
-    }
-    if (fact->is.call.device_known) {
+    } else if (fact->is.call.device_known) {
         confidence_add(&finding->confidence, -20, "known device");
     }
     confidence_margin(&finding->confidence, finding->observed, finding->threshold);
@@ -220,6 +219,10 @@ const struct detector detector_toll_fraud_concurrent = {
     .false_alarms = "a conference bridge or dialler on a fresh sensor; exempt its account",
     .advice = "Ask the user; if he knows nothing of it, end the calls, bar the account and change "
               "its password.",
+    .example = "Account 1001@voice.example.com had no costly call in 30 days before; now, the last "
+               "to +252612345672 (SO, mobile), it has 3 answered ones in 14.61 s (limit 3 calls at "
+               "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
+               "change its password.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,

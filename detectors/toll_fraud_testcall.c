@@ -162,6 +162,9 @@ const struct detector detector_toll_fraud_testcall = {
     .false_alarms = "a user on a new phone who reaches the wrong satellite or premium number",
     .advice = "Ask the caller; if he knows nothing of it, bar the destination before the pumping "
               "begins.",
+    .example = "The number block +8816123 was called for the first time: +88161234567 (satellite), "
+               "risk 45, by 1001@voice.example.com for 8.002 s, after 4 ways to dial it. Ask the "
+               "caller; if he knows nothing of it, bar the destination before the pumping begins.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,

@@ -13,8 +13,7 @@ bool reload_waits(const struct config_row *row)
     struct slice key = slice_of_string(row->key);
     bool changes = slice_starts_with(key, SLICE("detectors.")) ||
                    slice_starts_with(key, SLICE("records.")) ||
-                    slice_starts_with(key, SLICE("geo.")) ||
-                    slice_starts_with(key, SLICE("site."));
+                   slice_starts_with(key, SLICE("geo.")) || slice_starts_with(key, SLICE("site."));
     return !changes || row->option->sizes_table;
 }
 
