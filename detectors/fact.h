@@ -302,7 +302,7 @@ struct fact_server {
     uint64_t first_answer_ns_max;
     uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
-    /* since its last answer */
+    /* since its last answer, of addresses that are known or proven */
     uint32_t unanswered; /* requests, without copies */
     uint32_t unanswered_sources; /* different addresses, up to 8 */
     uint32_t unanswered_servers; /* of those: servers that others ask */

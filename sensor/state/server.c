@@ -411,7 +411,8 @@ static void see_request(struct server_table *table, const struct sip_sighting *s
     }
     count_source(table, server, keys, !unknown || asker.proven);
     bool calls = message->method == SIP_METHOD_INVITE && message->to_tag.bytes == 0;
-    if (view->transaction != NULL && !view->transaction->request_invalid) {
+    if ((!unknown || asker.proven) && view->transaction != NULL &&
+        !view->transaction->request_invalid) {
         wait(table, server, keys->source);
         server->waiting.calls |= calls;
     }

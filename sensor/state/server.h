@@ -47,7 +47,8 @@ struct server_second {
     uint64_t first_answer_ns_max;
 };
 
-/* Since its last answer. */
+/* Since its last answer; only requests of who is known or proven: a flood that the server does not
+ * answer is no outage. */
 struct server_waiting {
     uint32_t requests; /* without copies */
     uint32_t askers; /* different addresses, up to SERVER_ASKERS */
