@@ -102,7 +102,7 @@ static bool is_bad(const struct fact_server *server)
         asked += server->requests[method];
     }
     return server->first_answers * UINT64_C(2) < asked ||
-           server->slow_answers * UINT64_C(10) >= server->first_answers * UINT64_C(SLOW_TENTHS);
+           server->slow_answers * UINT64_C(10) >= server->first_answers * (uint64_t)SLOW_TENTHS;
 }
 
 static uint64_t limit_of(const struct baseline_usual *usual, const struct conf *conf)
