@@ -282,7 +282,8 @@ struct fact_second {
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
  * that were busy in it, that have owed an answer since then, that lost calls, and once a minute of
  * those that call us. A server here is an address that requests go to; the role is all. ACK is no
- * request here. Unknown: from an address that never logged in and never answered a request. */
+ * request here. Unknown: from an address that never logged in and never answered a request. Who asks
+ * is looked at only where a request begins something: INVITE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE. */
 struct fact_server {
     struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
     bool one_way; /* the capture shows one direction only: a missing answer proves nothing */

@@ -36,6 +36,7 @@ struct lane {
     uint32_t minute_count;
     uint32_t own_milli; /* a second x 1000, of calm minutes */
     uint32_t told; /* second of the last word */
+    uint32_t sum; /* of count */
     uint16_t count[SECONDS];
     bool loud; /* it was above the limit in this minute */
 };
@@ -67,29 +68,33 @@ static void end_minute(struct lane *lane, uint32_t minute)
     lane->loud = false;
 }
 
-static uint32_t count_message(struct lane *lane, uint64_t now_ns)
+static void turn_second(struct lane *lane, uint32_t second)
 {
-    uint32_t second = (uint32_t)time_second(now_ns);
-    uint32_t sum = 0;
-
     if (second / 60 != lane->minute) {
         end_minute(lane, second / 60);
     }
-    if (second - lane->newest >= SECONDS) {
-        memset(lane->count, 0, sizeof lane->count);
-    }
-    for (uint32_t gone = lane->newest + 1; gone <= second && gone < lane->newest + SECONDS;
-         gone++) {
-        lane->count[gone % SECONDS] = 0;
+    for (uint32_t i = 0; i < SECONDS && lane->newest + i < second; i++) {
+        uint16_t *gone = &lane->count[(second - i) % SECONDS];
+        lane->sum -= *gone;
+        *gone = 0;
     }
     lane->newest = second;
-    lane->minute_count++;
-    uint16_t *count = &lane->count[second % SECONDS];
-    *count = *count < UINT16_MAX ? (uint16_t)(*count + 1) : *count;
-    for (unsigned i = 0; i < SECONDS; i++) {
-        sum += lane->count[i];
+}
+
+static uint32_t count_message(struct lane *lane, uint64_t now_ns)
+{
+    uint32_t second = (uint32_t)time_second(now_ns);
+
+    if (second != lane->newest) {
+        turn_second(lane, second);
     }
-    return sum;
+    uint16_t *count = &lane->count[second % SECONDS];
+    lane->minute_count++;
+    if (*count < UINT16_MAX) {
+        (*count)++;
+        lane->sum++;
+    }
+    return lane->sum;
 }
 
 static void say(struct detector_context *context, const struct fact *fact, uint32_t sum,

@@ -57,6 +57,7 @@ struct detectors_frame {
     uint64_t shift_ns;
     uint64_t first_ns; /* of the first fact, on the clock that detectors see; 0 = none yet */
     bool *raised; /* rules that ever raised a finding */
+    bool raised_any;
     uint64_t alerts;
     uint64_t facts_lost;
     bool one_way_capture; /* of the last second */
@@ -548,6 +549,7 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .finding = finding};
 
     frame->raised[context->rule] = true;
+    frame->raised_any = true;
     if (frame->one_way_capture || frame->lossy_capture) {
         raise_doubted(frame, &report);
         return;
@@ -570,7 +572,7 @@ static bool has_raised(const struct detectors_frame *frame, const char *slug)
 bool detector_recent(const struct detector_context *context, const char *rule_slug,
                      const struct fact *fact, uint64_t within_ns)
 {
-    return has_raised(context->frame, rule_slug) &&
+    return context->frame->raised_any && has_raised(context->frame, rule_slug) &&
            incidents_recent(&context->frame->incidents, rule_slug, fact, within_ns);
 }
 

@@ -31,7 +31,8 @@ enum {
 /* Of one second. */
 struct server_second {
     uint32_t requests[SIP_METHOD_COUNT]; /* without copies */
-    uint32_t unknown[SIP_METHOD_COUNT]; /* of those: from who never logged in or answered */
+    /* of those that begin something: from who never logged in or answered */
+    uint32_t unknown[SIP_METHOD_COUNT];
     uint32_t total; /* of all methods; ACK is never counted */
     uint32_t unknown_total;
     uint32_t answers; /* of any class, without copies */
@@ -47,8 +48,8 @@ struct server_second {
     uint64_t first_answer_ns_max;
 };
 
-/* Since its last answer; only requests of who is known or proven: a flood that the server does not
- * answer is no outage. */
+/* Since its last answer; only requests that begin something, of who is known or proven: a flood that
+ * the server does not answer is no outage. */
 struct server_waiting {
     uint32_t requests; /* without copies */
     uint32_t askers; /* different addresses, up to SERVER_ASKERS */
