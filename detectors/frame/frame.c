@@ -307,12 +307,14 @@ void frame_close(struct detectors_frame *frame)
     free(frame);
 }
 
-size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
+void frame_budget(const struct frame_limits *limits, const struct frame_conf *confs,
+                  struct budget *budget)
 {
     struct incidents_options options = incidents_options_of(limits);
 
-    return sizeof(struct detectors_frame) + slots_bytes_max(limits, confs) +
-           incidents_bytes_max(&options);
+    slots_budget(limits, confs, budget);
+    budget_add(budget, "incidents", (uint64_t)limits->incidents_max + limits->closed_max,
+               sizeof(struct detectors_frame) + incidents_bytes_max(&options));
 }
 
 /* --- delivery --- */

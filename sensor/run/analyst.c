@@ -179,11 +179,12 @@ static struct frame_limits frame_limits_of(const struct config *config, struct h
     return limits;
 }
 
-size_t analyst_bytes_max(const struct config *config)
+void analyst_budget(const struct config *config, struct budget *budget)
 {
     struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
     struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
-    return state_bytes_max(&state) + frame_bytes_max(&frame, config->detectors);
+    state_budget(&state, budget);
+    frame_budget(&frame, config->detectors, budget);
 }
 
 static struct telemetry_options telemetry_options_of(const struct analyst_options *options,
@@ -197,6 +198,30 @@ static struct telemetry_options telemetry_options_of(const struct analyst_option
                                       .live = options->live,
                                       .interfaces = options->interfaces,
                                       .on_record = on_record};
+}
+
+/* The files that say where addresses are, handed over as a configuration is. */
+static void take_geo(struct analyst *analyst)
+{
+    struct run_shared *shared = analyst->options.shared;
+    struct geo *geo = atomic_load_explicit(&shared->geo_next, memory_order_acquire);
+    if (geo == atomic_load_explicit(&shared->geo_taken, memory_order_relaxed)) {
+        return;
+    }
+    struct geo *used = geo_is_empty(geo) ? NULL : geo;
+    state_facts_view(analyst->state)->geo = used;
+    telemetry_set_geo(analyst->telemetry, used);
+    atomic_store_explicit(&shared->geo_taken, geo, memory_order_release);
+}
+
+/* What lookups need of the configuration; an hour that was told by the clock before is forgotten. */
+static void set_site(struct analyst *analyst, const struct config *config)
+{
+    struct facts_view *view = state_facts_view(analyst->state);
+
+    view->numbers = config->numbers;
+    view->calendar = config->calendar;
+    view->quarter = 0;
 }
 
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
@@ -231,6 +256,8 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         analyst_close(analyst);
         return status;
     }
+    take_geo(analyst);
+    set_site(analyst, config);
     *out_analyst = analyst;
     return STATUS_OK;
 }
@@ -295,6 +322,7 @@ static void take_config(struct analyst *analyst)
     struct telemetry_options telemetry = telemetry_options_of(&analyst->options, config);
     frame_reload(analyst->frame, config->detectors);
     telemetry_reload(analyst->telemetry, &telemetry);
+    set_site(analyst, config);
     analyst->fact_changes = fact_changes(analyst->frame);
     atomic_store_explicit(&shared->config_taken, config, memory_order_release);
 }
@@ -327,6 +355,7 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     analyst->now_ns = mark->second * NS_PER_S;
     take_config(analyst);
+    take_geo(analyst);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         judge_loss(analyst);
     }

@@ -92,6 +92,16 @@ static void know(struct facts_view *view, const struct change *change, struct fa
     out->good_accounts = party->known.good_accounts;
 }
 
+/* Where a party is: country and autonomous system, where there are files that say it. */
+static void locate(struct facts_view *view, struct fact_party *out)
+{
+    if (view->geo != NULL) {
+        const struct geo_answer *answer = geo_look(view->geo, &out->endpoint.addr);
+        out->country = answer->country;
+        out->as_number = answer->as_number;
+    }
+}
+
 /* --- accounts --- */
 
 static struct slice account_text(struct facts_view *view, struct slice user, struct slice host)
@@ -251,6 +261,8 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     } else {
         told->server.is_server = ended->status != 0; /* by this very answer */
     }
+    locate(view, &told->client);
+    locate(view, &told->server);
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
@@ -408,6 +420,8 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     struct device_view device;
 
     know(view, change, &told->caller);
+    locate(view, &told->caller);
+    locate(view, &told->callee);
     told->caller_registered =
         registration_is_bound(view->registrations, account, &call->caller.addr);
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
@@ -650,6 +664,8 @@ void facts_finish(struct facts_view *view, const struct change *change, struct f
         break;
     case FACT_REGISTRATION:
         know(view, change, &fact->is.registration.client);
+        locate(view, &fact->is.registration.client);
+        locate(view, &fact->is.registration.server);
         break;
     case FACT_CALL:
         finish_call(view, change, fact);

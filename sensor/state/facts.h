@@ -35,7 +35,7 @@ struct facts_view {
     const struct registration_table *registrations;
     const struct server_table *servers;
     const struct numbers *numbers; /* the analyst sets these three */
-    struct geo *geo; /* NULL = no files */
+    struct geo *geo; /* NULL = no file */
     struct calendar calendar; /* of the site */
     struct hash_key key;
     uint64_t quarter; /* hours since the epoch x 4, of hour_of_week: zones differ by quarters */

@@ -162,17 +162,24 @@ void state_close(struct state *state)
     free(state);
 }
 
-size_t state_bytes_max(const struct state_limits *limits)
+void state_budget(const struct state_limits *limits, struct budget *budget)
 {
     struct transaction_limits transactions = transaction_limits_of(limits);
     struct registration_limits registrations = registration_limits_of(limits);
     struct call_limits calls = call_limits_of(limits);
     struct media_limits media = media_limits_of(limits);
 
-    return sizeof(struct state) + proof_bytes_max(limits->sources_max) +
-           device_bytes_max(limits->accounts_max) + server_bytes_max(limits->servers_max) +
-           transaction_bytes_max(&transactions) + registration_bytes_max(&registrations) +
-           call_bytes_max(&calls) + media_bytes_max(&media);
+    budget_add(budget, "addresses", limits->sources_max, proof_bytes_max(limits->sources_max));
+    budget_add(budget, "accounts", limits->accounts_max, device_bytes_max(limits->accounts_max));
+    budget_add(budget, "servers", limits->servers_max, server_bytes_max(limits->servers_max));
+    budget_add(budget, "transactions", limits->transactions_max,
+               transaction_bytes_max(&transactions));
+    budget_add(budget, "attempts and bindings",
+               (uint64_t)limits->attempts_max + limits->bindings_max,
+               registration_bytes_max(&registrations));
+    budget_add(budget, "calls", limits->calls_max, call_bytes_max(&calls));
+    budget_add(budget, "media endpoints and streams",
+               (uint64_t)limits->endpoints_max + limits->streams_max, media_bytes_max(&media));
 }
 
 /* --- SIP --- */

@@ -3,7 +3,7 @@
  * Owns      every table of this folder.
  * Borrows   sightings during the call.
  * Time      state time of the sightings.
- * Bounds    those of the tables; state_bytes_max() is their sum for --list memory.
+ * Bounds    those of the tables; state_budget() names them for --list memory.
  * Errors    open only.
  * Thread    the analyst's.
  *
@@ -13,6 +13,7 @@
 #ifndef SENSOR_STATE_STATE_H
 #define SENSOR_STATE_STATE_H
 
+#include "base/budget.h"
 #include "sensor/state/facts.h"
 
 struct state_limits {
@@ -45,7 +46,7 @@ struct state_counts {
 MUST_USE enum status state_open(const struct state_limits *limits, struct change_sink sink,
                                 struct state **out_state, struct error *error);
 void state_close(struct state *state);
-size_t state_bytes_max(const struct state_limits *limits);
+void state_budget(const struct state_limits *limits, struct budget *budget);
 /* Looks ahead: called for coming sightings, in order, once for each step, farthest first, before
  * they are seen; some may miss a step. Only speed depends on it. */
 enum state_step { STATE_FAR, STATE_NEAR, STATE_NEXT };

@@ -63,6 +63,11 @@ static bool wants_registration(struct telemetry *telemetry, const struct change 
     return !refreshed || telemetry->options.refreshes;
 }
 
+void telemetry_set_geo(struct telemetry *telemetry, struct geo *geo)
+{
+    telemetry->geo = geo;
+}
+
 uint32_t telemetry_wants(const struct telemetry *telemetry)
 {
     return telemetry->wants;
