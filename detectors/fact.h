@@ -349,7 +349,8 @@ struct fact {
     uint8_t transport; /* IP protocol that carried it: 6 or 17; 0 = not told */
     uint8_t hour_of_week; /* 0 = Monday 00:00, in site.timezone */
     uint64_t time_ns;
-    uint64_t number; /* packet that brought it; 0 for what a mark brought */
+    uint64_t
+        number; /* packet that brought it; 0 for what a mark brought; SERVER: its last request */
     union {
         struct fact_message message;
         struct fact_transaction transaction;

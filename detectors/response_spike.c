@@ -240,7 +240,8 @@ static uint8_t severity_of(const struct tally *tally, enum group group)
 }
 
 static void say(struct detector_context *context, const struct tally *tally, enum group group,
-                enum class class, const struct conf *conf, const struct baseline_usual *usual)
+                enum class class, const struct conf *conf, const struct baseline_usual *usual,
+                bool lost_only)
 {
     char buffer[240];
     struct text detail = text_into(buffer, sizeof buffer);
@@ -251,7 +252,8 @@ static void say(struct detector_context *context, const struct tally *tally, enu
                               .threshold =
                                   tally->share_ppm >= SHARE_SMALL_PPM ? EVENTS_SMALL : conf->events,
                               .window_ns = WINDOW_NS,
-                              .unit = "errors"};
+                              .unit = "errors",
+                              .only_rise = lost_only};
 
     confidence_start(&finding.confidence, 60, "condition met");
     confidence_add(&finding.confidence, 15, "its own answers say so");
@@ -291,7 +293,7 @@ static void judge(struct detector_context *context, struct cell *cell, enum grou
     uint64_t limit = limit_of(&usual, conf);
     if (tally.share_ppm >= limit || tally.share_ppm >= MILLION) { /* above all there is no above */
         usual_taint(baseline, fact);
-        say(context, &tally, group, class, conf, &usual);
+        say(context, &tally, group, class, conf, &usual, fact->kind == FACT_SERVER);
     }
 }
 

@@ -110,6 +110,7 @@ static void say_silent(struct detector_context *context, const struct fact *fact
                               .count = server->unanswered,
                               .observed = server->unanswered,
                               .threshold = conf->probes,
+                              .window_ns = TIMER_NS,
                               .unit = "requests without an answer",
                               .span_ns = time_since(fact->time_ns, server->unanswered_since_ns)};
 
@@ -159,6 +160,7 @@ static void say_quiet(struct detector_context *context, const struct fact *fact,
                               .count = quiet_ns / NS_PER_MINUTE,
                               .observed = quiet_ns / NS_PER_MINUTE,
                               .threshold = conf->quiet_ns / NS_PER_MINUTE,
+                              .window_ns = conf->quiet_ns,
                               .unit = "minutes without a call",
                               .span_ns = quiet_ns};
 

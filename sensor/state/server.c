@@ -432,6 +432,7 @@ static void see_request(struct server_table *table, const struct sip_sighting *s
         }
         return;
     }
+    server->last_number = sighting_number(&sip->head);
     server->second.requests[sip->message.method]++;
     server->second.total++;
     if (begins(&sip->message)) {
@@ -562,8 +563,11 @@ static void learn(struct server *server)
 static void end_second(struct server_table *table, struct server *server, uint64_t mark_s)
 {
     if (is_worth_it(table, server, mark_s)) {
-        const struct change change = {
-            .kind = CHANGE_SERVER, .time_ns = table->now_ns, .second = mark_s, .server = server};
+        const struct change change = {.kind = CHANGE_SERVER,
+                                      .time_ns = table->now_ns,
+                                      .number = server->last_number,
+                                      .second = mark_s,
+                                      .server = server};
         table->sink.on_change(table->sink.owner, &change);
         server->calls_untold = 0;
     }

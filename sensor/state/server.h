@@ -74,6 +74,7 @@ struct server {
     uint64_t calls; /* INVITEs that it sent itself, in all */
     uint64_t last_call_ns;
     uint64_t calls_elsewhere; /* the table's count at that time */
+    uint64_t last_number; /* packet of the last request: it is named as proof */
     uint32_t calls_untold;
     uint32_t before; /* in the list of this second */
     uint32_t next;
