@@ -63,8 +63,11 @@ static const struct option options[] = {
 struct lane {
     uint32_t handle;
     uint32_t minute;
+    uint32_t pair; /* of the error that came before the cell: who with whom, and what */
+    uint16_t code;
     uint16_t answers;
-    uint16_t errors;
+    uint8_t group;
+    uint8_t errors;
 };
 
 struct row {
@@ -167,17 +170,31 @@ static bool has_pairs(const struct row *row, uint32_t now_s)
     return true;
 }
 
+static uint32_t pair_of(struct detector_context *context, const struct fact_transaction *asked)
+{
+    struct hash_key key = detector_hash_key(context);
+
+    return (uint32_t)hash_mix(hash_slice(key, asked->account), hash_slice(key, asked->target_user));
+}
+
+static struct row *add_error(struct cell *cell, enum group group, uint16_t code, uint32_t pair,
+                             uint64_t now_ns)
+{
+    struct row *row = row_of(cell, group, code, now_ns);
+
+    (void)window_add(&row->count, now_ns, WINDOW_NS, 1);
+    keep_pair(row, pair, (uint32_t)time_second(now_ns));
+    return row;
+}
+
 static void count_error(struct detector_context *context, struct cell *cell,
                         const struct fact *fact)
 {
     const struct fact_transaction *asked = &fact->is.transaction;
-    struct hash_key key = detector_hash_key(context);
-    struct row *row = row_of(cell, group_of(asked->method), asked->status, fact->time_ns);
-    uint64_t pair = hash_mix(hash_slice(key, asked->account), hash_slice(key, asked->target_user));
-
-    (void)window_add(&row->count, fact->time_ns, WINDOW_NS, 1);
-    keep_pair(row, (uint32_t)pair, (uint32_t)time_second(fact->time_ns));
+    struct row *row = add_error(cell, group_of(asked->method), asked->status,
+                                pair_of(context, asked), fact->time_ns);
     struct text phrase = text_into(row->phrase, sizeof row->phrase - 1);
+
     key_write_printable(&phrase, asked->reason);
     (void)text_terminate(&phrase);
 }
@@ -313,10 +330,11 @@ static void learn_calm(struct cell *cell, const struct fact *fact)
     }
 }
 
-/* Few servers are worth a cell: a phone that is called is a server too. */
-static struct cell *take_cell(struct detector_context *context, struct lane *lane,
-                              const struct fact *fact, bool error)
+/* Before there is a cell: the answers of this minute, and one error. */
+static void count_in_lane(struct detector_context *context, struct lane *lane,
+                          const struct fact *fact, bool error)
 {
+    const struct fact_transaction *asked = &fact->is.transaction;
     uint32_t minute = (uint32_t)(fact->time_ns / NS_PER_MINUTE);
 
     if (lane->minute != minute) {
@@ -325,16 +343,33 @@ static struct cell *take_cell(struct detector_context *context, struct lane *lan
         lane->errors = 0;
     }
     lane->answers++;
-    lane->errors = (uint16_t)(lane->errors + error);
-    if (lane->answers < CELL_ANSWERS && lane->errors < CELL_ERRORS) {
-        return NULL;
+    if (error) {
+        lane->errors++;
+        lane->code = asked->status;
+        lane->group = (uint8_t)group_of(asked->method);
+        lane->pair = pair_of(context, asked);
     }
-    struct cell *cell = detector_cell(context, lane);
-    enum group group = group_of(fact->is.transaction.method);
-    if (cell != NULL && lane->answers > 1) {
-        (void)window_add(&cell->totals[group], fact->time_ns, WINDOW_NS, lane->answers - 1U);
+}
+
+/* Few servers are worth a cell: a phone that is called is a server too. What came before it is taken
+ * over. */
+static struct cell *take_cell(struct detector_context *context, struct lane *lane,
+                              const struct fact *fact, bool error)
+{
+    if (lane->minute == (uint32_t)(fact->time_ns / NS_PER_MINUTE) &&
+        (lane->answers >= CELL_ANSWERS - 1 || (error && lane->errors >= CELL_ERRORS - 1))) {
+        struct cell *cell = detector_cell(context, lane);
+        enum group group = group_of(fact->is.transaction.method);
+        if (cell != NULL) {
+            (void)window_add(&cell->totals[group], fact->time_ns, WINDOW_NS, lane->answers);
+        }
+        if (cell != NULL && lane->errors > 0) {
+            (void)add_error(cell, (enum group)lane->group, lane->code, lane->pair, fact->time_ns);
+        }
+        return cell;
     }
-    return cell;
+    count_in_lane(context, lane, fact, error);
+    return NULL;
 }
 
 static void response_spike_on_fact(struct detector_context *context, void *memory, void *slab,

@@ -33,7 +33,8 @@ static void test_rows(void **state)
     } rows[] = {
         {"nine", 60, 9, NS_PER_S, 0},
         {"ten", 60, 10, NS_PER_S, 2},
-        {"ten, 6 s apart", 60, 10, 6 * NS_PER_S, 0},
+        {"ten, 6 s apart", 60, 10, 6 * NS_PER_S, 2},
+        {"ten, 7 s apart", 60, 10, 7 * NS_PER_S, 0},
         {"ten within half a window", 60, 10, 3 * NS_PER_S, 2},
         {"forty-nine of 60", 60, 49, NS_PER_MS, 2},
         {"fifty of 60", 60, 50, NS_PER_MS, 3},

@@ -170,9 +170,12 @@ static void test_baseline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),         cmocka_unit_test(test_full_seconds),
-        cmocka_unit_test(test_who_counts),   cmocka_unit_test(test_names_nobody),
-        cmocka_unit_test(test_service_suffers), cmocka_unit_test(test_baseline),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_full_seconds),
+        cmocka_unit_test(test_who_counts),
+        cmocka_unit_test(test_names_nobody),
+        cmocka_unit_test(test_service_suffers),
+        cmocka_unit_test(test_baseline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,8 +102,8 @@ static void test_busy(void **state)
         uint32_t taken_s; /* at this second a call is taken; 0 = none is */
         unsigned severity;
     } rows[] = {
-        {"forty seconds", 40, 2, 0, 0}, {"a minute", 60, 2, 0, 3},
-        {"too few", 120, 20, 0, 0},     {"one is taken", 100, 2, 50, 0},
+        {"forty seconds", 40, 2, 0, 0},  {"a minute", 60, 2, 0, 3},
+        {"too few", 120, 20, 0, 0},      {"one is taken", 100, 2, 50, 0},
         {"five a minute", 70, 12, 0, 3},
     };
 
@@ -141,8 +141,8 @@ static unsigned quiet(uint32_t calls_each, uint32_t silent_minutes, uint32_t els
             bench.now_ns = START_NS + week * 7 * NS_PER_DAY + minute * NS_PER_MINUTE;
             fact.hour_of_week = minute < 60 ? 0 : 1;
             server->calls_sent = calls ? calls_each : 0;
-            server->last_call_ns = calls ? bench.now_ns
-                                         : START_NS + week * 7 * NS_PER_DAY + 19 * NS_PER_MINUTE;
+            server->last_call_ns =
+                calls ? bench.now_ns : START_NS + week * 7 * NS_PER_DAY + 19 * NS_PER_MINUTE;
             server->calls_elsewhere = calls ? 0 : elsewhere;
             if (!calls && unanswered > 0) {
                 server->unanswered = unanswered;
