@@ -8,7 +8,7 @@
  * Blindness first. When the sensor hears one direction only, or when no server at all has answered
  * since the same moment although others are asked too, it is the mirror that went dark. With one
  * server alone there is nothing to compare with, and confidence says so. */
-#include "detectors/detector.h"
+#include "detectors/frame/method.h"
 
 enum { LIVED = 20, REQUESTS_MIN = 2, ELSEWHERE_MIN = 10 };
 
@@ -60,7 +60,8 @@ static void registrar_down_on_fact(struct detector_context *context, void *lane,
                               .threshold = conf->requests,
                               .window_ns = conf->silence_ns,
                               .unit = "requests without an answer",
-                              .span_ns = silent_ns};
+                              .span_ns = silent_ns,
+                              .only_rise = method_sum(server->requests) == 0};
 
     confidence_start(&finding.confidence, 60, "condition met");
     if (server->elsewhere_answers > 0) {
@@ -86,6 +87,10 @@ const struct detector detector_registrar_down = {
                     "with",
     .advice = "Nobody can register or call there: look at the server and its link now; if the "
               "server is well, look at the mirror port.",
+    .example = "Server 192.0.2.10 has answered nobody since 2026-01-05T09:00:07Z: 12 requests of "
+               "6 sources in 10.752 s (limit 10 requests without an answer in 10 s). Nobody can "
+               "register or call there: look at the server and its link now; if the server is "
+               "well, look at the mirror port.",
     .severity = 4,
     .key = KEY_SERVER,
     .wants = FACT_BIT(SERVER),

@@ -9,6 +9,7 @@
  * answers are missing or slow for half a minute, it is an alarm.
  *
  * No other rule needs to be told to be patient: floods and sprays do not count known devices. */
+#include "detectors/frame/method.h"
 #include "detectors/frame/usual.h"
 
 enum {
@@ -96,12 +97,7 @@ static struct sums count_second(struct lane *lane, const struct fact *fact)
 /* This second the registrar did not keep up. */
 static bool is_bad(const struct fact_server *server)
 {
-    uint64_t asked = 0;
-
-    for (unsigned method = 0; method < FACT_METHOD_COUNT; method++) {
-        asked += server->requests[method];
-    }
-    return server->first_answers * UINT64_C(2) < asked ||
+    return server->first_answers * UINT64_C(2) < method_sum(server->requests) ||
            server->slow_answers * UINT64_C(10) >= server->first_answers * (uint64_t)SLOW_TENTHS;
 }
 
@@ -190,6 +186,10 @@ const struct detector detector_registration_storm = {
     .false_alarms = "none that would hurt: while the registrar answers, it is only noted",
     .advice = "Look for what came back: a restarted registrar, a link, a site with power again. If "
               "answers are missing, let the registrar refuse with 503 and Retry-After.",
+    .example = "Server 192.0.2.10 gets 21 REGISTER a second, 100 % from known devices (no "
+               "baseline yet) in 10 s (limit 200 REGISTER in 10 s). Look for what came back: a "
+               "restarted registrar, a link, a site with power again. If answers are missing, "
+               "let the registrar refuse with 503 and Retry-After.",
     .severity = 1,
     .key = KEY_SERVER,
     .wants = FACT_BIT(SERVER),

@@ -287,7 +287,8 @@ static void say(struct detector_context *context, const struct tally *tally, enu
         text_format(&detail, ", %" PRIu32 " %% are usual", usual->median / 10000);
     }
     if (group == GROUP_CALLS && class == CLASS_SERVICE) {
-        text_format(&detail, "; %" PRIu32 " calls were lost", tally->lost);
+        text_format(&detail, "; %" PRIu32 " %s lost", tally->lost,
+                    tally->lost == 1 ? "call was" : "calls were");
     }
     usual_tell(usual, &finding.confidence, &detail);
     finding.detail = text_slice(&detail);
@@ -413,6 +414,10 @@ const struct detector detector_response_spike = {
                     "a registered account",
     .advice = "Look at the server that answers and at what it asks in turn: the code says where to "
               "begin. If calls are lost, route around it.",
+    .example = "Server 192.0.2.10 answered 503 Service Unavailable to 14 of 14 INVITE; errors "
+               "are 100 % of all; 8 calls were lost (no baseline yet) (limit 8 errors in 1 min). "
+               "Look at the server that answers and at what it asks in turn: the code says where "
+               "to begin. If calls are lost, route around it.",
     .severity = 2,
     .key = KEY_SERVER,
     .wants = FACT_BIT(TRANSACTION) | FACT_BIT(SERVER),

@@ -14,6 +14,7 @@
  * The last route is the one beside which nobody else answers those who wait. One of many routes that
  * is only probed, not called, is a back end of a pool: somebody took it out. */
 #include "base/window.h"
+#include "detectors/frame/method.h"
 #include "detectors/frame/usual.h"
 
 enum {
@@ -112,7 +113,8 @@ static void say_silent(struct detector_context *context, const struct fact *fact
                               .threshold = conf->probes,
                               .window_ns = TIMER_NS,
                               .unit = "requests without an answer",
-                              .span_ns = time_since(fact->time_ns, server->unanswered_since_ns)};
+                              .span_ns = time_since(fact->time_ns, server->unanswered_since_ns),
+                              .only_rise = method_sum(server->requests) == 0};
 
     confidence_start(&finding.confidence, 60, "condition met");
     if (server->elsewhere_answers > 0) {
@@ -259,6 +261,10 @@ const struct detector detector_trunk_down = {
         "the audio",
     .false_alarms = "planned work on a trunk; a gateway of a single phone that never logged in",
     .advice = "Call the provider; route around the trunk until it answers again.",
+    .example = "Server 198.51.100.1 has not answered our servers since 2026-01-05T09:00:25Z: 4 "
+               "requests in a row; no other route is heard to answer in 32.308 s (limit 3 "
+               "requests without an answer in 32 s). Call the provider; route around the trunk "
+               "until it answers again.",
     .severity = 3,
     .key = KEY_SERVER,
     .wants = FACT_BIT(SERVER) | FACT_BIT(TRANSACTION),

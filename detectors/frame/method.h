@@ -30,4 +30,15 @@ static inline const char *method_name(uint8_t method)
                                              : "other";
 }
 
+/* Of the counts of a server's second. */
+static inline uint64_t method_sum(const uint32_t *counts)
+{
+    uint64_t sum = 0;
+
+    for (unsigned method = 0; method < FACT_METHOD_COUNT; method++) {
+        sum += counts[method];
+    }
+    return sum;
+}
+
 #endif

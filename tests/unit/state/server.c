@@ -183,12 +183,15 @@ static void owing(void **unused)
     assert_int_equal(last(&stage)->server.waiting.requests, 3);
     assert_int_equal(last(&stage)->server.waiting.askers, 2);
     ask(&stage, "192.0.2.30:5060", WIRE_SERVER, 300, 3, 1000100, false);
-    mark(&stage, 1001);
+    for (uint32_t second = 1001; second <= 1010; second++) {
+        mark(&stage, second);
+    }
     assert_int_equal(last(&stage)->server.waiting.requests, 6);
-    ask(&stage, "192.0.2.30:5060", WIRE_SERVER, 400, 1, 1001100, true);
+    ask(&stage, "192.0.2.30:5060", WIRE_SERVER, 400, 1, 1010100, true);
     stage.count = 0;
-    mark(&stage, 1002);
-    mark(&stage, 1003);
+    for (uint32_t second = 1011; second <= 1030; second++) {
+        mark(&stage, second);
+    }
     assert_int_equal(stage.count, 0);
     stage_close(&stage);
 }
