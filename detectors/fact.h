@@ -356,7 +356,8 @@ struct fact_second {
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
  * that were busy in it, that have owed an answer since then, that lost calls, and once a minute of
  * those that call us. A server here is an address that requests go to; the role is all. ACK is no
- * request here. Unknown: from an address that never logged in and never answered a request. */
+ * request here. Unknown: from an address that never logged in and never answered a request. Who asks
+ * is looked at only where a request begins something: INVITE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE. */
 struct fact_server {
     struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
     bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
@@ -376,7 +377,7 @@ struct fact_server {
     uint64_t first_answer_ns_max;
     uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
-    /* since its last answer */
+    /* since its last answer, of addresses that are known or proven */
     uint32_t unanswered; /* requests, without copies */
     uint32_t unanswered_sources; /* different addresses, up to 8 */
     uint32_t unanswered_servers; /* of those: servers that others ask */
@@ -419,7 +420,8 @@ struct fact {
     uint8_t transport; /* IP protocol that carried it: 6 or 17; 0 = not told */
     uint8_t hour_of_week; /* 0 = Monday 00:00, in site.timezone */
     uint64_t time_ns;
-    uint64_t number; /* packet that brought it; 0 for what a mark brought */
+    uint64_t
+        number; /* packet that brought it; 0 for what a mark brought; SERVER: its last request */
     union {
         struct fact_message message;
         struct fact_transaction transaction;

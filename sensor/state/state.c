@@ -353,7 +353,6 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         table_prefetch_cell(state->ahead.calls, keys->call_id);
         table_prefetch_cell(state->ahead.sources, keys->source);
         table_prefetch_cell(state->ahead.heard, heard);
-        table_prefetch_cell(state->ahead.servers, asked);
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
