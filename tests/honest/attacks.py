@@ -3,7 +3,7 @@ import ipaddress
 
 from media import Stream, talk
 from office import CARRIER, CARRIER_MEDIA, Office, subscriber
-from scenario import SITE, Caught, Never, attack
+from scenario import SITE, Caught, Involved, Never, attack
 from sip import SIP, Dialog, Phone, digest, sdp
 
 HOUR = 3600
@@ -271,7 +271,7 @@ def toll_fraud_testcall(net):
     office.day(130, 1300, a_minute=0.5, media=False)
     a = office.phones[66]
     ends = [fraud_call(net, office, 700 + 90.0 * k, a, "+881632000200", 12)[2] for k in range(2)]
-    return [Caught("toll-fraud-testcall", "8816320", 3, ends[0] + ENDED)]
+    return [Caught("toll-fraud-testcall", "8816320", 3, ends[0] + ENDED), Involved(f"{a.user}@example.com")]
 
 
 @attack("open-relay", "the proxy lets a stranger without login call a satellite number",

@@ -38,6 +38,13 @@ class Caught:
         self.rule, self.key, self.severity, self.crossing, self.delay = rule, key, severity, crossing, delay
 
 
+class Involved:
+    """Somebody who is part of the attack: alerts about him are no false ones."""
+
+    def __init__(self, key):
+        self.key = key
+
+
 class Never:
     """No alert may blame one of these addresses, nor speak of it as more than a claim."""
 
@@ -67,6 +74,8 @@ def judge_attack(scenario, alerts, wanted, start):
     """Every wanted alert is there and in time; nobody else of the crowd is blamed for anything severe."""
     problems, rightly = [], set()
     for want in wanted:
+        if isinstance(want, Involved):
+            continue
         if isinstance(want, Never):
             for alert in alerts:
                 if alert.source in want.addresses and (alert.proven or alert.level > 2 or "claims to be" not in alert.message):
@@ -82,7 +91,7 @@ def judge_attack(scenario, alerts, wanted, start):
         at = min(a.at for a in severe) - start
         if at > want.crossing + want.delay:
             problems.append(f"late: {want.rule} about {want.key} at {at:.3f} s, crossed at {want.crossing:.3f} s")
-    culprits = {want.key for want in wanted if isinstance(want, Caught)}
+    culprits = {want.key for want in wanted if not isinstance(want, Never)}
     for alert in alerts:
         if id(alert) not in rightly and alert.level >= 3 and alert.level > scenario.allow.get(alert.rule, 0) and not any(
                 key in alert.names for key in culprits):
