@@ -547,6 +547,30 @@ def reloads(binary):
 
 
 @scenario
+def what_the_kernel_parts_is_counted(binary):
+    """Fragments have no ports to be hashed by: a flow of whole and fragmented datagrams comes by several rings, and is counted."""
+    pair()
+    captured = [f for _, f in frames(capture_path("call-ipv6-fragments"))]
+    client = captured[0][22:38]
+    problems = []
+    for n in (1, 4):
+        wire = Wire()
+        with Sensor(binary, workers=n) as sensor:
+            for i in range(32):  # so that some have their two places apart
+                other = client[:-2] + bytes([i + 1, client[-1]])
+                for frame in captured:
+                    wire.send(frame.replace(client, other))
+            time.sleep(0.5)
+            wrong, report = answers(f"{n} workers", sensor)
+            problems += wrong + accounted(f"{n} workers", report, wire.sent)
+            notes = sensor.written("sensor")[-1]["earshot"]["sensor"]["packets"].get("notes", {})
+            parted = notes.get("flow.split", 0)
+            if n == 1 and parted != 0 or n == 4 and not 1 <= parted <= 32:
+                problems.append(f"{n} workers: {parted} of 32 flows are said to be parted")
+    return problems + silent("tap0")
+
+
+@scenario
 def blindness_is_told(binary):
     """A half-duplex mirror, one that doubles, one that falls silent, frames lost: told as what they are, never as an attack."""
     talk = [f for _, f in frames(capture_path("call-answered")) if b"SIP/2.0" in f]
