@@ -382,8 +382,8 @@ static void listen_to_itself(struct analyst *analyst, uint64_t second)
     struct fact_second *hearing = &state_facts_view(analyst->state)->hearing;
 
     hearing->live = analyst->options.live;
-    hearing_mark(&analyst->hearing, second, analyst->counts,
-                 analyst->options.live ? analyst->options.interfaces : NULL, hearing);
+    hearing_mark(&analyst->hearing, second, analyst->counts, analyst->options.interfaces,
+                 analyst->options.interface_count, hearing);
     find_fullest(analyst, hearing);
 }
 

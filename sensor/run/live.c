@@ -182,6 +182,7 @@ static enum status open_ends(struct live *live, struct error *error)
                                       .drain_records = threaded ? NULL : drain_writer,
                                       .owner = live,
                                       .interfaces = options->interfaces,
+                                      .interface_count = options->interface_count,
                                       .live = true,
                                       .at_end = at_end};
     if (status == STATUS_OK) {

@@ -572,11 +572,11 @@ def what_the_kernel_parts_is_counted(binary):
 
 @scenario
 def blindness_is_told(binary):
-    """A half-duplex mirror, one that doubles, one that falls silent, frames lost: told as what they are, never as an attack."""
+    """A half-duplex mirror, one that doubles, one that falls silent, one that never spoke, frames lost: told as what they are, never as an attack."""
     talk = [f for _, f in frames(capture_path("call-answered")) if b"SIP/2.0" in f]
     guesses = [f for _, f in frames(capture_path("registration-bruteforce"))]
     caller = talk[0][26:30]
-    taps = ("half", "double", "silent", "lossy")
+    taps = ("half", "double", "silent", "lossy", "mute")
     problems = []
 
     def fresh(frame, number):
@@ -596,7 +596,7 @@ def blindness_is_told(binary):
     for name in taps:
         pair(name, name + "w")
     wires = {name: Wire(name + "w") for name in taps}
-    arguments = ("--set", "detectors.sensor-blind.silence=5s", "--set", "capture.buffer=1MiB")
+    arguments = ("--set", "detectors.sensor-blind.silence=5s", "--set", "detectors.sensor-blind.mute=10s", "--set", "capture.buffer=1MiB")
     sensors = {name: Sensor(binary, *arguments, interfaces=(name,), workers=n) for n, name in enumerate(taps)}
     begun = time.monotonic()
     deadline, number, lost, attacked = begun + 40, 0, False, False
@@ -627,8 +627,8 @@ def blindness_is_told(binary):
             break
         time.sleep(0.1)
     words = {"half": "only one direction is heard", "double": "the mirror doubles", "silent": "has brought no frame for",
-             "lossy": "kernel or card lost"}
-    levels = {"half": 3, "double": 1, "silent": 3, "lossy": 3}
+             "lossy": "kernel or card lost", "mute": "has brought no frame at all"}
+    levels = {"half": 3, "double": 1, "silent": 3, "lossy": 3, "mute": 2}
     for name in taps:
         told = blind(name)
         if not told or words[name] not in told[0]["message"] or told[0]["earshot"]["alert"]["level"] != levels[name]:
