@@ -60,6 +60,8 @@ struct finding {
     uint32_t account_count;
     /* Nothing new happened: only a higher severity or confidence is worth a word. */
     bool only_rise;
+    /* It is about what the sensor hears: not doubted for the same. */
+    bool about_hearing;
 };
 
 struct detector {
@@ -71,6 +73,8 @@ struct detector {
     const char *blind;
     const char *false_alarms;
     const char *advice; /* what to do, a sentence that one understands at 3 a.m. */
+    const char
+        *example; /* the sentence of such an alert, word for word as one of its cases has it */
     const char *tactic[2]; /* ATT&CK id and name */
     const char *attack[3]; /* technique ids, NULL-terminated within 3 */
     uint8_t severity; /* the usual one */
@@ -126,7 +130,7 @@ void confidence_add(struct confidence *confidence, int points, const char *why);
 /* The points that any detector can give: two-way proof, honest accounts behind the source. */
 void confidence_source(struct confidence *confidence, const struct fact_party *source);
 /* - 15 while the sensor does not hear all that there is: the frame's, for every finding. */
-void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy);
+void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy, bool silent);
 /* + 10 from three times the threshold on. */
 void confidence_margin(struct confidence *confidence, uint64_t observed, uint64_t threshold);
 

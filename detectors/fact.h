@@ -55,11 +55,13 @@ struct fact_party {
     struct endpoint endpoint;
     bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
     bool is_server; /* has answered requests (or is declared) */
+    bool is_peer; /* has answered requests outside a dialog; of callers only */
     uint8_t side; /* enum fact_side */
     uint16_t zone; /* 0 = none declared */
     uint16_t good_accounts; /* accounts with past success from this address; saturating */
     uint16_t site_good_accounts; /* the same for its /24 or /48; of failed logins only */
-    /* From the MaxMind files; 0 = unknown, private or no file. Not of MESSAGE facts. */
+    /* From the MaxMind files; 0 = unknown, private or no file. Of TRANSACTION, REGISTRATION and CALL
+     * facts only. */
     uint16_t country; /* ISO 3166 alpha-2, first letter in the high byte */
     uint32_t as_number;
 };
@@ -96,10 +98,12 @@ struct fact_number {
     uint8_t digits; /* of e164 */
     uint8_t risk_type; /* points for what kind of number it is: premium, satellite, hot list ... */
     uint8_t risk_country; /* points for where it is */
-    bool dialled_abroad; /* an international prefix (00, 011 ...) was dialled: no number of ours */
+    /* No number of our country: an international prefix (00, 011 ...) was dialled, or site.country is
+     * known and the number's is another. */
+    bool dialled_abroad;
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
-    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a placeholder */
+    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
@@ -197,7 +201,35 @@ struct fact_registration {
     struct slice user_agent;
 };
 
-enum fact_call_event { FACT_CALL_STARTED, FACT_CALL_RINGING, FACT_CALL_ANSWERED, FACT_CALL_ENDED };
+enum fact_call_event {
+    FACT_CALL_STARTED,
+    FACT_CALL_RINGING,
+    FACT_CALL_ANSWERED,
+    FACT_CALL_ENDED,
+    FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */
+    FACT_CALL_TORN, /* its end was forged */
+};
+
+/* What a side of a call said of its audio, and how much of it was heard. */
+struct fact_call_side {
+    bool named; /* it said where it receives */
+    bool sends; /* by its description */
+    bool receives;
+    bool hidden; /* named a private address that its signalling does not come from */
+    bool secure; /* wants encrypted media */
+    uint32_t packets; /* that it sent in the last whole interval of 5 s */
+    uint32_t stray; /* the same, to where nobody said that he listens */
+};
+
+enum fact_torn {
+    FACT_TORN_NOT,
+    FACT_TORN_SENDER_GOES_ON, /* who is said to have hung up still sent audio */
+    FACT_TORN_BOTH_GO_ON, /* both sides did */
+    FACT_TORN_SECOND_BYE, /* the true one hung up later */
+    FACT_TORN_CANCEL, /* the caller went on behind a CANCEL in his name */
+};
+/* How usual a call at this hour is; one in fifty calls or fewer is rare. */
+enum fact_hour { FACT_HOUR_UNKNOWN, FACT_HOUR_USUAL, FACT_HOUR_RARE };
 
 struct fact_call {
     struct fact_party caller; /* who sent the first INVITE */
@@ -208,17 +240,33 @@ struct fact_call {
     bool account_known; /* the From account has succeeded before, from anywhere */
     bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */
     bool ended_by_caller;
-    bool early_media; /* RINGING: a 18x came with a session description */
+    bool held; /* a side holds, by its last description */
+    /* MEDIA: its audio cannot be judged: T.38, ICE, multicast, a renewed description, a transfer */
+    bool media_unclear;
+    uint8_t torn; /* TORN: enum fact_torn */
+    bool ender_on_path; /* TORN: the address has a part in the call: it was forged, or shared */
+    /* A 18x came with a session description. RINGING is told again when it comes behind a plain one. */
+    bool early_media;
+    bool rang; /* a 18x came */
     /* What the site and the account have called before, as it was when this call started. */
     bool first_abroad; /* the account's first call to another country */
     bool country_new_account;
     bool country_new_site;
     bool block_new_site; /* the called block, in 90 days */
     uint8_t weeks_called; /* different weeks in which this number was called before; up to 3 */
+    uint8_t hour; /* enum fact_hour: of the account's calls, else of the site's */
+    uint8_t block_accounts; /* other accounts that called the block within the last hour; up to 3 */
+    uint8_t
+        prefixes_tried; /* ways in which this source dialled these last digits in an hour; up to 7 */
     uint16_t status;
     uint64_t started_ns;
     uint64_t answered_ns; /* 0 = not answered */
+    uint64_t ended_ns; /* 0 = goes on; an end is told some seconds later */
     uint64_t call_number; /* its identity: number of its first packet */
+    struct fact_call_side sides[2]; /* MEDIA: caller's and callee's */
+    /* TORN: who sent the BYE or CANCEL; nobody (all zero) where he forged an address of the call */
+    struct fact_party ender;
+    uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
     struct fact_number calling; /* of From */
     struct slice call_id;
@@ -242,6 +290,8 @@ struct fact_stream {
     bool secondary_types;
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
+    bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
+    bool resumed; /* INTERVAL: it was told silent before, and packets came again */
     uint32_t ssrc;
     uint16_t index; /* interval number */
     uint32_t packets; /* of the interval */
@@ -256,6 +306,10 @@ struct fact_stream {
     uint64_t round_trip_ns; /* by RTCP; 0 = unknown */
     uint64_t stream_number;
     uint64_t call_number; /* 0 = no call */
+    uint64_t started_ns; /* its first packet */
+    uint64_t last_ns; /* its last */
+    uint64_t silent_ns; /* SILENT and resumed: its last packet before the silence */
+    uint64_t gap_ns; /* longest between two packets of the interval */
     struct slice call_id;
     struct slice codec;
     struct slice device; /* what "one device" is: account of the sender, else its address text */
@@ -273,29 +327,70 @@ struct fact_flow {
     struct slice application;
 };
 
+/* Silence of an interface from which on nothing may be concluded from what is not heard. */
+enum { FACT_SILENT_S = 3 };
+
+/* What the sensor itself hears. While one_way_capture or silent_capture is set, nobody may conclude
+ * that something ended, fell silent or does not answer: it may be us. */
 struct fact_second {
     uint64_t second;
     bool one_way_capture; /* requests without answers, or answers without requests, all over */
     bool lossy_capture; /* more than 0.5 % of messages or frames did not reach us whole */
+    bool
+        silent_capture; /* live: an interface that brought traffic brings none, for FACT_SILENT_S */
+    bool live;
+    uint32_t silent_s; /* how long the one that is silent longest has been; 0 = none is */
+    uint32_t requests; /* these and all below: of the last ten seconds */
+    uint32_t answers;
+    uint64_t frames; /* that reached us */
+    uint64_t dropped; /* by kernel and card, live */
+    uint64_t cut; /* of the frames: reached us in part */
+    uint64_t copies; /* of the frames: copies that the mirror made */
+    uint64_t clock_steps; /* of the wall clock by more than a second, live */
+    uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
+    struct slice full_table; /* its name in tables.NAME.entries */
+    struct slice silent_interface;
+    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
- * that were asked something or owe an answer. A server here is an address that requests go to. */
+ * that were busy in it, that have owed an answer since then, that lost calls, and once a minute of
+ * those that call us. A server here is an address that requests go to; the role is all. ACK is no
+ * request here. Unknown: from an address that never logged in and never answered a request. */
 struct fact_server {
-    struct fact_party server;
-    uint32_t requests[FACT_METHOD_COUNT]; /* initial ones and others, without copies */
-    uint32_t
-        unknown_requests[FACT_METHOD_COUNT]; /* of those: from who never logged in or answered */
-    uint32_t answers; /* of any class, without copies */
+    struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
+    bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
+    /* requests, without copies */
+    uint32_t requests[FACT_METHOD_COUNT];
+    uint32_t unknown_requests[FACT_METHOD_COUNT];
+    uint32_t sources; /* different addresses that asked; never too high */
+    uint32_t sources_new; /* of those: unknown, not proven, first seen within one or two minutes */
+    uint32_t logins; /* addresses that had their first success here */
+    /* answers, without copies */
+    uint32_t answers; /* of any class */
     uint32_t answers_5xx;
     uint32_t retry_after; /* 503 with Retry-After */
-    uint32_t sources; /* different addresses that asked in this second; an estimate above 64 */
-    uint32_t sources_new; /* of those: first seen in the last 60 s, and not proven */
-    uint32_t unanswered; /* requests since the last answer, without copies */
-    uint32_t unanswered_sources;
-    uint64_t unanswered_since_ns; /* first of them; 0 = none */
+    uint32_t first_answers; /* requests that got their first answer */
+    uint32_t slow_answers; /* of those: after more than 500 ms */
+    uint64_t first_answer_ns_mean; /* 0 = none */
+    uint64_t first_answer_ns_max;
+    uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
-    uint64_t first_answer_ns_max; /* slowest request to first answer in this second */
+    /* since its last answer */
+    uint32_t unanswered; /* requests, without copies */
+    uint32_t unanswered_sources; /* different addresses, up to 8 */
+    uint32_t unanswered_servers; /* of those: servers that others ask */
+    bool unanswered_calls; /* an INVITE is among them */
+    uint32_t routes; /* other servers, no devices, that answered one of those in the last minute */
+    uint64_t unanswered_since_ns; /* first and last of them, the last with copies; 0 = none */
+    uint64_t unanswered_last_ns;
+    uint32_t elsewhere_requests; /* in that time, to other servers that had answered before */
+    uint32_t elsewhere_answers; /* ... and from any other */
+    /* calls */
+    uint32_t calls_lost; /* failed by an error, and the two did not meet elsewhere within 10 s */
+    uint32_t calls_sent; /* INVITEs that came from it since it was told last */
+    uint32_t calls_elsewhere; /* INVITEs of others since its last one */
+    uint64_t last_call_ns; /* its last INVITE; 0 = none */
 };
 
 /* An incident opened, rose or closed: how detectors hear of each other. */

@@ -60,6 +60,7 @@ struct detectors_frame {
     uint64_t facts_lost;
     bool one_way_capture; /* of the last second */
     bool lossy_capture;
+    bool silent_capture;
     void (*on_incident)(void *owner, const struct incident *incident);
     void *owner;
     uint32_t queue_first;
@@ -103,7 +104,6 @@ uint32_t frame_entries_preset(enum key_kind kind)
     case KEY_SOURCE_SERVER:
         return 32768;
     case KEY_SERVER:
-        return 4096;
     case KEY_NUMBER_BLOCK:
     case KEY_CALLER_BLOCK:
         return 16384;
@@ -306,12 +306,14 @@ void frame_close(struct detectors_frame *frame)
     free(frame);
 }
 
-size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
+void frame_budget(const struct frame_limits *limits, const struct frame_conf *confs,
+                  struct budget *budget)
 {
     struct incidents_options options = incidents_options_of(limits);
 
-    return sizeof(struct detectors_frame) + slots_bytes_max(limits, confs) +
-           incidents_bytes_max(&options);
+    slots_budget(limits, confs, budget);
+    budget_add(budget, "incidents", (uint64_t)limits->incidents_max + limits->closed_max,
+               sizeof(struct detectors_frame) + incidents_bytes_max(&options));
 }
 
 /* --- over a restart --- */
@@ -483,6 +485,7 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_CALL:
         moved.is.call.started_ns = time_since(fact->is.call.started_ns, shift_ns);
         moved.is.call.answered_ns = time_since(fact->is.call.answered_ns, shift_ns);
+        moved.is.call.ended_ns = time_since(fact->is.call.ended_ns, shift_ns);
         break;
     case FACT_FLOW:
         moved.is.flow.first_ns = time_since(fact->is.flow.first_ns, shift_ns);
@@ -493,6 +496,9 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_SERVER:
         moved.is.server.unanswered_since_ns =
             time_since(fact->is.server.unanswered_since_ns, shift_ns);
+        moved.is.server.unanswered_last_ns =
+            time_since(fact->is.server.unanswered_last_ns, shift_ns);
+        moved.is.server.last_call_ns = time_since(fact->is.server.last_call_ns, shift_ns);
         break;
     case FACT_MESSAGE:
     case FACT_TRANSACTION:
@@ -512,6 +518,7 @@ static void take_fact(struct detectors_frame *frame, const struct fact *fact)
     if (fact->kind == FACT_SECOND) {
         frame->one_way_capture = fact->is.second.one_way_capture;
         frame->lossy_capture = fact->is.second.lossy_capture;
+        frame->silent_capture = fact->is.second.silent_capture;
         while (incidents_expire(&frame->incidents, fact->time_ns)) {
             drain(frame);
         }
@@ -584,7 +591,8 @@ static void raise_doubted(struct detectors_frame *frame, const struct incidents_
     struct finding doubted = *report->finding;
     struct incidents_report again = *report;
 
-    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture);
+    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture,
+                       frame->silent_capture);
     again.finding = &doubted;
     incidents_raise(&frame->incidents, &again);
 }
@@ -599,7 +607,8 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .finding = finding};
 
     frame->raised[context->rule] = true;
-    if (frame->one_way_capture || frame->lossy_capture) {
+    bool doubtful = frame->one_way_capture || frame->lossy_capture || frame->silent_capture;
+    if (doubtful && !finding->about_hearing) {
         raise_doubted(frame, &report);
         return;
     }

@@ -14,6 +14,7 @@
 #ifndef SENSOR_FLOWS_WORKER_STATE_H
 #define SENSOR_FLOWS_WORKER_STATE_H
 
+#include "base/budget.h"
 #include "base/ring.h"
 #include "sensor/flows/sighting.h"
 #include "sensor/flows/unwrap.h"
@@ -29,6 +30,7 @@ struct worker_limits {
     uint64_t flow_idle_ns;
     bool classify;
     bool classify_shared; /* live: one nDPI module, made at open */
+    bool live; /* counts are told at every mark */
     struct hash_key key; /* the analyst's too: sightings bring keys that are made with it */
 };
 
@@ -50,7 +52,7 @@ MUST_USE enum status worker_state_open(const struct worker_limits *limits,
                                        const struct worker_hooks *hooks,
                                        struct worker_state **out_state, struct error *error);
 void worker_state_close(struct worker_state *state);
-size_t worker_state_bytes_max(const struct worker_limits *limits);
+void worker_state_budget(const struct worker_limits *limits, struct budget *budget);
 
 /* Up to WORKER_BATCH datagrams, in order of their numbers. */
 void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count);
@@ -69,6 +71,8 @@ struct worker_capture {
     uint64_t offered;
     uint64_t dropped;
     uint64_t interface_dropped;
+    uint64_t clock_steps;
+    uint64_t interfaces[COUNT_INTERFACES]; /* frames taken from each */
 };
 void worker_state_set_capture(struct worker_state *state, const struct worker_capture *capture);
 /* Memory for a reassembled datagram or message that stays until the analyst's position has passed

@@ -8,6 +8,8 @@
  * somebody heeds them. */
 #include "sensor/run/analyst.h"
 
+#include "sensor/run/hearing.h"
+
 #include "sensor/state/state.h"
 #include "sensor/telemetry/telemetry.h"
 
@@ -53,6 +55,7 @@ struct analyst {
     uint64_t seen; /* sightings: whatever is kept may have changed with each */
     uint64_t frames_before; /* counts as they were ten seconds ago */
     uint64_t lost_before;
+    struct hearing hearing;
 };
 
 static void wait_for_writer(struct analyst *analyst)
@@ -124,11 +127,14 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
     changes |= (events >> FACT_CALL_RINGING & 1) != 0 ? CHANGE_BIT(CALL_RINGING) : 0;
     changes |= (events >> FACT_CALL_ANSWERED & 1) != 0 ? CHANGE_BIT(CALL_ANSWERED) : 0;
     changes |= (events >> FACT_CALL_ENDED & 1) != 0 ? CHANGE_BIT(CALL_ENDED) : 0;
+    changes |= (events >> FACT_CALL_MEDIA & 1) != 0 ? CHANGE_BIT(CALL_MEDIA) : 0;
+    changes |= (events >> FACT_CALL_TORN & 1) != 0 ? CHANGE_BIT(CALL_TORN) : 0;
     if ((facts & FACT_BIT(STREAM)) != 0) {
         changes |=
             CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
     }
     changes |= (facts & FACT_BIT(FLOW)) != 0 ? CHANGE_BIT(FLOW_ENDED) : 0;
+    changes |= (facts & FACT_BIT(SERVER)) != 0 ? CHANGE_BIT(SERVER) : 0;
     return changes;
 }
 
@@ -163,9 +169,11 @@ static struct state_limits state_limits_of(const struct config *config, struct h
                                  .bindings_max = (uint32_t)tables[CONFIG_TABLE_BINDINGS],
                                  .accounts_max = (uint32_t)tables[CONFIG_TABLE_ACCOUNTS],
                                  .calls_max = (uint32_t)tables[CONFIG_TABLE_CALLS],
+                                 .destinations_max = (uint32_t)tables[CONFIG_TABLE_DESTINATIONS],
                                  .endpoints_max = (uint32_t)tables[CONFIG_TABLE_ENDPOINTS],
                                  .streams_max = (uint32_t)tables[CONFIG_TABLE_STREAMS],
                                  .sources_max = (uint32_t)tables[CONFIG_TABLE_ADDRESSES],
+                                 .servers_max = (uint32_t)tables[CONFIG_TABLE_SERVERS],
                                  .call_age_max_ns = config->sensor.call_age_max_ns,
                                  .key = key};
 }
@@ -181,11 +189,13 @@ static struct frame_limits frame_limits_of(const struct config *config, struct h
     return limits;
 }
 
-size_t analyst_bytes_max(const struct config *config)
+void analyst_budget(const struct config *config, struct budget *budget)
 {
     struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
     struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
-    return state_bytes_max(&state) + frame_bytes_max(&frame, config->detectors);
+    numbers_budget(&config->site.numbers, budget);
+    state_budget(&state, budget);
+    frame_budget(&frame, config->detectors, budget);
 }
 
 size_t analyst_kept_bytes_max(const struct config *config)
@@ -206,6 +216,30 @@ static struct telemetry_options telemetry_options_of(const struct analyst_option
                                       .live = options->live,
                                       .interfaces = options->interfaces,
                                       .on_record = on_record};
+}
+
+/* The files that say where addresses are, handed over as a configuration is. */
+static void take_geo(struct analyst *analyst)
+{
+    struct run_shared *shared = analyst->options.shared;
+    struct geo *geo = atomic_load_explicit(&shared->geo_next, memory_order_acquire);
+    if (geo == atomic_load_explicit(&shared->geo_taken, memory_order_relaxed)) {
+        return;
+    }
+    struct geo *used = geo_is_empty(geo) ? NULL : geo;
+    state_facts_view(analyst->state)->geo = used;
+    telemetry_set_geo(analyst->telemetry, used);
+    atomic_store_explicit(&shared->geo_taken, geo, memory_order_release);
+}
+
+/* What lookups need of the configuration; an hour that was told by the clock before is forgotten. */
+static void set_site(struct analyst *analyst, const struct config *config)
+{
+    struct facts_view *view = state_facts_view(analyst->state);
+
+    view->numbers = config->numbers;
+    view->calendar = config->calendar;
+    view->quarter = 0;
 }
 
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
@@ -240,6 +274,8 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         analyst_close(analyst);
         return status;
     }
+    take_geo(analyst);
+    set_site(analyst, config);
     analyst->part_count = state_parts(analyst->state, analyst->parts, STATE_PARTS);
     analyst->part_count +=
         frame_parts(analyst->frame, analyst->parts + analyst->part_count, FRAME_PARTS);
@@ -316,6 +352,7 @@ static void take_config(struct analyst *analyst)
     struct telemetry_options telemetry = telemetry_options_of(&analyst->options, config);
     frame_reload(analyst->frame, config->detectors);
     telemetry_reload(analyst->telemetry, &telemetry);
+    set_site(analyst, config);
     analyst->fact_changes = fact_changes(analyst->frame);
     atomic_store_explicit(&shared->config_taken, config, memory_order_release);
 }
@@ -336,6 +373,44 @@ static void judge_loss(struct analyst *analyst)
     analyst->lost_before = lost;
 }
 
+/* The fullest of the tables that hold what goes on now. One of what was (addresses, accounts) is
+ * full when it has worked long enough, and no sign of anything. */
+static void find_fullest(const struct analyst *analyst, struct fact_second *out)
+{
+    struct state_counts state;
+    state_counts(analyst->state, &state);
+    const struct {
+        const char *name;
+        enum config_table table;
+        uint64_t used;
+    } rows[] = {
+        {"calls", CONFIG_TABLE_CALLS, state.calls},
+        {"transactions", CONFIG_TABLE_TRANSACTIONS, state.transactions},
+        {"streams", CONFIG_TABLE_STREAMS, state.streams},
+        {"bindings", CONFIG_TABLE_BINDINGS, state.bindings},
+    };
+    out->full_ppm = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t entries = analyst->options.config->tables[rows[i].table];
+        uint32_t ppm = (uint32_t)(rows[i].used * 1000000 / entries);
+        if (ppm > out->full_ppm) {
+            out->full_ppm = ppm;
+            out->full_table = slice_of_string(rows[i].name);
+        }
+    }
+}
+
+/* What reaches the sensor, for the fact of this second. */
+static void listen_to_itself(struct analyst *analyst, uint64_t second)
+{
+    struct fact_second *hearing = &state_facts_view(analyst->state)->hearing;
+
+    hearing->live = analyst->options.live;
+    hearing_mark(&analyst->hearing, second, analyst->counts,
+                 analyst->options.live ? analyst->options.interfaces : NULL, hearing);
+    find_fullest(analyst, hearing);
+}
+
 static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
 {
     if (mark->head.key == analyst->mark_key && mark->head.sub == analyst->mark_sub) {
@@ -351,9 +426,11 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     analyst->now_ns = mark->second * NS_PER_S;
     take_config(analyst);
+    take_geo(analyst);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         judge_loss(analyst);
     }
+    listen_to_itself(analyst, mark->second);
     state_mark(analyst->state, mark);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         tell_sensor(analyst, analyst->now_ns, false);

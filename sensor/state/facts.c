@@ -21,7 +21,8 @@
 
 #include "sensor/state/account.h"
 
-enum { ACCOUNT_PART_MAX = 256 };
+/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
+enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -43,6 +44,11 @@ SAME(REFER);
 SAME(MESSAGE);
 SAME(UPDATE);
 SAME(COUNT);
+
+static_assert((int)FACT_HOUR_UNKNOWN == (int)DESTINATION_HOUR_UNKNOWN &&
+                  (int)FACT_HOUR_USUAL == (int)DESTINATION_HOUR_USUAL &&
+                  (int)FACT_HOUR_RARE == (int)DESTINATION_HOUR_RARE,
+              "detectors name hours alike");
 
 #undef SAME
 #define SAME(fact, number)                                                                         \
@@ -89,7 +95,18 @@ static void know(struct facts_view *view, const struct change *change, struct fa
     }
     out->proven = party->known.proven;
     out->is_server = party->known.is_server;
+    out->is_peer = party->known.is_peer;
     out->good_accounts = party->known.good_accounts;
+}
+
+/* Where a party is: country and autonomous system, where there are files that say it. */
+static void locate(struct facts_view *view, struct fact_party *out)
+{
+    if (view->geo != NULL) {
+        const struct geo_answer *answer = geo_look(view->geo, &out->endpoint.addr);
+        out->country = answer->country;
+        out->as_number = answer->as_number;
+    }
 }
 
 /* --- accounts --- */
@@ -251,6 +268,8 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     } else {
         told->server.is_server = ended->status != 0; /* by this very answer */
     }
+    locate(view, &told->client);
+    locate(view, &told->server);
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
@@ -336,6 +355,63 @@ static bool begin_registration(const struct change *change, struct fact *fact)
 
 /* --- calls --- */
 
+static void put_sides(const struct call *call, struct fact_call *told)
+{
+    for (unsigned side = 0; call->sound != NULL && side < 2; side++) {
+        uint8_t flags = call->sound->sides[side];
+        told->sides[side] = (struct fact_call_side){
+            .named = (flags & CALL_SIDE_NAMED) != 0,
+            .sends = (flags & CALL_SIDE_SENDS) != 0,
+            .receives = (flags & CALL_SIDE_RECEIVES) != 0,
+            .hidden = (flags & CALL_SIDE_HIDDEN) != 0,
+            .secure = (flags & CALL_SIDE_SECURE) != 0,
+            .packets = call->heard[side],
+            .stray = call->heard_stray[side],
+        };
+    }
+}
+
+/* Audio to where nobody listens by his description is heard all the same where he sends from there
+ * (symmetric RTP, NAT). */
+static void forgive_symmetric(const struct call *call, struct fact_call *told)
+{
+    for (unsigned side = 0; call->sound != NULL && side < 2; side++) {
+        const struct call_way *way = &call->sound->ways[side];
+        const struct call_way *back = &call->sound->ways[1 - side];
+        if (call->heard_stray[side] > 0 && way->stray_to == back->from) {
+            told->sides[side].packets += told->sides[side].stray;
+            told->sides[side].stray = 0;
+        }
+    }
+}
+
+/* What detectors choose by of who is heard and who tore it down. */
+static void put_sound(const struct call *call, enum fact_call_event event, uint64_t now_ns,
+                      struct fact_call *told)
+{
+    if (event == FACT_CALL_MEDIA) {
+        put_sides(call, told);
+        forgive_symmetric(call, told);
+        told->media_unclear =
+            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        return;
+    }
+    const struct call_sound *sound = call->sound;
+    bool strange = sound->doubt == CALL_HOP_STRANGER;
+    told->torn = sound->torn;
+    told->ender_on_path = !strange;
+    told->ender.side = FACT_SIDE_UNKNOWN;
+    if (strange) {
+        told->ender.endpoint = sound->ender;
+    }
+    uint64_t from_ns = sound->accepted_ns != 0 ? sound->accepted_ns : sound->ender_ns;
+    uint64_t to_ns = now_ns;
+    if (sound->torn == CALL_TORN_SENDER_GOES_ON || sound->torn == CALL_TORN_BOTH_GO_ON) {
+        to_ns = sound->ways[sound->ender_is_caller ? 0 : 1].last_ns;
+    }
+    told->torn_after_ns = time_since(to_ns, from_ns);
+}
+
 static bool begin_call(const struct change *change, enum fact_call_event event, struct fact *fact)
 {
     const struct call *call = change->call;
@@ -355,6 +431,9 @@ static bool begin_call(const struct change *change, enum fact_call_event event, 
     told->status = call->status;
     told->started_ns = call->started_ns;
     told->answered_ns = call->answered_ns;
+    told->ended_ns = call->ended_ns;
+    told->early_media = call->early_media;
+    told->rang = call->ringing_ns != 0;
     told->call_number = call->number;
     told->call_id = call->call_id;
     told->from_user = call->from_user;
@@ -362,6 +441,10 @@ static bool begin_call(const struct change *change, enum fact_call_event event, 
     told->to_user = call->to_user;
     told->to_host = call->to_host;
     told->user_agent = call->user_agent;
+    told->held = call->held;
+    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
+        put_sound(call, event, change->time_ns, told);
+    }
     return true;
 }
 
@@ -388,14 +471,61 @@ static void put_number(struct facts_view *view, struct slice user, struct fact_n
     memcpy(out->country, number.country, sizeof out->country);
 }
 
-/* The user of the request URI, as call_text.c keeps it: "sip:user@host". */
+/* The user of the request URI, as call_text.c keeps it: "sip:user@host", or "tel:number". */
 static struct slice dialled_of(const struct call *call)
 {
     struct slice uri = call->uri;
+    if (slice_starts_with_nocase(uri, SLICE("tel:"))) {
+        return slice_from(uri, 4);
+    }
     size_t colon = slice_find(uri, ':');
     size_t at = slice_find(uri, '@');
 
     return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
+}
+
+/* What was called before. The call is learnt here too: facts come once for each event of it, and
+ * what is asked is answered as it was when the call started.
+ *
+ * Calls that come in from outside are none of it: who is called there is ours, and every caller
+ * would be an account. One of ours calls, or a number was dialled that cannot be our own. */
+static void put_past(struct facts_view *view, uint64_t account, struct fact *fact)
+{
+    struct fact_call *told = &fact->is.call;
+    const struct fact_number *called = &told->called;
+    bool ours = told->caller_registered || told->has_credentials || told->account_known;
+    bool costly =
+        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
+                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    const struct destination_call call = {
+        .account = ours ? account : 0,
+        .source = hash_addr(view->key, &told->caller.endpoint.addr),
+        .e164 = called->e164,
+        .block = called->block,
+        .country = called->country,
+        .dialled = told->dialled,
+        .abroad = called->class == FACT_NUMBER_INTERNATIONAL,
+        .hour_of_week = fact->hour_of_week,
+        .started_ns = told->started_ns,
+    };
+    struct destination_view past;
+
+    if ((!ours && !costly) || called->class == FACT_NUMBER_EMERGENCY) {
+        return;
+    }
+    destination_try(view->destinations, &call, fact->time_ns);
+    destination_ask(view->destinations, &call, fact->time_ns, &past);
+    told->first_abroad = past.first_abroad;
+    told->country_new_account = past.country_new_account;
+    told->country_new_site = past.country_new_site;
+    told->block_new_site = past.block_new_site;
+    told->weeks_called = past.weeks_called;
+    told->hour = past.hour;
+    told->block_accounts = past.block_accounts;
+    told->prefixes_tried = past.prefixes_tried;
+    if (told->event == FACT_CALL_ENDED && told->answered_ns != 0 && !fact->forced) {
+        destination_learn(view->destinations, &call, fact->time_ns);
+    }
 }
 
 static void finish_call(struct facts_view *view, const struct change *change, struct fact *fact)
@@ -408,6 +538,12 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     struct device_view device;
 
     know(view, change, &told->caller);
+    locate(view, &told->caller);
+    locate(view, &told->callee);
+    if (told->event == FACT_CALL_TORN) {
+        know(view, change, &told->ender);
+        locate(view, &told->ender);
+    }
     told->caller_registered =
         registration_is_bound(view->registrations, account, &call->caller.addr);
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
@@ -417,6 +553,9 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     put_number(view, told->dialled, &told->called);
     put_number(view, call->from_user, &told->calling);
     told->account = account_text(view, call->from_user, call->from_host);
+    if (view->destinations != NULL) {
+        put_past(view, account, fact);
+    }
 }
 
 /* --- streams --- */
@@ -442,6 +581,16 @@ static struct slice device_of(struct facts_view *view, const struct media_stream
     return text_slice(&text);
 }
 
+/* A gap in which nothing was lost: its sender had nothing to say. */
+static bool is_pausing(const struct stream_sighting *sighting)
+{
+    enum { PAUSE_US = 1000000 };
+    uint64_t lost_us = (uint64_t)sighting->total.longest_loss * sighting->ptime_us;
+
+    return sighting->comfort_noise > 0 ||
+           (sighting->total.delta_max_us >= PAUSE_US && lost_us < sighting->total.delta_max_us / 2);
+}
+
 static bool begin_stream(const struct change *change, enum fact_stream_event event,
                          struct fact *fact)
 {
@@ -458,6 +607,12 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->event = (uint8_t)event;
     told->held = stream->held;
     told->secondary_types = sighting->secondary_types;
+    told->pauses = is_pausing(sighting);
+    told->resumed = stream->resumed;
+    told->started_ns = sighting->first_ns;
+    told->last_ns = sighting->last_ns;
+    told->silent_ns = stream->silent_ns;
+    told->gap_ns = (uint64_t)interval->delta_max_us * NS_PER_US;
     told->codec_known = stream->codec[0] != '\0' && quality_knows(stream->codec);
     told->ssrc = stream->ssrc;
     told->index = sighting->index;
@@ -496,6 +651,57 @@ static void finish_stream(struct facts_view *view, const struct change *change, 
     know(view, change, &told->sender);
     know(view, change, &told->receiver);
     told->device = device_of(view, change->stream);
+}
+
+/* --- servers --- */
+
+/* All at once: few are told. */
+static void begin_server(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    const struct server *server = change->server;
+    const struct server_second *second = &server->second;
+    const struct server_waiting *waiting = &server->waiting;
+    struct fact_server *told = &fact->is.server;
+    struct server_around around;
+
+    server_around(view->servers, server, view->proof, &around);
+    fact->kind = FACT_SERVER;
+    fact->interface = 0;
+    fact->transport = 0;
+    *told = (struct fact_server){
+        .server = {.endpoint = server->endpoint, .side = FACT_OWN},
+        .one_way = view->one_way_capture,
+        .sources = second->sources,
+        .sources_new = second->sources_new,
+        .logins = second->logins,
+        .answers = second->answers,
+        .answers_5xx = second->answers_5xx,
+        .retry_after = second->retry_after,
+        .first_answers = second->first_answers,
+        .slow_answers = second->slow_answers,
+        .first_answer_ns_mean =
+            second->first_answers == 0 ? 0 : second->first_answer_ns_sum / second->first_answers,
+        .first_answer_ns_max = second->first_answer_ns_max,
+        .usual_answer_ns = server->usual_answer_ns,
+        .answered_before = server->answered,
+        .unanswered = waiting->requests,
+        .unanswered_sources = waiting->askers,
+        .unanswered_servers = around.waiting_servers,
+        .unanswered_calls = waiting->calls,
+        .routes = around.routes,
+        .unanswered_since_ns = waiting->since_ns,
+        .unanswered_last_ns = waiting->since_ns == 0 ? 0 : waiting->last_ns,
+        .elsewhere_requests = to_u32(around.elsewhere_requests),
+        .elsewhere_answers = to_u32(around.elsewhere_answers),
+        .calls_lost = second->calls_lost,
+        .calls_sent = server->calls_untold,
+        .calls_elsewhere = to_u32(around.calls_elsewhere),
+        .last_call_ns = server->last_call_ns,
+    };
+    static_assert(sizeof told->requests == sizeof second->requests, "a count for each method");
+    memcpy(told->requests, second->requests, sizeof told->requests);
+    memcpy(told->unknown_requests, second->unknown, sizeof told->unknown_requests);
+    know(view, change, &told->server);
 }
 
 /* --- flows --- */
@@ -568,6 +774,10 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_call(change, FACT_CALL_ANSWERED, out_fact);
     case CHANGE_CALL_ENDED:
         return begin_call(change, FACT_CALL_ENDED, out_fact);
+    case CHANGE_CALL_MEDIA:
+        return begin_call(change, FACT_CALL_MEDIA, out_fact);
+    case CHANGE_CALL_TORN:
+        return begin_call(change, FACT_CALL_TORN, out_fact);
     case CHANGE_STREAM_INTERVAL:
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:
@@ -576,12 +786,19 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_stream(change, FACT_STREAM_ENDED, out_fact);
     case CHANGE_FLOW_ENDED:
         return begin_flow(change, out_fact);
+    case CHANGE_SERVER:
+        begin_server(view, change, out_fact);
+        return true;
     case CHANGE_SECOND:
         out_fact->kind = FACT_SECOND;
         out_fact->interface = 0;
         out_fact->transport = 0;
+        out_fact->is.second = view->hearing;
         out_fact->is.second.second = change->second;
+        out_fact->is.second.requests = view->direction.sum.requests;
+        out_fact->is.second.answers = view->direction.sum.answers;
         out_fact->is.second.one_way_capture = view->one_way_capture;
+        out_fact->is.second.heard_ns = view->heard_ns;
         out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }
@@ -596,6 +813,8 @@ void facts_finish(struct facts_view *view, const struct change *change, struct f
         break;
     case FACT_REGISTRATION:
         know(view, change, &fact->is.registration.client);
+        locate(view, &fact->is.registration.client);
+        locate(view, &fact->is.registration.server);
         break;
     case FACT_CALL:
         finish_call(view, change, fact);

@@ -1,6 +1,6 @@
 /* state.c - a sighting's way through the tables.
  *
- *   SIP     proof (who sent it hears us?) -> transaction -> proof (its answer) -> MESSAGE
+ *   SIP     proof (who sent it hears us?) -> transaction -> proof (its answer) -> server -> MESSAGE
  *           -> transaction's own change -> registration -> call -> SDP
  *           -> what a success or failure says of account, device and source
  *   stream, RTCP, flow, proof: the table that they belong to
@@ -16,7 +16,8 @@
  * own success. A failure is counted before the registration is fed, which tells how many there have
  * been. Transactions of upper hops are left out of both.
  *
- * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. Lossy: more than
+ * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other, and while one is
+ * missing (direction.c). Lossy: more than
  * one message in LOSS_ONE_IN was cut by the capture. */
 #include "sensor/state/state.h"
 
@@ -31,11 +32,14 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    struct destination_table *destinations;
+    struct server_table *servers;
     struct {
         const struct table *transactions;
         const struct table *calls;
         const struct table *sources;
         const struct table *heard;
+        const struct table *servers;
     } ahead; /* where the look-ahead looks */
     struct change_sink sink;
     struct change held; /* of the transaction table, until its message has been told */
@@ -110,6 +114,13 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         status = device_open(limits->accounts_max, limits->key, &state->devices, error);
     }
     if (status == STATUS_OK) {
+        status =
+            destination_open(limits->destinations_max, limits->key, &state->destinations, error);
+    }
+    if (status == STATUS_OK) {
+        status = server_open(limits->servers_max, limits->key, sink, &state->servers, error);
+    }
+    if (status == STATUS_OK) {
         status = transaction_open(&transactions, holder, &state->transactions, error);
     }
     if (status == STATUS_OK) {
@@ -130,9 +141,12 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
     state->ahead.calls = call_index(state->calls);
     state->ahead.sources = proof_sources(state->proof);
     state->ahead.heard = proof_heard(state->proof);
+    state->ahead.servers = server_index(state->servers);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
+    state->view.destinations = state->destinations;
     state->view.registrations = state->registrations;
+    state->view.servers = state->servers;
     state->view.key = limits->key;
     *out_state = state;
     return STATUS_OK;
@@ -151,22 +165,33 @@ void state_close(struct state *state)
     }
     registration_close(state->registrations);
     transaction_close(state->transactions);
+    destination_close(state->destinations);
+    server_close(state->servers);
     device_close(state->devices);
     proof_close(state->proof);
     free(state);
 }
 
-size_t state_bytes_max(const struct state_limits *limits)
+void state_budget(const struct state_limits *limits, struct budget *budget)
 {
     struct transaction_limits transactions = transaction_limits_of(limits);
     struct registration_limits registrations = registration_limits_of(limits);
     struct call_limits calls = call_limits_of(limits);
     struct media_limits media = media_limits_of(limits);
 
-    return sizeof(struct state) + proof_bytes_max(limits->sources_max) +
-           device_bytes_max(limits->accounts_max) + transaction_bytes_max(&transactions) +
-           registration_bytes_max(&registrations) + call_bytes_max(&calls) +
-           media_bytes_max(&media);
+    budget_add(budget, "addresses", limits->sources_max, proof_bytes_max(limits->sources_max));
+    budget_add(budget, "accounts", limits->accounts_max, device_bytes_max(limits->accounts_max));
+    budget_add(budget, "destinations", limits->destinations_max,
+               destination_bytes_max(limits->destinations_max));
+    budget_add(budget, "servers", limits->servers_max, server_bytes_max(limits->servers_max));
+    budget_add(budget, "transactions", limits->transactions_max,
+               transaction_bytes_max(&transactions));
+    budget_add(budget, "attempts and bindings",
+               (uint64_t)limits->attempts_max + limits->bindings_max,
+               registration_bytes_max(&registrations));
+    budget_add(budget, "calls", limits->calls_max, call_bytes_max(&calls));
+    budget_add(budget, "media endpoints and streams",
+               (uint64_t)limits->endpoints_max + limits->streams_max, media_bytes_max(&media));
 }
 
 /* --- SIP --- */
@@ -184,6 +209,28 @@ static void move(struct state *state, uint64_t now_ns)
     }
 }
 
+static void judge_direction(struct state *state)
+{
+    uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
+    uint64_t more = state->requests + state->responses - fewer;
+
+    state->view.one_way_capture =
+        (fewer == 0 && more >= ONE_WAY_MESSAGES) || state->view.direction.one_way;
+}
+
+/* Who asks is looked up only while answers are missing. */
+static void see_direction(struct state *state, const struct sip_sighting *sip, bool is_copy)
+{
+    struct direction *direction = &state->view.direction;
+    struct proof_view known = {0};
+
+    if (direction_doubts(direction) && !sip_is_response(&sip->message)) {
+        proof_ask(state->proof, &sip->head.source, sip->head.state_ns, &known);
+    }
+    direction_see(direction, &sip->message, sip->head.transport == SIP_UDP, is_copy,
+                  known.proven || known.good_accounts > 0);
+}
+
 /* What the messages say of the capture itself. */
 static void see_capture(struct state *state, const struct sip_message *message)
 {
@@ -192,14 +239,12 @@ static void see_capture(struct state *state, const struct sip_message *message)
     } else {
         state->requests++;
     }
-    uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
-    uint64_t more = state->requests + state->responses - fewer;
-    state->view.one_way_capture = fewer == 0 && more >= ONE_WAY_MESSAGES;
+    judge_direction(state);
     if ((message->flags & SIP_FLAG_CUT) != 0 &&
         sip_has_anomaly(message, ANOMALY_CAPTURE_TRUNCATED)) {
         state->cut++;
     }
-    state->view.cut_messages = state->cut * LOSS_ONE_IN > fewer + more;
+    state->view.cut_messages = state->cut * LOSS_ONE_IN > state->requests + state->responses;
 }
 
 /* The final answer counts for account and source: the first one, at the lowest hop. */
@@ -228,6 +273,11 @@ static void learn_success(struct state *state, const struct sip_sighting *sip,
         /* Known by its instance when it registers, and by its agent when it calls. */
         device_success(state->devices, ended->account_hash, &ended->client.addr, agent, now_ns);
     }
+    struct proof_view known;
+    proof_ask_hash(state->proof, sip->keys.destination, now_ns, &known);
+    if (known.good_accounts == 0) {
+        server_login(state->servers, sip->keys.source);
+    }
     proof_good_account(state->proof, &ended->client.addr, ended->account_hash, now_ns);
 }
 
@@ -244,6 +294,8 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
         view.transaction->started_ns != 0) {
         proof_see_answer(state->proof, sip, view.transaction->in_dialog);
     }
+    server_see(state->servers, sip, &view, state->proof);
+    see_direction(state, sip, view.is_retransmission);
     const struct change change = {
         .kind = CHANGE_MESSAGE,
         .forced = forced,
@@ -284,12 +336,14 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
     }
     const struct sip_keys *keys = &sip->keys;
     uint64_t heard = keys->heard_nonce != 0 ? keys->heard_nonce : keys->heard_tag;
+    uint64_t asked = sip_is_response(&sip->message) ? keys->source : keys->destination;
     switch (step) {
     case STATE_FAR:
         table_prefetch(state->ahead.transactions, keys->transaction);
         table_prefetch(state->ahead.calls, keys->call_id);
         table_prefetch(state->ahead.sources, keys->source);
         table_prefetch(state->ahead.heard, heard);
+        table_prefetch(state->ahead.servers, asked);
         if (sip->has_sdp) {
             media_prefetch(state->media, sip);
         }
@@ -299,6 +353,7 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         table_prefetch_cell(state->ahead.calls, keys->call_id);
         table_prefetch_cell(state->ahead.sources, keys->source);
         table_prefetch_cell(state->ahead.heard, heard);
+        table_prefetch_cell(state->ahead.servers, asked);
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
@@ -326,6 +381,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
     const void *whole = sighting;
 
     move(state, sighting->state_ns);
+    if (sighting->kind != SIGHTING_STREAM && (sighting->key & 1) != 0) {
+        state->view.heard_ns = state->view.now_ns;
+    }
     switch ((enum sighting_kind)sighting->kind) {
     case SIGHTING_SIP:
         see_sip(state, whole, forced);
@@ -354,14 +412,18 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
 void state_mark(struct state *state, const struct mark_sighting *mark)
 {
     move(state, mark->second * NS_PER_S);
+    direction_mark(&state->view.direction, mark->second);
+    judge_direction(state);
     if (mark->shift_ns != 0) {
         proof_shift(state->proof, mark->shift_ns);
         device_shift(state->devices, mark->shift_ns);
+        destination_shift(state->destinations, mark->shift_ns);
     }
     transaction_mark(state->transactions, mark->second, mark->shift_ns);
     registration_mark(state->registrations, mark->second, mark->shift_ns);
     call_mark(state->calls, mark->second, mark->shift_ns);
     media_mark(state->media, mark->second, mark->shift_ns);
+    server_mark(state->servers, mark->second, mark->shift_ns);
     const struct change change = {
         .kind = CHANGE_SECOND,
         .time_ns = mark->second * NS_PER_S,
@@ -389,7 +451,8 @@ void state_counts(const struct state *state, struct state_counts *out_counts)
         .evicted = transaction_evicted(state->transactions) +
                    registration_evicted(state->registrations) + call_evicted(state->calls) +
                    media_evicted(state->media) + proof_evicted(state->proof) +
-                   device_evicted(state->devices),
+                   device_evicted(state->devices) + destination_evicted(state->destinations) +
+                   server_evicted(state->servers),
     };
     registration_counts(state->registrations, &out_counts->registrations);
 }

@@ -5,6 +5,7 @@
 """
 import argparse
 import glob
+import json
 import os
 import re
 import subprocess
@@ -171,6 +172,10 @@ def docs(binary):
     return problems
 
 
+# What no capture can bring about: the scenario of tests/check/live.py and the unit test that stand for its cases.
+LIVE_ONLY = {"sensor-blind": ("blindness_is_told", "tests/unit/detectors/sensor_blind.c")}
+
+
 def detectors():
     """Every detector has its page, its options' names in it, a firing case and a benign twin."""
     problems = []
@@ -191,10 +196,37 @@ def detectors():
             for word in ("sees", "blind", "false alarm", "tuning", "what to do"):
                 if word not in text_of(page).lower():
                     problems.append(f"{page} says nothing of '{word}'")
+        if slug in LIVE_ONLY:
+            scenario, unit = LIVE_ONLY[slug]
+            if f"def {scenario}(" not in text_of("tests/check/live.py") or ".example" not in text_of(unit):
+                problems.append(f"{slug}: no scenario {scenario} in tests/check/live.py, or {unit} does not hold its example")
+            continue
         if not any(c.startswith(slug + ".fires") for c in cases):
             problems.append(f"tests/cases/{slug}.fires* is missing")
         if not any(c.startswith(slug + ".silent") for c in cases):
             problems.append(f"tests/cases/{slug}.silent* is missing")
+    return problems
+
+
+def examples():
+    """The alert that each rule shows as its example stands so in a golden case of its own."""
+    problems = []
+    told = {}
+    for path in glob.glob(os.path.join(ROOT, "tests/cases/*/expect.jsonl")):
+        with open(path, encoding="utf-8") as f:
+            for record in map(json.loads, f):
+                if "alert" in record.get("earshot", {}):
+                    told.setdefault(record["rule"]["id"], set()).add(record["message"])
+    for path in sorted(p for p in sources() if p.startswith("detectors/") and p.endswith(".c")):
+        for slug, body in re.findall(r'\.slug = "([a-z-]+)"(.*?)^};', text_of(path), re.M | re.S):
+            lines = re.search(r'\.example =\s*((?:"(?:[^"\\]|\\.)*"\s*)+),', body)
+            if lines is None:
+                problems.append(f"{path}: {slug} has no example")
+                continue
+            example = "".join(json.loads(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"', lines.group(1)))
+            if slug not in LIVE_ONLY and example not in told.get(slug, set()):
+                problems.append(f"{path}: the example of {slug} is the message of none of its cases; one is: "
+                                f"{min(told.get(slug, {'none'}))}")
     return problems
 
 
@@ -247,7 +279,7 @@ def main():
     parser.add_argument("--binary", required=True)
     binary = os.path.abspath(parser.parse_args().binary)
     count = Count()
-    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, captures, names):
+    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names):
         count.check(f"check {check.__name__}", check())
     for check in (exported, hardening, docs, readme):
         count.check(f"check {check.__name__}", check(binary))

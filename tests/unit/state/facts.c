@@ -271,6 +271,180 @@ static void call(void **unused)
     stage_close(&stage);
 }
 
+static struct geo *open_geo(void)
+{
+    char country[][OPTION_TEXT_BYTES] = {"tests/cases/geo-files/country.mmdb"};
+    char systems[][OPTION_TEXT_BYTES] = {"tests/cases/geo-files/as.mmdb"};
+    struct geo_conf conf = {.country_files = {.count = 1, .items = country},
+                            .as_files = {.count = 1, .items = systems}};
+    struct geo *geo = NULL;
+    struct error error;
+    assert_int_equal(geo_open(&conf, NULL, &geo, &error), STATUS_OK);
+    return geo;
+}
+
+/* Who was dialled and who is shown, whatever the form of the request URI. */
+static void numbers(void **unused)
+{
+    static const struct {
+        const char *uri;
+        uint64_t called;
+    } rows[] = {
+        {"sip:+442079460000@pbx.example", UINT64_C(442079460000)},
+        {"sip:00442079460000;phone-context=pbx.example@pbx.example;user=phone",
+         UINT64_C(442079460000)},
+        {"sips:9011442079460000:secret@pbx.example", UINT64_C(442079460000)},
+        {"tel:+44-20-7946-0000", UINT64_C(442079460000)},
+        {"TEL:2079460000;phone-context=+44", UINT64_C(442079460000)},
+        {"sip:2001@pbx.example", 0},
+        {"sip:pbx.example", 0},
+    };
+    static struct stage stage;
+    static struct numbers_conf conf;
+    struct numbers *opened = NULL;
+    struct error error;
+    (void)unused;
+
+    stage_open(&stage);
+    option_presets(numbers_options, &conf);
+    assert_int_equal(numbers_open(&conf, &opened, &error), STATUS_OK);
+    stage.view.numbers = opened;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct call what = {.uri = slice_of_string(rows[i].uri), .from_user = SLICE("+4930123456")};
+        struct change change = {.kind = CHANGE_CALL_STARTED, .call = &what};
+        assert_true(make(&stage, change));
+        const struct fact_call *told = &stage.fact.is.call;
+        assert_int_equal(told->called.e164, rows[i].called);
+        assert_string_equal(told->called.country, rows[i].called == 0 ? "" : "GB");
+        assert_int_equal(told->calling.block, 4930123);
+        assert_int_equal(told->calling.class, FACT_NUMBER_INTERNATIONAL);
+    }
+    numbers_close(opened);
+    for (const struct option *row = numbers_options; row->kind != OPTION_END; row++) {
+        option_clear(row, &conf);
+    }
+    stage_close(&stage);
+}
+
+static void assert_place(const struct fact_party *party, const char *country, uint32_t as_number)
+{
+    assert_int_equal(party->country, (unsigned)country[0] << 8 | (unsigned)country[1]);
+    assert_int_equal(party->as_number, as_number);
+}
+
+static bool make_at(struct stage *stage, struct change change, uint64_t time_ns)
+{
+    change.time_ns = time_ns;
+    bool made = facts_begin(&stage->view, &change, &stage->fact);
+    if (made) {
+        facts_finish(&stage->view, &change, &stage->fact);
+    }
+    return made;
+}
+
+/* What was called before: an answered call of ours teaches when it has ended, a call from outside
+ * and an attempt never. */
+static void past(void **unused)
+{
+    static struct stage stage;
+    static const struct {
+        const char *uri;
+        bool credentials;
+        bool answered;
+        bool forced;
+        bool learnt;
+    } rows[] = {
+        {"sip:00252612345678@pbx.example", true, true, false, true},
+        {"sip:00252612345678@pbx.example", true, false, false, false},
+        {"sip:00252612345678@pbx.example", true, true, true, false},
+        {"sip:00252612345678@pbx.example", false, true, false, true}, /* clearly abroad */
+        {"sip:+442079460001@pbx.example", true, true, false, true},
+        {"sip:+442079460001@pbx.example", false, true, false, false}, /* may be a number of ours */
+    };
+    struct numbers_conf conf = {.country = ""};
+    struct numbers *numbers;
+    struct error error;
+    (void)unused;
+
+    assert_int_equal(numbers_open(&conf, &numbers, &error), STATUS_OK);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint64_t now_ns = WIRE_START_NS;
+        struct call what = {.caller = wire_endpoint(WIRE_CLIENT),
+                            .callee = wire_endpoint(WIRE_SERVER),
+                            .number = 12,
+                            .started_ns = now_ns,
+                            .ringing_ns = now_ns,
+                            .answered_ns = rows[i].answered ? now_ns + NS_PER_S : 0,
+                            .ended_ns = now_ns + NS_PER_MINUTE,
+                            .has_credentials = rows[i].credentials,
+                            .early_media = true,
+                            .uri = slice_of_string(rows[i].uri),
+                            .from_user = SLICE("2001"),
+                            .from_host = SLICE("pbx.example")};
+        const struct fact_call *told = &stage.fact.is.call;
+        stage_open(&stage);
+        stage.view.numbers = numbers;
+        assert_int_equal(destination_open(64, HASH_KEY_FIXED, &stage.view.destinations, &error),
+                         STATUS_OK);
+        struct change change = {.kind = CHANGE_CALL_RINGING, .call = &what};
+        assert_true(make_at(&stage, change, now_ns));
+        assert_true(told->rang && told->early_media);
+        assert_int_equal(told->ended_ns, now_ns + NS_PER_MINUTE);
+        bool asked = told->block_new_site;
+        change.kind = CHANGE_CALL_ENDED;
+        change.forced = rows[i].forced;
+        now_ns += NS_PER_MINUTE;
+        assert_true(make_at(&stage, change, now_ns));
+        assert_int_equal(told->block_new_site, asked); /* as it was when the call started */
+        change.kind = CHANGE_CALL_RINGING;
+        what.has_credentials = true;
+        what.started_ns = now_ns + NS_PER_MINUTE;
+        assert_true(make_at(&stage, change, what.started_ns));
+        assert_int_equal(told->block_new_site, !rows[i].learnt);
+        assert_int_equal(told->weeks_called, rows[i].learnt);
+        destination_close(stage.view.destinations);
+        stage_close(&stage);
+    }
+    numbers_close(numbers);
+}
+
+/* Transactions, registrations and calls say where both parties are; nothing where no file says it. */
+static void places(void **unused)
+{
+    static struct stage stage;
+    struct endpoint client = {.port = 5060};
+    struct endpoint server = {.port = 5060};
+    (void)unused;
+
+    assert_true(addr_parse(SLICE("203.0.113.66"), &client.addr));
+    assert_true(addr_parse(SLICE("192.0.2.10"), &server.addr));
+    struct transaction transaction = ended();
+    struct registration registration = {.action = REGISTRATION_REGISTERED};
+    struct call call = {.status = 200, .from_user = SLICE("2001")};
+    struct change changes[] = {{.kind = CHANGE_TRANSACTION_ENDED, .transaction = &transaction},
+                               {.kind = CHANGE_REGISTRATION, .registration = &registration},
+                               {.kind = CHANGE_CALL_STARTED, .call = &call}};
+    transaction.client = registration.client = call.caller = client;
+    transaction.server = registration.server = call.callee = server;
+    const struct fact_party *sides[][2] = {
+        {&stage.fact.is.transaction.client, &stage.fact.is.transaction.server},
+        {&stage.fact.is.registration.client, &stage.fact.is.registration.server},
+        {&stage.fact.is.call.caller, &stage.fact.is.call.callee}};
+    stage_open(&stage);
+    struct geo *geo = open_geo();
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        stage.view.geo = NULL;
+        assert_true(make(&stage, changes[i]));
+        assert_place(sides[i][0], "\0\0", 0);
+        stage.view.geo = geo;
+        assert_true(make(&stage, changes[i]));
+        assert_place(sides[i][0], "NL", 64500);
+        assert_place(sides[i][1], "GB", 64502);
+    }
+    geo_close(geo);
+    stage_close(&stage);
+}
+
 static void stream(void **unused)
 {
     static struct stage stage;
@@ -359,7 +533,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(message), cmocka_unit_test(transaction), cmocka_unit_test(registration),
-        cmocka_unit_test(call),    cmocka_unit_test(stream),      cmocka_unit_test(flow_and_second),
+        cmocka_unit_test(call),    cmocka_unit_test(past),        cmocka_unit_test(numbers),
+        cmocka_unit_test(places),  cmocka_unit_test(stream),      cmocka_unit_test(flow_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
