@@ -104,7 +104,7 @@ static void say_silent(struct detector_context *context, const struct fact *fact
     char buffer[200];
     struct text detail = text_into(buffer, sizeof buffer);
     bool pool = server->routes >= POOL_ROUTES && !server->unanswered_calls;
-    struct finding finding = {.severity = pool                  ? 2
+    struct finding finding = {.severity = pool                  ? 1
                                           : server->routes == 0 ? 4
                                                                 : 3,
                               .names_nobody = true,
