@@ -487,6 +487,7 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_CALL:
         moved.is.call.started_ns = time_since(fact->is.call.started_ns, shift_ns);
         moved.is.call.answered_ns = time_since(fact->is.call.answered_ns, shift_ns);
+        moved.is.call.ended_ns = time_since(fact->is.call.ended_ns, shift_ns);
         break;
     case FACT_FLOW:
         moved.is.flow.first_ns = time_since(fact->is.flow.first_ns, shift_ns);

@@ -169,6 +169,7 @@ static struct state_limits state_limits_of(const struct config *config, struct h
                                  .bindings_max = (uint32_t)tables[CONFIG_TABLE_BINDINGS],
                                  .accounts_max = (uint32_t)tables[CONFIG_TABLE_ACCOUNTS],
                                  .calls_max = (uint32_t)tables[CONFIG_TABLE_CALLS],
+                                 .destinations_max = (uint32_t)tables[CONFIG_TABLE_DESTINATIONS],
                                  .endpoints_max = (uint32_t)tables[CONFIG_TABLE_ENDPOINTS],
                                  .streams_max = (uint32_t)tables[CONFIG_TABLE_STREAMS],
                                  .sources_max = (uint32_t)tables[CONFIG_TABLE_ADDRESSES],

@@ -24,7 +24,7 @@ enum change_kind {
     CHANGE_REGISTRATION, /* registration; sip = what ended the attempt, NULL on expiry or when told
                             later */
     CHANGE_CALL_STARTED, /* call, sip */
-    CHANGE_CALL_RINGING,
+    CHANGE_CALL_RINGING, /* the first 18x, and the first with a session description */
     CHANGE_CALL_ANSWERED,
     CHANGE_CALL_ENDED, /* call; sip may be NULL */
     CHANGE_CALL_MEDIA, /* call: who is heard, ten seconds after the answer; no record is made of it */

@@ -21,7 +21,8 @@
 
 #include "sensor/state/account.h"
 
-enum { ACCOUNT_PART_MAX = 256 };
+/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
+enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -43,6 +44,11 @@ SAME(REFER);
 SAME(MESSAGE);
 SAME(UPDATE);
 SAME(COUNT);
+
+static_assert((int)FACT_HOUR_UNKNOWN == (int)DESTINATION_HOUR_UNKNOWN &&
+                  (int)FACT_HOUR_USUAL == (int)DESTINATION_HOUR_USUAL &&
+                  (int)FACT_HOUR_RARE == (int)DESTINATION_HOUR_RARE,
+              "detectors name hours alike");
 
 #undef SAME
 #define SAME(fact, number)                                                                         \
@@ -89,6 +95,7 @@ static void know(struct facts_view *view, const struct change *change, struct fa
     }
     out->proven = party->known.proven;
     out->is_server = party->known.is_server;
+    out->is_peer = party->known.is_peer;
     out->good_accounts = party->known.good_accounts;
 }
 
@@ -424,6 +431,9 @@ static bool begin_call(const struct change *change, enum fact_call_event event, 
     told->status = call->status;
     told->started_ns = call->started_ns;
     told->answered_ns = call->answered_ns;
+    told->ended_ns = call->ended_ns;
+    told->early_media = call->early_media;
+    told->rang = call->ringing_ns != 0;
     told->call_number = call->number;
     told->call_id = call->call_id;
     told->from_user = call->from_user;
@@ -474,6 +484,50 @@ static struct slice dialled_of(const struct call *call)
     return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
 }
 
+/* What was called before. The call is learnt here too: facts come once for each event of it, and
+ * what is asked is answered as it was when the call started.
+ *
+ * Calls that come in from outside are none of it: who is called there is ours, and every caller
+ * would be an account. One of ours calls, or a number was dialled that cannot be our own. */
+static void put_past(struct facts_view *view, uint64_t account, struct fact *fact)
+{
+    struct fact_call *told = &fact->is.call;
+    const struct fact_number *called = &told->called;
+    bool ours = told->caller_registered || told->has_credentials || told->account_known;
+    bool costly =
+        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
+                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    const struct destination_call call = {
+        .account = ours ? account : 0,
+        .source = hash_addr(view->key, &told->caller.endpoint.addr),
+        .e164 = called->e164,
+        .block = called->block,
+        .country = called->country,
+        .dialled = told->dialled,
+        .abroad = called->class == FACT_NUMBER_INTERNATIONAL,
+        .hour_of_week = fact->hour_of_week,
+        .started_ns = told->started_ns,
+    };
+    struct destination_view past;
+
+    if ((!ours && !costly) || called->class == FACT_NUMBER_EMERGENCY) {
+        return;
+    }
+    destination_try(view->destinations, &call, fact->time_ns);
+    destination_ask(view->destinations, &call, fact->time_ns, &past);
+    told->first_abroad = past.first_abroad;
+    told->country_new_account = past.country_new_account;
+    told->country_new_site = past.country_new_site;
+    told->block_new_site = past.block_new_site;
+    told->weeks_called = past.weeks_called;
+    told->hour = past.hour;
+    told->block_accounts = past.block_accounts;
+    told->prefixes_tried = past.prefixes_tried;
+    if (told->event == FACT_CALL_ENDED && told->answered_ns != 0 && !fact->forced) {
+        destination_learn(view->destinations, &call, fact->time_ns);
+    }
+}
+
 static void finish_call(struct facts_view *view, const struct change *change, struct fact *fact)
 {
     const struct call *call = change->call;
@@ -499,6 +553,9 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     put_number(view, told->dialled, &told->called);
     put_number(view, call->from_user, &told->calling);
     told->account = account_text(view, call->from_user, call->from_host);
+    if (view->destinations != NULL) {
+        put_past(view, account, fact);
+    }
 }
 
 /* --- streams --- */

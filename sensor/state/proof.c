@@ -30,6 +30,7 @@ struct source {
     uint64_t proven_ns; /* 0 = never */
     uint16_t good_accounts;
     bool is_server;
+    bool is_peer;
 };
 
 struct good {
@@ -218,6 +219,11 @@ void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip,
         server->is_server = true;
         table->changes++;
     }
+    if (!in_dialog && !server->is_peer) {
+        /* Any stranger whose call was taken is sent a BYE, and answers it. */
+        server->is_peer = true;
+        table->changes++;
+    }
     bool makes_dialog =
         message->method == SIP_METHOD_INVITE || message->method == SIP_METHOD_SUBSCRIBE;
     if (makes_dialog && !in_dialog && message->status > 100 && keys->heard_tag != 0) {
@@ -393,6 +399,7 @@ void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_
         out_view->proven =
             source->proven_ns != 0 && time_since(now_ns, source->proven_ns) <= PROOF_VALID_NS;
         out_view->is_server = source->is_server;
+        out_view->is_peer = source->is_peer;
         out_view->good_accounts = source->good_accounts;
     }
 }

@@ -22,6 +22,7 @@ struct state_limits {
     uint32_t bindings_max;
     uint32_t accounts_max;
     uint32_t calls_max;
+    uint32_t destinations_max;
     uint32_t endpoints_max;
     uint32_t streams_max;
     uint32_t sources_max;

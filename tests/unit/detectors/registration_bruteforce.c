@@ -231,15 +231,16 @@ static void test_devices_apart(void **state)
     bench_close(&bench);
 }
 
-/* H22: 200 phones fail for two hours after a change of passwords: each is shown, the registrar is a
- * ticket, none pages. */
+/* H22: 200 phones fail for two hours after a change of passwords: each is shown, none pages. (That
+ * the server refuses so many is registration-failure-spike's to tell.) */
 static void test_rotation(void **state)
 {
     (void)state;
     static char accounts[200][24];
     struct bench bench;
 
-    bench_open(&bench, NULL);
+    bench_open(&bench, "registration-bruteforce,registration-device-failing,password-spray,"
+                       "registration-breach,enumeration,scan");
     for (uint32_t round = 0; round < 120; round++) {
         for (uint32_t phone = 0; phone < 200; phone++) {
             struct fact fact = failure(PHONE, round);
@@ -256,9 +257,7 @@ static void test_rotation(void **state)
         }
         bench_wait(&bench, NS_PER_MINUTE);
     }
-    assert_int_equal(bench_severity(&bench, device), 1);
-    assert_int_equal(bench_severity(&bench, "registration-failure-spike"), 2);
-    assert_int_equal(bench_worst(&bench), 2);
+    assert_int_equal(bench_worst(&bench), 1);
     assert_true(bench_count(&bench, device, INCIDENT_OPEN) <= 21);
     bench_close(&bench);
 }
