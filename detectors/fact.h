@@ -363,7 +363,8 @@ struct fact_second {
  * is looked at only where a request begins something: INVITE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE. */
 struct fact_server {
     struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
-    bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
+    /* one direction only is heard, or an interface is silent: a missing answer proves nothing */
+    bool one_way;
     /* requests, without copies */
     uint32_t requests[FACT_METHOD_COUNT];
     uint32_t unknown_requests[FACT_METHOD_COUNT];

@@ -670,7 +670,7 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture,
+        .one_way = view->one_way_capture || view->hearing.silent_capture,
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
