@@ -126,6 +126,11 @@ static uint32_t active_of(const struct flowing *flowing)
     return flowing->now > flowing->before ? flowing->now : flowing->before;
 }
 
+static uint32_t most(uint32_t active, const struct flowing *flowing)
+{
+    return active_of(flowing) > active ? active_of(flowing) : active;
+}
+
 /* The place of a sender: its own, else one of those that have at most one stream. */
 static struct server *server_of(struct detector_context *context, struct cell *cell,
                                 const struct fact_party *sender, uint64_t mark_ns)
@@ -189,14 +194,13 @@ static void on_silent(struct detector_context *context, struct cell *cell, const
     uint64_t second = time_second(stream->silent_ns);
     struct second *place = &cell->seconds[second % SECONDS];
     struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
-    uint32_t active = active_of(&cell->flowing);
 
     if (place->second != second) {
         *place = (struct second){.second = second};
     }
     place->silent++;
     cell->fresh = true;
-    cell->active = active > cell->active ? active : cell->active;
+    cell->active = most(cell->active, &cell->flowing);
     if (server == NULL) {
         return;
     }
@@ -206,8 +210,7 @@ static void on_silent(struct detector_context *context, struct cell *cell, const
         server->silent_first_ns = stream->silent_ns;
     }
     server->silent++;
-    active = active_of(&server->flowing);
-    server->active = active > server->active ? active : server->active;
+    server->active = most(server->active, &server->flowing);
 }
 
 /* --- judging --- */
@@ -231,7 +234,7 @@ static void find_burst(const struct cell *cell, const struct conf *conf, uint64_
     uint64_t first_s = 0;
     uint64_t last_s = 0;
 
-    *out = (struct burst){.active = cell->active};
+    *out = (struct burst){.active = most(cell->active, &cell->flowing)};
     *out_sharpest = 0;
     for (unsigned i = 0; i < SECONDS; i++) {
         uint64_t from_s = cell->seconds[i].second;
@@ -264,7 +267,7 @@ static void find_server(const struct cell *cell, const struct conf *conf, struct
         bool now =
             server->silent_first_ns >= burst->first_ns && server->silent_first_ns <= burst->last_ns;
         if (now && server->silent >= conf->streams && server->silent > burst->server_silent &&
-            is_share(server->silent, server->active, SHARE_SERVER)) {
+            is_share(server->silent, most(server->active, &server->flowing), SHARE_SERVER)) {
             burst->server = server->addr;
             burst->server_silent = server->silent;
         }
