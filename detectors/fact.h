@@ -97,10 +97,12 @@ struct fact_number {
     uint8_t digits; /* of e164 */
     uint8_t risk_type; /* points for what kind of number it is: premium, satellite, hot list ... */
     uint8_t risk_country; /* points for where it is */
-    bool dialled_abroad; /* an international prefix (00, 011 ...) was dialled: no number of ours */
+    /* No number of our country: an international prefix (00, 011 ...) was dialled, or site.country is
+     * known and the number's is another. */
+    bool dialled_abroad;
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
-    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a rough figure */
+    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
@@ -315,11 +317,30 @@ struct fact_flow {
     struct slice application;
 };
 
+/* Silence of an interface from which on nothing may be concluded from what is not heard. */
+enum { FACT_SILENT_S = 3 };
+
+/* What the sensor itself hears. While one_way_capture or silent_capture is set, nobody may conclude
+ * that something ended, fell silent or does not answer: it may be us. */
 struct fact_second {
     uint64_t second;
     bool one_way_capture; /* requests without answers, or answers without requests, all over */
     bool lossy_capture; /* more than 0.5 % of messages or frames did not reach us whole */
     uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
+    bool
+        silent_capture; /* live: an interface that brought traffic brings none, for FACT_SILENT_S */
+    bool live;
+    uint32_t silent_s; /* how long the one that is silent longest has been; 0 = none is */
+    uint32_t requests; /* these and all below: of the last ten seconds */
+    uint32_t answers;
+    uint64_t frames; /* that reached us */
+    uint64_t dropped; /* by kernel and card, live */
+    uint64_t cut; /* of the frames: reached us in part */
+    uint64_t copies; /* of the frames: copies that the mirror made */
+    uint64_t clock_steps; /* of the wall clock by more than a second, live */
+    uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
+    struct slice full_table; /* its name in tables.NAME.entries */
+    struct slice silent_interface;
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers

@@ -52,6 +52,7 @@ struct deaf {
 };
 
 struct cell {
+    bool deaf; /* we hear one direction only, or an interface is silent */
     struct window judged;
     uint64_t both_ns; /* the last call that was heard both ways; 0 = none yet */
     uint32_t count;
@@ -71,6 +72,9 @@ static bool one_way_audio_heeds(const struct fact *fact)
 {
     const struct fact_call *call = &fact->is.call;
 
+    if (fact->kind == FACT_SECOND) {
+        return true;
+    }
     return call->event == FACT_CALL_MEDIA && !fact->forced && !call->held && !call->media_unclear &&
            call->sides[0].named && call->sides[1].named;
 }
@@ -218,6 +222,13 @@ static void one_way_audio_on_fact(struct detector_context *context, void *lane, 
     if (cell == NULL) {
         return;
     }
+    if (fact->kind == FACT_SECOND) {
+        cell->deaf = fact->is.second.one_way_capture || fact->is.second.silent_capture;
+        return;
+    }
+    if (cell->deaf) {
+        return;
+    }
     (void)window_add(&cell->judged, fact->time_ns, conf->window_ns, 1);
     if (call->sides[0].packets >= conf->packets && call->sides[1].packets >= conf->packets) {
         cell->both_ns = fact->time_ns;
@@ -249,7 +260,7 @@ const struct detector detector_one_way_audio = {
               "media, private addresses in the session description, SIP ALG.",
     .severity = 2,
     .key = KEY_SITE,
-    .wants = FACT_BIT(CALL),
+    .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),
     .call_events = 1 << FACT_CALL_MEDIA,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),

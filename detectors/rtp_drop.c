@@ -14,7 +14,7 @@
  * stretch of `window` in the last 16 s, and half of it must have stopped within a second or two:
  * calls that come and go stop here and there, a broken link or a dead server stops all at once.
  *
- * Silence of everything is nobody's fault but the sensor's: so something must have reached us, a
+ * Silence of everything, or of an interface, is nobody's fault but the sensor's: so something must have reached us, a
  * second after the drop and a second before the judgement. Until then the drop waits, a minute at
  * most; what comes back meanwhile no longer counts. */
 #include "detectors/detector.h"
@@ -92,6 +92,7 @@ struct cell {
     uint64_t heard_ns; /* as the second before told it */
     uint64_t flows_ns; /* newest packet of a stream that did not stop */
     uint32_t active; /* most that flowed since the seconds below were empty */
+    bool deaf; /* an interface brings nothing any more: nothing is concluded from silence */
     bool fresh; /* streams fell silent since the last look */
     struct second seconds[SECONDS];
     struct burst burst;
@@ -374,7 +375,7 @@ static void judge(struct detector_context *context, struct cell *cell, const str
     uint32_t gone = burst->silent - burst->back;
     if (gone * 2 < burst->silent || time_since(now_ns, burst->seen_ns) > WAIT_NS) {
         *burst = (struct burst){.silent = 0};
-    } else if (alive) {
+    } else if (alive && !cell->deaf) {
         burst->changed = false;
         tell(context, burst, conf, now_ns);
         burst->told = true;
@@ -393,6 +394,7 @@ static void rtp_drop_on_fact(struct detector_context *context, void *lane, void 
         return;
     }
     if (fact->kind == FACT_SECOND) {
+        cell->deaf = fact->is.second.silent_capture;
         if (fact->is.second.second % LOOK_S == 0) {
             judge(context, cell, conf, fact->time_ns);
         }

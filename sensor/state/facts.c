@@ -461,10 +461,13 @@ static void put_number(struct facts_view *view, struct slice user, struct fact_n
     memcpy(out->country, number.country, sizeof out->country);
 }
 
-/* The user of the request URI, as call_text.c keeps it: "sip:user@host". */
+/* The user of the request URI, as call_text.c keeps it: "sip:user@host", or "tel:number". */
 static struct slice dialled_of(const struct call *call)
 {
     struct slice uri = call->uri;
+    if (slice_starts_with_nocase(uri, SLICE("tel:"))) {
+        return slice_from(uri, 4);
+    }
     size_t colon = slice_find(uri, ':');
     size_t at = slice_find(uri, '@');
 
@@ -733,7 +736,10 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         out_fact->kind = FACT_SECOND;
         out_fact->interface = 0;
         out_fact->transport = 0;
+        out_fact->is.second = view->hearing;
         out_fact->is.second.second = change->second;
+        out_fact->is.second.requests = view->direction.sum.requests;
+        out_fact->is.second.answers = view->direction.sum.answers;
         out_fact->is.second.one_way_capture = view->one_way_capture;
         out_fact->is.second.heard_ns = view->heard_ns;
         out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;

@@ -147,6 +147,26 @@ static void test_half_a_mirror(void **state)
     bench_close(&bench);
 }
 
+/* While we hear in part nothing is concluded from what we do not hear. */
+static void test_deaf_sensor(void **state)
+{
+    (void)state;
+    for (unsigned row = 0; row < 3; row++) {
+        struct bench bench;
+        struct fact second = {.kind = FACT_SECOND};
+        bench_open(&bench, "one-way-audio,no-audio");
+        heard(&bench, 10);
+        second.is.second.one_way_capture = row == 1;
+        second.is.second.silent_capture = row == 2;
+        bench_tell(&bench, second);
+        bench_tell(&bench, media(1, 250, 0));
+        bench_tell(&bench, media(2, 0, 0));
+        assert_int_equal(bench_severity(&bench, one), row == 0 ? 2 : 0);
+        assert_int_equal(bench_severity(&bench, none), row == 0 ? 2 : 0);
+        bench_close(&bench);
+    }
+}
+
 /* Five calls within 15 minutes: of one network, through one server, of a site of so many calls. */
 static void test_places(void **state)
 {
@@ -261,13 +281,10 @@ static void test_no_audio_exceptions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_exceptions),
-        cmocka_unit_test(test_half_a_mirror),
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_sentence),
-        cmocka_unit_test(test_no_audio),
-        cmocka_unit_test(test_no_audio_exceptions),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_exceptions),
+        cmocka_unit_test(test_half_a_mirror), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_deaf_sensor),   cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_no_audio),      cmocka_unit_test(test_no_audio_exceptions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

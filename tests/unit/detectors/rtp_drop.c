@@ -8,6 +8,7 @@ enum { LOOK = 5, STREAMS_MAX = 200 };
 struct stage {
     struct bench bench;
     uint64_t second; /* since START_NS */
+    bool interface_silent;
     uint64_t heard_s; /* signalling until then; UINT64_MAX = all the time */
     uint32_t streams;
     uint64_t stops_s[STREAMS_MAX]; /* first second without packets; 0 = flows on */
@@ -87,6 +88,7 @@ static void run(struct stage *stage, uint64_t until)
         struct fact fact = {.kind = FACT_SECOND, .time_ns = at_ns(stage->second)};
         fact.is.second.second = time_second(fact.time_ns);
         fact.is.second.heard_ns = at_ns(heard);
+        fact.is.second.silent_capture = stage->interface_silent;
         frame_fact(stage->bench.frame, &fact);
     }
 }
@@ -165,6 +167,10 @@ static void within_five_seconds(struct stage *stage)
         stage->stops_s[i] = i < 10 ? 22 : 22 + i % 5;
     }
 }
+static void an_interface_is_silent(struct stage *stage)
+{
+    stage->interface_silent = true;
+}
 /* The mirror dies: nothing at all is heard, and then all is back. */
 static void mirror_stops(struct stage *stage)
 {
@@ -196,6 +202,7 @@ static void test_exceptions(void **state)
                 {"eleven seconds old", old_enough, 3},
                 {"here and there", here_and_there, 0},
                 {"within five seconds", within_five_seconds, 3},
+                {"an interface is silent", an_interface_is_silent, 0},
                 {"the mirror stops", mirror_stops, 0},
                 {"the mirror comes back", mirror_comes_back, 0}};
 
