@@ -137,6 +137,10 @@ const struct detector detector_no_audio = {
                     "comes past the sensor",
     .advice = "Compare the ports and addresses in the session descriptions of these calls with "
               "what firewall and NAT let through.",
+    .example = "The site has 1 answered calls in which nobody is heard, the last from "
+               "1006 to 2006 (limit 5 calls in 15 min). Compare the ports and "
+               "addresses in the session descriptions of these calls with what "
+               "firewall and NAT let through.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),

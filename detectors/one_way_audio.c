@@ -258,6 +258,11 @@ const struct detector detector_one_way_audio = {
                     "and media of which one direction takes another way than past the sensor",
     .advice = "Look at the firewall and NAT between the deaf side and the sender: ports of the "
               "media, private addresses in the session description, SIP ALG.",
+    .example = "The site has 1 calls in which one side hears nothing: 1003 does not "
+               "hear 1004; nothing of it reaches us: a blocked port, or a sender that "
+               "is mute (limit 5 calls in 15 min). Look at the firewall and NAT "
+               "between the deaf side and the sender: ports of the media, private "
+               "addresses in the session description, SIP ALG.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),
