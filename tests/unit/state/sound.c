@@ -291,12 +291,12 @@ static void a_port_that_went_on(void **state)
     (void)state;
     stage_open();
     talk();
+    hear(ALICE, BOB, 1.2, 3.5, 115);
     listener.scene.call_id = "call-2@192.0.2.1";
     say((struct said)SAID_WITH(4, "INVITE", 1, "c", NULL, .sdp = ALICE_SDP));
     say((struct said)SAID_WITH(4.1, "200 INVITE", 1, "c", "d", .source = "192.0.2.2:5060",
                                .sdp = BOB_SDP));
     listener.scene.call_id = "call-1@192.0.2.1";
-    hear(ALICE, BOB, 1.2, 5, 200);
     say((struct said)SAID_WITH(5.1, "BYE", 2, "a", "b", .source = FORGER));
     say((struct said)SAID_WITH(5.2, "200 BYE", 2, "a", "b", .source = "192.0.2.2:5060"));
     hear(ALICE, BOB, 5.3, 10, 240);
@@ -343,9 +343,14 @@ static void a_cancel(void **state)
         const char *source;
         const char *behind;
         bool torn;
+        const char *answer; /* NULL = 487 */
     } rows[] = {
-        {FORGER, "PRACK", true}, {FORGER, "CANCEL", true},           {FORGER, "ACK", false},
-        {FORGER, NULL, false},   {"192.0.2.1:5060", "PRACK", false},
+        {FORGER, "PRACK", false, "180 INVITE"},
+        {FORGER, "PRACK", true, NULL},
+        {FORGER, "CANCEL", true, NULL},
+        {FORGER, "ACK", false, NULL},
+        {FORGER, NULL, false, NULL},
+        {"192.0.2.1:5060", "PRACK", false, NULL},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -353,7 +358,8 @@ static void a_cancel(void **state)
         say((struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = ALICE_SDP));
         say((struct said)SAID_WITH(1, "180 INVITE", 1, "a", "b", .source = "192.0.2.2:5060"));
         say((struct said)SAID_WITH(2, "CANCEL", 1, "a", NULL, .source = rows[i].source));
-        say((struct said)SAID_WITH(2.1, "487 INVITE", 1, "a", "b", .source = "192.0.2.2:5060"));
+        say((struct said)SAID_WITH(2.1, rows[i].answer == NULL ? "487 INVITE" : rows[i].answer, 1,
+                                   "a", "b", .source = "192.0.2.2:5060"));
         if (rows[i].behind != NULL) {
             say((struct said)SAID_WITH(3, rows[i].behind, 2, "a", "b", .source = "192.0.2.1:5060"));
         }
