@@ -138,7 +138,16 @@ struct score {
 
 static bool toll_fraud_account_heeds(const struct fact *fact)
 {
-    return fact->is.call.event != FACT_CALL_STARTED && !fact->forced;
+    const struct fact_call *call = &fact->is.call;
+    const struct fact_number *called = &call->called;
+
+    if (call->event == FACT_CALL_STARTED || fact->forced) {
+        return false;
+    }
+    /* Of attempts to find the way out state takes note with the fact. */
+    bool tries = called->class == FACT_NUMBER_UNKNOWN && call->event == FACT_CALL_ENDED &&
+                 call->answered_ns == 0;
+    return tries || called->class == FACT_NUMBER_INTERNATIONAL || costly_points(called) > 0;
 }
 
 static uint32_t second_of(uint64_t time_ns)

@@ -619,13 +619,12 @@ void destination_ask(const struct destination_table *table, const struct destina
         call->account == 0 ? NULL : account_find(table, call->account);
     uint32_t place = place_of(call);
 
-    *out_view = (struct destination_view){
-        .hour = hour_of(table, account, class_of(call->hour_of_week)),
-        .prefixes_tried = prefixes_of(table, call, now_s),
-    };
+    *out_view = (struct destination_view){.hour = DESTINATION_HOUR_UNKNOWN};
     if (call->e164 == 0) {
         return;
     }
+    out_view->hour = hour_of(table, account, class_of(call->hour_of_week));
+    out_view->prefixes_tried = prefixes_of(table, call, now_s);
     out_view->weeks_called = weeks_of(table, hash_number(table, call->e164), started_s, now_s);
     uint64_t block = hash_number(table, call->block);
     out_view->block_new_site = !block_was_known(table, block, started_s);

@@ -41,7 +41,7 @@ struct destination_view {
     bool country_new_site;
     bool block_new_site;
     uint8_t weeks_called; /* up to 3 */
-    uint8_t hour; /* enum destination_hour */
+    uint8_t hour; /* enum destination_hour; this and all below of a call with e164 */
     uint8_t block_accounts; /* other accounts within the last hour; up to 3 */
     uint8_t prefixes_tried; /* by this source before the same last digits; up to 7 */
 };

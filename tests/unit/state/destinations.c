@@ -156,12 +156,12 @@ static void test_hours(void **state)
 {
     (void)state;
     struct destination_table *table = open_table(64);
-    struct destination_call call = call_to(1, 0, "", START_NS);
+    struct destination_call call = call_to(1, 12025550100, "US", START_NS);
 
     for (unsigned i = 0; i < 49; i++) {
         destination_learn(table, &call, START_NS);
     }
-    struct destination_call night = call_to(1, 0, "", START_NS);
+    struct destination_call night = call_to(1, 12025550100, "US", START_NS);
     night.hour_of_week = 3;
     assert_int_equal(ask(table, night, START_NS).hour, DESTINATION_HOUR_UNKNOWN);
     destination_learn(table, &call, START_NS);
@@ -217,7 +217,7 @@ static void test_prefixes(void **state)
                                         "9252612345678",   "99252612345678", "8252612345678"};
     static const unsigned told[] = {1, 2, 3, 4, 4, 5, 6, 7, 7};
     struct destination_table *table = open_table(64);
-    struct destination_call call = call_to(1, 0, "", START_NS);
+    struct destination_call call = call_to(1, 12025550100, "US", START_NS);
 
     for (unsigned i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         call.dialled = slice_of_string(tries[i]);
