@@ -141,7 +141,7 @@ static bool toll_fraud_account_heeds(const struct fact *fact)
     const struct fact_call *call = &fact->is.call;
     const struct fact_number *called = &call->called;
 
-    if (call->event == FACT_CALL_STARTED || fact->forced) {
+    if (fact->forced || call->event == FACT_CALL_STARTED || call->event > FACT_CALL_ENDED) {
         return false;
     }
     /* Of attempts to find the way out state takes note with the fact. */

@@ -49,6 +49,7 @@ struct facts_view {
     bool lost_frames; /* the same of the frames of the last 10 s; the analyst sets it */
     struct fact_second hearing; /* what the analyst knows of the sensor; facts.c adds the rest */
     uint64_t now_ns; /* state time: no fact is told behind it */
+    uint64_t heard_ns; /* the last packet that told of anything but a stream */
     struct facts_party parties[2];
     /* scratch for texts that a fact needs put together (account ...) */
     char scratch[1024];

@@ -353,7 +353,6 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         table_prefetch_cell(state->ahead.calls, keys->call_id);
         table_prefetch_cell(state->ahead.sources, keys->source);
         table_prefetch_cell(state->ahead.heard, heard);
-        table_prefetch_cell(state->ahead.servers, asked);
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
@@ -381,6 +380,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
     const void *whole = sighting;
 
     move(state, sighting->state_ns);
+    if (sighting->kind != SIGHTING_STREAM && (sighting->key & 1) != 0) {
+        state->view.heard_ns = state->view.now_ns;
+    }
     switch ((enum sighting_kind)sighting->kind) {
     case SIGHTING_SIP:
         see_sip(state, whole, forced);
