@@ -346,7 +346,7 @@ def rtp_drop(net):
     for k, (d, one, two, at) in enumerate(up):
         talk(net, at, 690 if k < 30 else 730, one, two, ptime=40)
         d.bye(730.1 + 0.1 * k)
-    return [Caught("rtp-drop", "", 3, 693.0)]
+    return [Caught("rtp-drop", "site", 3, 693.0)]
 
 
 @attack("one-way-audio", "6 of 30 calls: the answering side is never heard", "`one-way-audio` 2 after two looks of 5 s, 3 at the 5th call", quick=True)
@@ -360,7 +360,7 @@ def one_way(net):
         else:
             talk(net, at, 700, one, two, ptime=40)
         d.bye(700.1 + 0.1 * k)
-    return [Caught("one-way-audio", "", 2, answered[0] + LOOKS), Caught("one-way-audio", "", 3, answered[4] + LOOKS)]
+    return [Caught("one-way-audio", "site", 2, answered[0] + LOOKS), Caught("one-way-audio", "site", 3, answered[4] + LOOKS)]
 
 
 @attack("no-audio", "2 of 30 calls have no media at all, all others of the office have", "`no-audio` 2 after two looks of 5 s", quick=True)
@@ -370,7 +370,7 @@ def no_audio(net):
         if k not in (18, 26):
             talk(net, at, 700, one, two, ptime=40)
         d.bye(700.1 + 0.1 * k)
-    return [Caught("no-audio", "", 2, up[18][3] + LOOKS)]
+    return [Caught("no-audio", "site", 2, up[18][3] + LOOKS)]
 
 
 @attack("forged-guesses", "20,000 forged addresses send one REGISTER each with a login for one of 200 accounts; all are refused", "none of the forged addresses is blamed (`sip-flood` 3 may be)", allow={"sip-flood": 3})
@@ -475,4 +475,4 @@ def rtp_drop_server(net):
         Stream(net, one, relay, ptime=40).run(at, 725 + 0.1 * k)
         Stream(net, relay, one, ptime=40).run(at, 695)
         d.bye(725.1 + 0.1 * k)
-    return [Caught("rtp-drop", "", 3, 698.0)]
+    return [Caught("rtp-drop", "192.0.2.18", 3, 698.0)]
