@@ -209,6 +209,19 @@ static void toll_fraud_concurrent_on_fact(struct detector_context *context, void
     }
 }
 
+/* Of calls that were up when a run ended nobody will say that they have: what is usual stays. */
+static bool toll_fraud_concurrent_take_up(void *memory, void *cell)
+{
+    struct lane *lane = memory;
+    (void)cell;
+
+    lane->up = 0;
+    lane->risky = 0;
+    lane->all = 0;
+    memset(&lane->raised, 0, sizeof lane->raised);
+    return true;
+}
+
 const struct detector detector_toll_fraud_concurrent = {
     .slug = "toll-fraud-concurrent",
     .title = "more costly calls at once than a person can have",
@@ -233,6 +246,7 @@ const struct detector detector_toll_fraud_concurrent = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .kept = 1,
+    .take_up = toll_fraud_concurrent_take_up,
     .options = options,
     .heeds = toll_fraud_concurrent_heeds,
     .on_fact = toll_fraud_concurrent_on_fact,

@@ -187,10 +187,76 @@ void destination_close(struct destination_table *table)
     }
 }
 
-void *destination_memory(struct destination_table *table, size_t *out_bytes)
+/* --- over a restart: [number 4][page 4096] for each page of the region that holds something --- */
+
+enum { PAGE_BYTES = 4096 };
+
+static size_t pages_of(size_t bytes)
 {
-    *out_bytes = table->region.bytes;
-    return table->region.at;
+    return (bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+}
+
+static bool page_is_empty(const uint8_t *page)
+{
+    const uint64_t *words = (const void *)page;
+
+    for (size_t i = 0; i < PAGE_BYTES / sizeof *words; i++) {
+        if (words[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void save(const void *owner, struct snapshot_out *out)
+{
+    const struct destination_table *table = owner;
+    const uint8_t *region = table->region.at; /* whole pages */
+
+    for (uint32_t page = 0; page < pages_of(table->region.bytes); page++) {
+        const uint8_t *at = region + (size_t)page * PAGE_BYTES;
+        if (!page_is_empty(at)) {
+            out->entries++;
+            snapshot_put_u32(out, page);
+            snapshot_put(out, at, PAGE_BYTES);
+        }
+    }
+}
+
+static bool load(void *owner, struct snapshot_in *in)
+{
+    struct destination_table *table = owner;
+    uint8_t *region = table->region.at;
+    bool good = true;
+
+    while (in->bytes > 0 && good) {
+        uint32_t page = snapshot_get_u32(in);
+        good = page < pages_of(table->region.bytes) &&
+               snapshot_get(in, region + (size_t)page * PAGE_BYTES, PAGE_BYTES);
+    }
+    table->past->generation &= 1; /* the only thing that leads anywhere */
+    return good;
+}
+
+size_t destination_kept_bytes_max(uint32_t entries_max)
+{
+    return pages_of(region_bytes(entries_max)) * (sizeof(uint32_t) + PAGE_BYTES);
+}
+
+void destination_part(struct destination_table *table, struct snapshot_part *out_part)
+{
+    uint32_t layout = snapshot_layout(0, sizeof(struct past));
+
+    layout = snapshot_layout(layout, sizeof(struct number_past));
+    layout = snapshot_layout(layout, sizeof(struct account_past));
+    *out_part = (struct snapshot_part){.name = "destinations",
+                                       .version = DESTINATION_KEPT,
+                                       .layout = snapshot_layout(layout, table->groups),
+                                       .owner = table,
+                                       .bytes_max = pages_of(table->region.bytes) *
+                                                    (sizeof(uint32_t) + PAGE_BYTES),
+                                       .save = save,
+                                       .load = load};
 }
 
 uint64_t destination_evicted(const struct destination_table *table)

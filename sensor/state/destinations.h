@@ -15,9 +15,8 @@
 #ifndef SENSOR_STATE_DESTINATIONS_H
 #define SENSOR_STATE_DESTINATIONS_H
 
-#include "base/clock.h"
 #include "base/hash.h"
-#include "base/status.h"
+#include "base/snapshot.h"
 
 #define DESTINATION_KNOWN_NS (90 * NS_PER_DAY)
 #define DESTINATION_RECENT_NS NS_PER_HOUR
@@ -67,7 +66,8 @@ void destination_learn(struct destination_table *table, const struct destination
 void destination_shift(struct destination_table *table,
                        uint64_t shift_ns); /* a confirmed clock jump */
 uint64_t destination_evicted(const struct destination_table *table);
-/* All that is remembered, to be saved and put back as bytes; the same for the same entries_max. */
-void *destination_memory(struct destination_table *table, size_t *out_bytes);
+/* Over a restart, into a table of the same size: all of it, as bytes. */
+void destination_part(struct destination_table *table, struct snapshot_part *out_part);
+size_t destination_kept_bytes_max(uint32_t entries_max);
 
 #endif

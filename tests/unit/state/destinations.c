@@ -282,17 +282,25 @@ static void test_shift_and_copy(void **state)
     struct destination_table *table = open_table(64);
     struct destination_table *copy = open_table(64);
     struct destination_call call = call_to(1, 252612345678, "SO", START_NS);
-    size_t bytes;
-    size_t copy_bytes;
+    struct snapshot_part from;
+    struct snapshot_part to;
 
     destination_try(table, &call, START_NS);
     destination_learn(table, &call, START_NS);
     destination_shift(table, 365 * NS_PER_DAY);
     uint64_t now_ns = START_NS + 365 * NS_PER_DAY + NS_PER_MINUTE;
-    const void *from = destination_memory(table, &bytes);
-    void *to = destination_memory(copy, &copy_bytes);
-    assert_int_equal(bytes, copy_bytes);
-    memcpy(to, from, bytes);
+    destination_part(table, &from);
+    destination_part(copy, &to);
+    assert_int_equal(from.layout, to.layout);
+    struct snapshot_out out = {.at = malloc(from.bytes_max), .room = from.bytes_max};
+    assert_non_null(out.at);
+    from.save(from.owner, &out);
+    assert_false(out.overflow);
+    struct snapshot_in in = {.at = out.at, .bytes = out.bytes - 1};
+    assert_false(to.load(to.owner, &in));
+    in = (struct snapshot_in){.at = out.at, .bytes = out.bytes};
+    assert_true(to.load(to.owner, &in));
+    free(out.at);
     call.started_ns = now_ns;
     struct destination_view view = ask(copy, call, now_ns);
     assert_false(view.first_abroad || view.country_new_account || view.country_new_site ||
