@@ -57,6 +57,8 @@ static struct config *config_of_defaults(void)
 static void sensor_open(struct sensor *sensor, size_t *read)
 {
     struct state_limits limits = {.transactions_max = 16,
+                                  .servers_max = 16,
+                                  .destinations_max = 16,
                                   .attempts_max = 16,
                                   .bindings_max = 8,
                                   .accounts_max = 8,
