@@ -101,7 +101,7 @@ struct detector {
     bool (*is_sound)(const void *lane, const void *cell);
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. Transactions and incidents come whole; of other facts it may look at
-     * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
+     * numbers, truths, endpoints and what a call dialled: what must be looked up (what is known of parties and accounts,
      * suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
     /* This fact alone says enough of its key to give it an entry while forged sources crowd the

@@ -351,6 +351,9 @@ struct fact_second {
     struct slice full_table; /* its name in tables.NAME.entries */
     struct slice silent_interface;
     uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
+    uint32_t
+        mute_s; /* live: since the start an interface has brought nothing at all; 0 = all have */
+    struct slice mute_interface;
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
