@@ -194,7 +194,7 @@ static void registration_failure_spike_on_fact(struct detector_context *context,
                        hash_slice(detector_hash_key(context), fact->is.transaction.account));
 }
 
-static bool registration_failure_spike_is_sound(const void *lane, const void *memory)
+static bool registration_failure_spike_take_up(void *lane, void *memory)
 {
     const struct cell *cell = memory;
     (void)lane;
@@ -226,7 +226,7 @@ const struct detector detector_registration_failure_spike = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "servers",
     .kept = 1,
-    .is_sound = registration_failure_spike_is_sound,
+    .take_up = registration_failure_spike_take_up,
     .options = options,
     .heeds = registration_failure_spike_heeds,
     .on_fact = registration_failure_spike_on_fact,

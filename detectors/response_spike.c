@@ -402,7 +402,7 @@ static void response_spike_on_fact(struct detector_context *context, void *memor
     }
 }
 
-static bool response_spike_is_sound(const void *lane, const void *memory)
+static bool response_spike_take_up(void *lane, void *memory)
 {
     const struct cell *cell = memory;
     (void)lane;
@@ -440,7 +440,7 @@ const struct detector detector_response_spike = {
     .slab_option = "servers",
     .slab_on_demand = true,
     .kept = 1,
-    .is_sound = response_spike_is_sound,
+    .take_up = response_spike_take_up,
     .options = options,
     .heeds = response_spike_heeds,
     .on_fact = response_spike_on_fact,
