@@ -373,12 +373,10 @@ struct fact_server {
     uint32_t logins; /* addresses that had their first success here */
     /* answers, without copies */
     uint32_t answers; /* of any class */
-    uint32_t answers_5xx;
     uint32_t retry_after; /* 503 with Retry-After */
     uint32_t first_answers; /* requests that got their first answer */
     uint32_t slow_answers; /* of those: after more than 500 ms */
     uint64_t first_answer_ns_mean; /* 0 = none */
-    uint64_t first_answer_ns_max;
     uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
     /* since its last answer, of addresses that are known or proven */

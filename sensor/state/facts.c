@@ -689,13 +689,11 @@ static void begin_server(struct facts_view *view, const struct change *change, s
         .sources_new = second->sources_new,
         .logins = second->logins,
         .answers = second->answers,
-        .answers_5xx = second->answers_5xx,
         .retry_after = second->retry_after,
         .first_answers = second->first_answers,
         .slow_answers = second->slow_answers,
         .first_answer_ns_mean =
             second->first_answers == 0 ? 0 : second->first_answer_ns_sum / second->first_answers,
-        .first_answer_ns_max = second->first_answer_ns_max,
         .usual_answer_ns = server->usual_answer_ns,
         .answered_before = server->answered,
         .unanswered = waiting->requests,
