@@ -55,7 +55,9 @@ struct detectors_frame {
     uint64_t fact_number; /* delivered so far */
     struct frame_key keys[KEY_COUNT];
     uint64_t shift_ns;
+    uint64_t first_ns; /* of the first fact, on the clock that detectors see; 0 = none yet */
     bool *raised; /* rules that ever raised a finding */
+    bool raised_any;
     uint64_t alerts;
     uint64_t facts_lost;
     bool one_way_capture; /* of the last second */
@@ -316,6 +318,64 @@ void frame_budget(const struct frame_limits *limits, const struct frame_conf *co
                sizeof(struct detectors_frame) + incidents_bytes_max(&options));
 }
 
+/* --- over a restart --- */
+
+static void move_clock(struct detectors_frame *frame, uint64_t shift_ns)
+{
+    frame->shift_ns = shift_ns;
+    frame->incidents.shift_ns = shift_ns;
+    frame->slots.shift_ns = shift_ns;
+}
+
+/* What was taken off the times that detectors see: theirs are kept so. */
+static void save_clock(const void *owner, struct snapshot_out *out)
+{
+    const struct detectors_frame *frame = owner;
+
+    out->entries = 1;
+    snapshot_put_u64(out, frame->shift_ns);
+}
+
+/* A new run has other rules that have raised: those that are remembered have. */
+static bool load_clock(void *owner, struct snapshot_in *in)
+{
+    struct detectors_frame *frame = owner;
+
+    move_clock(frame, snapshot_get_u64(in));
+    for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
+        frame->raised[i] = true;
+    }
+    return !in->failed;
+}
+
+uint32_t frame_parts(struct detectors_frame *frame, struct snapshot_part *parts, uint32_t room)
+{
+    uint32_t count = 0;
+
+    assert(room >= FRAME_PARTS);
+    parts[count++] = (struct snapshot_part){.name = "clock of the detectors",
+                                            .version = 1,
+                                            .owner = frame,
+                                            .bytes_max = sizeof(uint64_t),
+                                            .save = save_clock,
+                                            .load = load_clock};
+    chain_part(&frame->incidents.chains, &parts[count++]);
+    incidents_parts(&frame->incidents, &parts[count], &parts[count + 1]);
+    count += 2;
+    for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
+        count += slots_part(&frame->slots, (enum key_kind)kind, &parts[count]);
+    }
+    return count;
+}
+
+size_t frame_kept_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
+{
+    struct incidents_options options = incidents_options_of(limits);
+
+    return sizeof(uint64_t) + slots_kept_bytes_max(limits, confs) +
+           incidents_kept_bytes_max(&options) + chain_kept_bytes_max(options.closed_max);
+}
+
 /* --- delivery --- */
 
 /* An entry that attackers in bulk may not push out. */
@@ -427,6 +487,7 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_CALL:
         moved.is.call.started_ns = time_since(fact->is.call.started_ns, shift_ns);
         moved.is.call.answered_ns = time_since(fact->is.call.answered_ns, shift_ns);
+        moved.is.call.ended_ns = time_since(fact->is.call.ended_ns, shift_ns);
         break;
     case FACT_FLOW:
         moved.is.flow.first_ns = time_since(fact->is.flow.first_ns, shift_ns);
@@ -454,6 +515,9 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
 
 static void take_fact(struct detectors_frame *frame, const struct fact *fact)
 {
+    if (frame->first_ns == 0) {
+        frame->first_ns = fact->time_ns;
+    }
     deliver(frame, fact);
     drain(frame);
     if (fact->kind == FACT_SECOND) {
@@ -500,8 +564,7 @@ void frame_fact(struct detectors_frame *frame, const struct fact *fact)
 
 void frame_shift(struct detectors_frame *frame, uint64_t shift_ns)
 {
-    frame->shift_ns = time_add(frame->shift_ns, shift_ns);
-    frame->incidents.shift_ns = frame->shift_ns;
+    move_clock(frame, time_add(frame->shift_ns, shift_ns));
 }
 
 void frame_end(struct detectors_frame *frame, uint64_t now_ns)
@@ -549,6 +612,7 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .finding = finding};
 
     frame->raised[context->rule] = true;
+    frame->raised_any = true;
     bool doubtful = frame->one_way_capture || frame->lossy_capture || frame->silent_capture;
     if (doubtful && !finding->about_hearing) {
         raise_doubted(frame, &report);
@@ -572,8 +636,18 @@ static bool has_raised(const struct detectors_frame *frame, const char *slug)
 bool detector_recent(const struct detector_context *context, const char *rule_slug,
                      const struct fact *fact, uint64_t within_ns)
 {
-    return has_raised(context->frame, rule_slug) &&
+    return context->frame->raised_any && has_raised(context->frame, rule_slug) &&
            incidents_recent(&context->frame->incidents, rule_slug, fact, within_ns);
+}
+
+uint64_t detector_age_ns(const struct detector_context *context)
+{
+    return time_since(context->fact->time_ns, context->frame->first_ns);
+}
+
+uint64_t detector_told_ns(const struct detector_context *context, uint64_t time_ns)
+{
+    return time_add(time_ns, context->frame->shift_ns);
 }
 
 struct hash_key detector_hash_key(const struct detector_context *context)

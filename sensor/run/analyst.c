@@ -50,6 +50,10 @@ struct analyst {
     uint64_t last_ns;
     uint64_t stalled_ns; /* live: since when the record ring has had no room; 0 = it has */
     uint64_t counts[COUNT_TOTAL];
+    struct snapshot_part parts[FRAME_PARTS + STATE_PARTS]; /* what is kept over a restart */
+    uint32_t part_count;
+    bool taken_up; /* what the last run kept */
+    uint64_t seen; /* sightings: whatever is kept may have changed with each */
     uint64_t frames_before; /* counts as they were ten seconds ago */
     uint64_t lost_before;
     struct hearing hearing;
@@ -125,6 +129,8 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
     changes |= (events >> FACT_CALL_RINGING & 1) != 0 ? CHANGE_BIT(CALL_RINGING) : 0;
     changes |= (events >> FACT_CALL_ANSWERED & 1) != 0 ? CHANGE_BIT(CALL_ANSWERED) : 0;
     changes |= (events >> FACT_CALL_ENDED & 1) != 0 ? CHANGE_BIT(CALL_ENDED) : 0;
+    changes |= (events >> FACT_CALL_MEDIA & 1) != 0 ? CHANGE_BIT(CALL_MEDIA) : 0;
+    changes |= (events >> FACT_CALL_TORN & 1) != 0 ? CHANGE_BIT(CALL_TORN) : 0;
     if ((facts & FACT_BIT(STREAM)) != 0) {
         changes |=
             CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
@@ -165,6 +171,7 @@ static struct state_limits state_limits_of(const struct config *config, struct h
                                  .bindings_max = (uint32_t)tables[CONFIG_TABLE_BINDINGS],
                                  .accounts_max = (uint32_t)tables[CONFIG_TABLE_ACCOUNTS],
                                  .calls_max = (uint32_t)tables[CONFIG_TABLE_CALLS],
+                                 .destinations_max = (uint32_t)tables[CONFIG_TABLE_DESTINATIONS],
                                  .endpoints_max = (uint32_t)tables[CONFIG_TABLE_ENDPOINTS],
                                  .streams_max = (uint32_t)tables[CONFIG_TABLE_STREAMS],
                                  .sources_max = (uint32_t)tables[CONFIG_TABLE_ADDRESSES],
@@ -191,6 +198,13 @@ void analyst_budget(const struct config *config, struct budget *budget)
     numbers_budget(&config->site.numbers, budget);
     state_budget(&state, budget);
     frame_budget(&frame, config->detectors, budget);
+}
+
+size_t analyst_kept_bytes_max(const struct config *config)
+{
+    struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
+    struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
+    return state_kept_bytes_max(&state) + frame_kept_bytes_max(&frame, config->detectors);
 }
 
 static struct telemetry_options telemetry_options_of(const struct analyst_options *options,
@@ -264,6 +278,9 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
     }
     take_geo(analyst);
     set_site(analyst, config);
+    analyst->part_count = state_parts(analyst->state, analyst->parts, STATE_PARTS);
+    analyst->part_count +=
+        frame_parts(analyst->frame, analyst->parts + analyst->part_count, FRAME_PARTS);
     *out_analyst = analyst;
     return STATUS_OK;
 }
@@ -315,6 +332,15 @@ static void tell_sensor(struct analyst *analyst, uint64_t time_ns, bool last)
                                 &sensor.fault_count);
     }
     telemetry_sensor(analyst->telemetry, &sensor);
+}
+
+/* The first time of the run: only now what is kept has an age. */
+static void take_up(struct analyst *analyst, uint64_t now_ns)
+{
+    analyst->taken_up = true;
+    if (analyst->options.snapshot != NULL) {
+        snapshot_take_up(analyst->options.snapshot, analyst->parts, analyst->part_count, now_ns);
+    }
 }
 
 /* A configuration that was handed over takes effect for all detectors at once. */
@@ -394,6 +420,9 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     analyst->mark_key = mark->head.key;
     analyst->mark_sub = mark->head.sub;
+    if (!analyst->taken_up) {
+        take_up(analyst, mark->second * NS_PER_S);
+    }
     if (mark->shift_ns != 0) {
         frame_shift(analyst->frame, mark->shift_ns);
     }
@@ -408,6 +437,10 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         tell_sensor(analyst, analyst->now_ns, false);
     }
+    if (analyst->options.snapshot != NULL) {
+        snapshot_mark(analyst->options.snapshot, analyst->parts, analyst->part_count,
+                      analyst->now_ns, analyst->seen);
+    }
 }
 
 static void take_end(struct analyst *analyst)
@@ -415,6 +448,11 @@ static void take_end(struct analyst *analyst)
     analyst->ended++;
     if (analyst->ended < analyst->options.producer_count) {
         return;
+    }
+    if (analyst->options.snapshot != NULL) {
+        /* As it is while things are open: the next run goes on from there. */
+        snapshot_end(analyst->options.snapshot, analyst->parts, analyst->part_count,
+                     analyst->now_ns);
     }
     state_end(analyst->state, analyst->now_ns);
     frame_end(analyst->frame, analyst->now_ns);
@@ -458,6 +496,10 @@ static void take(struct analyst *analyst, const struct producer *producer)
     if (analyst->options.live && analyst->options.producer_count > 1) {
         see_ring(analyst, producer);
     }
+    if (!analyst->taken_up) {
+        take_up(analyst, sighting->state_ns);
+    }
+    analyst->seen++;
     if (sighting->state_ns > analyst->now_ns) {
         analyst->now_ns = sighting->state_ns;
     }

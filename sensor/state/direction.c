@@ -2,25 +2,29 @@
  * not heard.
  *
  *      answers missing      ACKs without answers: an ACK follows a final answer only; or requests
- *                           of known clients over UDP that they do not repeat, as they would within
- *                           half a second (RFC 3261, timers A and E) had nobody answered
+ *                           over UDP that are not repeated, as they would be within half a second
+ *                           (RFC 3261, timers A and E) had nobody answered
  *      requests missing     answers without requests: nobody answers what was not asked
  *
- * So neither an outage (everybody repeats himself) nor a scan of addresses that never answer (its
- * source is not known, and sends no ACK) looks like a mirror with one direction. TCP does not
- * repeat, so its requests say nothing here.
+ * Only senders that are known count: who has shown that it hears, has logged in, or has answered. So
+ * neither an outage (everybody repeats himself) nor a scan or a flood (its sources are strangers)
+ * looks like a mirror with one direction, and no forger can talk the sensor into doubting its ears.
+ * TCP does not repeat, so its requests say nothing here.
  *
  * Once found, it lasts until both directions are heard again: a quiet night is no proof of it.
  *
- * Limits: a flood of forged ACKs, twenty for each answer of the site, is taken for a lost
- * direction. */
+ * Limits: forging the addresses of known phones in bulk would do; a direction that was never heard
+ * knows nobody, which state.c tells by counting from the start. */
 #include "sensor/state/direction.h"
 
 enum { FEW_IN = 20, ENOUGH = 10, ENOUGH_ANSWERS = 100, REPEATED_IN = 5 };
 
-bool direction_doubts(const struct direction *direction)
+bool direction_doubts(const struct direction *direction, bool is_answer)
 {
-    return direction->sum.answers * FEW_IN < direction->sum.requests;
+    const struct direction_counts *sum = &direction->sum;
+
+    return is_answer ? sum->requests * FEW_IN < sum->answers
+                     : sum->answers * FEW_IN < sum->requests;
 }
 
 void direction_see(struct direction *direction, const struct sip_message *message, bool is_udp,
@@ -31,9 +35,10 @@ void direction_see(struct direction *direction, const struct sip_message *messag
     bool tells = !is_answer && !is_ack && is_udp && known;
     const struct direction_counts one = {.requests = !is_answer,
                                          .answers = is_answer,
-                                         .acks = is_ack && !is_copy,
+                                         .acks = is_ack && known && !is_copy,
                                          .fresh = tells && !is_copy,
-                                         .repeated = tells && is_copy};
+                                         .repeated = tells && is_copy,
+                                         .known_answers = is_answer && known};
     struct direction_counts *now = &direction->seconds[direction->second % DIRECTION_SECONDS];
     struct direction_counts *places[] = {now, &direction->sum};
 
@@ -43,6 +48,7 @@ void direction_see(struct direction *direction, const struct sip_message *messag
         places[i]->acks += one.acks;
         places[i]->fresh += one.fresh;
         places[i]->repeated += one.repeated;
+        places[i]->known_answers += one.known_answers;
     }
 }
 
@@ -57,7 +63,7 @@ static bool misses_answers(const struct direction_counts *sum)
 
 static bool misses_requests(const struct direction_counts *sum)
 {
-    return sum->answers >= ENOUGH_ANSWERS && sum->requests * FEW_IN < sum->answers;
+    return sum->known_answers >= ENOUGH_ANSWERS && sum->requests * FEW_IN < sum->known_answers;
 }
 
 static bool hears_both(const struct direction_counts *sum)
@@ -81,6 +87,7 @@ static void slide(struct direction *direction, uint64_t second)
         direction->sum.acks -= old->acks;
         direction->sum.fresh -= old->fresh;
         direction->sum.repeated -= old->repeated;
+        direction->sum.known_answers -= old->known_answers;
         *old = (struct direction_counts){0};
     }
 }

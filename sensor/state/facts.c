@@ -21,7 +21,8 @@
 
 #include "sensor/state/account.h"
 
-enum { ACCOUNT_PART_MAX = 256 };
+/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
+enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -43,6 +44,11 @@ SAME(REFER);
 SAME(MESSAGE);
 SAME(UPDATE);
 SAME(COUNT);
+
+static_assert((int)FACT_HOUR_UNKNOWN == (int)DESTINATION_HOUR_UNKNOWN &&
+                  (int)FACT_HOUR_USUAL == (int)DESTINATION_HOUR_USUAL &&
+                  (int)FACT_HOUR_RARE == (int)DESTINATION_HOUR_RARE,
+              "detectors name hours alike");
 
 #undef SAME
 #define SAME(fact, number)                                                                         \
@@ -89,6 +95,7 @@ static void know(struct facts_view *view, const struct change *change, struct fa
     }
     out->proven = party->known.proven;
     out->is_server = party->known.is_server;
+    out->is_peer = party->known.is_peer;
     out->good_accounts = party->known.good_accounts;
 }
 
@@ -100,6 +107,13 @@ static void locate(struct facts_view *view, struct fact_party *out)
         out->country = answer->country;
         out->as_number = answer->as_number;
     }
+}
+
+/* What is not heard proves nothing: one direction is missing, or an interface is silent (a tap
+ * brings each direction by one of its own). */
+static bool hears_half(const struct facts_view *view)
+{
+    return view->one_way_capture || view->hearing.silent_capture;
 }
 
 /* --- accounts --- */
@@ -271,7 +285,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
     }
-    told->one_way = view->one_way_capture;
+    told->one_way = hears_half(view);
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
     told->status = ended->status;
@@ -348,6 +362,63 @@ static bool begin_registration(const struct change *change, struct fact *fact)
 
 /* --- calls --- */
 
+static void put_sides(const struct call *call, struct fact_call *told)
+{
+    for (unsigned side = 0; call->sound != NULL && side < 2; side++) {
+        uint8_t flags = call->sound->sides[side];
+        told->sides[side] = (struct fact_call_side){
+            .named = (flags & CALL_SIDE_NAMED) != 0,
+            .sends = (flags & CALL_SIDE_SENDS) != 0,
+            .receives = (flags & CALL_SIDE_RECEIVES) != 0,
+            .hidden = (flags & CALL_SIDE_HIDDEN) != 0,
+            .secure = (flags & CALL_SIDE_SECURE) != 0,
+            .packets = call->heard[side],
+            .stray = call->heard_stray[side],
+        };
+    }
+}
+
+/* Audio to where nobody listens by his description is heard all the same where he sends from there
+ * (symmetric RTP, NAT). */
+static void forgive_symmetric(const struct call *call, struct fact_call *told)
+{
+    for (unsigned side = 0; call->sound != NULL && side < 2; side++) {
+        const struct call_way *way = &call->sound->ways[side];
+        const struct call_way *back = &call->sound->ways[1 - side];
+        if (call->heard_stray[side] > 0 && way->stray_to == back->from) {
+            told->sides[side].packets += told->sides[side].stray;
+            told->sides[side].stray = 0;
+        }
+    }
+}
+
+/* What detectors choose by of who is heard and who tore it down. */
+static void put_sound(const struct call *call, enum fact_call_event event, uint64_t now_ns,
+                      struct fact_call *told)
+{
+    if (event == FACT_CALL_MEDIA) {
+        put_sides(call, told);
+        forgive_symmetric(call, told);
+        told->media_unclear =
+            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        return;
+    }
+    const struct call_sound *sound = call->sound;
+    bool strange = sound->doubt == CALL_HOP_STRANGER;
+    told->torn = sound->torn;
+    told->ender_on_path = !strange;
+    told->ender.side = FACT_SIDE_UNKNOWN;
+    if (strange) {
+        told->ender.endpoint = sound->ender;
+    }
+    uint64_t from_ns = sound->accepted_ns != 0 ? sound->accepted_ns : sound->ender_ns;
+    uint64_t to_ns = now_ns;
+    if (sound->torn == CALL_TORN_SENDER_GOES_ON || sound->torn == CALL_TORN_BOTH_GO_ON) {
+        to_ns = sound->ways[sound->ender_is_caller ? 0 : 1].last_ns;
+    }
+    told->torn_after_ns = time_since(to_ns, from_ns);
+}
+
 static bool begin_call(const struct change *change, enum fact_call_event event, struct fact *fact)
 {
     const struct call *call = change->call;
@@ -367,6 +438,9 @@ static bool begin_call(const struct change *change, enum fact_call_event event, 
     told->status = call->status;
     told->started_ns = call->started_ns;
     told->answered_ns = call->answered_ns;
+    told->ended_ns = call->ended_ns;
+    told->early_media = call->early_media;
+    told->rang = call->ringing_ns != 0;
     told->call_number = call->number;
     told->call_id = call->call_id;
     told->from_user = call->from_user;
@@ -374,6 +448,10 @@ static bool begin_call(const struct change *change, enum fact_call_event event, 
     told->to_user = call->to_user;
     told->to_host = call->to_host;
     told->user_agent = call->user_agent;
+    told->held = call->held;
+    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
+        put_sound(call, event, change->time_ns, told);
+    }
     return true;
 }
 
@@ -413,6 +491,50 @@ static struct slice dialled_of(const struct call *call)
     return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
 }
 
+/* What was called before. The call is learnt here too: facts come once for each event of it, and
+ * what is asked is answered as it was when the call started.
+ *
+ * Calls that come in from outside are none of it: who is called there is ours, and every caller
+ * would be an account. One of ours calls, or a number was dialled that cannot be our own. */
+static void put_past(struct facts_view *view, uint64_t account, struct fact *fact)
+{
+    struct fact_call *told = &fact->is.call;
+    const struct fact_number *called = &told->called;
+    bool ours = told->caller_registered || told->has_credentials || told->account_known;
+    bool costly =
+        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
+                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    const struct destination_call call = {
+        .account = ours ? account : 0,
+        .source = hash_addr(view->key, &told->caller.endpoint.addr),
+        .e164 = called->e164,
+        .block = called->block,
+        .country = called->country,
+        .dialled = told->dialled,
+        .abroad = called->class == FACT_NUMBER_INTERNATIONAL,
+        .hour_of_week = fact->hour_of_week,
+        .started_ns = told->started_ns,
+    };
+    struct destination_view past;
+
+    if ((!ours && !costly) || called->class == FACT_NUMBER_EMERGENCY) {
+        return;
+    }
+    destination_try(view->destinations, &call, fact->time_ns);
+    destination_ask(view->destinations, &call, fact->time_ns, &past);
+    told->first_abroad = past.first_abroad;
+    told->country_new_account = past.country_new_account;
+    told->country_new_site = past.country_new_site;
+    told->block_new_site = past.block_new_site;
+    told->weeks_called = past.weeks_called;
+    told->hour = past.hour;
+    told->block_accounts = past.block_accounts;
+    told->prefixes_tried = past.prefixes_tried;
+    if (told->event == FACT_CALL_ENDED && told->answered_ns != 0 && !fact->forced) {
+        destination_learn(view->destinations, &call, fact->time_ns);
+    }
+}
+
 static void finish_call(struct facts_view *view, const struct change *change, struct fact *fact)
 {
     const struct call *call = change->call;
@@ -425,6 +547,10 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     know(view, change, &told->caller);
     locate(view, &told->caller);
     locate(view, &told->callee);
+    if (told->event == FACT_CALL_TORN) {
+        know(view, change, &told->ender);
+        locate(view, &told->ender);
+    }
     told->caller_registered =
         registration_is_bound(view->registrations, account, &call->caller.addr);
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
@@ -434,6 +560,9 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     put_number(view, told->dialled, &told->called);
     put_number(view, call->from_user, &told->calling);
     told->account = account_text(view, call->from_user, call->from_host);
+    if (view->destinations != NULL) {
+        put_past(view, account, fact);
+    }
 }
 
 /* --- streams --- */
@@ -459,6 +588,16 @@ static struct slice device_of(struct facts_view *view, const struct media_stream
     return text_slice(&text);
 }
 
+/* A gap in which nothing was lost: its sender had nothing to say. */
+static bool is_pausing(const struct stream_sighting *sighting)
+{
+    enum { PAUSE_US = 1000000 };
+    uint64_t lost_us = (uint64_t)sighting->total.longest_loss * sighting->ptime_us;
+
+    return sighting->comfort_noise > 0 ||
+           (sighting->total.delta_max_us >= PAUSE_US && lost_us < sighting->total.delta_max_us / 2);
+}
+
 static bool begin_stream(const struct change *change, enum fact_stream_event event,
                          struct fact *fact)
 {
@@ -475,6 +614,12 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->event = (uint8_t)event;
     told->held = stream->held;
     told->secondary_types = sighting->secondary_types;
+    told->pauses = is_pausing(sighting);
+    told->resumed = stream->resumed;
+    told->started_ns = sighting->first_ns;
+    told->last_ns = sighting->last_ns;
+    told->silent_ns = stream->silent_ns;
+    told->gap_ns = (uint64_t)interval->delta_max_us * NS_PER_US;
     told->codec_known = stream->codec[0] != '\0' && quality_knows(stream->codec);
     told->ssrc = stream->ssrc;
     told->index = sighting->index;
@@ -532,7 +677,7 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture,
+        .one_way = hears_half(view),
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
@@ -636,6 +781,10 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_call(change, FACT_CALL_ANSWERED, out_fact);
     case CHANGE_CALL_ENDED:
         return begin_call(change, FACT_CALL_ENDED, out_fact);
+    case CHANGE_CALL_MEDIA:
+        return begin_call(change, FACT_CALL_MEDIA, out_fact);
+    case CHANGE_CALL_TORN:
+        return begin_call(change, FACT_CALL_TORN, out_fact);
     case CHANGE_STREAM_INTERVAL:
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:
@@ -656,6 +805,7 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         out_fact->is.second.requests = view->direction.sum.requests;
         out_fact->is.second.answers = view->direction.sum.answers;
         out_fact->is.second.one_way_capture = view->one_way_capture;
+        out_fact->is.second.heard_ns = view->heard_ns;
         out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }

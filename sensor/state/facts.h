@@ -15,6 +15,7 @@
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/state/call.h"
+#include "sensor/state/destinations.h"
 #include "sensor/state/devices.h"
 #include "sensor/state/direction.h"
 #include "sensor/state/media.h"
@@ -34,6 +35,7 @@ struct facts_view {
     const struct proof_table *proof;
     const struct device_table *devices;
     const struct registration_table *registrations;
+    struct destination_table *destinations;
     const struct server_table *servers;
     const struct numbers *numbers; /* the analyst sets these three */
     struct geo *geo; /* NULL = no file */
@@ -47,6 +49,7 @@ struct facts_view {
     bool lost_frames; /* the same of the frames of the last 10 s; the analyst sets it */
     struct fact_second hearing; /* what the analyst knows of the sensor; facts.c adds the rest */
     uint64_t now_ns; /* state time: no fact is told behind it */
+    uint64_t heard_ns; /* the last packet that told of anything but a stream */
     struct facts_party parties[2];
     /* scratch for texts that a fact needs put together (account ...) */
     char scratch[1024];

@@ -21,6 +21,8 @@
  * one message in LOSS_ONE_IN was cut by the capture. */
 #include "sensor/state/state.h"
 
+#include "sensor/state/binding.h"
+
 enum { ONE_WAY_MESSAGES = 20, LOSS_ONE_IN = 200 };
 
 struct state {
@@ -30,6 +32,7 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    struct destination_table *destinations;
     struct server_table *servers;
     struct {
         const struct table *transactions;
@@ -111,6 +114,10 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         status = device_open(limits->accounts_max, limits->key, &state->devices, error);
     }
     if (status == STATUS_OK) {
+        status =
+            destination_open(limits->destinations_max, limits->key, &state->destinations, error);
+    }
+    if (status == STATUS_OK) {
         status = server_open(limits->servers_max, limits->key, sink, &state->servers, error);
     }
     if (status == STATUS_OK) {
@@ -137,6 +144,7 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
     state->ahead.servers = server_index(state->servers);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
+    state->view.destinations = state->destinations;
     state->view.registrations = state->registrations;
     state->view.servers = state->servers;
     state->view.key = limits->key;
@@ -157,6 +165,7 @@ void state_close(struct state *state)
     }
     registration_close(state->registrations);
     transaction_close(state->transactions);
+    destination_close(state->destinations);
     server_close(state->servers);
     device_close(state->devices);
     proof_close(state->proof);
@@ -172,6 +181,8 @@ void state_budget(const struct state_limits *limits, struct budget *budget)
 
     budget_add(budget, "addresses", limits->sources_max, proof_bytes_max(limits->sources_max));
     budget_add(budget, "accounts", limits->accounts_max, device_bytes_max(limits->accounts_max));
+    budget_add(budget, "destinations", limits->destinations_max,
+               destination_bytes_max(limits->destinations_max));
     budget_add(budget, "servers", limits->servers_max, server_bytes_max(limits->servers_max));
     budget_add(budget, "transactions", limits->transactions_max,
                transaction_bytes_max(&transactions));
@@ -207,17 +218,17 @@ static void judge_direction(struct state *state)
         (fewer == 0 && more >= ONE_WAY_MESSAGES) || state->view.direction.one_way;
 }
 
-/* Who asks is looked up only while answers are missing. */
+/* Who sent it is looked up only while one kind seems to be missing. */
 static void see_direction(struct state *state, const struct sip_sighting *sip, bool is_copy)
 {
     struct direction *direction = &state->view.direction;
     struct proof_view known = {0};
 
-    if (direction_doubts(direction) && !sip_is_response(&sip->message)) {
+    if (direction_doubts(direction, sip_is_response(&sip->message))) {
         proof_ask(state->proof, &sip->head.source, sip->head.state_ns, &known);
     }
     direction_see(direction, &sip->message, sip->head.transport == SIP_UDP, is_copy,
-                  known.proven || known.good_accounts > 0);
+                  known.proven || known.good_accounts > 0 || known.is_server);
 }
 
 /* What the messages say of the capture itself. */
@@ -342,7 +353,6 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         table_prefetch_cell(state->ahead.calls, keys->call_id);
         table_prefetch_cell(state->ahead.sources, keys->source);
         table_prefetch_cell(state->ahead.heard, heard);
-        table_prefetch_cell(state->ahead.servers, asked);
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
@@ -370,6 +380,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
     const void *whole = sighting;
 
     move(state, sighting->state_ns);
+    if (sighting->kind != SIGHTING_STREAM && (sighting->key & 1) != 0) {
+        state->view.heard_ns = state->view.now_ns;
+    }
     switch ((enum sighting_kind)sighting->kind) {
     case SIGHTING_SIP:
         see_sip(state, whole, forced);
@@ -403,6 +416,7 @@ void state_mark(struct state *state, const struct mark_sighting *mark)
     if (mark->shift_ns != 0) {
         proof_shift(state->proof, mark->shift_ns);
         device_shift(state->devices, mark->shift_ns);
+        destination_shift(state->destinations, mark->shift_ns);
     }
     transaction_mark(state->transactions, mark->second, mark->shift_ns);
     registration_mark(state->registrations, mark->second, mark->shift_ns);
@@ -436,9 +450,25 @@ void state_counts(const struct state *state, struct state_counts *out_counts)
         .evicted = transaction_evicted(state->transactions) +
                    registration_evicted(state->registrations) + call_evicted(state->calls) +
                    media_evicted(state->media) + proof_evicted(state->proof) +
-                   device_evicted(state->devices) + server_evicted(state->servers),
+                   device_evicted(state->devices) + destination_evicted(state->destinations) +
+                   server_evicted(state->servers),
     };
     registration_counts(state->registrations, &out_counts->registrations);
+}
+
+uint32_t state_parts(struct state *state, struct snapshot_part *parts, uint32_t room)
+{
+    assert(room >= STATE_PARTS);
+    proof_part(state->proof, &parts[0]);
+    device_part(state->devices, &parts[1]);
+    registration_part(state->registrations, &parts[2]);
+    return STATE_PARTS;
+}
+
+size_t state_kept_bytes_max(const struct state_limits *limits)
+{
+    return proof_kept_bytes_max(limits->sources_max) + device_kept_bytes_max(limits->accounts_max) +
+           binding_kept_bytes_max(limits->bindings_max);
 }
 
 struct facts_view *state_facts_view(struct state *state)

@@ -42,6 +42,7 @@ static const struct state_limits limits = {
     .bindings_max = 64,
     .accounts_max = 64,
     .calls_max = 64,
+    .destinations_max = 64,
     .endpoints_max = 64,
     .streams_max = 64,
     .sources_max = 64,
