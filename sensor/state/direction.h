@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "decoders/sip.h"
 
-enum { DIRECTION_SECONDS = 10 };
+enum { DIRECTION_SECONDS = 10, DIRECTION_WINDOW = 6 };
 
 struct direction_counts {
     uint32_t requests;
@@ -28,7 +28,7 @@ struct direction_counts {
 };
 
 struct direction {
-    struct direction_counts seconds[DIRECTION_SECONDS];
+    struct direction_counts seconds[DIRECTION_SECONDS]; /* by second */
     struct direction_counts sum; /* of them all */
     uint64_t second; /* of the last mark */
     bool one_way; /* at the last mark */
