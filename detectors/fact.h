@@ -350,10 +350,9 @@ struct fact_second {
     uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
     struct slice full_table; /* its name in tables.NAME.entries */
     struct slice silent_interface;
-    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
-    uint32_t
-        mute_s; /* live: since the start an interface has brought nothing at all; 0 = all have */
+    uint32_t mute_s; /* live: that an interface has brought nothing at all since the start */
     struct slice mute_interface;
+    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers

@@ -14,9 +14,11 @@
  * stretch of `window` in the last 16 s, and half of it must have stopped within a second or two:
  * calls that come and go stop here and there, a broken link or a dead server stops all at once.
  *
- * Silence of everything, or of an interface, is nobody's fault but the sensor's: so something must have reached us, a
+ * Silence of everything, or of an interface, is the sensor's fault: so something must have reached us, a
  * second after the drop and a second before the judgement. Until then the drop waits, a minute at
- * most; what comes back meanwhile no longer counts. */
+ * most; what comes back meanwhile no longer counts. Nor is anything judged while an interface is
+ * silent or one direction is missing; and where half of all streams stopped, as with a mirror that
+ * lost a direction, there is time to find that out. */
 #include "detectors/detector.h"
 
 enum {
@@ -26,9 +28,12 @@ enum {
     LOOK_S = 5,
     SHARE_ALL = 950000,
     SHARE_SERVER = 900000,
+    SHARE_HALF = 450000, /* to SHARE_MORE: as many as one direction has */
+    SHARE_MORE = 550000,
     SILENT_S = 4, /* by then all that stopped in one second have been told */
 };
 #define WAIT_NS NS_PER_MINUTE
+#define HALF_WAIT_NS (10 * NS_PER_S)
 
 struct conf {
     uint64_t share_ppm;
@@ -370,6 +375,11 @@ static void judge(struct detector_context *context, struct cell *cell, const str
     if (burst->silent == 0 || burst->told) {
         return;
     }
+    bool half = is_share(burst->silent, burst->active, SHARE_HALF) &&
+                !is_share(burst->silent, burst->active, SHARE_MORE);
+    if (half && time_since(now_ns, burst->last_ns) < HALF_WAIT_NS) {
+        return;
+    }
     uint64_t since_ns = time_add(burst->last_ns, NS_PER_S);
     bool alive = cell->heard_ns >= since_ns || cell->flows_ns >= since_ns;
     uint32_t gone = burst->silent - burst->back;
@@ -394,7 +404,7 @@ static void rtp_drop_on_fact(struct detector_context *context, void *lane, void 
         return;
     }
     if (fact->kind == FACT_SECOND) {
-        cell->deaf = fact->is.second.silent_capture;
+        cell->deaf = fact->is.second.silent_capture || fact->is.second.one_way_capture;
         if (fact->is.second.second % LOOK_S == 0) {
             judge(context, cell, conf, fact->time_ns);
         }

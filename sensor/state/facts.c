@@ -118,6 +118,13 @@ static void locate(struct facts_view *view, struct fact_party *out)
     }
 }
 
+/* What is not heard proves nothing: one direction is missing, or an interface is silent (a tap
+ * brings each direction by one of its own). */
+static bool hears_half(const struct facts_view *view)
+{
+    return view->one_way_capture || view->hearing.silent_capture;
+}
+
 /* --- accounts --- */
 
 static struct slice account_text(struct facts_view *view, struct slice user, struct slice host)
@@ -287,7 +294,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
     }
-    told->one_way = view->one_way_capture;
+    told->one_way = hears_half(view);
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
     told->status = ended->status;
@@ -684,7 +691,7 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture || view->hearing.silent_capture,
+        .one_way = hears_half(view),
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
