@@ -22,6 +22,7 @@
 #include "sensor/state/account.h"
 
 enum { ACCOUNT_PART_MAX = 256 };
+#define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -588,7 +589,9 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->round_trip_ns = stream->round_trip_mean_ns;
     told->stream_number = stream->stream_number;
     if (stream->call != NULL) {
-        told->call_is_up = stream->call->answered_ns != 0 && !stream->call->ended;
+        uint64_t answered_ns = stream->call->answered_ns;
+        told->call_is_up = answered_ns != 0 && !stream->call->ended;
+        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
