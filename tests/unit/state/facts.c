@@ -424,6 +424,82 @@ static void assert_place(const struct fact_party *party, const char *country, ui
     assert_int_equal(party->as_number, as_number);
 }
 
+static bool make_at(struct stage *stage, struct change change, uint64_t time_ns)
+{
+    change.time_ns = time_ns;
+    bool made = facts_begin(&stage->view, &change, &stage->fact);
+    if (made) {
+        facts_finish(&stage->view, &change, &stage->fact);
+    }
+    return made;
+}
+
+/* What was called before: an answered call of ours teaches when it has ended, a call from outside
+ * and an attempt never. */
+static void past(void **unused)
+{
+    static struct stage stage;
+    static const struct {
+        const char *uri;
+        bool credentials;
+        bool answered;
+        bool forced;
+        bool learnt;
+    } rows[] = {
+        {"sip:00252612345678@pbx.example", true, true, false, true},
+        {"sip:00252612345678@pbx.example", true, false, false, false},
+        {"sip:00252612345678@pbx.example", true, true, true, false},
+        {"sip:00252612345678@pbx.example", false, true, false, true}, /* clearly abroad */
+        {"sip:+442079460001@pbx.example", true, true, false, true},
+        {"sip:+442079460001@pbx.example", false, true, false, false}, /* may be a number of ours */
+    };
+    struct numbers_conf conf = {.country = ""};
+    struct numbers *numbers;
+    struct error error;
+    (void)unused;
+
+    assert_int_equal(numbers_open(&conf, &numbers, &error), STATUS_OK);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint64_t now_ns = WIRE_START_NS;
+        struct call what = {.caller = wire_endpoint(WIRE_CLIENT),
+                            .callee = wire_endpoint(WIRE_SERVER),
+                            .number = 12,
+                            .started_ns = now_ns,
+                            .ringing_ns = now_ns,
+                            .answered_ns = rows[i].answered ? now_ns + NS_PER_S : 0,
+                            .ended_ns = now_ns + NS_PER_MINUTE,
+                            .has_credentials = rows[i].credentials,
+                            .early_media = true,
+                            .uri = slice_of_string(rows[i].uri),
+                            .from_user = SLICE("2001"),
+                            .from_host = SLICE("pbx.example")};
+        const struct fact_call *told = &stage.fact.is.call;
+        stage_open(&stage);
+        stage.view.numbers = numbers;
+        assert_int_equal(destination_open(64, HASH_KEY_FIXED, &stage.view.destinations, &error),
+                         STATUS_OK);
+        struct change change = {.kind = CHANGE_CALL_RINGING, .call = &what};
+        assert_true(make_at(&stage, change, now_ns));
+        assert_true(told->rang && told->early_media);
+        assert_int_equal(told->ended_ns, now_ns + NS_PER_MINUTE);
+        bool asked = told->block_new_site;
+        change.kind = CHANGE_CALL_ENDED;
+        change.forced = rows[i].forced;
+        now_ns += NS_PER_MINUTE;
+        assert_true(make_at(&stage, change, now_ns));
+        assert_int_equal(told->block_new_site, asked); /* as it was when the call started */
+        change.kind = CHANGE_CALL_RINGING;
+        what.has_credentials = true;
+        what.started_ns = now_ns + NS_PER_MINUTE;
+        assert_true(make_at(&stage, change, what.started_ns));
+        assert_int_equal(told->block_new_site, !rows[i].learnt);
+        assert_int_equal(told->weeks_called, rows[i].learnt);
+        destination_close(stage.view.destinations);
+        stage_close(&stage);
+    }
+    numbers_close(numbers);
+}
+
 /* Transactions, registrations and calls say where both parties are; nothing where no file says it. */
 static void places(void **unused)
 {
@@ -548,11 +624,17 @@ static void flow_and_second(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message),      cmocka_unit_test(transaction),
-        cmocka_unit_test(registration), cmocka_unit_test(call),
-        cmocka_unit_test(sound),        cmocka_unit_test(pauses),
-        cmocka_unit_test(numbers),      cmocka_unit_test(places),
-        cmocka_unit_test(stream),       cmocka_unit_test(flow_and_second),
+        cmocka_unit_test(message),
+        cmocka_unit_test(transaction),
+        cmocka_unit_test(registration),
+        cmocka_unit_test(call),
+        cmocka_unit_test(sound),
+        cmocka_unit_test(pauses),
+        cmocka_unit_test(past),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(places),
+        cmocka_unit_test(stream),
+        cmocka_unit_test(flow_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
