@@ -33,6 +33,7 @@ enum {
     SILENT_S = 4, /* by then all that stopped in one second have been told */
 };
 #define WAIT_NS NS_PER_MINUTE
+#define NONE_BACK_NS (30 * NS_PER_S) /* when nobody came back by then it is said */
 
 struct conf {
     uint64_t share_ppm;
@@ -89,6 +90,7 @@ struct burst {
     struct addr server; /* whose streams they all are; unspecified = several */
     uint32_t server_silent;
     bool told;
+    bool told_none; /* that none came back */
     bool changed;
 };
 
@@ -387,6 +389,10 @@ static void judge(struct detector_context *context, struct cell *cell, const str
 
     if (cell->fresh && !waits) {
         look_for_burst(cell, conf, now_ns);
+    }
+    if (burst->told && !burst->told_none && time_since(now_ns, burst->seen_ns) >= NONE_BACK_NS) {
+        burst->told_none = true;
+        burst->changed = burst->changed || burst->back == 0;
     }
     if (burst->told && burst->changed) {
         burst->changed = false;

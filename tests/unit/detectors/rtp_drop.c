@@ -243,6 +243,20 @@ static void test_waits_for_a_sign(void **state)
     bench_close(&stage.bench);
 }
 
+static void test_none_came_back(void **state)
+{
+    (void)state;
+    struct stage stage;
+
+    stage_open(&stage, 40);
+    stop(&stage, 0, 20, 22);
+    run(&stage, 70);
+    frame_end(stage.bench.frame, at_ns(70));
+    assert_non_null(strstr(bench_must(&stage.bench, rule)->message, "; none came back in"));
+    assert_int_equal(bench_count(&stage.bench, rule, INCIDENT_OPEN), 1);
+    bench_close(&stage.bench);
+}
+
 /* H19: a firewall hands over to its twin; all streams go on 800 ms later, from new ports. */
 static void test_hand_over(void **state)
 {
@@ -319,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_limits),           cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_waits_for_a_sign), cmocka_unit_test(test_a_server),
         cmocka_unit_test(test_what_came_back),   cmocka_unit_test(test_hand_over),
+        cmocka_unit_test(test_none_came_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
