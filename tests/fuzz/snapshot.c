@@ -8,7 +8,8 @@
 #include "sensor/run/image.h"
 #include "sensor/state/state.h"
 
-#define NOW_NS (UINT64_C(1767690000) * NS_PER_S) /* behind the captures that the corpus is made of */
+#define NOW_NS                                                                                     \
+    (UINT64_C(1767690000) * NS_PER_S) /* behind the captures that the corpus is made of */
 
 enum { IMAGE_ROOM = 64 << 20, FACTS = 40 };
 
@@ -56,15 +57,17 @@ static struct config *config_of_defaults(void)
 static void sensor_open(struct sensor *sensor, size_t *read)
 {
     struct state_limits limits = {.transactions_max = 16,
-                                               .attempts_max = 16,
-                                               .bindings_max = 8,
-                                               .accounts_max = 8,
-                                               .calls_max = 8,
-                                               .endpoints_max = 8,
-                                               .streams_max = 8,
-                                               .sources_max = 8,
-                                               .call_age_max_ns = NS_PER_DAY,
-                                               .key = HASH_KEY_FIXED};
+                                  .servers_max = 16,
+                                  .destinations_max = 16,
+                                  .attempts_max = 16,
+                                  .bindings_max = 8,
+                                  .accounts_max = 8,
+                                  .calls_max = 8,
+                                  .endpoints_max = 8,
+                                  .streams_max = 8,
+                                  .sources_max = 8,
+                                  .call_age_max_ns = NS_PER_DAY,
+                                  .key = HASH_KEY_FIXED};
     struct frame_limits frame = {.incidents_max = 8, .closed_max = 8, .key = HASH_KEY_FIXED};
     struct change_sink sink = {.on_change = on_change};
     struct error error = {0};
