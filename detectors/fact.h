@@ -291,6 +291,7 @@ struct fact_stream {
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
     bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
+    bool follows; /* it began in the middle of its call: another one moved, or was replaced */
     bool resumed; /* INTERVAL: it was told silent before, and packets came again */
     uint32_t ssrc;
     uint16_t index; /* interval number */

@@ -23,6 +23,7 @@
 
 /* A number of so many points is no ordinary one of ours (docs/definitions.md). */
 enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
+#define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -408,8 +409,10 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
     if (event == FACT_CALL_MEDIA) {
         put_sides(call, told);
         forgive_symmetric(call, told);
-        told->media_unclear =
-            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        uint8_t sides =
+            call->sound == NULL ? CALL_SIDE_SHARED : call->sound->sides[0] | call->sound->sides[1];
+        told->media_unclear = (sides & CALL_SIDE_SHARED) != 0 || call->t38 || call->elsewhere ||
+                              call->reinvites > 0 || call->transfers > 0;
         return;
     }
     const struct call_sound *sound = call->sound;
@@ -657,7 +660,9 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->round_trip_ns = stream->round_trip_mean_ns;
     told->stream_number = stream->stream_number;
     if (stream->call != NULL) {
-        told->call_is_up = stream->call->answered_ns != 0 && !stream->call->ended;
+        uint64_t answered_ns = stream->call->answered_ns;
+        told->call_is_up = answered_ns != 0 && !stream->call->ended;
+        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
