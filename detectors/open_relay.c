@@ -50,6 +50,12 @@ static bool open_relay_heeds(const struct fact *fact)
             (call->event == FACT_CALL_RINGING && call->early_media));
 }
 
+/* A number that its country does not have has points too, and is nobody's. */
+static bool is_risky(const struct fact_number *number)
+{
+    return number->type != FACT_NUMBER_INVALID && costly_points(number) >= COSTLY_RISKY;
+}
+
 static bool is_near(const struct fact_call *call)
 {
     struct prefix site = addr_site_prefix(&call->callee.endpoint.addr);
@@ -73,9 +79,8 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     const struct fact_call *call = &fact->is.call;
     const struct fact_number *called = &call->called;
     bool attacker = is_attacker(context, conf, fact);
-    bool sure = called->dialled_abroad || called->type == FACT_NUMBER_PREMIUM ||
-                called->type == FACT_NUMBER_SATELLITE;
-    bool doubt = (!sure && !attacker) || is_near(call) || lane->harmless >= conf->peer_calls;
+    bool doubt = (!costly_is_outside(called) && !attacker) || is_near(call) ||
+                 lane->harmless >= conf->peer_calls;
     char room[200];
     char target_room[32];
     struct text detail = text_into(room, sizeof room);
@@ -130,7 +135,7 @@ static void open_relay_on_fact(struct detector_context *context, void *memory, v
     bool outside = call->called.e164 != 0 && call->called.class != FACT_NUMBER_INTERNAL &&
                    call->called.class != FACT_NUMBER_EMERGENCY &&
                    call->called.type != FACT_NUMBER_TOLL_FREE && !call->called.allowed &&
-                   costly_is_outside(&call->called);
+                   (costly_is_outside(&call->called) || is_risky(&call->called));
     if (!outside) {
         lane->harmless += call->event == FACT_CALL_ANSWERED;
         return;

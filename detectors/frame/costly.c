@@ -2,8 +2,8 @@
  *
  * Two things make a call ours to judge. Either one of our accounts calls: then the number is what it
  * seems to be. Or the number itself tells: an international prefix was dialled, or it is a premium
- * or satellite number, or one with so many points that it is no ordinary number of a site. Else an
- * international number may be our own, called from outside at a site that has not said its country.
+ * or satellite number. Else an international number may be our own, called from outside at a site
+ * that has not said its country; that may be a country of risk.
  *
  * A server that calls without a password and without a registration passes on what others asked of
  * it (a B2BUA's second leg, a carrier). Its From may be anything, so it would be another account;
@@ -56,8 +56,7 @@ bool costly_is_stranger(const struct fact_call *call)
 bool costly_is_outside(const struct fact_number *number)
 {
     return number->dialled_abroad || number->type == FACT_NUMBER_PREMIUM ||
-           number->type == FACT_NUMBER_SATELLITE ||
-           (number->type != FACT_NUMBER_INVALID && costly_points(number) >= COSTLY_RISKY);
+           number->type == FACT_NUMBER_SATELLITE;
 }
 
 static bool is_passed_on(const struct fact_call *call)

@@ -103,6 +103,11 @@ static void change_inbound(struct fact *fact)
     fact->is.call.called = number_britain();
     fact->is.call.called.dialled_abroad = false;
 }
+static void change_inbound_risky(struct fact *fact)
+{
+    change_stranger(fact); /* a carrier brings a call to a site in a country of risk */
+    fact->is.call.called.dialled_abroad = false;
+}
 static void change_failed(struct fact *fact)
 {
     fact->is.call.called = number_satellite();
@@ -144,6 +149,7 @@ static void test_first_call(void **state)
         {"emergency", change_emergency, 0, 0, false},
         {"toll-free", change_toll_free, 0, 0, false},
         {"a number that may be ours", change_inbound, 0, 0, false},
+        {"a number that may be ours, in a country of risk", change_inbound_risky, 0, 0, false},
         {"failed", change_failed, 0, 0, false},
     };
 
