@@ -68,6 +68,15 @@ SAME(SATELLITE, SATELLITE);
 SAME(OTHER, OTHER);
 SAME(INVALID, INVALID);
 
+#undef SAME
+#define SAME(name)                                                                                 \
+    static_assert((int)FACT_TORN_##name == (int)CALL_TORN_##name, "detectors name evidence alike")
+SAME(NOT);
+SAME(SENDER_GOES_ON);
+SAME(BOTH_GO_ON);
+SAME(SECOND_BYE);
+SAME(CANCEL);
+
 /* Who sent the request and who it went to, by address only. Nothing is declared yet of sides and
  * zones. */
 static void put_parties(const struct endpoint *client, const struct endpoint *server,
@@ -673,7 +682,7 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture,
+        .one_way = view->one_way_capture || view->hearing.silent_capture,
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
