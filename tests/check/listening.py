@@ -84,14 +84,14 @@ class Wire:
 class Sensor:
     running = []
 
-    def __init__(self, binary, *arguments, interfaces=("tap0",), workers=1):
+    def __init__(self, binary, *arguments, interfaces=("tap0",), workers=1, prefix=()):
         self.folder = tempfile.mkdtemp()
         self.records = os.path.join(self.folder, "records.jsonl")
         watched = [word for name in interfaces for word in ("-i", name)]
         self.out = open(os.path.join(self.folder, "out"), "wb")
         self.err_path = os.path.join(self.folder, "err")
         self.err = open(self.err_path, "wb")
-        command = [binary, *watched, "--workers", str(workers), "--report", "json", "--records", self.records, *arguments]
+        command = [*prefix, binary, *watched, "--workers", str(workers), "--report", "json", "--records", self.records, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err)
         Sensor.running.append(self.process)
         self.wait_for(lambda: b"listening on" in self.said(), "it did not start")
