@@ -71,6 +71,8 @@ struct detector {
     const char *blind;
     const char *false_alarms;
     const char *advice; /* what to do, a sentence that one understands at 3 a.m. */
+    const char
+        *example; /* the sentence of such an alert, word for word as one of its cases has it */
     const char *tactic[2]; /* ATT&CK id and name */
     const char *attack[3]; /* technique ids, NULL-terminated within 3 */
     uint8_t severity; /* the usual one */

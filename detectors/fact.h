@@ -59,7 +59,8 @@ struct fact_party {
     uint16_t zone; /* 0 = none declared */
     uint16_t good_accounts; /* accounts with past success from this address; saturating */
     uint16_t site_good_accounts; /* the same for its /24 or /48; of failed logins only */
-    /* From the MaxMind files; 0 = unknown, private or no file. Not of MESSAGE facts. */
+    /* From the MaxMind files; 0 = unknown, private or no file. Of TRANSACTION, REGISTRATION and CALL
+     * facts only. */
     uint16_t country; /* ISO 3166 alpha-2, first letter in the high byte */
     uint32_t as_number;
 };
@@ -99,7 +100,7 @@ struct fact_number {
     bool dialled_abroad; /* an international prefix (00, 011 ...) was dialled: no number of ours */
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
-    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a placeholder */
+    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a rough figure */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
@@ -280,22 +281,43 @@ struct fact_second {
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
- * that were asked something or owe an answer. A server here is an address that requests go to. */
+ * that were busy in it, that have owed an answer since then, that lost calls, and once a minute of
+ * those that call us. A server here is an address that requests go to; the role is all. ACK is no
+ * request here. Unknown: from an address that never logged in and never answered a request. */
 struct fact_server {
-    struct fact_party server;
-    uint32_t requests[FACT_METHOD_COUNT]; /* initial ones and others, without copies */
-    uint32_t
-        unknown_requests[FACT_METHOD_COUNT]; /* of those: from who never logged in or answered */
-    uint32_t answers; /* of any class, without copies */
+    struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
+    bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
+    /* requests, without copies */
+    uint32_t requests[FACT_METHOD_COUNT];
+    uint32_t unknown_requests[FACT_METHOD_COUNT];
+    uint32_t sources; /* different addresses that asked; never too high */
+    uint32_t sources_new; /* of those: unknown, not proven, first seen within one or two minutes */
+    uint32_t logins; /* addresses that had their first success here */
+    /* answers, without copies */
+    uint32_t answers; /* of any class */
     uint32_t answers_5xx;
     uint32_t retry_after; /* 503 with Retry-After */
-    uint32_t sources; /* different addresses that asked in this second; an estimate above 64 */
-    uint32_t sources_new; /* of those: first seen in the last 60 s, and not proven */
-    uint32_t unanswered; /* requests since the last answer, without copies */
-    uint32_t unanswered_sources;
-    uint64_t unanswered_since_ns; /* first of them; 0 = none */
+    uint32_t first_answers; /* requests that got their first answer */
+    uint32_t slow_answers; /* of those: after more than 500 ms */
+    uint64_t first_answer_ns_mean; /* 0 = none */
+    uint64_t first_answer_ns_max;
+    uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
-    uint64_t first_answer_ns_max; /* slowest request to first answer in this second */
+    /* since its last answer */
+    uint32_t unanswered; /* requests, without copies */
+    uint32_t unanswered_sources; /* different addresses, up to 8 */
+    uint32_t unanswered_servers; /* of those: servers that others ask */
+    bool unanswered_calls; /* an INVITE is among them */
+    uint32_t routes; /* other servers, no devices, that answered one of those in the last minute */
+    uint64_t unanswered_since_ns; /* first and last of them, the last with copies; 0 = none */
+    uint64_t unanswered_last_ns;
+    uint32_t elsewhere_requests; /* in that time, to other servers that had answered before */
+    uint32_t elsewhere_answers; /* ... and from any other */
+    /* calls */
+    uint32_t calls_lost; /* failed by an error, and the two did not meet elsewhere within 10 s */
+    uint32_t calls_sent; /* INVITEs that came from it since it was told last */
+    uint32_t calls_elsewhere; /* INVITEs of others since its last one */
+    uint64_t last_call_ns; /* its last INVITE; 0 = none */
 };
 
 /* An incident opened, rose or closed: how detectors hear of each other. */

@@ -155,6 +155,23 @@ static uint8_t severity_of(const struct cell *cell, const struct conf *conf, uin
     return 0;
 }
 
+/* What was crossed: the number of devices, else the share of the calls. */
+static void put_limit(const struct cell *cell, const struct conf *conf, uint64_t calls,
+                      struct finding *finding)
+{
+    if (cell->device_count >= conf->devices) {
+        finding->observed = cell->device_count;
+        finding->threshold = conf->devices;
+        finding->unit = "devices";
+        return;
+    }
+    uint64_t share = (conf->share_ppm * calls + 999999) / 1000000;
+
+    finding->observed = cell->call_count;
+    finding->threshold = share > CALLS_MIN ? share : CALLS_MIN;
+    finding->unit = "bad calls";
+}
+
 static void on_bad_stream(struct detector_context *context, struct cell *cell,
                           const struct conf *conf, const struct fact *fact)
 {
@@ -183,13 +200,11 @@ static void on_bad_stream(struct detector_context *context, struct cell *cell,
     struct text detail = text_into(buffer, sizeof buffer);
     struct finding finding = {.severity = severity,
                               .count = cell->device_count,
-                              .observed = cell->device_count,
-                              .threshold = conf->devices,
                               .window_ns = conf->window_ns,
-                              .unit = "devices",
                               .span_ns = time_since(now_ns, cell->first_ns)};
+    put_limit(cell, conf, calls, &finding);
     confidence_start(&finding.confidence, 60, "condition met");
-    confidence_margin(&finding.confidence, cell->device_count, conf->devices);
+    confidence_margin(&finding.confidence, finding.observed, finding.threshold);
     text_format(&detail,
                 "has bad audio at %" PRIu32 " devices and in %" PRIu32 " of %" PRIu64 " calls",
                 cell->device_count, cell->call_count, calls);
@@ -223,6 +238,10 @@ const struct detector detector_media_quality_site = {
     .false_alarms =
         "one device without a registration that talks to several others over a bad link",
     .advice = "Look for what the devices share: link, switch, access point, trunk or media server.",
+    .example =
+        "The site has bad audio at 2 devices and in 2 of 2 calls in 25 s (limit 2 bad calls in "
+        "15 min). Look for what the devices share: link, switch, access point, trunk or "
+        "media server.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(INCIDENT) | FACT_BIT(CALL),

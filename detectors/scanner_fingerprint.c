@@ -334,6 +334,11 @@ const struct detector detector_scanner_fingerprint = {
     .false_alarms = "an administrator who runs such a tool on purpose, and very old devices that "
                     "send no branch cookie",
     .advice = "Block the address at the edge unless one of us runs this tool.",
+    .example =
+        "A source that claims to be 203.0.113.66 sends requests built by an attack tool: From "
+        "tag that is hex text (SIPVicious), User-Agent of a tool, From equal to To, address "
+        "1.1.1.1, \"friendly-scanner\". Block the address at the edge unless one of us runs this "
+        "tool.",
     .tactic = {"TA0043", "Reconnaissance"},
     .attack = {"T1595.002"},
     .severity = 1,

@@ -266,6 +266,8 @@ static bool see_alert_text(struct maker *maker, struct alert_entry *alert,
         {FIELD_ID_EARSHOT_ALERT_CHAIN_TEXT, &alert->chain},
         {FIELD_ID_EARSHOT_ALERT_TARGET, &alert->target},
         {FIELD_ID_EARSHOT_ALERT_UNIT, &alert->unit},
+        {FIELD_ID_SOURCE_GEO_COUNTRY_ISO_CODE, &alert->country},
+        {FIELD_ID_SOURCE_AS_ORGANIZATION_NAME, &alert->as_name},
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -283,6 +285,9 @@ static void see_alert_figure(struct alert_entry *alert, const struct record_valu
     case FIELD_ID_SOURCE_IP:
         alert->source = value->address;
         alert->has_source = true;
+        break;
+    case FIELD_ID_SOURCE_AS_NUMBER:
+        alert->as_number = value->number;
         break;
     case FIELD_ID_DESTINATION_IP:
         alert->destination = value->address;

@@ -85,6 +85,7 @@ struct alert_entry {
     bool unproven;
     struct addr source;
     struct addr destination;
+    int64_t as_number; /* of the source; 0 = not known */
     struct hash128 chain_id;
     struct entry_text rule;
     struct entry_text target;
@@ -92,6 +93,8 @@ struct alert_entry {
     struct entry_text outcome;
     struct entry_text chain;
     struct entry_text unit;
+    struct entry_text country; /* of the source */
+    struct entry_text as_name;
 };
 
 struct report {

@@ -142,6 +142,30 @@ static const struct {
               {"  high", PAGE_RED},
               {"  critical", PAGE_RED_BOLD}};
 
+/* "203.0.113.66 (NL, AS64500 EXAMPLE)", where something is known of the source. */
+static void print_place(struct page *page, const struct alert_entry *alert)
+{
+    struct slice country = entry_text(&alert->head, alert->country);
+    struct endpoint source = {.addr = alert->source};
+
+    if (slice_is_empty(country) && alert->as_number == 0) {
+        return;
+    }
+    page_string(page, "; source ");
+    page_endpoint(page, &source);
+    page_string(page, " (");
+    page_wire(page, country, 2);
+    if (alert->as_number != 0) {
+        page_string(page, slice_is_empty(country) ? "AS" : ", AS");
+        text_u64(&page->text, (uint64_t)alert->as_number);
+        if (alert->as_name.bytes != 0) {
+            page_string(page, " ");
+            page_wire(page, entry_text(&alert->head, alert->as_name), 40);
+        }
+    }
+    page_string(page, ")");
+}
+
 static void print_proof(struct page *page, const struct alert_entry *alert)
 {
     const struct list_entry *entry = &alert->head;
@@ -164,6 +188,7 @@ static void print_proof(struct page *page, const struct alert_entry *alert)
     if (slice_equal(entry_text(entry, alert->outcome), SLICE("succeeded"))) {
         page_string(page, "; it SUCCEEDED");
     }
+    print_place(page, alert);
     if (alert->unproven) {
         page_string(page, "; the source may be forged");
     }

@@ -103,7 +103,6 @@ uint32_t frame_entries_preset(enum key_kind kind)
     case KEY_SOURCE_SERVER:
         return 32768;
     case KEY_SERVER:
-        return 4096;
     case KEY_NUMBER_BLOCK:
     case KEY_CALLER_BLOCK:
         return 16384;
@@ -306,12 +305,14 @@ void frame_close(struct detectors_frame *frame)
     free(frame);
 }
 
-size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
+void frame_budget(const struct frame_limits *limits, const struct frame_conf *confs,
+                  struct budget *budget)
 {
     struct incidents_options options = incidents_options_of(limits);
 
-    return sizeof(struct detectors_frame) + slots_bytes_max(limits, confs) +
-           incidents_bytes_max(&options);
+    slots_budget(limits, confs, budget);
+    budget_add(budget, "incidents", (uint64_t)limits->incidents_max + limits->closed_max,
+               sizeof(struct detectors_frame) + incidents_bytes_max(&options));
 }
 
 /* --- delivery --- */
@@ -435,6 +436,9 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_SERVER:
         moved.is.server.unanswered_since_ns =
             time_since(fact->is.server.unanswered_since_ns, shift_ns);
+        moved.is.server.unanswered_last_ns =
+            time_since(fact->is.server.unanswered_last_ns, shift_ns);
+        moved.is.server.last_call_ns = time_since(fact->is.server.last_call_ns, shift_ns);
         break;
     case FACT_MESSAGE:
     case FACT_TRANSACTION:

@@ -3,8 +3,8 @@
  * Owns      a table for each kind of key, slabs, open incidents, chains.
  * Borrows   facts during the call; configurations until others are given.
  * Time      of the facts.
- * Bounds    entries of each kind, cells of each slab, incidents: frame_limits; frame_bytes_max() is
- *           their sum.
+ * Bounds    entries of each kind, cells of each slab, incidents: frame_limits; frame_budget()
+ *           names them.
  * Errors    open only.
  * Thread    the analyst's.
  *
@@ -13,6 +13,7 @@
 #ifndef DETECTORS_FRAME_FRAME_H
 #define DETECTORS_FRAME_FRAME_H
 
+#include "base/budget.h"
 #include "detectors/frame/incident.h"
 
 struct frame_limits {
@@ -35,7 +36,8 @@ MUST_USE enum status frame_open(const struct frame_limits *limits, const struct 
                                 void *owner, struct detectors_frame **out_frame,
                                 struct error *error);
 void frame_close(struct detectors_frame *frame);
-size_t frame_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
+void frame_budget(const struct frame_limits *limits, const struct frame_conf *confs,
+                  struct budget *budget);
 /* Other configurations from now on, `confs` instead of those of open(): slots and incidents are
  * kept. A detector that was not enabled at open() stays silent. */
 void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs);

@@ -185,24 +185,24 @@ void slots_close(struct slots *slots)
     slots->rules = NULL;
 }
 
-size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
+void slots_budget(const struct frame_limits *limits, const struct frame_conf *confs,
+                  struct budget *budget)
 {
-    size_t bytes = 0;
-
     for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
         uint32_t cell_bytes = layout(kind, confs, NULL);
         if (cell_bytes != 0) {
             struct table_options options = table_options_of(limits, kind, cell_bytes);
-            bytes += table_bytes_max(&options);
+            budget_add(budget, key_kind_name((enum key_kind)kind), limits->entries[kind],
+                       table_bytes_max(&options));
         }
     }
     for (size_t i = 0; i < detector_count(); i++) {
         if (confs[i].enabled && detectors[i]->slab_bytes != 0) {
-            bytes += (size_t)slab_cells(detectors[i], confs[i].conf) *
-                     (detectors[i]->slab_bytes + sizeof(uint32_t));
+            uint32_t cells = slab_cells(detectors[i], confs[i].conf);
+            budget_add(budget, detectors[i]->slug, cells,
+                       (size_t)cells * (detectors[i]->slab_bytes + sizeof(uint32_t)));
         }
     }
-    return bytes;
 }
 
 /* Some rule of the kind says that this fact alone is worth an entry. */

@@ -46,7 +46,8 @@ MUST_USE enum status slots_open(struct slots *slots, const struct frame_limits *
 void slots_close(struct slots *slots);
 /* Other configurations for the same rules; what a rule remembers stays. */
 void slots_reload(struct slots *slots, const struct frame_conf *confs);
-size_t slots_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
+void slots_budget(const struct frame_limits *limits, const struct frame_conf *confs,
+                  struct budget *budget);
 
 /* The entry of that key of the fact, found or made, as its lanes; touched, and strengthened where
  * `strong`. NULL: it is not `strong`, has none yet, and the table is crowded (counted). */

@@ -28,14 +28,18 @@ enum { SIP_PORT = 5060, SIPS_PORT = 5061, PORT_USER_FIRST = 1024 };
 enum { BYTE_STUN_LAST = 3, BYTE_SIP_FIRST = 9, BYTE_SIP_LAST = 127 };
 enum { KEPT_BYTES = 4 << 20 };
 
-size_t worker_state_bytes_max(const struct worker_limits *limits)
+void worker_state_budget(const struct worker_limits *limits, struct budget *budget)
 {
     struct stream_options streams = {.streams_max = limits->streams_max};
     struct flow_options flows = {.flows_max = limits->flows_max};
     struct bytestream_options bytestreams = {.streams_max = limits->tcp_streams_max,
                                              .bytes_max = limits->tcp_bytes_max};
-    return sizeof(struct worker_state) + KEPT_BYTES + stream_bytes_max(&streams) +
-           flow_bytes_max(&flows) + bytestream_bytes_max(&bytestreams);
+    budget_add(budget, "messages kept for the analyst", 0,
+               sizeof(struct worker_state) + KEPT_BYTES);
+    budget_add(budget, "RTP streams", limits->streams_max, stream_bytes_max(&streams));
+    budget_add(budget, "flows", limits->flows_max, flow_bytes_max(&flows));
+    budget_add(budget, "TCP streams and what is held of them", limits->tcp_streams_max,
+               bytestream_bytes_max(&bytestreams));
 }
 
 enum status worker_state_open(const struct worker_limits *limits, const struct worker_hooks *hooks,

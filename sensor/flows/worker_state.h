@@ -14,6 +14,7 @@
 #ifndef SENSOR_FLOWS_WORKER_STATE_H
 #define SENSOR_FLOWS_WORKER_STATE_H
 
+#include "base/budget.h"
 #include "base/ring.h"
 #include "sensor/flows/sighting.h"
 #include "sensor/flows/unwrap.h"
@@ -50,7 +51,7 @@ MUST_USE enum status worker_state_open(const struct worker_limits *limits,
                                        const struct worker_hooks *hooks,
                                        struct worker_state **out_state, struct error *error);
 void worker_state_close(struct worker_state *state);
-size_t worker_state_bytes_max(const struct worker_limits *limits);
+void worker_state_budget(const struct worker_limits *limits, struct budget *budget);
 
 /* Up to WORKER_BATCH datagrams, in order of their numbers. */
 void worker_state_see(struct worker_state *state, const struct datagram *batch, size_t count);

@@ -125,6 +125,7 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
             CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
     }
     changes |= (facts & FACT_BIT(FLOW)) != 0 ? CHANGE_BIT(FLOW_ENDED) : 0;
+    changes |= (facts & FACT_BIT(SERVER)) != 0 ? CHANGE_BIT(SERVER) : 0;
     return changes;
 }
 
@@ -162,6 +163,7 @@ static struct state_limits state_limits_of(const struct config *config, struct h
                                  .endpoints_max = (uint32_t)tables[CONFIG_TABLE_ENDPOINTS],
                                  .streams_max = (uint32_t)tables[CONFIG_TABLE_STREAMS],
                                  .sources_max = (uint32_t)tables[CONFIG_TABLE_ADDRESSES],
+                                 .servers_max = (uint32_t)tables[CONFIG_TABLE_SERVERS],
                                  .call_age_max_ns = config->sensor.call_age_max_ns,
                                  .key = key};
 }
@@ -177,11 +179,12 @@ static struct frame_limits frame_limits_of(const struct config *config, struct h
     return limits;
 }
 
-size_t analyst_bytes_max(const struct config *config)
+void analyst_budget(const struct config *config, struct budget *budget)
 {
     struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
     struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
-    return state_bytes_max(&state) + frame_bytes_max(&frame, config->detectors);
+    state_budget(&state, budget);
+    frame_budget(&frame, config->detectors, budget);
 }
 
 static struct telemetry_options telemetry_options_of(const struct analyst_options *options,
@@ -195,6 +198,20 @@ static struct telemetry_options telemetry_options_of(const struct analyst_option
                                       .live = options->live,
                                       .interfaces = options->interfaces,
                                       .on_record = on_record};
+}
+
+/* The files that say where addresses are, handed over as a configuration is. */
+static void take_geo(struct analyst *analyst)
+{
+    struct run_shared *shared = analyst->options.shared;
+    struct geo *geo = atomic_load_explicit(&shared->geo_next, memory_order_acquire);
+    if (geo == atomic_load_explicit(&shared->geo_taken, memory_order_relaxed)) {
+        return;
+    }
+    struct geo *used = geo_is_empty(geo) ? NULL : geo;
+    state_facts_view(analyst->state)->geo = used;
+    telemetry_set_geo(analyst->telemetry, used);
+    atomic_store_explicit(&shared->geo_taken, geo, memory_order_release);
 }
 
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
@@ -229,6 +246,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         analyst_close(analyst);
         return status;
     }
+    take_geo(analyst);
     *out_analyst = analyst;
     return STATUS_OK;
 }
@@ -325,6 +343,7 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     analyst->now_ns = mark->second * NS_PER_S;
     take_config(analyst);
+    take_geo(analyst);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         judge_loss(analyst);
     }

@@ -41,6 +41,6 @@ void analyst_close(struct analyst *analyst);
 /* Takes all that can be taken now; true when the end was reached and everything is closed. */
 bool analyst_drain(struct analyst *analyst);
 void analyst_run(struct analyst *analyst); /* until the end */
-size_t analyst_bytes_max(const struct config *config);
+void analyst_budget(const struct config *config, struct budget *budget);
 
 #endif

@@ -118,6 +118,7 @@ static const struct {
     [CONFIG_TABLE_CALLS] = {"calls", TABLE("131072", "calls at once")},
     [CONFIG_TABLE_ENDPOINTS] = {"endpoints", TABLE("524288", "media endpoints that SDP named")},
     [CONFIG_TABLE_ADDRESSES] = {"addresses", TABLE("262144", "addresses with what is known of them: proven, server, accounts")},
+    [CONFIG_TABLE_SERVERS] = {"servers", TABLE("16384", "addresses that requests go to")},
     [CONFIG_TABLE_INCIDENTS] = {"incidents", TABLE("20000", "open incidents")},
     [CONFIG_TABLE_CLOSED] = {"closed-incidents", TABLE("20000", "closed incidents kept for chains")},
 };
@@ -413,6 +414,7 @@ enum status config_open(const struct settings *settings, struct config **out_con
     group_add(config, "observer", "", observer_options, &config->sensor);
     group_add(config, "capture", "", capture_options, &config->sensor);
     group_add(config, "records", "", records_options, &config->records);
+    group_add(config, "geo", "", geo_options, &config->geo);
     tables_add(config);
     detectors_add(config);
     enum status status = outputs_add(config, settings, error);

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
+#include "sensor/lookup/geo.h"
 #include "sensor/run/settings.h"
 
 enum config_sip_records {
@@ -61,6 +62,7 @@ enum config_table {
     CONFIG_TABLE_CALLS,
     CONFIG_TABLE_ENDPOINTS,
     CONFIG_TABLE_ADDRESSES,
+    CONFIG_TABLE_SERVERS,
     CONFIG_TABLE_INCIDENTS,
     CONFIG_TABLE_CLOSED,
     CONFIG_TABLE_COUNT
@@ -76,6 +78,7 @@ struct config_output {
 struct config {
     struct config_sensor sensor;
     struct config_records records;
+    struct geo_conf geo;
     uint64_t tables[CONFIG_TABLE_COUNT];
     uint64_t key_entries[KEY_COUNT];
     struct frame_conf *detectors; /* in the order of detectors[] */

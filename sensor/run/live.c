@@ -47,6 +47,9 @@ struct live {
     struct config *current; /* after a reload; NULL: that of the start */
     struct config *coming; /* on its way to the analyst */
     bool reload_wanted;
+    struct geo *geo; /* that the analyst looks into */
+    struct geo *geo_coming; /* on its way to it */
+    uint64_t geo_looked_ns; /* when it was last asked whether the files are the same */
     pthread_t threads[RUN_WORKERS_MAX + 2];
     size_t thread_count;
 };
@@ -185,6 +188,11 @@ static enum status open_ends(struct live *live, struct error *error)
                                       .live = true,
                                       .at_end = at_end};
     if (status == STATUS_OK) {
+        status = geo_open(&options->config->geo, NULL, &live->geo, error);
+        atomic_store(&run->geo_next, live->geo);
+        live->geo_looked_ns = listen_clock_ns();
+    }
+    if (status == STATUS_OK) {
         status = analyst_open(&analyst, &live->analyst, error);
     }
     struct writer_options writer = {.config = options->config,
@@ -227,6 +235,8 @@ static void close_live(struct live *live)
 {
     writer_close(live->writer);
     analyst_close(live->analyst);
+    geo_close(live->geo);
+    geo_close(live->geo_coming);
     ring_close(&live->records);
     for (unsigned i = 0; i < live->listener_count; i++) {
         listen_close(&live->listeners[i]);
@@ -300,8 +310,8 @@ static void reload(struct live *live)
     atomic_store_explicit(&live->shared.run.config_next, config, memory_order_release);
 }
 
-/* The analyst has taken up what came: nobody looks at the one before any more. */
-static void finish_reload(struct live *live)
+/* The analyst has taken up what came: nobody looks at the one before any more. True: just now. */
+static bool finish_reload(struct live *live)
 {
     if (live->coming != NULL && atomic_load_explicit(&live->shared.run.config_taken,
                                                      memory_order_acquire) == live->coming) {
@@ -309,6 +319,45 @@ static void finish_reload(struct live *live)
         live->current = live->coming;
         live->coming = NULL;
         log_line(LOG_INFO, "the new configuration is in force");
+        return true;
+    }
+    return false;
+}
+
+/* The analyst looks into what came: the geo before is nobody's any more. */
+static void finish_geo(struct live *live)
+{
+    if (live->geo_coming != NULL &&
+        atomic_load_explicit(&live->shared.run.geo_taken, memory_order_acquire) ==
+            live->geo_coming) {
+        geo_close(live->geo);
+        live->geo = live->geo_coming;
+        live->geo_coming = NULL;
+        log_line(LOG_INFO, "the files that say where addresses are were read again");
+    }
+}
+
+/* Files that were replaced are read here, where nobody waits for it. */
+static void look_at_geo(struct live *live)
+{
+    const struct config *config = live->current != NULL ? live->current : live->options->config;
+    uint64_t now_ns = listen_clock_ns();
+    uint64_t since_ns = now_ns > live->geo_looked_ns ? now_ns - live->geo_looked_ns
+                                                     : config->geo.check_ns; /* it was set back */
+    struct error error = {0};
+
+    finish_geo(live);
+    if (live->geo_coming != NULL || since_ns < config->geo.check_ns) {
+        return;
+    }
+    live->geo_looked_ns = now_ns;
+    if (!geo_is_stale(live->geo, &config->geo)) {
+        return;
+    }
+    if (geo_open(&config->geo, live->geo, &live->geo_coming, &error) == STATUS_OK) {
+        atomic_store_explicit(&live->shared.run.geo_next, live->geo_coming, memory_order_release);
+    } else {
+        log_error_struct(&error);
     }
 }
 
@@ -317,7 +366,10 @@ static bool control(struct live *live, const sigset_t *set, unsigned wait_ms)
 {
     struct timespec wait = {.tv_nsec = (long)(wait_ms * NS_PER_MS)};
     int signal = sigtimedwait(set, NULL, &wait);
-    finish_reload(live);
+    if (finish_reload(live)) {
+        live->geo_looked_ns = 0;
+    }
+    look_at_geo(live);
     live->reload_wanted = live->reload_wanted || signal == SIGHUP;
     if (live->reload_wanted && live->coming == NULL) {
         live->reload_wanted = false;

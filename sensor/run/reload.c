@@ -1,4 +1,4 @@
-/* Detections and the choice of records change while the sensor runs; slots, incidents and counts
+/* Detections, the choice of records and the files of countries change while the sensor runs; slots, incidents and counts
  * are kept. What was sized, opened or bound at the start stays: tables, rings, interfaces, the
  * filter of the kernel, outputs, the sensor's name.
  *
@@ -11,8 +11,9 @@ enum { VALUE_BYTES = 2048 };
 bool reload_waits(const struct config_row *row)
 {
     struct slice key = slice_of_string(row->key);
-    bool changes =
-        slice_starts_with(key, SLICE("detectors.")) || slice_starts_with(key, SLICE("records."));
+    bool changes = slice_starts_with(key, SLICE("detectors.")) ||
+                   slice_starts_with(key, SLICE("records.")) ||
+                   slice_starts_with(key, SLICE("geo."));
     return !changes || row->option->sizes_table;
 }
 

@@ -33,6 +33,7 @@ struct run {
     struct ring records;
     struct analyst *analyst;
     struct writer *writer;
+    struct geo *geo;
     char *faults_text[SOURCE_FILES_MAX];
     const char *faults[SOURCE_FILES_MAX];
     uint32_t fault_count;
@@ -405,7 +406,11 @@ static enum status open_ends(struct run *run, struct error *error)
                                     .ring = &run->records,
                                     .shared = &run->shared,
                                     .threaded = threaded};
-    status = analyst_open(&analyst, &run->analyst, error);
+    status = geo_open(&options->config->geo, NULL, &run->geo, error);
+    atomic_store(&run->shared.geo_next, run->geo);
+    if (status == STATUS_OK) {
+        status = analyst_open(&analyst, &run->analyst, error);
+    }
     return status == STATUS_OK ? writer_open(&writer, &run->writer, error) : status;
 }
 
@@ -435,6 +440,7 @@ static void close_run(struct run *run)
 {
     writer_close(run->writer);
     analyst_close(run->analyst);
+    geo_close(run->geo);
     ring_close(&run->records);
     dispatch_close(run->dispatch);
     for (size_t i = 0; i < RUN_WORKERS_MAX; i++) {
@@ -547,33 +553,39 @@ enum status run_files(const struct run_options *options, struct error *error)
     return status;
 }
 
+static void print_row(void *owner, const char *name, uint64_t entries, size_t bytes)
+{
+    char count[24] = "";
+
+    if (entries > 0) {
+        (void)snprintf(count, sizeof count, "%" PRIu64, entries);
+    }
+    fprintf(owner, "  %-38s %10s %12zu\n", name, count, (bytes + 1023) >> 10);
+}
+
 void run_list_memory(const struct config *config, unsigned workers, FILE *out)
 {
     struct worker_limits worker = run_worker_limits(config);
     struct unwrap_options unwrap = {.fragment_bytes_max = config->sensor.fragment_bytes};
-    size_t rows[][1] = {
-        {RUN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX)},
-        {unwrap_bytes_max(&unwrap)},
-        {worker_state_bytes_max(&worker)},
-        {(size_t)(workers == 0 ? 1 : workers) *
-         ((size_t)RUN_SIGHTING_RING_BYTES + (workers > 1 ? (size_t)RUN_DEAL_RING_BYTES : 0))},
-        {analyst_bytes_max(config)},
-        {RUN_RECORD_RING_BYTES}};
-    static const char *const names[] = {"blocks of frames",    "fragments and mirror copies",
-                                        "streams, flows, TCP", "rings of the workers",
-                                        "state and detectors", "ring of records"};
-    size_t sum = 0;
-    fprintf(out, "%-32s %14s\n", "what", "at most, KiB");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        fprintf(out, "%-32s %14zu\n", names[i], rows[i][0] >> 10);
-        sum += rows[i][0];
-    }
-    fprintf(out, "%-32s %14zu\n", "all", sum >> 10);
+    struct budget budget = {.on_row = print_row, .owner = out};
     size_t rings = workers == 0 ? 1 : workers;
-    fprintf(out, "%-32s %14zu\n", "live, each interface: kernel",
-            rings * (size_t)config->sensor.buffer_bytes >> 10);
-    fprintf(out, "%-32s %14zu\n", "live, each interface: blocks",
-            rings * LISTEN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX) >> 10);
-    fputs("Memory is touched as tables fill; --list options shows the entries of each table.\n",
-          out);
+
+    fprintf(out, "%-40s %10s %12s\n", "at most", "entries", "KiB");
+    fputs("what workers keep, all together\n", out);
+    budget_add(&budget, "blocks of frames", 0,
+               RUN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX));
+    budget_add(&budget, "fragments and mirror copies", 0, unwrap_bytes_max(&unwrap));
+    worker_state_budget(&worker, &budget);
+    budget_add(&budget, "rings", 0,
+               rings * ((size_t)RUN_SIGHTING_RING_BYTES +
+                        (workers > 1 ? (size_t)RUN_DEAL_RING_BYTES : 0)) +
+                   RUN_RECORD_RING_BYTES);
+    fputs("what the analyst keeps: state, then each kind of key and each detector\n", out);
+    analyst_budget(config, &budget);
+    fprintf(out, "%-40s %10s %12zu\n", "all", "", budget.bytes >> 10);
+    fputs("live, each interface beside that\n", out);
+    budget_add(&budget, "ring of the kernel", 0, rings * (size_t)config->sensor.buffer_bytes);
+    budget_add(&budget, "blocks", 0,
+               rings * LISTEN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX));
+    fputs("Memory is touched as tables fill; --list options has the key of each.\n", out);
 }

@@ -45,6 +45,10 @@ struct run_shared {
      * has taken up; NULL before the first. */
     _Atomic(const struct config *) config_next;
     _Atomic(const struct config *) config_taken;
+    /* Where addresses are: what the analyst shall look into from the next mark on, and what it
+     * looks into. */
+    _Atomic(struct geo *) geo_next;
+    _Atomic(struct geo *) geo_taken;
     _Alignas(64) _Atomic bool failed; /* some thread cannot go on: everybody ends */
     struct bell reader_bell; /* half of the blocks are free */
     struct bell dealer_bell; /* a block is full, or a deal ring has room, or the analyst moved */

@@ -106,6 +106,7 @@ static void explain_detector(const struct detector *detector, const struct confi
     fprintf(out, "detection %s: %s\n", detector->slug, detector->title);
     fprintf(out, "  sees:         %s\n  blind to:     %s\n  false alarms: %s\n  what to do:   %s\n",
             detector->sees, detector->blind, detector->false_alarms, detector->advice);
+    fprintf(out, "  as it looks:  %s\n", detector->example);
     fprintf(out, "  severity:     %u of 4\n  counted per:  %s (%s)\n  ATT&CK:       ",
             detector->severity, key_kind_name(detector->key), key_kind_help(detector->key));
     attack_text(detector, out);
@@ -119,6 +120,18 @@ static void explain_detector(const struct detector *detector, const struct confi
         struct wanted_option wanted = {.key = slice_of_string(key), .out = out};
         config_walk(config, explain_option, &wanted);
     }
+}
+
+/* What stands in texts of the wire must not become markup. */
+static void page_quote(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (strchr("*_<>`[]\\", *text) != NULL) {
+            fputc('\\', out);
+        }
+        fputc(*text, out);
+    }
+    fputc('\n', out);
 }
 
 static void page_detections(FILE *out)
@@ -136,6 +149,8 @@ static void page_detections(FILE *out)
                 ".\n\n- **Sees**: %s\n- **Blind to**: %s\n- **False alarms**: %s\n- **What to "
                 "do**: %s\n",
                 detector->sees, detector->blind, detector->false_alarms, detector->advice);
+        fputs("\nAs it looks:\n\n> ", out);
+        page_quote(out, detector->example);
         if (detector->options == NULL || detector->options->kind == OPTION_END) {
             continue;
         }

@@ -31,6 +31,7 @@ enum change_kind {
     CHANGE_STREAM_SILENT,
     CHANGE_STREAM_ENDED,
     CHANGE_FLOW_ENDED, /* flow */
+    CHANGE_SERVER, /* server; second: the one that is over */
     CHANGE_SECOND, /* second */
 };
 
@@ -38,6 +39,7 @@ struct transaction;
 struct registration;
 struct call;
 struct media_stream;
+struct server;
 
 struct change {
     uint8_t kind; /* enum change_kind */
@@ -45,7 +47,7 @@ struct change {
     bool is_retransmission; /* CHANGE_MESSAGE: a copy within its transaction */
     uint64_t time_ns;
     uint64_t number; /* packet that brought it; 0 at a mark */
-    uint64_t second; /* CHANGE_SECOND */
+    uint64_t second; /* CHANGE_SECOND, CHANGE_SERVER */
     const struct sip_sighting *sip;
     const struct stream_sighting *stream_sighting;
     const struct flow_sighting *flow;
@@ -53,6 +55,7 @@ struct change {
     const struct registration *registration;
     const struct call *call;
     const struct media_stream *stream;
+    const struct server *server;
 };
 
 #define CHANGE_BIT(id) (UINT32_C(1) << CHANGE_##id)

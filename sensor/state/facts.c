@@ -92,6 +92,16 @@ static void know(struct facts_view *view, const struct change *change, struct fa
     out->good_accounts = party->known.good_accounts;
 }
 
+/* Where a party is: country and autonomous system, where there are files that say it. */
+static void locate(struct facts_view *view, struct fact_party *out)
+{
+    if (view->geo != NULL) {
+        const struct geo_answer *answer = geo_look(view->geo, &out->endpoint.addr);
+        out->country = answer->country;
+        out->as_number = answer->as_number;
+    }
+}
+
 /* --- accounts --- */
 
 static struct slice account_text(struct facts_view *view, struct slice user, struct slice host)
@@ -251,6 +261,8 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     } else {
         told->server.is_server = ended->status != 0; /* by this very answer */
     }
+    locate(view, &told->client);
+    locate(view, &told->server);
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
@@ -408,6 +420,8 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     struct device_view device;
 
     know(view, change, &told->caller);
+    locate(view, &told->caller);
+    locate(view, &told->callee);
     told->caller_registered =
         registration_is_bound(view->registrations, account, &call->caller.addr);
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
@@ -498,6 +512,57 @@ static void finish_stream(struct facts_view *view, const struct change *change, 
     told->device = device_of(view, change->stream);
 }
 
+/* --- servers --- */
+
+/* All at once: few are told. */
+static void begin_server(struct facts_view *view, const struct change *change, struct fact *fact)
+{
+    const struct server *server = change->server;
+    const struct server_second *second = &server->second;
+    const struct server_waiting *waiting = &server->waiting;
+    struct fact_server *told = &fact->is.server;
+    struct server_around around;
+
+    server_around(view->servers, server, view->proof, &around);
+    fact->kind = FACT_SERVER;
+    fact->interface = 0;
+    fact->transport = 0;
+    *told = (struct fact_server){
+        .server = {.endpoint = server->endpoint, .side = FACT_OWN},
+        .one_way = view->one_way_capture,
+        .sources = second->sources,
+        .sources_new = second->sources_new,
+        .logins = second->logins,
+        .answers = second->answers,
+        .answers_5xx = second->answers_5xx,
+        .retry_after = second->retry_after,
+        .first_answers = second->first_answers,
+        .slow_answers = second->slow_answers,
+        .first_answer_ns_mean =
+            second->first_answers == 0 ? 0 : second->first_answer_ns_sum / second->first_answers,
+        .first_answer_ns_max = second->first_answer_ns_max,
+        .usual_answer_ns = server->usual_answer_ns,
+        .answered_before = server->answered,
+        .unanswered = waiting->requests,
+        .unanswered_sources = waiting->askers,
+        .unanswered_servers = around.waiting_servers,
+        .unanswered_calls = waiting->calls,
+        .routes = around.routes,
+        .unanswered_since_ns = waiting->since_ns,
+        .unanswered_last_ns = waiting->since_ns == 0 ? 0 : waiting->last_ns,
+        .elsewhere_requests = to_u32(around.elsewhere_requests),
+        .elsewhere_answers = to_u32(around.elsewhere_answers),
+        .calls_lost = second->calls_lost,
+        .calls_sent = server->calls_untold,
+        .calls_elsewhere = to_u32(around.calls_elsewhere),
+        .last_call_ns = server->last_call_ns,
+    };
+    static_assert(sizeof told->requests == sizeof second->requests, "a count for each method");
+    memcpy(told->requests, second->requests, sizeof told->requests);
+    memcpy(told->unknown_requests, second->unknown, sizeof told->unknown_requests);
+    know(view, change, &told->server);
+}
+
 /* --- flows --- */
 
 static struct slice application_of(const struct flow_sighting *flow)
@@ -576,6 +641,9 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_stream(change, FACT_STREAM_ENDED, out_fact);
     case CHANGE_FLOW_ENDED:
         return begin_flow(change, out_fact);
+    case CHANGE_SERVER:
+        begin_server(view, change, out_fact);
+        return true;
     case CHANGE_SECOND:
         out_fact->kind = FACT_SECOND;
         out_fact->interface = 0;
@@ -596,6 +664,8 @@ void facts_finish(struct facts_view *view, const struct change *change, struct f
         break;
     case FACT_REGISTRATION:
         know(view, change, &fact->is.registration.client);
+        locate(view, &fact->is.registration.client);
+        locate(view, &fact->is.registration.server);
         break;
     case FACT_CALL:
         finish_call(view, change, fact);

@@ -19,6 +19,7 @@
 #include "sensor/state/media.h"
 #include "sensor/state/proof.h"
 #include "sensor/state/registration.h"
+#include "sensor/state/server.h"
 
 /* The parties of the last facts: one message makes several facts about the same two. */
 struct facts_party {
@@ -32,8 +33,9 @@ struct facts_view {
     const struct proof_table *proof;
     const struct device_table *devices;
     const struct registration_table *registrations;
+    const struct server_table *servers;
     const struct numbers *numbers; /* the analyst sets these three */
-    struct geo *geo; /* NULL = no files */
+    struct geo *geo; /* NULL = no file */
     struct calendar calendar; /* of the site */
     struct hash_key key;
     uint64_t quarter; /* hours since the epoch x 4, of hour_of_week: zones differ by quarters */

@@ -383,11 +383,11 @@ void proof_good_account(struct proof_table *table, const struct addr *addr, uint
 
 /* --- questions --- */
 
-void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_t now_ns,
-               struct proof_view *out_view)
+void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_t now_ns,
+                    struct proof_view *out_view)
 {
     *out_view = (struct proof_view){.good_accounts = 0};
-    uint32_t cell = table_find(&table->sources, source_key(table, addr));
+    uint32_t cell = table_find(&table->sources, addr_hash);
     if (cell != TABLE_NONE) {
         const struct source *source = table_at(&table->sources, cell);
         out_view->proven =
@@ -395,6 +395,12 @@ void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_
         out_view->is_server = source->is_server;
         out_view->good_accounts = source->good_accounts;
     }
+}
+
+void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_t now_ns,
+               struct proof_view *out_view)
+{
+    proof_ask_hash(table, source_key(table, addr), now_ns, out_view);
 }
 
 uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr)

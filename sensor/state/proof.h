@@ -54,6 +54,9 @@ void proof_good_account(struct proof_table *table, const struct addr *addr, uint
                         uint64_t now_ns);
 void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_t now_ns,
                struct proof_view *out_view);
+/* The same by sip_keys.source or destination. */
+void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_t now_ns,
+                    struct proof_view *out_view);
 /* Accounts with a success from its /24 or /48, saturating. */
 uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr);
 void proof_shift(struct proof_table *table, uint64_t shift_ns); /* a confirmed clock jump */

@@ -1,6 +1,6 @@
 /* state.c - a sighting's way through the tables.
  *
- *   SIP     proof (who sent it hears us?) -> transaction -> proof (its answer) -> MESSAGE
+ *   SIP     proof (who sent it hears us?) -> transaction -> proof (its answer) -> server -> MESSAGE
  *           -> transaction's own change -> registration -> call -> SDP
  *           -> what a success or failure says of account, device and source
  *   stream, RTCP, flow, proof: the table that they belong to
@@ -29,11 +29,13 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    struct server_table *servers;
     struct {
         const struct table *transactions;
         const struct table *calls;
         const struct table *sources;
         const struct table *heard;
+        const struct table *servers;
     } ahead; /* where the look-ahead looks */
     struct change_sink sink;
     struct change held; /* of the transaction table, until its message has been told */
@@ -108,6 +110,9 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         status = device_open(limits->accounts_max, limits->key, &state->devices, error);
     }
     if (status == STATUS_OK) {
+        status = server_open(limits->servers_max, limits->key, sink, &state->servers, error);
+    }
+    if (status == STATUS_OK) {
         status = transaction_open(&transactions, holder, &state->transactions, error);
     }
     if (status == STATUS_OK) {
@@ -128,9 +133,11 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
     state->ahead.calls = call_index(state->calls);
     state->ahead.sources = proof_sources(state->proof);
     state->ahead.heard = proof_heard(state->proof);
+    state->ahead.servers = server_index(state->servers);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
     state->view.registrations = state->registrations;
+    state->view.servers = state->servers;
     state->view.key = limits->key;
     *out_state = state;
     return STATUS_OK;
@@ -149,22 +156,30 @@ void state_close(struct state *state)
     }
     registration_close(state->registrations);
     transaction_close(state->transactions);
+    server_close(state->servers);
     device_close(state->devices);
     proof_close(state->proof);
     free(state);
 }
 
-size_t state_bytes_max(const struct state_limits *limits)
+void state_budget(const struct state_limits *limits, struct budget *budget)
 {
     struct transaction_limits transactions = transaction_limits_of(limits);
     struct registration_limits registrations = registration_limits_of(limits);
     struct call_limits calls = call_limits_of(limits);
     struct media_limits media = media_limits_of(limits);
 
-    return sizeof(struct state) + proof_bytes_max(limits->sources_max) +
-           device_bytes_max(limits->accounts_max) + transaction_bytes_max(&transactions) +
-           registration_bytes_max(&registrations) + call_bytes_max(&calls) +
-           media_bytes_max(&media);
+    budget_add(budget, "addresses", limits->sources_max, proof_bytes_max(limits->sources_max));
+    budget_add(budget, "accounts", limits->accounts_max, device_bytes_max(limits->accounts_max));
+    budget_add(budget, "servers", limits->servers_max, server_bytes_max(limits->servers_max));
+    budget_add(budget, "transactions", limits->transactions_max,
+               transaction_bytes_max(&transactions));
+    budget_add(budget, "attempts and bindings",
+               (uint64_t)limits->attempts_max + limits->bindings_max,
+               registration_bytes_max(&registrations));
+    budget_add(budget, "calls", limits->calls_max, call_bytes_max(&calls));
+    budget_add(budget, "media endpoints and streams",
+               (uint64_t)limits->endpoints_max + limits->streams_max, media_bytes_max(&media));
 }
 
 /* --- SIP --- */
@@ -226,6 +241,11 @@ static void learn_success(struct state *state, const struct sip_sighting *sip,
         /* Known by its instance when it registers, and by its agent when it calls. */
         device_success(state->devices, ended->account_hash, &ended->client.addr, agent, now_ns);
     }
+    struct proof_view known;
+    proof_ask_hash(state->proof, sip->keys.destination, now_ns, &known);
+    if (known.good_accounts == 0) {
+        server_login(state->servers, sip->keys.source);
+    }
     proof_good_account(state->proof, &ended->client.addr, ended->account_hash, now_ns);
 }
 
@@ -242,6 +262,7 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
         view.transaction->started_ns != 0) {
         proof_see_answer(state->proof, sip, view.transaction->in_dialog);
     }
+    server_see(state->servers, sip, &view, state->proof);
     const struct change change = {
         .kind = CHANGE_MESSAGE,
         .forced = forced,
@@ -282,12 +303,14 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
     }
     const struct sip_keys *keys = &sip->keys;
     uint64_t heard = keys->heard_nonce != 0 ? keys->heard_nonce : keys->heard_tag;
+    uint64_t asked = sip_is_response(&sip->message) ? keys->source : keys->destination;
     switch (step) {
     case STATE_FAR:
         table_prefetch(state->ahead.transactions, keys->transaction);
         table_prefetch(state->ahead.calls, keys->call_id);
         table_prefetch(state->ahead.sources, keys->source);
         table_prefetch(state->ahead.heard, heard);
+        table_prefetch(state->ahead.servers, asked);
         if (sip->has_sdp) {
             media_prefetch(state->media, sip);
         }
@@ -297,6 +320,7 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         table_prefetch_cell(state->ahead.calls, keys->call_id);
         table_prefetch_cell(state->ahead.sources, keys->source);
         table_prefetch_cell(state->ahead.heard, heard);
+        table_prefetch_cell(state->ahead.servers, asked);
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
@@ -360,6 +384,7 @@ void state_mark(struct state *state, const struct mark_sighting *mark)
     registration_mark(state->registrations, mark->second, mark->shift_ns);
     call_mark(state->calls, mark->second, mark->shift_ns);
     media_mark(state->media, mark->second, mark->shift_ns);
+    server_mark(state->servers, mark->second, mark->shift_ns);
     const struct change change = {
         .kind = CHANGE_SECOND,
         .time_ns = mark->second * NS_PER_S,
@@ -387,7 +412,7 @@ void state_counts(const struct state *state, struct state_counts *out_counts)
         .evicted = transaction_evicted(state->transactions) +
                    registration_evicted(state->registrations) + call_evicted(state->calls) +
                    media_evicted(state->media) + proof_evicted(state->proof) +
-                   device_evicted(state->devices),
+                   device_evicted(state->devices) + server_evicted(state->servers),
     };
     registration_counts(state->registrations, &out_counts->registrations);
 }

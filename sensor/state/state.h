@@ -3,16 +3,17 @@
  * Owns      every table of this folder.
  * Borrows   sightings during the call.
  * Time      state time of the sightings.
- * Bounds    those of the tables; state_bytes_max() is their sum for --list memory.
+ * Bounds    those of the tables; state_budget() names them for --list memory.
  * Errors    open only.
  * Thread    the analyst's.
  *
- * One way for every sighting: proof -> transaction -> registration -> call -> media; each change
+ * One way for every sighting: proof -> transaction -> server -> registration -> call -> media; each change
  * goes to the sink in the order in which it happened. CHANGE_MESSAGE comes after the changes that
  * the message caused are known and before them in the sink: message first, then what it meant. */
 #ifndef SENSOR_STATE_STATE_H
 #define SENSOR_STATE_STATE_H
 
+#include "base/budget.h"
 #include "sensor/state/facts.h"
 
 struct state_limits {
@@ -24,6 +25,7 @@ struct state_limits {
     uint32_t endpoints_max;
     uint32_t streams_max;
     uint32_t sources_max;
+    uint32_t servers_max;
     uint64_t call_age_max_ns;
     struct hash_key key; /* the workers' too: sightings bring keys that they made */
 };
@@ -44,7 +46,7 @@ struct state_counts {
 MUST_USE enum status state_open(const struct state_limits *limits, struct change_sink sink,
                                 struct state **out_state, struct error *error);
 void state_close(struct state *state);
-size_t state_bytes_max(const struct state_limits *limits);
+void state_budget(const struct state_limits *limits, struct budget *budget);
 /* Looks ahead: called for coming sightings, in order, once for each step, farthest first, before
  * they are seen; some may miss a step. Only speed depends on it. */
 enum state_step { STATE_FAR, STATE_NEAR, STATE_NEXT };

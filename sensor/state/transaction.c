@@ -412,6 +412,8 @@ static void see_response(struct transaction_table *table, const struct sip_sight
         transaction_detail_take(table, cell, sip);
     }
     view->transaction = &table->shown;
+    view->is_first_answer = cell->status == 0 && cell->provisional_count == 0 &&
+                            (cell->flags & TRANSACTION_REQUEST) != 0;
     if ((cell->flags & TRANSACTION_INVALID) != 0 && promotes(cell, sip, tag_of(sip->keys.source))) {
         cell->flags &= (uint16_t)~TRANSACTION_INVALID;
         view->promoted = true;

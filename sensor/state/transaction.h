@@ -108,6 +108,7 @@ struct transaction_view {
     const struct transaction
         *transaction; /* NULL: none (no Call-ID, ACK to a 2xx ...); valid until the next call */
     bool is_retransmission;
+    bool is_first_answer; /* of any class, to a request that was seen */
     bool is_first_final; /* this response ended it */
     bool promoted; /* an invalid request that the addressed element accepted */
 };

@@ -54,34 +54,66 @@ void envelope_span(struct telemetry *telemetry, uint64_t start_ns, uint64_t end_
     }
 }
 
-static void put_end(struct telemetry *telemetry, enum field ip, enum field port,
-                    const struct endpoint *endpoint)
+/* An end of a record: these fields stand in a row. */
+enum { END_IP, END_PORT, END_COUNTRY, END_AS_NUMBER, END_AS_NAME };
+#define END_STANDS(end)                                                                            \
+    static_assert(FIELD_ID_##end##_IP + END_PORT == FIELD_ID_##end##_PORT &&                       \
+                      FIELD_ID_##end##_IP + END_COUNTRY ==                                         \
+                          FIELD_ID_##end##_GEO_COUNTRY_ISO_CODE &&                                 \
+                      FIELD_ID_##end##_IP + END_AS_NUMBER == FIELD_ID_##end##_AS_NUMBER &&         \
+                      FIELD_ID_##end##_IP + END_AS_NAME == FIELD_ID_##end##_AS_ORGANIZATION_NAME,  \
+                  "an end's fields follow its address")
+END_STANDS(SOURCE);
+END_STANDS(DESTINATION);
+END_STANDS(CLIENT);
+END_STANDS(SERVER);
+
+static void put_place(struct telemetry *telemetry, enum field ip, const struct addr *addr)
 {
-    if (!addr_is_unspecified(&endpoint->addr)) {
-        record_address(&telemetry->maker, ip, &endpoint->addr);
-        if (endpoint->port != 0) {
-            record_long(&telemetry->maker, port, endpoint->port);
-        }
+    struct record_maker *maker = &telemetry->maker;
+    const struct geo_answer *answer = geo_look(telemetry->geo, addr);
+    const char country[2] = {(char)(answer->country >> 8), (char)(answer->country & 0xff)};
+
+    if (answer->country != 0) {
+        record_text(maker, ip + END_COUNTRY, slice_of(country, sizeof country));
+    }
+    if (answer->as_number != 0) {
+        record_long(maker, ip + END_AS_NUMBER, answer->as_number);
+        record_string(maker, ip + END_AS_NAME, answer->as_name);
+    }
+}
+
+static void put_end(struct telemetry *telemetry, enum field ip, const struct endpoint *endpoint)
+{
+    if (addr_is_unspecified(&endpoint->addr)) {
+        return;
+    }
+    record_address(&telemetry->maker, ip, &endpoint->addr);
+    if (endpoint->port != 0) {
+        record_long(&telemetry->maker, ip + END_PORT, endpoint->port);
+    }
+    if (telemetry->geo != NULL) {
+        put_place(telemetry, ip, &endpoint->addr);
     }
 }
 
 void envelope_source(struct telemetry *telemetry, const struct endpoint *endpoint)
 {
-    put_end(telemetry, FIELD_ID_SOURCE_IP, FIELD_ID_SOURCE_PORT, endpoint);
+    put_end(telemetry, FIELD_ID_SOURCE_IP, endpoint);
     envelope_relate_ip(telemetry, &endpoint->addr);
 }
 
 void envelope_destination(struct telemetry *telemetry, const struct endpoint *endpoint)
 {
-    put_end(telemetry, FIELD_ID_DESTINATION_IP, FIELD_ID_DESTINATION_PORT, endpoint);
+    put_end(telemetry, FIELD_ID_DESTINATION_IP, endpoint);
     envelope_relate_ip(telemetry, &endpoint->addr);
 }
 
 void envelope_roles(struct telemetry *telemetry, const struct endpoint *client,
                     const struct endpoint *server)
 {
-    put_end(telemetry, FIELD_ID_CLIENT_IP, FIELD_ID_CLIENT_PORT, client);
-    put_end(telemetry, FIELD_ID_SERVER_IP, FIELD_ID_SERVER_PORT, server);
+    put_end(telemetry, FIELD_ID_CLIENT_IP, client);
+    put_end(telemetry, FIELD_ID_SERVER_IP, server);
 }
 
 uint8_t envelope_protocol(uint8_t sip_transport)

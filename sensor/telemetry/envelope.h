@@ -30,6 +30,7 @@ struct envelope_related {
 
 struct telemetry {
     struct telemetry_options options;
+    struct geo *geo; /* NULL = nothing is known of addresses */
     struct slice observer;
     struct slice datasets[DATASET_COUNT]; /* their names */
     uint32_t wants; /* CHANGE_BIT()s */

@@ -63,6 +63,11 @@ static bool wants_registration(struct telemetry *telemetry, const struct change 
     return !refreshed || telemetry->options.refreshes;
 }
 
+void telemetry_set_geo(struct telemetry *telemetry, struct geo *geo)
+{
+    telemetry->geo = geo;
+}
+
 uint32_t telemetry_wants(const struct telemetry *telemetry)
 {
     return telemetry->wants;
@@ -105,6 +110,7 @@ void telemetry_change(struct telemetry *telemetry, const struct change *change)
     case CHANGE_CALL_RINGING:
     case CHANGE_CALL_ANSWERED:
     case CHANGE_STREAM_SILENT:
+    case CHANGE_SERVER:
     case CHANGE_SECOND:
         break;
     }

@@ -14,6 +14,7 @@
 
 #include "detectors/frame/frame.h"
 #include "outputs/record.h"
+#include "sensor/lookup/geo.h"
 #include "sensor/state/state.h"
 
 enum telemetry_sip {
@@ -42,6 +43,9 @@ MUST_USE enum status telemetry_open(const struct telemetry_options *options,
 void telemetry_close(struct telemetry *telemetry);
 /* Which records are made from now on: sip, media_interval, flow and refreshes of `options`. */
 void telemetry_reload(struct telemetry *telemetry, const struct telemetry_options *options);
+
+/* Where addresses are, from now on; NULL = not known. */
+void telemetry_set_geo(struct telemetry *telemetry, struct geo *geo);
 
 /* CHANGE_BIT()s of the changes that can make a record; others may be kept back. */
 uint32_t telemetry_wants(const struct telemetry *telemetry);

@@ -65,6 +65,7 @@ const struct detector detector_invite_seen = {
     .blind = "everything else",
     .false_alarms = "every call",
     .advice = "Nothing.",
+    .example = "192.0.2.21 sent INVITEs (limit 1 INVITEs in 1 min). Nothing.",
     .tactic = {"TA0043", "Reconnaissance"},
     .attack = {"T1595"},
     .severity = 1,

@@ -398,6 +398,56 @@ def reloads(binary):
 
 
 @scenario
+def countries_are_replaced(binary):
+    """Files of countries that are replaced, cut and garbled under a running sensor: the new one answers, the others do no harm."""
+    pair()
+    problems = []
+    files = os.path.join(ROOT, "tests", "cases", "geo-files")
+    captured = frames(capture_path("registration-bruteforce"))[:2]  # a REGISTER of 203.0.113.53 and its 401
+
+    def place(other):
+        shutil.copy(os.path.join(files, other), path + ".new")
+        os.rename(path + ".new", path)
+
+    def ask(sensor, wanted):
+        """New transactions from that address until one is told with this country."""
+        def told():
+            nonlocal asked
+            asked += 1
+            for _, frame in captured:
+                wire.send(re.sub(rb"(Call-ID: ?|branch=z9hG4bK)(.)", lambda m: m[1] + b"%08d" % asked, frame))
+            time.sleep(0.2)
+            last = sensor.written("transaction")[-1:]
+            return bool(last) and last[0]["source"].get("geo", {}).get("country_iso_code") == wanted
+
+        asked = int(time.monotonic() * 10) % 10**7 * 10
+        sensor.wait_for(told, f"{sensor.workers} workers: no record says {wanted}", 15)
+
+    for n in (0, 2):
+        wire = Wire()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "country.mmdb")
+            place("country.mmdb")
+            arguments = ("--set", f"geo.country_files={path}", "--set", "geo.check=1s", "--set", "records.sip=transactions")
+            with Sensor(binary, *arguments, workers=n) as sensor:
+                sensor.workers = n
+                ask(sensor, "NL")
+                place("country-after.mmdb")
+                ask(sensor, "DE")
+                os.truncate(path, 100)
+                sensor.wait_for(lambda s=sensor: b"stays in use" in s.said(), f"{n} workers: the cut file was not said", 10)
+                ask(sensor, "DE")
+                os.unlink(path)
+                time.sleep(1.5)
+                ask(sensor, "DE")
+                place("country.mmdb")
+                ask(sensor, "NL")
+                wrong, report = answers(f"{n} workers", sensor)
+                problems += wrong + accounted(f"{n} workers", report, wire.sent)
+    return problems + silent("tap0")
+
+
+@scenario
 def sigint_ends_too(binary):
     pair()
     problems = []

@@ -5,6 +5,7 @@
 """
 import argparse
 import glob
+import json
 import os
 import re
 import subprocess
@@ -198,6 +199,28 @@ def detectors():
     return problems
 
 
+def examples():
+    """The alert that each rule shows as its example stands so in a golden case of its own."""
+    problems = []
+    told = {}
+    for path in glob.glob(os.path.join(ROOT, "tests/cases/*/expect.jsonl")):
+        with open(path, encoding="utf-8") as f:
+            for record in map(json.loads, f):
+                if "alert" in record.get("earshot", {}):
+                    told.setdefault(record["rule"]["id"], set()).add(record["message"])
+    for path in sorted(p for p in sources() if p.startswith("detectors/") and p.endswith(".c")):
+        for slug, body in re.findall(r'\.slug = "([a-z-]+)"(.*?)^};', text_of(path), re.M | re.S):
+            lines = re.search(r'\.example =\s*((?:"(?:[^"\\]|\\.)*"\s*)+),', body)
+            if lines is None:
+                problems.append(f"{path}: {slug} has no example")
+                continue
+            example = "".join(json.loads(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"', lines.group(1)))
+            if example not in told.get(slug, set()):
+                problems.append(f"{path}: the example of {slug} is the message of none of its cases; one is: "
+                                f"{min(told.get(slug, {'none'}))}")
+    return problems
+
+
 def plugins():
     """outputs.def and the files of outputs agree."""
     names = re.findall(r"^OUTPUT\(([a-z0-9_]+)\)", text_of("outputs/outputs.def"), re.M)
@@ -247,7 +270,7 @@ def main():
     parser.add_argument("--binary", required=True)
     binary = os.path.abspath(parser.parse_args().binary)
     count = Count()
-    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, captures, names):
+    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names):
         count.check(f"check {check.__name__}", check())
     for check in (exported, hardening, docs, readme):
         count.check(f"check {check.__name__}", check(binary))

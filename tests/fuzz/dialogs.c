@@ -164,6 +164,7 @@ static void open_world(struct world *world)
                                   .endpoints_max = 32,
                                   .streams_max = 32,
                                   .sources_max = 32,
+                                  .servers_max = 32,
                                   .call_age_max_ns = NS_PER_DAY,
                                   .key = HASH_KEY_FIXED};
     struct frame_limits frame = {.incidents_max = 64, .closed_max = 64, .key = HASH_KEY_FIXED};

@@ -273,7 +273,11 @@ static void test_bytes_and_names(void **state)
     bench_open(&bench, NULL);
     small = bench.limits;
     small.entries[KEY_SOURCE] = 16;
-    assert_true(frame_bytes_max(&small, bench.confs) < frame_bytes_max(&bench.limits, bench.confs));
+    struct budget budget = {.bytes = 0};
+    struct budget less = {.bytes = 0};
+    frame_budget(&bench.limits, bench.confs, &budget);
+    frame_budget(&small, bench.confs, &less);
+    assert_true(less.bytes < budget.bytes);
     bench_close(&bench);
     for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
         assert_true(frame_entries_preset(kind) >= 1);

@@ -86,7 +86,9 @@ static void open_workers(uint32_t count, uint32_t streams_max, uint32_t flows_ma
                                    .stream_idle_ns = 300 * NS_PER_S,
                                    .flow_idle_ns = 300 * NS_PER_S,
                                    .key = HASH_KEY_FIXED};
-    assert_true(worker_state_bytes_max(&limits) > 1000000);
+    struct budget budget = {.bytes = 0};
+    worker_state_budget(&limits, &budget);
+    assert_true(budget.bytes > 1000000);
     for (uint32_t index = 0; index < count; index++) {
         struct worker *worker = &scene.workers[index];
         struct worker_hooks hooks = {.sightings = &worker->ring,

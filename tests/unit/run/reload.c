@@ -47,8 +47,12 @@ static void what_is_taken_up_is_not_said(void **state)
     struct said said;
     const char *const started[] = {"detectors.scan.targets=9", "outputs.a.type=file", NULL};
     const char *const wanted[] = {"detectors.scan.targets=10",
-                                  "detectors.enumeration.enabled=false", "records.sip=messages",
-                                  "outputs.a.type=file", NULL};
+                                  "detectors.enumeration.enabled=false",
+                                  "records.sip=messages",
+                                  "geo.country_files=a.mmdb",
+                                  "geo.check=10s",
+                                  "outputs.a.type=file",
+                                  NULL};
     compare(started, wanted, &said);
     assert_int_equal(said.count, 0);
 }

@@ -271,6 +271,61 @@ static void call(void **unused)
     stage_close(&stage);
 }
 
+static struct geo *open_geo(void)
+{
+    char country[][OPTION_TEXT_BYTES] = {"tests/cases/geo-files/country.mmdb"};
+    char systems[][OPTION_TEXT_BYTES] = {"tests/cases/geo-files/as.mmdb"};
+    struct geo_conf conf = {.country_files = {.count = 1, .items = country},
+                            .as_files = {.count = 1, .items = systems}};
+    struct geo *geo = NULL;
+    struct error error;
+    assert_int_equal(geo_open(&conf, NULL, &geo, &error), STATUS_OK);
+    return geo;
+}
+
+static void assert_place(const struct fact_party *party, const char *country, uint32_t as_number)
+{
+    assert_int_equal(party->country, (unsigned)country[0] << 8 | (unsigned)country[1]);
+    assert_int_equal(party->as_number, as_number);
+}
+
+/* Transactions, registrations and calls say where both parties are; nothing where no file says it. */
+static void places(void **unused)
+{
+    static struct stage stage;
+    struct endpoint client = {.port = 5060};
+    struct endpoint server = {.port = 5060};
+    (void)unused;
+
+    assert_true(addr_parse(SLICE("203.0.113.66"), &client.addr));
+    assert_true(addr_parse(SLICE("192.0.2.10"), &server.addr));
+    struct transaction transaction = ended();
+    struct registration registration = {.action = REGISTRATION_REGISTERED};
+    struct call call = {.status = 200, .from_user = SLICE("2001")};
+    struct change changes[] = {{.kind = CHANGE_TRANSACTION_ENDED, .transaction = &transaction},
+                               {.kind = CHANGE_REGISTRATION, .registration = &registration},
+                               {.kind = CHANGE_CALL_STARTED, .call = &call}};
+    transaction.client = registration.client = call.caller = client;
+    transaction.server = registration.server = call.callee = server;
+    const struct fact_party *sides[][2] = {
+        {&stage.fact.is.transaction.client, &stage.fact.is.transaction.server},
+        {&stage.fact.is.registration.client, &stage.fact.is.registration.server},
+        {&stage.fact.is.call.caller, &stage.fact.is.call.callee}};
+    stage_open(&stage);
+    struct geo *geo = open_geo();
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        stage.view.geo = NULL;
+        assert_true(make(&stage, changes[i]));
+        assert_place(sides[i][0], "\0\0", 0);
+        stage.view.geo = geo;
+        assert_true(make(&stage, changes[i]));
+        assert_place(sides[i][0], "NL", 64500);
+        assert_place(sides[i][1], "GB", 64502);
+    }
+    geo_close(geo);
+    stage_close(&stage);
+}
+
 static void stream(void **unused)
 {
     static struct stage stage;
@@ -358,8 +413,10 @@ static void flow_and_second(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message), cmocka_unit_test(transaction), cmocka_unit_test(registration),
-        cmocka_unit_test(call),    cmocka_unit_test(stream),      cmocka_unit_test(flow_and_second),
+        cmocka_unit_test(message),         cmocka_unit_test(transaction),
+        cmocka_unit_test(registration),    cmocka_unit_test(call),
+        cmocka_unit_test(places),          cmocka_unit_test(stream),
+        cmocka_unit_test(flow_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,7 @@ static const struct state_limits limits = {
     .endpoints_max = 64,
     .streams_max = 64,
     .sources_max = 64,
+    .servers_max = 64,
     .call_age_max_ns = NS_PER_DAY,
 };
 
@@ -57,7 +58,9 @@ static void stage_open(struct stage *stage)
     struct state_limits keyed = limits;
     keyed.key = HASH_KEY_FIXED; /* as the sightings' keys */
     assert_int_equal(state_open(&keyed, sink, &stage->state, &error), STATUS_OK);
-    assert_true(state_bytes_max(&limits) > 0);
+    struct budget budget = {.bytes = 0};
+    state_budget(&limits, &budget);
+    assert_true(budget.bytes > 1000000);
 }
 
 static void say(struct stage *stage, struct wire wire)
