@@ -97,10 +97,12 @@ struct fact_number {
     uint8_t digits; /* of e164 */
     uint8_t risk_type; /* points for what kind of number it is: premium, satellite, hot list ... */
     uint8_t risk_country; /* points for where it is */
-    bool dialled_abroad; /* an international prefix (00, 011 ...) was dialled: no number of ours */
+    /* No number of our country: an international prefix (00, 011 ...) was dialled, or site.country is
+     * known and the number's is another. */
+    bool dialled_abroad;
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
-    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a rough figure */
+    uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */

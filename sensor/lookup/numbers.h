@@ -47,8 +47,10 @@ struct number {
     uint8_t digits; /* of e164 */
     uint8_t risk_type; /* points */
     uint8_t risk_country; /* points */
-    bool dialled_abroad; /* an international prefix was dialled (00, 011, +0 ...), not "+" */
-    bool allowed;
+    /* It is sure that the number is none of this site's country: an international prefix was
+     * dialled (00, 011, +0 ...), or site.country is known and the number's is another. */
+    bool dialled_abroad;
+    bool allowed; /* site.allowed has it */
     char country[3]; /* "" = none */
     uint16_t cost_milli; /* a minute, thousandths of a currency unit */
 };
@@ -59,7 +61,8 @@ struct numbers_conf {
     struct option_list numbers; /* own numbers: E.164 beginnings "+1555010" */
     struct option_list outside; /* prefixes dialled for an outside line: "0", "9" */
     struct option_list international; /* "00", "011" ...; empty: 00, 011 and the country's own */
-    struct option_list emergency; /* beside 112, 911 and the country's own */
+    struct option_list emergency; /* beside 112, 911, 999 and the country's own */
+    struct option_list neighbours; /* countries where calls cost about as much as at home */
     struct option_list allowed; /* E.164 beginnings that calls may go to */
     char file[OPTION_TEXT_BYTES]; /* conf/numbers.csv; "" = none */
 };

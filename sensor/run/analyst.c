@@ -214,6 +214,16 @@ static void take_geo(struct analyst *analyst)
     atomic_store_explicit(&shared->geo_taken, geo, memory_order_release);
 }
 
+/* What lookups need of the configuration; an hour that was told by the clock before is forgotten. */
+static void set_site(struct analyst *analyst, const struct config *config)
+{
+    struct facts_view *view = state_facts_view(analyst->state);
+
+    view->numbers = config->numbers;
+    view->calendar = config->calendar;
+    view->quarter = 0;
+}
+
 enum status analyst_open(const struct analyst_options *options, struct analyst **out_analyst,
                          struct error *error)
 {
@@ -247,6 +257,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         return status;
     }
     take_geo(analyst);
+    set_site(analyst, config);
     *out_analyst = analyst;
     return STATUS_OK;
 }
@@ -311,6 +322,7 @@ static void take_config(struct analyst *analyst)
     struct telemetry_options telemetry = telemetry_options_of(&analyst->options, config);
     frame_reload(analyst->frame, config->detectors);
     telemetry_reload(analyst->telemetry, &telemetry);
+    set_site(analyst, config);
     analyst->fact_changes = fact_changes(analyst->frame);
     atomic_store_explicit(&shared->config_taken, config, memory_order_release);
 }

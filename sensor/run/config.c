@@ -79,6 +79,12 @@ static const struct option records_options[] = {
     {.kind = OPTION_END},
 };
 
+static const struct option site_options[] = {
+    OPTION("timezone", TEXT, config_site, timezone, NULL, "", NULL,
+           "local time of the site as a POSIX rule, such as CET-1CEST,M3.5.0,M10.5.0/3; empty: UTC"),
+    {.kind = OPTION_END},
+};
+
 static const struct option detector_common_options[] = {
     OPTION("enabled", BOOL, detector_common, enabled, NULL, "true", NULL, "whether this detection runs"),
     {.kind = OPTION_END},
@@ -399,6 +405,35 @@ static enum status apply(struct config *config, const struct setting *setting, s
     return STATUS_OK;
 }
 
+/* Where the value of a key stands; "" = it is the default. */
+static const char *origin_of(const struct config *config, struct slice key)
+{
+    struct config_group *group = NULL;
+    const struct option *option = row_find(config, key, &group);
+    const char *origin = option == NULL ? NULL : group->origins[option - group->options];
+
+    return origin == NULL ? "" : origin;
+}
+
+/* What values of "site." name is read: a file, a rule, lists of digits. An error that has only a key
+ * gets the place where it stands. */
+static enum status site_open(struct config *config, struct error *error)
+{
+    const char *zone_where = origin_of(config, SLICE("site.timezone"));
+    enum status status = calendar_parse(slice_of_string(config->site.timezone), zone_where,
+                                        &config->calendar, error);
+
+    if (status == STATUS_OK) {
+        status = numbers_open(&config->site.numbers, &config->numbers, error);
+    }
+    if (status != STATUS_OK && slice_starts_with(slice_of_string(error->where), SLICE("site."))) {
+        struct error found = *error;
+        return error_set(error, status, origin_of(config, slice_of_string(found.where)), "%s: %s",
+                         found.where, found.message);
+    }
+    return status;
+}
+
 /* Sections that are written without anything behind them ("detectors:") say nothing. */
 static bool is_empty_section(const struct config *config, const struct setting *setting)
 {
@@ -415,6 +450,8 @@ enum status config_open(const struct settings *settings, struct config **out_con
     group_add(config, "capture", "", capture_options, &config->sensor);
     group_add(config, "records", "", records_options, &config->records);
     group_add(config, "geo", "", geo_options, &config->geo);
+    group_add(config, "site", "", numbers_options, &config->site.numbers);
+    group_add(config, "site", "", site_options, &config->site);
     tables_add(config);
     detectors_add(config);
     enum status status = outputs_add(config, settings, error);
@@ -425,6 +462,9 @@ enum status config_open(const struct settings *settings, struct config **out_con
     }
     if (status == STATUS_OK) {
         status = datasets_of(config, error);
+    }
+    if (status == STATUS_OK) {
+        status = site_open(config, error);
     }
     if (status != STATUS_OK) {
         config_close(config);
@@ -456,6 +496,7 @@ void config_close(struct config *config)
     for (uint32_t i = 0; i < config->output_count; i++) {
         free(config->outputs[i].conf);
     }
+    numbers_close(config->numbers);
     free(config->detectors);
     free(config->outputs);
     free(config->groups);

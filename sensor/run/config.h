@@ -1,6 +1,7 @@
 /* config.h - the configuration: option rows of every part, filled from files and --set.
  *
- * Owns      all values, in structs of their parts; freed by config_close(). Immutable once open.
+ * Owns      all values, in structs of their parts, and what was read by them: the plan of numbers,
+ *           the site's clock. Freed by config_close(). Immutable once open.
  * Borrows   settings during open.
  * Time      none.
  * Bounds    the rows' own.
@@ -13,10 +14,12 @@
 #ifndef SENSOR_RUN_CONFIG_H
 #define SENSOR_RUN_CONFIG_H
 
+#include "base/calendar.h"
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
 #include "sensor/lookup/geo.h"
+#include "sensor/lookup/numbers.h"
 #include "sensor/run/settings.h"
 
 enum config_sip_records {
@@ -31,6 +34,11 @@ struct config_records {
     bool media_interval;
     bool flow;
     bool refreshes;
+};
+
+struct config_site {
+    struct numbers_conf numbers;
+    char timezone[OPTION_TEXT_BYTES]; /* POSIX rule; "" = UTC */
 };
 
 struct config_sensor {
@@ -79,6 +87,9 @@ struct config {
     struct config_sensor sensor;
     struct config_records records;
     struct geo_conf geo;
+    struct config_site site;
+    struct numbers *numbers; /* opened by site.numbers */
+    struct calendar calendar; /* of site.timezone */
     uint64_t tables[CONFIG_TABLE_COUNT];
     uint64_t key_entries[KEY_COUNT];
     struct frame_conf *detectors; /* in the order of detectors[] */

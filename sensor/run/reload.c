@@ -1,6 +1,6 @@
-/* Detections, the choice of records and the files of countries change while the sensor runs; slots, incidents and counts
- * are kept. What was sized, opened or bound at the start stays: tables, rings, interfaces, the
- * filter of the kernel, outputs, the sensor's name.
+/* Detections, the choice of records, what is known of the site and the files of countries change
+ * while the sensor runs; slots, incidents and counts are kept. What was sized, opened or bound at the
+ * start stays: tables, rings, interfaces, the filter of the kernel, outputs, the sensor's name.
  *
  * A detection that was off at the start has no lane in the tables, so switching it on waits too;
  * switching off, and on again, does not. */
@@ -13,7 +13,7 @@ bool reload_waits(const struct config_row *row)
     struct slice key = slice_of_string(row->key);
     bool changes = slice_starts_with(key, SLICE("detectors.")) ||
                    slice_starts_with(key, SLICE("records.")) ||
-                   slice_starts_with(key, SLICE("geo."));
+                   slice_starts_with(key, SLICE("geo.")) || slice_starts_with(key, SLICE("site."));
     return !changes || row->option->sizes_table;
 }
 

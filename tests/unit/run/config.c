@@ -71,6 +71,47 @@ static void settings_reach_their_parts(void **state)
     config_close(config);
 }
 
+static void the_site_is_opened(void **state)
+{
+    (void)state;
+    static const char *const assignments[] = {"site.country=DE", "site.outside=7",
+                                              "site.timezone=CET-1",
+                                              "site.numbers_file=conf/numbers.csv"};
+    struct config *config = NULL;
+    struct error error = {0};
+    struct number number;
+
+    assert_int_equal(with(assignments, 4, &config, &error), STATUS_OK);
+    number_look(config->numbers, SLICE("700442079460000"), &number);
+    assert_int_equal(number.e164, UINT64_C(442079460000));
+    assert_int_equal(calendar_hour_of_week(&config->calendar, 0), 3 * 24 + 1);
+    config_close(config);
+}
+
+static void mistakes_of_the_site_name_the_key_or_the_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *assignment;
+        const char *where;
+        const char *word;
+    } rows[] = {
+        {"site.country=Germany", "--set", "site.country: found 'Germany'"},
+        {"site.neighbours=[AT, X]", "--set", "site.neighbours: found 'X'"},
+        {"site.outside=zero", "--set", "site.outside: found 'zero'"},
+        {"site.timezone=noon", "--set", "noon"},
+        {"site.numbers_file=conf/earshot.yaml", "conf/earshot.yaml:4:1", "first line"},
+        {"site.numbers_file=/nonexistent", "/nonexistent", "cannot be read"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct config *config = NULL;
+        struct error error = {0};
+        assert_int_equal(with(&rows[i].assignment, 1, &config, &error), STATUS_USAGE);
+        assert_string_equal(error.where, rows[i].where);
+        assert_non_null(strstr(error.message, rows[i].word));
+    }
+}
+
 static void mistakes_are_told(void **state)
 {
     (void)state;
@@ -103,6 +144,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets_hold_without_settings),
         cmocka_unit_test(settings_reach_their_parts),
+        cmocka_unit_test(the_site_is_opened),
+        cmocka_unit_test(mistakes_of_the_site_name_the_key_or_the_file),
         cmocka_unit_test(mistakes_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
