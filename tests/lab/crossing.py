@@ -203,12 +203,12 @@ def silence_of(capture, attack, requests, span):
 
 def trunk_silent(capture, attack):
     """10 s with 5 requests and no answer."""
-    found = silence_of(capture, attack, capture.requests(attack, destination=attacker_of(attack)), 13)
+    found = silence_of(capture, attack, capture.requests(attack, destination=attacker_of(attack)), 12)
     return found[0].time + 10 if len(found) >= 5 else None
 
 
 def registrar_silent(capture, attack):
     """10 s with 10 requests from 5 sources and no answer."""
-    found = silence_of(capture, attack, capture.requests(attack, destination=attacker_of(attack)), 13)
+    found = silence_of(capture, attack, capture.requests(attack, destination=attacker_of(attack)), 12)
     enough = len(found) >= 10 and len({m.source[0] for m in found}) >= 5
     return found[0].time + 10 if enough else None

@@ -1,37 +1,39 @@
 #!/usr/bin/env python3
 """A telephone system in network namespaces, honest people, real attackers, and earshot listening live.
 
-    tests/lab/lab.py --binary build/earshot [--only NAME] [--keep FOLDER] [--list] [--no-replay]
+    tests/lab/run --binary build/earshot [--only ATTACK] [--keep FOLDER] [--no-replay]      tests/lab/run --list
 
-Prints what each attack was told as, and how long after its threshold was crossed; README.md has the picture. Everything runs in
+Prints what each attack was told as and how long after its threshold was crossed; README.md has the picture. Everything runs in
 namespaces of its own (network, mounts, processes): the kernel takes all of it away when this program ends, however it ends.
-Skipped where namespaces are not allowed or the servers and tools are not installed (tools/setup --tests installs them).
+Skipped where namespaces are not allowed or servers and tools are not installed (tools/setup --tests installs them).
 """
 import argparse
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "check"))
-from attacks import ATTACKS  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "check")]
+from attacks import ATTACKS, FORGED  # noqa: E402
 from counting import Count  # noqa: E402
 from crossing import Capture  # noqa: E402
 from honest import ABROAD, Honest  # noqa: E402
 from listening import Sensor, Wire, accounted, frames, packets_sent_by, pair  # noqa: E402
 from network import Network  # noqa: E402
 from processes import Processes  # noqa: E402
+from story import Alert, Told, belongs, differences, false_alarms, incidents  # noqa: E402
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-NEEDED = ("unshare", "ip", "tc", "nft", "ethtool", "mount", "tcpdump", "kamailio", "sipp", "baresip")
+NEEDED = ("unshare", "ip", "tc", "nft", "ethtool", "mount", "sysctl", "tcpdump", "kamailio", "sipp", "baresip")
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-LATE_S = 1.0  # an alert must leave within this, counted from the crossing
+REPLAY_WORKERS = (1, 2, 4)
+LATE_S = 1.0  # an alert leaves within this, counted from the crossing
 
 
 def tools_folder():
@@ -40,84 +42,21 @@ def tools_folder():
     return os.path.join(cache, "earshot", "lab", "bin")
 
 
-class Told:
-    """Alert records of a live sensor, with the moment at which a reader of the file had each."""
-
-    def __init__(self, sensor):
-        self.sensor = sensor
-        self.alerts = []
-        self.ending = False
-        self.thread = threading.Thread(target=self.read)
-        self.thread.start()
-
-    def read(self):
-        while not os.path.exists(self.sensor.records):
-            time.sleep(0.01)
-        rest = ""
-        with open(self.sensor.records, encoding="utf-8") as f:
-            while True:
-                last = self.ending
-                rest += f.read()
-                *lines, rest = rest.split("\n")
-                now = time.time()
-                self.alerts += [(now, json.loads(line)) for line in lines if '"dataset":"earshot.alert"' in line]
-                if last:
-                    return
-                time.sleep(0.01)
-
-    def end(self):
-        self.ending = True
-        self.thread.join()
-
-
-def seconds_of(stamp):
-    """2026-01-02T03:04:05.678901234Z -> seconds since the epoch"""
-    whole, _, fraction = stamp.rstrip("Z").partition(".")
-    return calendar_seconds(whole) + float("0." + (fraction or "0"))
-
-
-def calendar_seconds(whole):
-    import calendar
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S"))
-
-
-def incident_key(record):
-    """(rule, what it is about)"""
-    alert = record["earshot"]["alert"]
-    return record["rule"]["id"], alert["entity"]["type"], alert["entity"].get("value", ""), ",".join(alert.get("secondary", []))
-
-
-def incidents(records):
-    """{(rule, key): highest severity}"""
-    found = {}
-    for record in records:
-        key = incident_key(record)
-        found[key] = max(found.get(key, 0), record["earshot"]["alert"]["level"])
-    return found
-
-
-def words_of(record):
-    """All that an alert names."""
-    alert = record["earshot"]["alert"]
-    return [alert["entity"].get("value", ""), alert.get("target", ""), record.get("source", {}).get("ip", ""),
-            record.get("destination", {}).get("ip", ""), *alert.get("secondary", []), *alert.get("accounts", [])]
-
-
-def is_about(record, attack):
-    if attack.about is None:
-        return True
-    return any(word in named for word in attack.about for named in words_of(record))
+def office_hours():
+    """A time zone in which it is about eleven now: POSIX counts hours west of Greenwich."""
+    west = (time.gmtime().tm_hour - 11 + 12) % 24 - 12
+    return f"LAB{west:+d}"
 
 
 class Lab:
     def __init__(self, binary, folder, only):
         self.binary = binary
         self.folder = folder
-        self.network = Network(f"es{os.getpid():x}{int(time.time()) % 4096:x}")
+        self.network = Network(f"es{os.getpid():x}-{time.time_ns() & 0xFFFF:x}")
         self.processes = Processes(self.network, folder)
         self.honest = Honest(self.processes)
-        self.attacks = [a for a in ATTACKS if only is None or a.name == only]
-        self.broken = []
+        self.attacks = [a for a in ATTACKS if only is None or a.name in only]
+        self.broken = []  # what the lab itself did not manage
 
     def tool(self, name, program, *arguments):
         self.processes.start(name, "attacker", os.path.join(tools_folder(), program), *arguments, input_text="")
@@ -148,32 +87,32 @@ class Lab:
         for thread in threads:
             thread.join()
 
-    # --- the day ---
-
-    def run(self):
+    def live(self):
+        """(capture, alerts, problems): the whole day, heard by tcpdump and by earshot."""
         self.network.up()
         self.honest.servers_up()
         capture = os.path.join(self.folder, "lab.pcap")
         self.processes.start("tcpdump", "sensor", "tcpdump", "-i", "mon0", "-n", "-s", "0", "-B", "65536", "-Z", "root",
                              "--time-stamp-precision=nano", "-w", capture)
         self.wait_until(lambda: "listening on" in self.processes.said("tcpdump"), "tcpdump did not start")
-        self.wait_until(lambda: "Listening on" in self.processes.said("pbx"), "Kamailio did not start: " + self.processes.said("pbx"))
-        with Sensor(self.binary, *self.configuration(), interfaces=("mon0",), workers=2,
-                    prefix=self.network.inside("sensor")) as sensor:
+        self.wait_until(lambda: "Listening on" in self.processes.said("pbx"), "Kamailio did not start")
+        with Sensor(self.binary, *configuration(), interfaces=("mon0",), workers=2, prefix=self.network.inside("sensor")) as sensor:
             told = Told(sensor)
             try:
                 self.day()
             finally:
                 time.sleep(1.5)
                 status, report = sensor.stop()
-                told.end()
+                alerts = told.end()
                 self.processes.stop_all()
             problems = [] if status == 0 else [f"the sensor ended with {status}: {sensor.said()!r}"]
-            records = sensor.written()
-        return capture, told.alerts, records, report, problems
-
-    def configuration(self):
-        return ["-c", os.path.join(HERE, "earshot.yaml")]
+        problems += accounted("live", report, report["capture"]["offered"])
+        if report["capture"]["dropped"]:
+            problems.append(f"the sensor lost {report['capture']['dropped']} frames: this machine was too busy")
+        sent = int(self.network.run("sensor", "cat", "/sys/class/net/mon0/statistics/tx_packets"))
+        if sent:
+            problems.append(f"{sent} packets left on the watched interface")
+        return capture, alerts, problems
 
     def day(self):
         honest = self.honest
@@ -193,10 +132,9 @@ class Lab:
         honest.call(1009, 1014, 2, "call_cancel")
         honest.incoming(1012, 5)
         time.sleep(8)
-        longest = [honest.call(caller, desk, 75, must_end=False)
-                   for caller, desk in ((1001, 1011), (1002, 1012), (1003, 1016), (1004, 1011), (1005, 1012), (1006, 1016))]
+        long_calls = [honest.call(caller, desk, 90, must_end=False)
+                      for caller, desk in ((1001, 1011), (1002, 1012), (1003, 1016), (1004, 1011), (1005, 1012), (1006, 1016))]
         time.sleep(5)
-        self.honest_until = time.time()
         self.at_once(("svmap", "svwar", "svcrack", "toll fraud"), ("BYE by an insider",), ("BYE with a forged address",),
                      ("one-way call", "open relay"), ("wangiri",))
         self.broken += honest.failures()
@@ -204,56 +142,189 @@ class Lab:
         time.sleep(2)
         self.commit("media stops")
         time.sleep(2)
-        for call in longest:
+        for call in long_calls:
             self.processes.stop(call)
         self.commit("carrier stops")
         self.commit("registrar stops")
 
 
-def folder_of_run(keep):
-    if keep:
-        os.makedirs(keep, exist_ok=True)
-        return keep
-    return tempfile.mkdtemp(prefix="earshot-lab-")
+def configuration():
+    return ["-c", os.path.join(HERE, "earshot.yaml"), "--set", "site.timezone=" + office_hours()]
+
+
+def start_of(capture):
+    with open(capture, "rb") as f:
+        seconds, nanoseconds = struct.unpack_from("<II", f.read(40), 24)
+    return seconds + nanoseconds * 1e-9
+
+
+def replay(binary, captured, started, folder):
+    """{workers: incidents} of the same frames at the same pace, heard by one sensor for each count of workers."""
+    pair()
+    wire = Wire()
+    sensors = [(n, Sensor(binary, *configuration(), workers=n)) for n in REPLAY_WORKERS]
+    time.sleep((started - time.time()) % 10)  # intervals end at marks divisible by 5 s: begin where the capture does
+    wire.play(captured)
+    time.sleep(2)
+    found, problems = {}, []
+    for n, sensor in sensors:
+        with sensor:
+            status, report = sensor.stop()
+            problems += [] if status == 0 else [f"{n} workers: the sensor ended with {status}: {sensor.said()!r}"]
+            problems += accounted(f"{n} workers", report, wire.sent)
+            records = sensor.written("alert")
+            found[n] = incidents([Alert(r, None) for r in records])
+            with open(os.path.join(folder, f"alerts-{n}.jsonl"), "w", encoding="utf-8") as f:
+                f.writelines(json.dumps(r) + "\n" for r in records)
+    if packets_sent_by("tap0"):
+        problems.append(f"{packets_sent_by('tap0')} packets left on the watched interface")
+    return found, problems
+
+
+def rules_of(binary):
+    out = subprocess.run([binary, "--list", "detectors"], capture_output=True, text=True, check=True).stdout
+    return {line.split()[0] for line in out.splitlines() if line.strip()}
+
+
+def judge(count, table, capture, attack, rule, alerts):
+    """One attack and one rule: a line of the table and a case."""
+    crossed = attack.tells[rule](capture, attack)
+    mine = [a for a in alerts if a.rule == rule and belongs(a, attack)]
+    name = f"lab {attack.name}: {rule}"
+    if crossed is None:
+        count.fail(name, "the capture does not cross the threshold: the attack did not happen as it should")
+        table.append((attack.name, rule, "not tried", "", "", "", ""))
+        return
+    if not mine:
+        count.fail(name, f"not told; the threshold was crossed {crossed - attack.begun:.3f} s after the attack began")
+        table.append((attack.name, rule, "MISSED", "", "", "", ""))
+        return
+    first = mine[0]
+    after = first.decided - crossed, first.written - crossed, first.read - crossed
+    problems = [f"told {after[1]:.3f} s after the crossing"] if after[1] > LATE_S else []
+    if after[0] < -LATE_S:
+        problems.append(f"told {-after[0]:.3f} s before its threshold was crossed: {first.sentence()}")
+    count.check(name, problems)
+    table.append((attack.name, rule, "yes", str(max(a.level for a in mine)), *(f"{x:.3f}" for x in after)))
+
+
+def show(table, wrong):
+    heads = ("attack", "rule", "caught", "severity", "decided s", "written s", "read s")
+    lines = [heads, *table]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    for line in lines:
+        print("lab  " + "  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip())
+    print(f"lab  false alarms of severity 2 and more: {len(wrong)}", flush=True)
+
+
+def judge_all(lab, count, capture_file, alerts, problems):
+    captured = frames(capture_file)
+    capture = Capture(captured, start_of(capture_file))
+    there = rules_of(lab.binary)
+    table = []
+    for attack in lab.attacks:
+        for rule in attack.tells:
+            if rule in there:
+                judge(count, table, capture, attack, rule, alerts)
+            else:
+                count.skip(f"lab {attack.name}: {rule}", "this earshot has no such detection")
+    wrong = false_alarms(alerts, lab.attacks)
+    show(table, wrong)
+    count.check("lab honest people", [a.sentence() for a in wrong])
+    count.check("lab forged addresses", [a.sentence() for a in alerts if a.source in FORGED and a.level >= 2])
+    count.check("lab the sensor", problems)
+    count.check("lab itself", lab.broken)
+    return captured
 
 
 def inside(options):
+    for what in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(what, lambda *_: sys.exit(130))
     lab = Lab(options.binary, options.folder, options.only)
+    count = Count()
     try:
-        capture, told, records, report, problems = lab.run()
+        capture_file, alerts, problems = lab.live()
+        with open(os.path.join(options.folder, "alerts.jsonl"), "w", encoding="utf-8") as f:
+            f.writelines(json.dumps(a.record) + "\n" for a in alerts)
+        captured = judge_all(lab, count, capture_file, alerts, problems)
+        if options.no_replay:
+            count.skip("lab replayed", "not wanted")
+        else:
+            found, problems = replay(options.binary, captured, start_of(capture_file), options.folder)
+            for n in REPLAY_WORKERS:
+                count.check(f"lab replayed with {n} workers", differences(f"{n} workers", found[n], incidents(alerts)))
+            count.check("lab replayed, packets", problems)
+    except (AssertionError, OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        count.fail("lab", f"{type(error).__name__}: {error}")
     finally:
         lab.processes.stop_all()
-    json.dump([(t, r) for t, r in told], open(os.path.join(options.folder, "alerts.json"), "w"))
-    print(lab.broken, problems)
-    for a in lab.attacks: print(a.name, a.begun, a.ended)
-    fr = frames(capture)
-    import struct
-    head = open(capture, "rb").read(40)
-    s, n = struct.unpack_from("<II", head, 24)
-    c = Capture(fr, s + n * 1e-9)
-    for a in lab.attacks:
-        for rule, f in a.tells.items():
-            t0 = time.time()
-            x = f(c, a)
-            mine = [(t, r) for t, r in told if r["rule"]["id"] == rule and is_about(r, a)]
-            print(a.name, rule, x and x - a.begun, [(r["earshot"]["alert"]["level"], x and seconds_of(r["@timestamp"]) - x, x and seconds_of(r["event"]["created"]) - x, x and t - x) for t, r in mine][:2], f"{time.time()-t0:.1f}")
-    for k, v in incidents([r for _, r in told]).items(): print(k, v)
-    print({k: report["capture"][k] for k in ("packets", "offered", "dropped")})
+        for process in Sensor.running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    count.end()
+
+
+def why_not():
+    missing = [program for program in NEEDED if shutil.which(program) is None]
+    if missing:
+        return "not installed: " + ", ".join(missing)
+    if not os.path.exists(os.path.join(tools_folder(), "sipvicious_svmap")):
+        return "sipvicious is not installed (tools/setup --tests needs PyPI for it)"
+    out = subprocess.run([*NAMESPACES, "sh", "-c", "mkdir -p /run/netns && mount -t tmpfs lab /run/netns && ip netns add lab && "
+                          "ip link add br0 type bridge && tc qdisc add dev br0 handle ffff: ingress"], capture_output=True, text=True)
+    return None if out.returncode == 0 else "namespaces are not allowed here: " + out.stderr.strip()[:200]
+
+
+def outside(options):
+    """Starts the lab in its namespaces and takes care that it ends with us."""
+    command = [*NAMESPACES, sys.executable, os.path.abspath(__file__), "--binary", options.binary, "--folder", options.folder, "--inside"]
+    command += ["--no-replay"] if options.no_replay else []
+    command += [word for name in options.only or [] for word in ("--only", name)]
+    world = subprocess.Popen(command, env={**os.environ, "TMPDIR": options.folder})  # so nothing is left elsewhere
+
+    def end(*_):
+        world.kill()  # unshare: with it goes the first process of the namespace, and with that all the others
+        world.wait()
+        sys.exit(130)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+    return world.wait()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", required=True)
-    parser.add_argument("--only")
-    parser.add_argument("--keep")
-    parser.add_argument("--folder")
+    parser.add_argument("--binary")
+    parser.add_argument("--only", action="append", help="an attack of --list; as often as wanted")
+    parser.add_argument("--keep", metavar="FOLDER", help="leave capture, alerts and what every program said there")
+    parser.add_argument("--no-replay", action="store_true")
+    parser.add_argument("--list", action="store_true")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.list:
+        print("\n".join(f"{a.name}: {', '.join(a.tells)}" for a in ATTACKS))
+        return
+    unknown = set(options.only or []) - {a.name for a in ATTACKS}
+    if options.binary is None or unknown:
+        parser.error("--binary is needed" if options.binary is None else f"no such attack: {', '.join(unknown)}")
     options.binary = os.path.abspath(options.binary)
     if options.inside:
-        return inside(options)
-    options.folder = folder_of_run(options.keep)
-    subprocess.run([*NAMESPACES, sys.executable, os.path.abspath(__file__), "--binary", options.binary, "--folder", os.path.abspath(options.folder), "--inside"] + (["--only", options.only] if options.only else []))
+        inside(options)
+    reason = why_not()
+    if reason is not None:
+        count = Count()
+        count.skip("lab", reason)
+        count.end()
+    options.folder = os.path.abspath(options.keep) if options.keep else tempfile.mkdtemp(prefix="earshot-lab-")
+    os.makedirs(options.folder, exist_ok=True)
+    try:
+        status = outside(options)
+    finally:
+        if not options.keep:
+            shutil.rmtree(options.folder, ignore_errors=True)
+    sys.exit(status)
 
 
 main()
