@@ -84,12 +84,12 @@ def forged_bye(lab, how, caller, desk):
     name = "forge-bye-" + how
     lab.processes.start(name, "insider", sys.executable, os.path.join(HERE, "forge.py"), "bye", "spy1", f"192.0.2.{desk - 900}:5070", how)
     time.sleep(0.5)
-    call = lab.honest.call(caller, desk, 8, must_end=False)
+    call = lab.honest.call(caller, desk, 12, must_end=False)
     lab.processes.wait(name, 20)
-    lab.processes.wait(call, 10)
+    lab.processes.wait(call, 15)
 
 
-@attack("BYE by an insider", {"call-teardown": crossing.teardown_own}, [INSIDER, "1009"])
+@attack("BYE by an insider", {"call-teardown": crossing.teardown_by_stranger}, [INSIDER, "1009"])
 def end_a_call(lab):
     forged_bye(lab, "own", 1009, 1015)
 
@@ -112,7 +112,7 @@ def ring_once(lab):
 @attack("one-way call", {"one-way-audio": crossing.one_way}, ["192.0.2.103", "192.0.2.115", "1003", "1015"], also=["no-audio"])
 def hear_nothing(lab):
     lab.network.drop("phones", "ip saddr 192.0.2.103 ip daddr 192.0.2.115 udp sport 6000-8000")
-    name = lab.honest.call(1003, 1015, 9)
+    name = lab.honest.call(1003, 1015, 15.5)
     lab.processes.wait(name, 25)
     lab.network.drop_no_more("phones")
 
@@ -127,7 +127,7 @@ def flood(lab):
 def stop_all_media(lab):
     for host in ("phones", "desks"):
         lab.network.drop(host, "udp sport 6000-8000")
-    time.sleep(6)
+    time.sleep(9)
     for host in ("phones", "desks"):
         lab.network.drop_no_more(host)
 

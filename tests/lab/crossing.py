@@ -1,13 +1,32 @@
 """At which packet each attack crossed its documented threshold: read from the capture of the sensor's port, without the sensor.
 
 The limits are those of the rules' pages (detectors/*.md), written down here a second time on purpose: an independent reader.
-A crossing is a time; where a limit is a span of silence, it is the end of the span.
+
+A crossing has two times. `packet` is that of the last packet that the threshold needs; where the limit is a span of silence, the
+end of the span. `due` is when the rule looks by its own words: streams are told at marks that five divides, a server at every
+mark, a call that nobody answered five seconds after its end (docs/definitions.md). Most rules look at every packet.
 """
+import math
 import socket
 import struct
 from collections import defaultdict
 
-SECOND = 1.0
+CALL_TOLD_S = 5
+INTERVAL_S = 5
+
+
+class Crossing:
+    def __init__(self, packet, due=None):
+        self.packet = packet
+        self.due = packet if due is None else due
+
+
+def at_interval(time):
+    return Crossing(time, math.ceil(time / INTERVAL_S) * INTERVAL_S)
+
+
+def at_mark(time):
+    return Crossing(time, math.ceil(time))
 
 
 class Message:
@@ -32,6 +51,9 @@ class Message:
 
     def transaction(self):
         return self["call-id"], self["cseq"]
+
+    def branch(self):
+        return self["via"].partition("branch=")[2].partition(";")[0]
 
     def has_login(self):
         return bool(self["authorization"] or self["proxy-authorization"])
@@ -63,33 +85,33 @@ class Capture:
 
     def requests(self, attack, method=None, source=None, destination=None):
         """Of the time of an attack."""
-        return [m for m in self.messages if m.status is None and attack.begun <= m.time <= attack.ended + 1 and (method in (None, m.method))
-                and source in (None, m.source[0]) and destination in (None, m.destination[0])]
+        return [m for m in self.messages if m.status is None and attack.begun <= m.time <= attack.ended + 1
+                and method in (None, m.method) and source in (None, m.source[0]) and destination in (None, m.destination[0])]
 
     def answers(self, attack, method, codes, destination=None, source=None):
         return [m for m in self.messages if m.status in codes and m.method == method and attack.begun <= m.time <= attack.ended + 1
                 and destination in (None, m.destination[0]) and source in (None, m.source[0])]
 
-    def answered(self, request):
-        return any(m.status and m.transaction() == request.transaction() and m.source[0] == request.destination[0]
-                   and m.time >= request.time for m in self.messages)
-
 
 def nth_distinct(pairs, wanted, window):
-    """Time at which `wanted` distinct keys came within the window; pairs of (time, key) in order."""
+    """When `wanted` distinct keys had come within the window; pairs of (time, key) in order."""
     seen = {}
     for time, key in pairs:
         seen[key] = time
         if sum(1 for t in seen.values() if time - t < window) >= wanted:
-            return time
+            return Crossing(time)
     return None
+
+
+def first_of(messages):
+    return Crossing(messages[0].time) if messages else None
 
 
 def attacker_of(attack):
     return attack.about[0]
 
 
-# --- one for each rule ---
+# --- one for each rule: a Crossing, or None where the capture has none ---
 
 def scan(capture, attack):
     """8 endpoints asked within 60 s."""
@@ -97,8 +119,7 @@ def scan(capture, attack):
 
 
 def first_request(capture, attack):
-    found = capture.requests(attack, source=attacker_of(attack))
-    return found[0].time if found else None
+    return first_of(capture.requests(attack, source=attacker_of(attack)))
 
 
 def enumeration(capture, attack):
@@ -109,27 +130,19 @@ def enumeration(capture, attack):
 
 
 def bruteforce(capture, attack):
-    """10 answers 401 or 403 within 60 s to requests with credentials, for one account."""
-    tried = {m.transaction() for m in capture.requests(attack, "REGISTER", source=attacker_of(attack)) if m.has_login()}
-    return nth_distinct([(m.time, m.transaction() + (m["via"],)) for m in capture.answers(attack, "REGISTER", (401, 403), attacker_of(attack))
-                         if m.transaction() in tried and login_of(capture, m)], 10, 60)
-
-
-def login_of(capture, answer):
-    """Whether the request of an answer carried credentials: svcrack uses its CSeq numbers again, so its branch decides."""
-    branch = answer["via"].partition("branch=")[2].partition(";")[0]
-    return any(m.status is None and m.has_login() and f"branch={branch}" in m["via"] for m in capture.messages)
+    """10 answers 401 or 403 within 60 s to requests with credentials. svcrack uses its CSeq numbers again: the branch decides."""
+    tried = {m.branch() for m in capture.requests(attack, "REGISTER", source=attacker_of(attack)) if m.has_login()}
+    return nth_distinct([(m.time, m.branch()) for m in capture.answers(attack, "REGISTER", (401, 403), attacker_of(attack))
+                         if m.branch() in tried], 10, 60)
 
 
 def breach(capture, attack):
-    """The first 200 to a login."""
-    found = [m for m in capture.answers(attack, "REGISTER", (200,), attacker_of(attack))]
-    return found[0].time if found else None
+    """The first login that is accepted."""
+    return first_of(capture.answers(attack, "REGISTER", (200,), attacker_of(attack)))
 
 
 def first_costly_ring(capture, attack):
-    found = capture.answers(attack, "INVITE", (180, 183), attacker_of(attack))
-    return found[0].time if found else None
+    return first_of(capture.answers(attack, "INVITE", (180, 183), attacker_of(attack)))
 
 
 def third_costly_answer(capture, attack):
@@ -140,75 +153,78 @@ def third_costly_answer(capture, attack):
 
 
 def relay_answer(capture, attack):
-    found = [m for m in capture.answers(attack, "INVITE", (180, 183, 200), attacker_of(attack)) if m.status == 200 or m.body]
-    return found[0].time if found else None
+    """200, or ringing with a session description, to a call without login."""
+    return first_of([m for m in capture.answers(attack, "INVITE", (180, 183, 200), attacker_of(attack)) if m.status == 200 or m.body])
 
 
-def teardown(capture, attack, source):
-    """A BYE past the proxy, answered; then 2 s and 40 packets of media of the one who is said to have hung up."""
-    byes = [m for m in capture.requests(attack, "BYE", source=source) if m.destination[1] == 5070]
-    if not byes:
+def teardown(capture, attack, seconds):
+    """A BYE past the proxy, accepted; then so many seconds and 40 packets of media of the one who is said to have hung up."""
+    byes = [m for m in capture.requests(attack, "BYE", source=attacker_of(attack)) if m.destination[1] == 5070]
+    accepted = [m.time for bye in byes for m in capture.answers(attack, "BYE", (200,)) if m.branch() == bye.branch()]
+    if not accepted:
         return None
-    bye = byes[0]
-    caller = f"192.0.2.{int(bye.user('from')) - 900}"
-    after = [t for (one, other), times in capture.media.items() if one[0] == caller and other[0] == bye.destination[0]
-             for t in times if bye.time < t < attack.ended]
-    late = sorted(t for t in after if t >= bye.time + 2)
-    return late[0] if len(after) >= 40 and late else None
+    caller = f"192.0.2.{int(byes[0].user('from')) - 900}"
+    after = sorted(t for (one, other), times in capture.media.items() if one[0] == caller and other[0] == byes[0].destination[0]
+                   for t in times if accepted[0] < t < attack.ended)
+    late = [t for n, t in enumerate(after) if t >= accepted[0] + seconds and n >= 40]
+    return at_interval(late[0]) if late else None
 
 
-def teardown_own(capture, attack):
-    return teardown(capture, attack, attacker_of(attack))
+def teardown_by_stranger(capture, attack):
+    return teardown(capture, attack, 2)
 
 
 def teardown_forged(capture, attack):
-    return teardown(capture, attack, attacker_of(attack))
+    """The address is one of the call, the port is not."""
+    return teardown(capture, attack, 5)
 
 
 def wangiri(capture, attack):
     """The tenth of our numbers at which a call of one block of callers ended within 8 s of ringing."""
     rang = {m["call-id"] for m in capture.answers(attack, "INVITE", (180,))}
-    return nth_distinct([(m.time, m.uri) for m in capture.requests(attack, "CANCEL") if m["call-id"] in rang
-                         and m.user("from").startswith(attacker_of(attack)) and m.source[0] != "192.0.2.10"], 10, 3600)
+    tenth = nth_distinct([(m.time, m.uri) for m in capture.requests(attack, "CANCEL") if m["call-id"] in rang
+                          and m.user("from").startswith(attacker_of(attack)) and m.source[0] != "192.0.2.10"], 10, 3600)
+    return tenth and Crossing(tenth.packet, math.ceil(tenth.packet + CALL_TOLD_S))
 
 
 def one_way(capture, attack):
-    """5 s after the answer."""
+    """The first look at its media 10 s after the answer."""
     found = [m for m in capture.answers(attack, "INVITE", (200,)) if m.user("from") == "1003" and m.user() == "1015"]
-    return found[0].time + 5 if found else None
+    return at_interval(found[0].time + 10) if found else None
 
 
 def flood(capture, attack):
-    """5 s of more than 50 requests a second that nobody knows."""
-    found = [m.time for m in capture.requests(attack, "INVITE", destination=attacker_of(attack)) if m["call-id"].startswith("flood-")]
-    for time in found:
-        if all(sum(1 for t in found if time - 5 + n <= t < time - 4 + n) > 50 for n in range(5)):
-            return time
+    """Five whole seconds with more than 25 requests of strangers in each and 250 in all."""
+    found = [int(m.time) for m in capture.requests(attack, "INVITE", destination=attacker_of(attack)) if m["call-id"].startswith("flood-")]
+    for second in sorted(set(found)):
+        counts = [found.count(second + n) for n in range(5)]
+        if min(counts) > 25 and sum(counts) > 250:
+            return Crossing(second + 5)
     return None
 
 
 def media_stop(capture, attack):
     """10 streams, and 30 % of those that were heard, silent for 3 s."""
-    active = {k: [t for t in v if t < attack.ended] for k, v in capture.media.items() if any(attack.begun - 5 < t < attack.begun for t in v)}
-    last = sorted(max(v) for v in active.values() if max(v) < attack.begun + 2)
-    wanted = max(10, -(-len(active) * 3 // 10))
-    return last[wanted - 1] + 3 if len(last) >= wanted else None
+    flowing = [[t for t in times if t < attack.ended] for times in capture.media.values()
+               if any(attack.begun - 5 < t < attack.begun for t in times)]
+    last = sorted(times[-1] for times in flowing if times[-1] < attack.begun + 2)
+    wanted = max(10, math.ceil(len(flowing) * 0.3))
+    return at_interval(last[wanted - 1] + 3) if len(last) >= wanted else None
 
 
-def silence_of(capture, attack, requests, span):
-    unanswered = [m for m in requests if m.time > attack.begun and not any(
-        a.status and a.transaction() == m.transaction() and m.time <= a.time < attack.begun + span for a in capture.messages)]
-    return unanswered
+def unanswered(capture, attack):
+    """Requests to a server while it stood still."""
+    answers = {m.transaction() for m in capture.messages if m.status and attack.begun < m.time < attack.begun + 12}
+    return [m for m in capture.requests(attack, destination=attacker_of(attack)) if m.transaction() not in answers]
 
 
 def trunk_silent(capture, attack):
     """10 s with 5 requests and no answer."""
-    found = silence_of(capture, attack, capture.requests(attack, destination=attacker_of(attack)), 12)
-    return found[0].time + 10 if len(found) >= 5 else None
+    found = unanswered(capture, attack)
+    return at_mark(found[0].time + 10) if len(found) >= 5 else None
 
 
 def registrar_silent(capture, attack):
     """10 s with 10 requests from 5 sources and no answer."""
-    found = silence_of(capture, attack, capture.requests(attack, destination=attacker_of(attack)), 12)
-    enough = len(found) >= 10 and len({m.source[0] for m in found}) >= 5
-    return found[0].time + 10 if enough else None
+    found = unanswered(capture, attack)
+    return at_mark(found[0].time + 10) if len(found) >= 10 and len({m.source[0] for m in found}) >= 5 else None

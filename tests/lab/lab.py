@@ -33,7 +33,8 @@ from story import Alert, Told, belongs, differences, false_alarms, incidents  # 
 NEEDED = ("unshare", "ip", "tc", "nft", "ethtool", "mount", "sysctl", "tcpdump", "kamailio", "sipp", "baresip")
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 REPLAY_WORKERS = (1, 2, 4)
-LATE_S = 1.0  # an alert leaves within this, counted from the crossing
+LATE_S = 1.0  # packet time from when a rule looks to what made it speak
+LATE_WRITTEN_S = 2.0  # the same until the record is written, by the wall clock: this machine may be busy
 
 
 def tools_folder():
@@ -136,7 +137,7 @@ class Lab:
                       for caller, desk in ((1001, 1011), (1002, 1012), (1003, 1016), (1004, 1011), (1005, 1012), (1006, 1016))]
         time.sleep(5)
         self.at_once(("svmap", "svwar", "svcrack", "toll fraud"), ("BYE by an insider",), ("BYE with a forged address",),
-                     ("one-way call", "open relay"), ("wangiri",))
+                     ("one-way call",), ("wangiri", "open relay"))
         self.broken += honest.failures()
         self.commit("INVITE flood")
         time.sleep(2)
@@ -193,25 +194,26 @@ def judge(count, table, capture, attack, rule, alerts):
     name = f"lab {attack.name}: {rule}"
     if crossed is None:
         count.fail(name, "the capture does not cross the threshold: the attack did not happen as it should")
-        table.append((attack.name, rule, "not tried", "", "", "", ""))
-        return
-    if not mine:
-        count.fail(name, f"not told; the threshold was crossed {crossed - attack.begun:.3f} s after the attack began")
-        table.append((attack.name, rule, "MISSED", "", "", "", ""))
-        return
-    first = mine[0]
-    after = first.decided - crossed, first.written - crossed, first.read - crossed
-    problems = [f"told {after[1]:.3f} s after the crossing"] if after[1] > LATE_S else []
-    if after[0] < -LATE_S:
-        problems.append(f"told {-after[0]:.3f} s before its threshold was crossed: {first.sentence()}")
-    count.check(name, problems)
-    table.append((attack.name, rule, "yes", str(max(a.level for a in mine)), *(f"{x:.3f}" for x in after)))
+        table.append((attack.name, rule, "not tried"))
+    elif not mine:
+        count.fail(name, f"not told; the threshold was crossed {crossed.packet - attack.begun:.3f} s after the attack began")
+        table.append((attack.name, rule, "MISSED"))
+    else:
+        first = mine[0]
+        late = first.decided - crossed.due, first.written - crossed.due
+        problems = [f"decided {late[0]:.3f} s and written {late[1]:.3f} s after it was due: {first.sentence()}"
+                    ] if late[0] > LATE_S or late[1] > LATE_WRITTEN_S else []
+        if first.decided < crossed.packet - LATE_S:
+            problems.append(f"told {crossed.packet - first.decided:.3f} s before its threshold was crossed: {first.sentence()}")
+        count.check(name, problems)
+        spans = first.decided - crossed.packet, *late, first.read - crossed.due
+        table.append((attack.name, rule, "yes", str(max(a.level for a in mine)), *(f"{x:.3f}" for x in spans)))
 
 
 def show(table, wrong):
-    heads = ("attack", "rule", "caught", "severity", "decided s", "written s", "read s")
+    heads = ("attack", "rule", "caught", "severity", "packet-alert", "due-alert", "due-written", "due-read")
     lines = [heads, *table]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(len(heads))]
     for line in lines:
         print("lab  " + "  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip())
     print(f"lab  false alarms of severity 2 and more: {len(wrong)}", flush=True)
