@@ -16,6 +16,7 @@
 #define BASE_SNAPSHOT_H
 
 #include "base/clock.h"
+#include "base/table.h"
 
 enum { SNAPSHOT_NAME_BYTES = 32 };
 
@@ -131,6 +132,29 @@ static inline void snapshot_truth(bool *truth)
     memcpy(&byte, truth, sizeof byte);
     *truth = byte != 0;
 }
+
+/* --- entries of a table: the head of each, then what the part writes of it --- */
+
+struct snapshot_entry {
+    uint64_t hash;
+    uint64_t touched_ns;
+    uint32_t group;
+    uint32_t strong; /* 0 or 1 */
+};
+
+/* The number of entries, as the head of all. */
+static inline void snapshot_put_count(struct snapshot_out *out, uint32_t count)
+{
+    out->entries += count;
+    snapshot_put_u32(out, count);
+}
+
+/* Weak entries first, each queue from its old end: start with TABLE_NONE, ends with it. */
+uint32_t snapshot_next_entry(const struct table *table, uint32_t cell);
+void snapshot_put_entry(struct snapshot_out *out, const struct table *table, uint32_t cell);
+/* The entry in the other table: the youngest of its queue. Its cell, or TABLE_NONE where one of that
+ * hash is there. A table that is smaller than the one that was saved evicts, as ever. */
+uint32_t snapshot_take_entry(struct table *table, const struct snapshot_entry *entry);
 
 /* For .layout: sizes one after another. */
 static inline uint32_t snapshot_layout(uint32_t layout, size_t bytes)

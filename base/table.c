@@ -325,6 +325,13 @@ static uint16_t bucket_of(uint64_t group)
     return (uint16_t)((group ^ group >> 32) % TABLE_GROUPS);
 }
 
+uint64_t table_group_of(const struct table *table, uint32_t cell)
+{
+    uint16_t bucket = table_head_at(table, cell)->group;
+
+    return bucket == GROUP_NONE ? 0 : (uint64_t)bucket + TABLE_GROUPS;
+}
+
 uint32_t table_weak_of_group(const struct table *table, uint64_t group)
 {
     return table->weak_groups[bucket_of(group)];

@@ -158,6 +158,20 @@ static inline void table_prefetch_cell(const struct table *table, uint64_t hash)
     }
 }
 
+/* Walks a queue from its old end: what is put into an empty table in this order, weak ones first, is
+ * evicted as it would have been here. Ends with TABLE_NONE. */
+static inline uint32_t table_idle(const struct table *table, bool strong)
+{
+    return table->oldest[strong ? 1 : 0];
+}
+
+static inline uint32_t table_idle_next(const struct table *table, uint32_t cell)
+{
+    return table_head_at(table, cell)->newer;
+}
+
+/* A group of the same fairness as the entry's; 0 = none. */
+uint64_t table_group_of(const struct table *table, uint32_t cell);
 /* Walks all cells in order of their number (not of any hash): start with 0, ends with TABLE_NONE.
  */
 uint32_t table_next(const struct table *table, uint32_t from);

@@ -60,6 +60,8 @@ struct finding {
     uint32_t account_count;
     /* Nothing new happened: only a higher severity or confidence is worth a word. */
     bool only_rise;
+    /* It is about what the sensor hears: not doubted for the same. */
+    bool about_hearing;
 };
 
 struct detector {
@@ -94,6 +96,9 @@ struct detector {
     /* Version of what lane and cell hold, to be kept over restarts (--state); 0 = not kept. Another
      * layout or another meaning is another version. */
     uint16_t kept;
+    /* Of a kept one: are the counts and places in lane and cell (NULL = none) such as on_fact()
+     * leaves them? They come from a file. NULL = any bytes will do. */
+    bool (*is_sound)(const void *lane, const void *cell);
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. Transactions and incidents come whole; of other facts it may look at
      * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
@@ -125,7 +130,7 @@ void confidence_add(struct confidence *confidence, int points, const char *why);
 /* The points that any detector can give: two-way proof, honest accounts behind the source. */
 void confidence_source(struct confidence *confidence, const struct fact_party *source);
 /* - 15 while the sensor does not hear all that there is: the frame's, for every finding. */
-void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy);
+void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy, bool silent);
 /* + 10 from three times the threshold on. */
 void confidence_margin(struct confidence *confidence, uint64_t observed, uint64_t threshold);
 

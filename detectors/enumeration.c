@@ -287,6 +287,18 @@ static void enumeration_on_fact(struct detector_context *context, void *lane, vo
     }
 }
 
+static bool enumeration_is_sound(const void *lane, const void *memory)
+{
+    const struct cell *cell = memory;
+    bool sound = cell == NULL || cell->used <= USERS_MAX;
+    (void)lane;
+
+    for (unsigned i = 0; sound && cell != NULL && i < FOUND_MAX; i++) {
+        sound = memchr(cell->names[i], '\0', FOUND_BYTES) != NULL;
+    }
+    return sound;
+}
+
 const struct detector detector_enumeration = {
     .slug = "enumeration",
     .title = "search for user names",
@@ -314,6 +326,8 @@ const struct detector detector_enumeration = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "sources",
     .options = options,
+    .kept = 1,
+    .is_sound = enumeration_is_sound,
     .heeds = enumeration_heeds,
     .on_fact = enumeration_on_fact,
 };

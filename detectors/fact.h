@@ -200,7 +200,33 @@ struct fact_registration {
     struct slice user_agent;
 };
 
-enum fact_call_event { FACT_CALL_STARTED, FACT_CALL_RINGING, FACT_CALL_ANSWERED, FACT_CALL_ENDED };
+enum fact_call_event {
+    FACT_CALL_STARTED,
+    FACT_CALL_RINGING,
+    FACT_CALL_ANSWERED,
+    FACT_CALL_ENDED,
+    FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */
+    FACT_CALL_TORN, /* its end was forged */
+};
+
+/* What a side of a call said of its audio, and how much of it was heard. */
+struct fact_call_side {
+    bool named; /* it said where it receives */
+    bool sends; /* by its description */
+    bool receives;
+    bool hidden; /* named a private address that its signalling does not come from */
+    bool secure; /* wants encrypted media */
+    uint32_t packets; /* that it sent in the last whole interval of 5 s */
+    uint32_t stray; /* the same, to where nobody said that he listens */
+};
+
+enum fact_torn {
+    FACT_TORN_NOT,
+    FACT_TORN_SENDER_GOES_ON, /* who is said to have hung up still sent audio */
+    FACT_TORN_BOTH_GO_ON, /* both sides did */
+    FACT_TORN_SECOND_BYE, /* the true one hung up later */
+    FACT_TORN_CANCEL, /* the caller went on behind a CANCEL in his name */
+};
 
 struct fact_call {
     struct fact_party caller; /* who sent the first INVITE */
@@ -212,6 +238,11 @@ struct fact_call {
     bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */
     bool ended_by_caller;
     bool early_media; /* RINGING: a 18x came with a session description */
+    bool held; /* a side holds, by its last description */
+    /* MEDIA: its audio cannot be judged: T.38, ICE, multicast, a renewed description, a transfer */
+    bool media_unclear;
+    uint8_t torn; /* TORN: enum fact_torn */
+    bool ender_on_path; /* TORN: the address has a part in the call: it was forged, or shared */
     /* What the site and the account have called before, as it was when this call started. */
     bool first_abroad; /* the account's first call to another country */
     bool country_new_account;
@@ -222,6 +253,10 @@ struct fact_call {
     uint64_t started_ns;
     uint64_t answered_ns; /* 0 = not answered */
     uint64_t call_number; /* its identity: number of its first packet */
+    struct fact_call_side sides[2]; /* MEDIA: caller's and callee's */
+    /* TORN: who sent the BYE or CANCEL; nobody (all zero) where he forged an address of the call */
+    struct fact_party ender;
+    uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
     struct fact_number calling; /* of From */
     struct slice call_id;
@@ -245,6 +280,8 @@ struct fact_stream {
     bool secondary_types;
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
+    bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
+    bool resumed; /* INTERVAL: it was told silent before, and packets came again */
     uint32_t ssrc;
     uint16_t index; /* interval number */
     uint32_t packets; /* of the interval */
@@ -259,6 +296,10 @@ struct fact_stream {
     uint64_t round_trip_ns; /* by RTCP; 0 = unknown */
     uint64_t stream_number;
     uint64_t call_number; /* 0 = no call */
+    uint64_t started_ns; /* its first packet */
+    uint64_t last_ns; /* its last */
+    uint64_t silent_ns; /* SILENT and resumed: its last packet before the silence */
+    uint64_t gap_ns; /* longest between two packets of the interval */
     struct slice call_id;
     struct slice codec;
     struct slice device; /* what "one device" is: account of the sender, else its address text */
@@ -276,10 +317,30 @@ struct fact_flow {
     struct slice application;
 };
 
+/* Silence of an interface from which on nothing may be concluded from what is not heard. */
+enum { FACT_SILENT_S = 3 };
+
+/* What the sensor itself hears. While one_way_capture or silent_capture is set, nobody may conclude
+ * that something ended, fell silent or does not answer: it may be us. */
 struct fact_second {
     uint64_t second;
     bool one_way_capture; /* requests without answers, or answers without requests, all over */
     bool lossy_capture; /* more than 0.5 % of messages or frames did not reach us whole */
+    bool
+        silent_capture; /* live: an interface that brought traffic brings none, for FACT_SILENT_S */
+    bool live;
+    uint32_t silent_s; /* how long the one that is silent longest has been; 0 = none is */
+    uint32_t requests; /* these and all below: of the last ten seconds */
+    uint32_t answers;
+    uint64_t frames; /* that reached us */
+    uint64_t dropped; /* by kernel and card, live */
+    uint64_t cut; /* of the frames: reached us in part */
+    uint64_t copies; /* of the frames: copies that the mirror made */
+    uint64_t clock_steps; /* of the wall clock by more than a second, live */
+    uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
+    struct slice full_table; /* its name in tables.NAME.entries */
+    struct slice silent_interface;
+    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers

@@ -44,7 +44,7 @@ struct tried {
     struct phone phone;
     uint32_t endpoint;
     uint16_t tries;
-    bool is_phone;
+    uint8_t is_phone; /* 1 = yes */
     uint8_t name; /* + 1 into names; 0 = none */
 };
 
@@ -99,7 +99,7 @@ static void note(struct detector_context *context, struct cell *cell, const stru
         *tried = (struct tried){.phone.is = {.hash = hash, .first_ms = now_ms}, .name = name};
     } else if (phone_is_back(cell->tried, cell->used, sizeof *tried, &tried->phone, call_id,
                              try->cseq)) {
-        tried->is_phone = true;
+        tried->is_phone = 1;
     } else if (now_ms - tried->phone.is.last_ms >= window_ns / NS_PER_MS) {
         tried->tries = 0; /* three tries a window */
     }
@@ -113,7 +113,7 @@ static void note(struct detector_context *context, struct cell *cell, const stru
 static bool counts(const struct tried *tried, uint32_t now_ms, uint64_t window_ns)
 {
     return remembered_within(&tried->phone.is, now_ms, window_ns, WINDOW_WEEK_NS) &&
-           tried->tries <= TRIES_MAX && !tried->is_phone;
+           tried->tries <= TRIES_MAX && tried->is_phone == 0;
 }
 
 static bool is_lonely(const struct cell *cell, const struct tried *tried, uint32_t now_ms,
@@ -234,6 +234,21 @@ static void password_spray_on_fact(struct detector_context *context, void *lane,
     judge(context, cell, conf, fact);
 }
 
+static bool password_spray_is_sound(const void *lane, const void *memory)
+{
+    const struct cell *cell = memory;
+    bool sound = cell == NULL || (cell->used <= ACCOUNTS_MAX && cell->names_used <= NAMES_MAX);
+    (void)lane;
+
+    for (unsigned i = 0; sound && cell != NULL && i < ACCOUNTS_MAX; i++) {
+        sound = cell->tried[i].name <= cell->names_used;
+    }
+    for (unsigned i = 0; sound && cell != NULL && i < NAMES_MAX; i++) {
+        sound = memchr(cell->names[i], '\0', NAME_BYTES) != NULL;
+    }
+    return sound;
+}
+
 const struct detector detector_password_spray = {
     .slug = "password-spray",
     .title = "few passwords tried on many accounts",
@@ -260,6 +275,8 @@ const struct detector detector_password_spray = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "networks",
     .options = options,
+    .kept = 1,
+    .is_sound = password_spray_is_sound,
     .heeds = password_spray_heeds,
     .on_fact = password_spray_on_fact,
 };

@@ -154,6 +154,7 @@ const struct detector detector_registration_breach = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,
+    .kept = 1,
     .heeds = registration_breach_heeds,
     .on_fact = registration_breach_on_fact,
 };

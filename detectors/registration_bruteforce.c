@@ -212,6 +212,14 @@ static void registration_bruteforce_on_fact(struct detector_context *context, vo
     say(context, fact, proven, &finding);
 }
 
+static bool registration_bruteforce_is_sound(const void *lane, const void *memory)
+{
+    const struct cell *cell = memory;
+    (void)lane;
+
+    return cell == NULL || cell->next_proof < PROOFS;
+}
+
 const struct detector detector_registration_bruteforce = {
     .slug = "registration-bruteforce",
     .title = "password guessing against one account",
@@ -235,6 +243,8 @@ const struct detector detector_registration_bruteforce = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "pairs",
     .options = options,
+    .kept = 1,
+    .is_sound = registration_bruteforce_is_sound,
     .heeds = registration_bruteforce_heeds,
     .on_fact = registration_bruteforce_on_fact,
 };

@@ -104,6 +104,7 @@ const struct detector detector_registration_device_failing = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,
+    .kept = 1,
     .heeds = registration_device_failing_heeds,
     .on_fact = registration_device_failing_on_fact,
 };

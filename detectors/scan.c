@@ -351,6 +351,13 @@ static void scan_on_fact(struct detector_context *context, void *lane_at, void *
     }
 }
 
+static bool scan_is_sound(const void *memory, const void *cell)
+{
+    const struct lane *lane = memory;
+
+    return lane->used <= (cell == NULL ? 1 : TARGETS_MAX);
+}
+
 const struct detector detector_scan = {
     .slug = "scan",
     .title = "search for SIP services on many endpoints",
@@ -379,6 +386,8 @@ const struct detector detector_scan = {
     .slab_option = "sources",
     .slab_on_demand = true,
     .options = options,
+    .kept = 1,
+    .is_sound = scan_is_sound,
     .heeds = scan_heeds,
     .on_fact = scan_on_fact,
 };

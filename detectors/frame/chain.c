@@ -77,6 +77,14 @@ size_t chain_bytes_max(uint32_t chains_max)
     return table_bytes_max(&chains) + table_bytes_max(&entities);
 }
 
+size_t chain_kept_bytes_max(uint32_t chains_max)
+{
+    size_t chain = sizeof(struct chain_cell) + (1 + CHAIN_STAGES) * sizeof(uint64_t);
+    size_t entity = sizeof(struct entity_cell) + sizeof(struct snapshot_entry);
+
+    return 16 + bounded(chains_max) * (chain + CHAIN_ENTITIES * entity);
+}
+
 enum status chain_open(struct chains *chains, uint32_t chains_max, struct hash_key key,
                        struct error *error)
 {
@@ -352,4 +360,151 @@ void chain_write(struct chains *chains, uint64_t number, struct text *text)
             *text = sentence;
         }
     }
+}
+
+/* --- over a restart --- */
+
+/* Chains, then entities: [number 8][count 4] [cell][slug hash 8 a stage] ... [count 4] [head][cell]
+ * A title is a pointer to the declaration of the rule that opened the stage: its slug is kept. */
+
+static const struct detector *rule_of(const char *title, uint64_t slug)
+{
+    for (size_t i = 0; i < detector_count(); i++) {
+        if (title != NULL
+                ? detectors[i]->title == title
+                : hash_slice(HASH_KEY_FIXED, slice_of_string(detectors[i]->slug)) == slug) {
+            return detectors[i];
+        }
+    }
+    return NULL;
+}
+
+static uint64_t slug_of(const char *title)
+{
+    const struct detector *rule = title == NULL ? NULL : rule_of(title, 0);
+
+    return rule == NULL ? 0 : hash_slice(HASH_KEY_FIXED, slice_of_string(rule->slug));
+}
+
+static void save(const void *owner, struct snapshot_out *out)
+{
+    const struct chains *chains = owner;
+
+    snapshot_put_u64(out, chains->next_number);
+    snapshot_put_count(out, chains->chains.used);
+    for (uint32_t cell = snapshot_next_entry(&chains->chains, TABLE_NONE); cell != TABLE_NONE;
+         cell = snapshot_next_entry(&chains->chains, cell)) {
+        struct chain_cell chain = *(const struct chain_cell *)table_at(&chains->chains, cell);
+        snapshot_put_u64(out, table_touched_ns(&chains->chains, cell));
+        for (unsigned i = 0; i < CHAIN_STAGES; i++) {
+            snapshot_put_u64(out, slug_of(chain.stages[i].title));
+            chain.stages[i].title = NULL;
+        }
+        snapshot_put(out, &chain, sizeof chain);
+    }
+    snapshot_put_count(out, chains->entities.used);
+    for (uint32_t cell = snapshot_next_entry(&chains->entities, TABLE_NONE); cell != TABLE_NONE;
+         cell = snapshot_next_entry(&chains->entities, cell)) {
+        snapshot_put_entry(out, &chains->entities, cell);
+        snapshot_put(out, table_at(&chains->entities, cell), sizeof(struct entity_cell));
+    }
+}
+
+/* As begin() and add_incident() leave it; an older chain leads to an even older one, so no way of
+ * links comes back to itself. */
+static bool chain_mend(struct chain_cell *chain, const uint64_t *slugs, uint64_t next_number)
+{
+    snapshot_truth(&chain->certain);
+    for (unsigned i = 0; i < CHAIN_STAGES; i++) {
+        struct stage_row *row = &chain->stages[i];
+        const struct detector *rule = rule_of(NULL, slugs[i]);
+        row->name[sizeof row->name - 1] = '\0';
+        row->title = rule == NULL ? NULL : rule->title;
+        if (rule == NULL) {
+            *row = (struct stage_row){.incidents = 0};
+        }
+    }
+    return chain->number != 0 && chain->number < next_number && chain->parent < next_number &&
+           chain->severity <= CHAIN_SEVERITY_MAX;
+}
+
+static bool load_chain(struct chains *chains, struct snapshot_in *in)
+{
+    uint64_t slugs[CHAIN_STAGES];
+    struct chain_cell chain;
+    uint64_t touched_ns = snapshot_get_u64(in);
+
+    if (!snapshot_get(in, slugs, sizeof slugs) || !snapshot_get(in, &chain, sizeof chain)) {
+        return false;
+    }
+    if (snapshot_is_future(in, touched_ns)) {
+        in->future++;
+        return true;
+    }
+    if (chain_mend(&chain, slugs, chains->next_number) && chain_at(chains, chain.number) == NULL) {
+        const struct snapshot_entry entry = {.hash = hash_of(chains, chain.number),
+                                             .touched_ns = touched_ns};
+        uint32_t cell = snapshot_take_entry(&chains->chains, &entry);
+        if (cell != TABLE_NONE) {
+            *(struct chain_cell *)table_at(&chains->chains, cell) = chain;
+        }
+    }
+    return true;
+}
+
+/* Links that come back to where they were would be followed for ever. */
+static void cut_circles(struct chains *chains)
+{
+    for (uint32_t cell = table_next(&chains->chains, 0); cell != TABLE_NONE;
+         cell = table_next(&chains->chains, cell + 1)) {
+        struct chain_cell *chain = table_at(&chains->chains, cell);
+        const struct chain_cell *parent = chain_at(chains, chain->parent);
+        if (parent != NULL &&
+            (parent->opened_ns > chain->opened_ns ||
+             (parent->opened_ns == chain->opened_ns && parent->number >= chain->number))) {
+            chain->parent = 0;
+        }
+    }
+}
+
+static bool load(void *owner, struct snapshot_in *in)
+{
+    struct chains *chains = owner;
+    uint64_t next_number = snapshot_get_u64(in);
+    uint32_t count = snapshot_get_u32(in);
+    bool good = !in->failed;
+
+    chains->next_number = next_number < 1 ? 1 : next_number;
+    for (uint32_t i = 0; i < count && good; i++) {
+        good = load_chain(chains, in);
+    }
+    cut_circles(chains);
+    count = good ? snapshot_get_u32(in) : 0;
+    for (uint32_t i = 0; i < count && good; i++) {
+        struct snapshot_entry head;
+        struct entity_cell entity;
+        good = snapshot_get(in, &head, sizeof head) && snapshot_get(in, &entity, sizeof entity);
+        bool future = good && snapshot_is_future(in, head.touched_ns);
+        uint32_t cell =
+            good && !future ? snapshot_take_entry(&chains->entities, &head) : TABLE_NONE;
+        in->future += future;
+        if (cell != TABLE_NONE) {
+            *(struct entity_cell *)table_at(&chains->entities, cell) = entity;
+        }
+    }
+    return good && !in->failed;
+}
+
+void chain_part(struct chains *chains, struct snapshot_part *out_part)
+{
+    uint32_t layout = snapshot_layout(0, sizeof(struct chain_cell));
+
+    *out_part =
+        (struct snapshot_part){.name = "chains",
+                               .version = 1,
+                               .layout = snapshot_layout(layout, sizeof(struct entity_cell)),
+                               .owner = chains,
+                               .bytes_max = chain_kept_bytes_max(chains->chains.options.cells_max),
+                               .save = save,
+                               .load = load};
 }

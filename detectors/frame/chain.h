@@ -9,7 +9,7 @@
 #ifndef DETECTORS_FRAME_CHAIN_H
 #define DETECTORS_FRAME_CHAIN_H
 
-#include "base/table.h"
+#include "base/snapshot.h"
 #include "detectors/frame/incident.h"
 
 enum {
@@ -54,6 +54,9 @@ void chain_raise(struct chains *chains, uint64_t number, uint8_t severity, bool 
 MUST_USE uint8_t chain_severity(struct chains *chains, uint64_t number);
 /* The id of the oldest incident of that chain; false when the chain has been forgotten. */
 MUST_USE bool chain_id(struct chains *chains, uint64_t number, struct hash128 *out_id);
+/* Over a restart. */
+size_t chain_kept_bytes_max(uint32_t chains_max);
+void chain_part(struct chains *chains, struct snapshot_part *out_part);
 /* One sentence a stage, in the order of stages; nothing while the incident stands alone. */
 void chain_write(struct chains *chains, uint64_t number, struct text *text);
 

@@ -54,12 +54,14 @@ void confidence_source(struct confidence *confidence, const struct fact_party *s
     }
 }
 
-void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy)
+void confidence_hearing(struct confidence *confidence, bool one_way, bool lossy, bool silent)
 {
     if (one_way) {
         confidence_add(confidence, POINTS_HEARING, "only one direction is heard");
     } else if (lossy) {
         confidence_add(confidence, POINTS_HEARING, "the sensor misses packets");
+    } else if (silent) {
+        confidence_add(confidence, POINTS_HEARING, "an interface has fallen silent");
     }
 }
 

@@ -60,6 +60,7 @@ struct detectors_frame {
     uint64_t facts_lost;
     bool one_way_capture; /* of the last second */
     bool lossy_capture;
+    bool silent_capture;
     void (*on_incident)(void *owner, const struct incident *incident);
     void *owner;
     uint32_t queue_first;
@@ -315,6 +316,64 @@ void frame_budget(const struct frame_limits *limits, const struct frame_conf *co
                sizeof(struct detectors_frame) + incidents_bytes_max(&options));
 }
 
+/* --- over a restart --- */
+
+static void move_clock(struct detectors_frame *frame, uint64_t shift_ns)
+{
+    frame->shift_ns = shift_ns;
+    frame->incidents.shift_ns = shift_ns;
+    frame->slots.shift_ns = shift_ns;
+}
+
+/* What was taken off the times that detectors see: theirs are kept so. */
+static void save_clock(const void *owner, struct snapshot_out *out)
+{
+    const struct detectors_frame *frame = owner;
+
+    out->entries = 1;
+    snapshot_put_u64(out, frame->shift_ns);
+}
+
+/* A new run has other rules that have raised: those that are remembered have. */
+static bool load_clock(void *owner, struct snapshot_in *in)
+{
+    struct detectors_frame *frame = owner;
+
+    move_clock(frame, snapshot_get_u64(in));
+    for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
+        frame->raised[i] = true;
+    }
+    return !in->failed;
+}
+
+uint32_t frame_parts(struct detectors_frame *frame, struct snapshot_part *parts, uint32_t room)
+{
+    uint32_t count = 0;
+
+    assert(room >= FRAME_PARTS);
+    parts[count++] = (struct snapshot_part){.name = "clock of the detectors",
+                                            .version = 1,
+                                            .owner = frame,
+                                            .bytes_max = sizeof(uint64_t),
+                                            .save = save_clock,
+                                            .load = load_clock};
+    chain_part(&frame->incidents.chains, &parts[count++]);
+    incidents_parts(&frame->incidents, &parts[count], &parts[count + 1]);
+    count += 2;
+    for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
+        count += slots_part(&frame->slots, (enum key_kind)kind, &parts[count]);
+    }
+    return count;
+}
+
+size_t frame_kept_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
+{
+    struct incidents_options options = incidents_options_of(limits);
+
+    return sizeof(uint64_t) + slots_kept_bytes_max(limits, confs) +
+           incidents_kept_bytes_max(&options) + chain_kept_bytes_max(options.closed_max);
+}
+
 /* --- delivery --- */
 
 /* An entry that attackers in bulk may not push out. */
@@ -458,6 +517,7 @@ static void take_fact(struct detectors_frame *frame, const struct fact *fact)
     if (fact->kind == FACT_SECOND) {
         frame->one_way_capture = fact->is.second.one_way_capture;
         frame->lossy_capture = fact->is.second.lossy_capture;
+        frame->silent_capture = fact->is.second.silent_capture;
         while (incidents_expire(&frame->incidents, fact->time_ns)) {
             drain(frame);
         }
@@ -498,8 +558,7 @@ void frame_fact(struct detectors_frame *frame, const struct fact *fact)
 
 void frame_shift(struct detectors_frame *frame, uint64_t shift_ns)
 {
-    frame->shift_ns = time_add(frame->shift_ns, shift_ns);
-    frame->incidents.shift_ns = frame->shift_ns;
+    move_clock(frame, time_add(frame->shift_ns, shift_ns));
 }
 
 void frame_end(struct detectors_frame *frame, uint64_t now_ns)
@@ -531,7 +590,8 @@ static void raise_doubted(struct detectors_frame *frame, const struct incidents_
     struct finding doubted = *report->finding;
     struct incidents_report again = *report;
 
-    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture);
+    confidence_hearing(&doubted.confidence, frame->one_way_capture, frame->lossy_capture,
+                       frame->silent_capture);
     again.finding = &doubted;
     incidents_raise(&frame->incidents, &again);
 }
@@ -546,7 +606,8 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .finding = finding};
 
     frame->raised[context->rule] = true;
-    if (frame->one_way_capture || frame->lossy_capture) {
+    bool doubtful = frame->one_way_capture || frame->lossy_capture || frame->silent_capture;
+    if (doubtful && !finding->about_hearing) {
         raise_doubted(frame, &report);
         return;
     }

@@ -14,6 +14,7 @@
 #define DETECTORS_FRAME_FRAME_H
 
 #include "base/budget.h"
+#include "base/snapshot.h"
 #include "detectors/frame/incident.h"
 
 struct frame_limits {
@@ -52,6 +53,12 @@ bool frame_heeds(struct detectors_frame *frame, const struct fact *fact);
 void frame_tell(struct detectors_frame *frame, const struct fact *fact);
 /* Both, for a fact that is whole from the start. */
 void frame_fact(struct detectors_frame *frame, const struct fact *fact);
+/* What is kept over a restart: writes at most `room` parts, returns how many. To be loaded, in this
+ * order, before the first fact. */
+enum { FRAME_PARTS = KEY_COUNT + 4 };
+uint32_t frame_parts(struct detectors_frame *frame, struct snapshot_part *parts, uint32_t room);
+/* Bytes of all their images together. */
+size_t frame_kept_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
 /* A confirmed clock jump: all remembered times move forward. */
 void frame_shift(struct detectors_frame *frame, uint64_t shift_ns);
 /* The end of input: open incidents close with outcome unknown, in the order in which they were

@@ -20,13 +20,7 @@
 enum { ALL = 0, RANK = 1 };
 enum { SALT_SOURCE = 1, SALT_SITE, SALT_ACCOUNT, SALT_KEY, SALT_MANY };
 
-/* In `recent`. */
-struct recent_cell {
-    uint64_t last_ns;
-    struct hash128 continues; /* of SALT_KEY cells */
-};
-
-static uint32_t recent_max(const struct incidents_options *options)
+uint32_t incidents_recent_max(const struct incidents_options *options)
 {
     uint32_t closed = options->closed_max < UINT32_MAX / 16 ? options->closed_max : UINT32_MAX / 16;
 
@@ -43,7 +37,7 @@ static struct table_options open_options(const struct incidents_options *options
 static struct table_options recent_options(const struct incidents_options *options)
 {
     return (struct table_options){.name = "incident memory",
-                                  .cells_max = recent_max(options),
+                                  .cells_max = incidents_recent_max(options),
                                   .cell_bytes = sizeof(struct recent_cell)};
 }
 
@@ -413,7 +407,7 @@ static uint32_t open_cell(struct incidents *incidents, uint64_t hash,
     return cell;
 }
 
-static void begin(struct incidents *incidents, uint32_t cell, const struct incidents_report *report)
+static void place(struct incidents *incidents, uint32_t cell, uint64_t now_ns)
 {
     struct incident_cell *it = cell_at(incidents, cell);
 
@@ -424,9 +418,33 @@ static void begin(struct incidents *incidents, uint32_t cell, const struct incid
         uint64_t tag;
         uint64_t due_s;
         /* Nothing is set: the wheel only moves to where time is. */
-        (void)!wheel_advance(&incidents->wheel, time_second(report->fact->time_ns), &tag, &due_s);
+        (void)!wheel_advance(&incidents->wheel, time_second(now_ns), &tag, &due_s);
     }
     set_timer(incidents, cell);
+}
+
+bool incidents_reopen(struct incidents *incidents, uint64_t hash, const struct incident_cell *kept,
+                      uint64_t now_ns)
+{
+    if (incidents->table.used == incidents->options.incidents_max ||
+        incidents->open_count[kept->rule] >= INCIDENTS_RULE_MAX ||
+        table_find(&incidents->table, hash) != TABLE_NONE) {
+        return false;
+    }
+    uint32_t cell = table_add(&incidents->table, hash, 0, kept->last_at_ns);
+    struct incident_cell *it = cell_at(incidents, cell);
+    *it = *kept;
+    it->order = incidents->opened++;
+    incidents->open_count[it->rule]++;
+    place(incidents, cell, now_ns);
+    return true;
+}
+
+static void begin(struct incidents *incidents, uint32_t cell, const struct incidents_report *report)
+{
+    struct incident_cell *it = cell_at(incidents, cell);
+
+    place(incidents, cell, report->fact->time_ns);
     incident_tell(incidents, it, INCIDENT_OPEN, report->fact->number, report->fact->time_ns);
 }
 

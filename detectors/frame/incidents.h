@@ -10,6 +10,7 @@
 #define DETECTORS_FRAME_INCIDENTS_H
 
 #include "base/sketch.h"
+#include "base/snapshot.h"
 #include "base/wheel.h"
 #include "base/window.h"
 #include "detectors/frame/chain.h"
@@ -20,6 +21,8 @@ enum {
     INCIDENTS_RULE_MAX = 5000,
     INCIDENTS_DETAIL_BYTES = 256,
     INCIDENTS_SEVERITIES = 5, /* 1 to 4; 0 is never used */
+    INCIDENTS_UNITS = 32,
+    INCIDENTS_UNIT_BYTES = 32,
     STORM_OPENS_MAX = 20,
     STORM_TOP = 10,
     STORM_NAME_BYTES = 48,
@@ -74,6 +77,12 @@ struct incident_cell {
     bool succeeded;
 };
 
+/* In `recent`: when a rule last spoke of a source, its site or an account. */
+struct recent_cell {
+    uint64_t last_ns;
+    struct hash128 continues; /* of a key that was closed by age */
+};
+
 struct incident_list {
     uint32_t head;
     uint32_t tail;
@@ -104,6 +113,7 @@ struct incidents {
     uint64_t suppressed;
     uint64_t shift_ns;
     bool ended; /* the end of input: no facts any more */
+    char units[INCIDENTS_UNITS][INCIDENTS_UNIT_BYTES]; /* of incidents out of a state file */
 };
 
 /* What a detector said, and of what. */
@@ -119,6 +129,7 @@ MUST_USE enum status incidents_open(struct incidents *incidents,
                                     const struct incidents_options *options, struct error *error);
 void incidents_close(struct incidents *incidents);
 size_t incidents_bytes_max(const struct incidents_options *options);
+uint32_t incidents_recent_max(const struct incidents_options *options); /* entries of `recent` */
 
 void incidents_raise(struct incidents *incidents, const struct incidents_report *report);
 /* One incident that is due at or before now closes; false when there is none left. */
@@ -126,6 +137,15 @@ MUST_USE bool incidents_expire(struct incidents *incidents, uint64_t now_ns);
 void incidents_end(struct incidents *incidents, uint64_t now_ns);
 bool incidents_recent(const struct incidents *incidents, const char *rule_slug,
                       const struct fact *fact, uint64_t within_ns);
+
+/* An incident of a former run, open again: as `kept` under that hash, without being told. False:
+ * there is no room for it. */
+MUST_USE bool incidents_reopen(struct incidents *incidents, uint64_t hash,
+                               const struct incident_cell *kept, uint64_t now_ns);
+size_t incidents_kept_bytes_max(const struct incidents_options *options);
+/* incidents_kept.c: over a restart. Two parts: what is open, and what is remembered of it. */
+void incidents_parts(struct incidents *incidents, struct snapshot_part *out_open,
+                     struct snapshot_part *out_recent);
 
 /* Nobody is blamed, or somebody who has proven that he hears us. */
 static inline bool incident_is_certain(const struct incident_cell *it)

@@ -32,7 +32,7 @@ const struct fact_party *key_source(const struct fact *fact)
     case FACT_REGISTRATION:
         return &fact->is.registration.client;
     case FACT_CALL:
-        return &fact->is.call.caller;
+        return fact->is.call.event == FACT_CALL_TORN ? &fact->is.call.ender : &fact->is.call.caller;
     case FACT_STREAM:
         return &fact->is.stream.sender;
     case FACT_FLOW:
@@ -313,7 +313,11 @@ void key_write(enum key_kind kind, const struct fact *fact, struct text *entity,
 
     switch (kind) {
     case KEY_SOURCE:
-        text_addr(entity, &source->endpoint.addr);
+        if (addr_is_unspecified(&source->endpoint.addr)) {
+            text_string(entity, "unknown");
+        } else {
+            text_addr(entity, &source->endpoint.addr);
+        }
         break;
     case KEY_SOURCE_PREFIX:
         prefix = addr_site_prefix(&source->endpoint.addr);

@@ -15,14 +15,14 @@
 
 enum { WEAK_PPM = 250000, LANE_ALIGNMENT = 8 };
 
-static uint32_t entries_of(const struct frame_limits *limits, enum key_kind kind)
+uint32_t slots_entries(const struct frame_limits *limits, enum key_kind kind)
 {
     uint32_t entries = limits->entries[kind];
 
     return entries == 0 ? frame_entries_preset(kind) : entries;
 }
 
-static uint32_t slab_cells(const struct detector *detector, const void *conf)
+uint32_t slots_slab_cells(const struct detector *detector, const void *conf)
 {
     const struct option *option =
         option_find(detector->options, slice_of_string(detector->slab_option));
@@ -84,7 +84,7 @@ static struct table_options table_options_of(const struct frame_limits *limits, 
                                              uint32_t cell_bytes)
 {
     return (struct table_options){.name = key_kind_name(kind),
-                                  .cells_max = entries_of(limits, kind),
+                                  .cells_max = slots_entries(limits, kind),
                                   .cell_bytes = cell_bytes,
                                   .weak_ppm = WEAK_PPM,
                                   .on_evict = on_evict};
@@ -121,7 +121,7 @@ static enum status open_rule(struct slots *slots, uint32_t index, const struct f
     }
     assert(conf->conf != NULL || rule->detector->conf_bytes == 0);
     if (rule->detector->slab_bytes != 0) {
-        enum status status = slab_open(&rule->slab, slab_cells(rule->detector, rule->conf),
+        enum status status = slab_open(&rule->slab, slots_slab_cells(rule->detector, rule->conf),
                                        rule->detector->slab_bytes, error);
         if (status != STATUS_OK) {
             return status;
@@ -198,7 +198,7 @@ void slots_budget(const struct frame_limits *limits, const struct frame_conf *co
     }
     for (size_t i = 0; i < detector_count(); i++) {
         if (confs[i].enabled && detectors[i]->slab_bytes != 0) {
-            uint32_t cells = slab_cells(detectors[i], confs[i].conf);
+            uint32_t cells = slots_slab_cells(detectors[i], confs[i].conf);
             budget_add(budget, detectors[i]->slug, cells,
                        (size_t)cells * (detectors[i]->slab_bytes + sizeof(uint32_t)));
         }

@@ -10,6 +10,7 @@
 #define DETECTORS_FRAME_SLOTS_H
 
 #include "base/slab.h"
+#include "base/snapshot.h"
 #include "base/table.h"
 #include "detectors/frame/admission.h"
 #include "detectors/frame/frame.h"
@@ -38,6 +39,7 @@ struct slots {
     uint32_t rule_count;
     struct hash_key key;
     uint64_t cells_missed; /* slabs used up */
+    uint64_t shift_ns; /* what was taken off the times that detectors see */
     struct admission admission;
 };
 
@@ -61,6 +63,14 @@ static inline void *slots_cell(const struct slots_rule *rule, const void *lane)
     memcpy(&handle, lane, sizeof handle);
     return handle == 0 ? NULL : slab_at(&rule->slab, handle - 1);
 }
+
+/* slots_kept.c: what detectors keep over a restart, a part for each kind of key that one of them
+ * keeps something of. False: none does. */
+MUST_USE bool slots_part(struct slots *slots, enum key_kind kind, struct snapshot_part *out_part);
+size_t slots_kept_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs);
+/* of --list memory: entries and cells by the options */
+uint32_t slots_entries(const struct frame_limits *limits, enum key_kind kind);
+uint32_t slots_slab_cells(const struct detector *detector, const void *conf);
 
 /* The same of one that has none: a fresh cell, zeroed, NULL when the slab is used up. */
 void *slots_take_cell(struct slots *slots, struct slots_rule *rule, void *lane);

@@ -196,6 +196,8 @@ struct proof_sighting {
     uint32_t acknowledged;
 };
 
+enum { COUNT_INTERFACES = 64 };
+
 /* Ids of counters that travel: frames by reason, SIP by kind. The analyst adds them up for the
  * sensor record. */
 enum count_id {
@@ -224,7 +226,9 @@ enum count_id {
     COUNT_LINK_FIRST = COUNT_RESPONSE_FIRST + 601, /* ignored frames by link type below 512 */
     COUNT_ETHERTYPE_FIRST =
         COUNT_LINK_FIRST + 512, /* unknown ethertypes: 16 first met, see names in report */
-    COUNT_TOTAL = COUNT_ETHERTYPE_FIRST + 16
+    COUNT_CLOCK_STEPS = COUNT_ETHERTYPE_FIRST + 16, /* live: of the wall clock, by over a second */
+    COUNT_INTERFACE_FIRST, /* live: frames taken from each interface */
+    COUNT_TOTAL = COUNT_INTERFACE_FIRST + COUNT_INTERFACES
 };
 
 struct counts_sighting {

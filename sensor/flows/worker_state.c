@@ -394,4 +394,6 @@ void worker_state_set_capture(struct worker_state *state, const struct worker_ca
     state->counts[COUNT_KERNEL_OFFERED] = capture->offered;
     state->counts[COUNT_KERNEL_DROPPED] = capture->dropped;
     state->counts[COUNT_INTERFACE_DROPPED] = capture->interface_dropped;
+    state->counts[COUNT_CLOCK_STEPS] = capture->clock_steps;
+    memcpy(&state->counts[COUNT_INTERFACE_FIRST], capture->interfaces, sizeof capture->interfaces);
 }

@@ -30,6 +30,7 @@ struct worker_limits {
     uint64_t flow_idle_ns;
     bool classify;
     bool classify_shared; /* live: one nDPI module, made at open */
+    bool live; /* counts are told at every mark */
     struct hash_key key; /* the analyst's too: sightings bring keys that are made with it */
 };
 
@@ -70,6 +71,8 @@ struct worker_capture {
     uint64_t offered;
     uint64_t dropped;
     uint64_t interface_dropped;
+    uint64_t clock_steps;
+    uint64_t interfaces[COUNT_INTERFACES]; /* frames taken from each */
 };
 void worker_state_set_capture(struct worker_state *state, const struct worker_capture *capture);
 /* Memory for a reassembled datagram or message that stays until the analyst's position has passed

@@ -5,7 +5,7 @@
  * flows, COUNTS, MARK. Each table tells its part in order of first packets, so the whole ascends
  * without sorting.
  *
- * Counters travel as differences, at marks divisible by 10 s and at the end; what does not fit into
+ * Counters travel as differences, at marks divisible by 10 s (live: at each, for what must be noticed soon) and at the end; what does not fit into
  * one sighting goes into the next with the same key. */
 #include "sensor/flows/worker_inside.h"
 
@@ -126,7 +126,7 @@ void worker_tell_counts(struct worker_state *state, uint64_t number)
 
 void worker_tell_mark(struct worker_state *state, uint64_t mark_s, uint64_t shift_ns)
 {
-    if (mark_s % COUNTS_EVERY_S == 0) {
+    if (state->limits.live || mark_s % COUNTS_EVERY_S == 0) {
         worker_tell_counts(state, state->mark_number);
     }
     struct mark_sighting *mark = worker_reserve(state, sizeof *mark);

@@ -21,7 +21,7 @@ enum {
 struct attempt {
     const struct dialling *dialling;
     struct dialled *out;
-    bool outside; /* digits for an outside line were taken away */
+    size_t whole; /* digits that were dialled, those for an outside line too */
     bool done;
 };
 
@@ -92,6 +92,14 @@ static bool plain(struct slice text, char *out, size_t room, size_t *out_bytes)
     return bytes != 0;
 }
 
+/* + and digits. */
+static bool is_global(struct slice text)
+{
+    uint64_t value;
+
+    return text.bytes != 0 && text.at[0] == '+' && slice_u64(slice_from(text, 1), &value);
+}
+
 /* RFC 3966 section 5.1.5: a local number says in which numbers it is local; a domain says nothing. */
 static size_t context_of(struct slice user, char *out, size_t room)
 {
@@ -103,7 +111,7 @@ static size_t context_of(struct slice user, char *out, size_t room)
         struct slice name = slice_split(&value, '=');
         size_t bytes = 0;
         if (slice_equal_nocase(name, SLICE("phone-context")) && plain(value, out, room, &bytes)) {
-            return out[0] == '+' ? bytes : 0;
+            return is_global(slice_of(out, bytes)) ? bytes : 0;
         }
     }
     return 0;
@@ -144,7 +152,7 @@ static void read_abroad(struct attempt *attempt, const char *prefixes, struct sl
     if (taken == 0 || number.bytes < ABROAD_DIGITS) {
         return;
     }
-    attempt->out->prefixed |= attempt->out->count == 0;
+    attempt->out->prefixed |= sure && attempt->out->count == 0;
     if (number.bytes > NUMBERS_DIGITS) {
         return;
     }
@@ -174,12 +182,12 @@ static void read_home(struct attempt *attempt, const char *before, struct slice 
 
 static void read_trunk(struct attempt *attempt, struct slice digits)
 {
-    struct slice rest = slice_of_string(attempt->dialling->home->trunk);
+    const char *list = attempt->dialling->home->trunk;
 
-    while (!slice_is_empty(rest) && !attempt->done) {
-        struct slice prefix = slice_split(&rest, ' ');
-        if (digits.bytes > prefix.bytes && slice_starts_with(digits, prefix)) {
-            read_home(attempt, "", slice_from(digits, prefix.bytes));
+    while (*list != '\0' && !attempt->done) {
+        size_t taken = plan_list_next(&list, digits);
+        if (taken != 0) {
+            read_home(attempt, "", slice_from(digits, taken));
         }
     }
 }
@@ -190,10 +198,10 @@ static void read_national(struct attempt *attempt, struct slice digits)
     char room[8];
     struct text code = text_into(room, sizeof room);
 
-    read_trunk(attempt, digits);
-    if (attempt->done || (digits.bytes <= EXTENSION_DIGITS && !attempt->outside)) {
+    if (attempt->whole <= EXTENSION_DIGITS) {
         return;
     }
+    read_trunk(attempt, digits);
     read_home(attempt, "", digits);
     if (digits.bytes == home->area_digits) {
         read_home(attempt, home->area, digits);
@@ -235,6 +243,7 @@ static void read_dialled(struct attempt *attempt, struct slice digits)
 /* With and without digits for an outside line. */
 static void read_lines(struct attempt *attempt, struct slice digits)
 {
+    attempt->whole = digits.bytes;
     read_dialled(attempt, digits);
     for (unsigned line = 0; line < LINES && !attempt->done; line++) {
         size_t taken = plan_list_take(attempt->dialling->outside, digits);
@@ -242,7 +251,6 @@ static void read_lines(struct attempt *attempt, struct slice digits)
             return;
         }
         digits = slice_from(digits, taken);
-        attempt->outside = true;
         read_dialled(attempt, digits);
     }
 }
@@ -271,6 +279,14 @@ static void read_odd_global(struct attempt *attempt, struct slice digits)
     }
 }
 
+/* Trunks bring calls for us with digits from the calling code on, often without +. */
+static void read_own(struct attempt *attempt, struct slice digits)
+{
+    if (digits.bytes <= NUMBERS_DIGITS && plan_list_take(attempt->dialling->own, digits) != 0) {
+        accept(attempt, digits, plan_look(digits), false);
+    }
+}
+
 static void read_number(struct attempt *attempt, struct slice number)
 {
     bool plus = number.bytes != 0 && number.at[0] == '+';
@@ -279,6 +295,9 @@ static void read_number(struct attempt *attempt, struct slice number)
 
     if (!plus) {
         read_lines(attempt, digits);
+        if (out->class == NUMBER_NONE && digits.bytes > EXTENSION_DIGITS) {
+            read_own(attempt, digits);
+        }
     } else if (plan_list_has(attempt->dialling->emergency, digits)) {
         *out = (struct dialled){.class = NUMBER_EMERGENCY};
         attempt->done = true;
@@ -299,7 +318,6 @@ static void read_service(struct attempt *attempt, struct slice tail)
 
     for (size_t skip = 0; skip <= most && !attempt->done; skip++) {
         *attempt->out = (struct dialled){0};
-        attempt->outside = false;
         /* No code has one digit. */
         if (skip != 1 && (skip == 0 || tail.bytes > skip + EXTENSION_DIGITS)) {
             read_number(attempt, slice_from(tail, skip));

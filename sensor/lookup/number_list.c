@@ -244,6 +244,11 @@ enum status number_list_open(const char *path, struct number_list **out_list, st
     return STATUS_OK;
 }
 
+size_t number_list_bytes_max(void)
+{
+    return (size_t)2 * NUMBERS_ROWS * sizeof(struct number_row);
+}
+
 void number_list_close(struct number_list *list)
 {
     if (list != NULL) {

@@ -32,6 +32,7 @@ struct number_list;
 
 MUST_USE enum status number_list_open(const char *path, struct number_list **out_list,
                                       struct error *error);
+size_t number_list_bytes_max(void);
 void number_list_close(struct number_list *list); /* NULL is allowed */
 /* The longest row of that kind that fits; NULL = none. A NULL list has none. */
 const struct number_row *number_list_look(const struct number_list *list, enum number_row_kind kind,

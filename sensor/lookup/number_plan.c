@@ -133,14 +133,20 @@ static const char *next_entry(const char *list)
     return *list == ' ' ? list + 1 : list;
 }
 
-size_t plan_list_take(const char *list, struct slice digits)
+size_t plan_list_next(const char **list, struct slice digits)
 {
     size_t taken = 0;
 
-    while (*list != '\0' && (taken = begins(list, digits)) == 0) {
-        list = next_entry(list);
+    while (**list != '\0' && taken == 0) {
+        taken = begins(*list, digits);
+        *list = next_entry(*list);
     }
     return taken;
+}
+
+size_t plan_list_take(const char *list, struct slice digits)
+{
+    return plan_list_next(&list, digits);
 }
 
 bool plan_list_has(const char *list, struct slice digits)

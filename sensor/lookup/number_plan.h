@@ -34,6 +34,8 @@ struct plan_answer plan_look(struct slice digits);
 const struct plan_region *plan_region_of(const char *country); /* NULL = unknown */
 /* Bytes at the beginning of `digits` that an entry of the list takes up: the longest; 0 = none. */
 size_t plan_list_take(const char *list, struct slice digits);
+/* The same for each entry that fits, one call after the other; `list` goes on behind it. */
+size_t plan_list_next(const char **list, struct slice digits);
 /* An entry of the list is all of `digits`. */
 bool plan_list_has(const char *list, struct slice digits);
 

@@ -92,6 +92,13 @@ void numbers_close(struct numbers *numbers)
     free(numbers);
 }
 
+void numbers_budget(const struct numbers_conf *conf, struct budget *budget)
+{
+    if (conf->file[0] != '\0') {
+        budget_add(budget, "rows of site.numbers_file", NUMBERS_ROWS, number_list_bytes_max());
+    }
+}
+
 static bool is_near(const struct numbers *numbers, const struct plan_region *region)
 {
     const struct plan_region *home = numbers->dialling.home;

@@ -13,6 +13,7 @@
 #ifndef SENSOR_LOOKUP_NUMBERS_H
 #define SENSOR_LOOKUP_NUMBERS_H
 
+#include "base/budget.h"
 #include "base/option.h"
 
 enum { NUMBERS_ROWS = 65536, NUMBERS_DIGITS = 15 };
@@ -73,6 +74,7 @@ struct numbers;
 MUST_USE enum status numbers_open(const struct numbers_conf *conf, struct numbers **out_numbers,
                                   struct error *error);
 void numbers_close(struct numbers *numbers);
+void numbers_budget(const struct numbers_conf *conf, struct budget *budget);
 /* `user` as it stands in a SIP or tel URI: visual separators, phone-context and a leading + are
  * understood. */
 void number_look(const struct numbers *numbers, struct slice user, struct number *out_number);

@@ -8,6 +8,8 @@
  * somebody heeds them. */
 #include "sensor/run/analyst.h"
 
+#include "sensor/run/hearing.h"
+
 #include "sensor/state/state.h"
 #include "sensor/telemetry/telemetry.h"
 
@@ -47,8 +49,13 @@ struct analyst {
     uint64_t last_ns;
     uint64_t stalled_ns; /* live: since when the record ring has had no room; 0 = it has */
     uint64_t counts[COUNT_TOTAL];
+    struct snapshot_part parts[FRAME_PARTS + STATE_PARTS]; /* what is kept over a restart */
+    uint32_t part_count;
+    bool taken_up; /* what the last run kept */
+    uint64_t seen; /* sightings: whatever is kept may have changed with each */
     uint64_t frames_before; /* counts as they were ten seconds ago */
     uint64_t lost_before;
+    struct hearing hearing;
 };
 
 static void wait_for_writer(struct analyst *analyst)
@@ -120,6 +127,8 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
     changes |= (events >> FACT_CALL_RINGING & 1) != 0 ? CHANGE_BIT(CALL_RINGING) : 0;
     changes |= (events >> FACT_CALL_ANSWERED & 1) != 0 ? CHANGE_BIT(CALL_ANSWERED) : 0;
     changes |= (events >> FACT_CALL_ENDED & 1) != 0 ? CHANGE_BIT(CALL_ENDED) : 0;
+    changes |= (events >> FACT_CALL_MEDIA & 1) != 0 ? CHANGE_BIT(CALL_MEDIA) : 0;
+    changes |= (events >> FACT_CALL_TORN & 1) != 0 ? CHANGE_BIT(CALL_TORN) : 0;
     if ((facts & FACT_BIT(STREAM)) != 0) {
         changes |=
             CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
@@ -183,8 +192,16 @@ void analyst_budget(const struct config *config, struct budget *budget)
 {
     struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
     struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
+    numbers_budget(&config->site.numbers, budget);
     state_budget(&state, budget);
     frame_budget(&frame, config->detectors, budget);
+}
+
+size_t analyst_kept_bytes_max(const struct config *config)
+{
+    struct state_limits state = state_limits_of(config, HASH_KEY_FIXED);
+    struct frame_limits frame = frame_limits_of(config, HASH_KEY_FIXED);
+    return state_kept_bytes_max(&state) + frame_kept_bytes_max(&frame, config->detectors);
 }
 
 static struct telemetry_options telemetry_options_of(const struct analyst_options *options,
@@ -258,6 +275,9 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
     }
     take_geo(analyst);
     set_site(analyst, config);
+    analyst->part_count = state_parts(analyst->state, analyst->parts, STATE_PARTS);
+    analyst->part_count +=
+        frame_parts(analyst->frame, analyst->parts + analyst->part_count, FRAME_PARTS);
     *out_analyst = analyst;
     return STATUS_OK;
 }
@@ -311,6 +331,15 @@ static void tell_sensor(struct analyst *analyst, uint64_t time_ns, bool last)
     telemetry_sensor(analyst->telemetry, &sensor);
 }
 
+/* The first time of the run: only now what is kept has an age. */
+static void take_up(struct analyst *analyst, uint64_t now_ns)
+{
+    analyst->taken_up = true;
+    if (analyst->options.snapshot != NULL) {
+        snapshot_take_up(analyst->options.snapshot, analyst->parts, analyst->part_count, now_ns);
+    }
+}
+
 /* A configuration that was handed over takes effect for all detectors at once. */
 static void take_config(struct analyst *analyst)
 {
@@ -343,6 +372,44 @@ static void judge_loss(struct analyst *analyst)
     analyst->lost_before = lost;
 }
 
+/* The fullest of the tables that hold what goes on now. One of what was (addresses, accounts) is
+ * full when it has worked long enough, and no sign of anything. */
+static void find_fullest(const struct analyst *analyst, struct fact_second *out)
+{
+    struct state_counts state;
+    state_counts(analyst->state, &state);
+    const struct {
+        const char *name;
+        enum config_table table;
+        uint64_t used;
+    } rows[] = {
+        {"calls", CONFIG_TABLE_CALLS, state.calls},
+        {"transactions", CONFIG_TABLE_TRANSACTIONS, state.transactions},
+        {"streams", CONFIG_TABLE_STREAMS, state.streams},
+        {"bindings", CONFIG_TABLE_BINDINGS, state.bindings},
+    };
+    out->full_ppm = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint64_t entries = analyst->options.config->tables[rows[i].table];
+        uint32_t ppm = (uint32_t)(rows[i].used * 1000000 / entries);
+        if (ppm > out->full_ppm) {
+            out->full_ppm = ppm;
+            out->full_table = slice_of_string(rows[i].name);
+        }
+    }
+}
+
+/* What reaches the sensor, for the fact of this second. */
+static void listen_to_itself(struct analyst *analyst, uint64_t second)
+{
+    struct fact_second *hearing = &state_facts_view(analyst->state)->hearing;
+
+    hearing->live = analyst->options.live;
+    hearing_mark(&analyst->hearing, second, analyst->counts,
+                 analyst->options.live ? analyst->options.interfaces : NULL, hearing);
+    find_fullest(analyst, hearing);
+}
+
 static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
 {
     if (mark->head.key == analyst->mark_key && mark->head.sub == analyst->mark_sub) {
@@ -350,6 +417,9 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     analyst->mark_key = mark->head.key;
     analyst->mark_sub = mark->head.sub;
+    if (!analyst->taken_up) {
+        take_up(analyst, mark->second * NS_PER_S);
+    }
     if (mark->shift_ns != 0) {
         frame_shift(analyst->frame, mark->shift_ns);
     }
@@ -359,9 +429,14 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         judge_loss(analyst);
     }
+    listen_to_itself(analyst, mark->second);
     state_mark(analyst->state, mark);
     if (mark->second % SENSOR_RECORD_EVERY_S == 0) {
         tell_sensor(analyst, analyst->now_ns, false);
+    }
+    if (analyst->options.snapshot != NULL) {
+        snapshot_mark(analyst->options.snapshot, analyst->parts, analyst->part_count,
+                      analyst->now_ns, analyst->seen);
     }
 }
 
@@ -370,6 +445,11 @@ static void take_end(struct analyst *analyst)
     analyst->ended++;
     if (analyst->ended < analyst->options.producer_count) {
         return;
+    }
+    if (analyst->options.snapshot != NULL) {
+        /* As it is while things are open: the next run goes on from there. */
+        snapshot_end(analyst->options.snapshot, analyst->parts, analyst->part_count,
+                     analyst->now_ns);
     }
     state_end(analyst->state, analyst->now_ns);
     frame_end(analyst->frame, analyst->now_ns);
@@ -400,6 +480,10 @@ static void take(struct analyst *analyst, const struct sighting *sighting)
     case SIGHTING_PROOF:
         break;
     }
+    if (!analyst->taken_up) {
+        take_up(analyst, sighting->state_ns);
+    }
+    analyst->seen++;
     if (sighting->state_ns > analyst->now_ns) {
         analyst->now_ns = sighting->state_ns;
     }

@@ -14,6 +14,7 @@
 #define SENSOR_RUN_ANALYST_H
 
 #include "sensor/run/run.h"
+#include "sensor/run/snapshot.h"
 
 struct analyst;
 
@@ -29,6 +30,7 @@ struct analyst_options {
     void (*drain_records)(void *owner);
     void *owner;
     const char *const *interfaces; /* live: their names */
+    struct snapshot *snapshot; /* what is kept from run to run; NULL = nothing */
     bool live; /* no wait is for ever: a record that finds no room is dropped and counted */
     /* At the end: what only the source knows. */
     void (*at_end)(void *owner, bool *out_truncated, const char *const **out_faults,
@@ -42,5 +44,6 @@ void analyst_close(struct analyst *analyst);
 bool analyst_drain(struct analyst *analyst);
 void analyst_run(struct analyst *analyst); /* until the end */
 void analyst_budget(const struct config *config, struct budget *budget);
+size_t analyst_kept_bytes_max(const struct config *config); /* images of all that is kept */
 
 #endif

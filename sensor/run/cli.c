@@ -12,6 +12,7 @@ const struct cli_row cli_rows[] = {
     {0, "workers", "N", "decoding threads, 1 to 16; 0: all in one thread (default: one per core but one)"},
     {0, "report", "FORM", "text, json or none (default: text; none with --records -)"},
     {0, "records", "FILE|-", "write the records as JSON lines"},
+    {0, "state", "FOLDER", "keep baselines, devices and incidents there from run to run; none: nothing (default: with -r none, live /var/lib/earshot where it is there)"},
     {0, "deliver", NULL, "with -r: use the configured outputs too; live they always are"},
     {0, "test-config", NULL, "check the configuration and end; with --show print what holds and where it came from"},
     {0, "show", NULL, "with --test-config: every value and its origin"},
@@ -92,6 +93,8 @@ static enum status take(struct cli *cli, const struct cli_row *row, const char *
         cli->report = value;
     } else if (strcmp(name, "records") == 0) {
         cli->records = value;
+    } else if (strcmp(name, "state") == 0) {
+        cli->state = value;
     } else if (strcmp(name, "deliver") == 0) {
         cli->deliver = true;
     } else if (strcmp(name, "test-config") == 0) {

@@ -36,6 +36,7 @@ struct cli {
     int workers; /* CLI_WORKERS_AUTO, or 0 to 16 */
     const char *report; /* text, json, none; NULL = text, or none with --records - */
     const char *records; /* FILE, "-" or NULL */
+    const char *state; /* folder, or NULL */
     bool deliver;
     bool show;
     const char *subject; /* of --list, --explain, --docs */

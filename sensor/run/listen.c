@@ -29,6 +29,7 @@
 #include <poll.h>
 
 enum { ROUND_MS = 10, WAIT_MS = 2 };
+static_assert((int)COUNT_INTERFACES == (int)SOURCE_INTERFACES_MAX, "each interface has its count");
 #define WAKE_NS (10 * NS_PER_MS)
 #define STOP_NS (2 * NS_PER_S)
 
@@ -155,7 +156,9 @@ static void sample(struct listener *listener)
         sum.offered += intake->left.offered;
         sum.dropped += intake->left.dropped;
         sum.interface_dropped += intake->left.interface_dropped;
+        sum.interfaces[i] = intake->left.taken;
     }
+    sum.clock_steps = listener->order.ring == 0 ? listener->steady.steps : 0; /* all see the same */
     worker_state_set_capture(listener->worker.state, &sum);
     if (sum.dropped > listener->dropped_said) {
         listener->dropped_said = sum.dropped;

@@ -41,6 +41,7 @@ struct live {
     struct ring records;
     struct analyst *analyst;
     struct writer *writer;
+    struct snapshot *snapshot; /* NULL = nothing is kept */
     struct hash_key key;
     char name[OPTION_TEXT_BYTES];
     const char *faults[SOURCE_INTERFACES_MAX];
@@ -56,8 +57,9 @@ struct live {
 
 /* --- opening --- */
 
-/* Live the key is drawn, so that nobody can aim at a table; `secret` makes a run repeatable. */
-static enum status draw_key(struct live *live, struct error *error)
+/* Live the key is drawn, so that nobody can aim at a table; `secret` makes a run repeatable. What is
+ * kept from run to run is found again by the same key only: the state folder has it. */
+static enum status choose_key(struct live *live, struct error *error)
 {
     if (live->options->config->sensor.secret[0] != '\0') {
         live->key = run_hash_key(live->options->config);
@@ -69,6 +71,15 @@ static enum status draw_key(struct live *live, struct error *error)
     return STATUS_OK;
 }
 
+static enum status open_state(struct live *live, struct error *error)
+{
+    enum status status = run_open_state(live->options, true, live->key, &live->snapshot, error);
+    if (status == STATUS_OK && live->snapshot != NULL) {
+        live->key = snapshot_key(live->snapshot);
+    }
+    return status;
+}
+
 static uint32_t share(uint32_t entries, unsigned count)
 {
     uint32_t part = entries / count;
@@ -78,9 +89,9 @@ static uint32_t share(uint32_t entries, unsigned count)
 /* The tables of the workers together are as large as the options say. */
 static struct worker_limits limits_of(const struct live *live)
 {
-    struct worker_limits limits = run_worker_limits(live->options->config);
-    limits.key = live->key;
+    struct worker_limits limits = run_worker_limits(live->options->config, live->key);
     limits.classify_shared = true;
+    limits.live = true;
     limits.streams_max = share(limits.streams_max, live->listener_count);
     limits.flows_max = share(limits.flows_max, live->listener_count);
     limits.tcp_streams_max = share(limits.tcp_streams_max, live->listener_count);
@@ -177,6 +188,7 @@ static enum status open_ends(struct live *live, struct error *error)
                   threaded ? &run->analyst_bell : NULL, error);
     struct analyst_options analyst = {.config = options->config,
                                       .key = live->key,
+                                      .snapshot = live->snapshot,
                                       .observer_name = live->name,
                                       .shared = run,
                                       .producers = producers,
@@ -221,7 +233,10 @@ static void choose_name(struct live *live)
 static enum status open_live(struct live *live, struct error *error)
 {
     choose_name(live);
-    enum status status = draw_key(live, error);
+    enum status status = choose_key(live, error);
+    if (status == STATUS_OK) {
+        status = open_state(live, error);
+    }
     if (status == STATUS_OK) {
         status = open_listeners(live, error);
     }
@@ -237,6 +252,7 @@ static void close_live(struct live *live)
     analyst_close(live->analyst);
     geo_close(live->geo);
     geo_close(live->geo_coming);
+    snapshot_close(live->snapshot);
     ring_close(&live->records);
     for (unsigned i = 0; i < live->listener_count; i++) {
         listen_close(&live->listeners[i]);
@@ -508,6 +524,9 @@ enum status run_live(const struct run_options *options, struct error *error)
     }
     if (status == STATUS_OK) {
         status = writer_finish(live->writer, options->colour, options->width, error);
+    }
+    if (status == STATUS_OK && live->snapshot != NULL) {
+        status = snapshot_finish(live->snapshot, error);
     }
     if (status == STATUS_OK && atomic_load(&live->shared.rings_open) == 0) {
         status = error_set(error, STATUS_INPUT, "", "no interface is left to listen on");

@@ -6,6 +6,7 @@
 #include "sensor/run/cli.h"
 #include "sensor/run/live.h"
 #include "sensor/run/selfdoc.h"
+#include "sensor/run/snapshot.h"
 
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -54,6 +55,25 @@ static enum status configure_again(void *owner, struct config **out_config, stru
     return configure(owner, out_config, error);
 }
 
+/* Where the state is kept; NULL = nowhere. A capture is read as if it were the first, unless one
+ * says otherwise; a sensor that listens is to know after a restart what it knew before. */
+static const char *state_of(const struct cli *cli)
+{
+    if (cli->state != NULL) {
+        return strcmp(cli->state, "none") == 0 ? NULL : cli->state;
+    }
+    if (cli->task != CLI_LISTEN) {
+        return NULL;
+    }
+    if (snapshot_folder_is_there()) {
+        return SNAPSHOT_FOLDER;
+    }
+    log_line(LOG_WARN,
+             "no state folder: what is learnt now is forgotten at the end (make " SNAPSHOT_FOLDER
+             ", or give --state FOLDER)");
+    return NULL;
+}
+
 static enum status run(const struct cli *cli, const struct config *config, struct error *error)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -71,6 +91,7 @@ static enum status run(const struct cli *cli, const struct config *config, struc
         .report = cli->report != NULL ? cli->report
                   : records_to_stdout ? "none"
                                       : "text",
+        .state = state_of(cli),
         .deliver = cli->deliver,
         .progress = isatty(STDERR_FILENO) != 0,
         .colour = isatty(STDOUT_FILENO) != 0 && (no_color == NULL || no_color[0] == '\0'),
@@ -111,6 +132,7 @@ static enum status task(const struct cli *cli, const struct config *config, stru
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of that file */
     struct error error = {0};
     struct cli cli = {0};
     struct config *config = NULL;

@@ -34,6 +34,8 @@ struct run {
     struct analyst *analyst;
     struct writer *writer;
     struct geo *geo;
+    struct snapshot *snapshot; /* NULL = nothing is kept */
+    struct hash_key key;
     char *faults_text[SOURCE_FILES_MAX];
     const char *faults[SOURCE_FILES_MAX];
     uint32_t fault_count;
@@ -47,7 +49,21 @@ struct hash_key run_hash_key(const struct config *config)
                              : (struct hash_key){.seed = hash_slice(HASH_KEY_FIXED, secret)};
 }
 
-struct worker_limits run_worker_limits(const struct config *config)
+enum status run_open_state(const struct run_options *options, bool live, struct hash_key preset,
+                           struct snapshot **out_snapshot, struct error *error)
+{
+    if (options->state == NULL) {
+        return STATUS_OK;
+    }
+    struct snapshot_options snapshot = {.folder = options->state,
+                                        .live = live,
+                                        .has_secret = options->config->sensor.secret[0] != '\0',
+                                        .key = preset,
+                                        .bytes_max = analyst_kept_bytes_max(options->config)};
+    return snapshot_open(&snapshot, out_snapshot, error);
+}
+
+struct worker_limits run_worker_limits(const struct config *config, struct hash_key key)
 {
     return (struct worker_limits){.streams_max = (uint32_t)config->tables[CONFIG_TABLE_STREAMS],
                                   .flows_max = (uint32_t)config->tables[CONFIG_TABLE_FLOWS],
@@ -57,7 +73,7 @@ struct worker_limits run_worker_limits(const struct config *config)
                                   .stream_idle_ns = config->sensor.stream_idle_ns,
                                   .flow_idle_ns = config->sensor.flow_idle_ns,
                                   .classify = config->sensor.classify,
-                                  .key = run_hash_key(config)};
+                                  .key = key};
 }
 
 /* --- progress, on a terminal only --- */
@@ -311,7 +327,7 @@ static void at_end(void *owner, bool *out_truncated, const char *const **out_fau
 static enum status open_workers(struct run *run, struct error *error)
 {
     const struct run_options *options = run->options;
-    struct worker_limits limits = run_worker_limits(options->config);
+    struct worker_limits limits = run_worker_limits(options->config, run->key);
     unsigned count = options->workers == 0 ? 1 : options->workers;
     bool dealt = options->workers > 1;
     enum status status = STATUS_OK;
@@ -351,7 +367,7 @@ static enum status open_dispatch(struct run *run, struct error *error)
 
         .lane_count = count,
         .filter = run->filter,
-        .unwrap = {.key = run_hash_key(config),
+        .unwrap = {.key = run->key,
                    .fragment_bytes_max = config->sensor.fragment_bytes,
                    .drop_duplicates = config->sensor.mirror_copies_drop != 0,
                    .keep = keep,
@@ -389,7 +405,8 @@ static enum status open_ends(struct run *run, struct error *error)
         producers[count++] = &run->teller.sightings;
     }
     struct analyst_options analyst = {.config = options->config,
-                                      .key = run_hash_key(options->config),
+                                      .key = run->key,
+                                      .snapshot = run->snapshot,
                                       .observer_name = name,
                                       .shared = &run->shared,
                                       .producers = producers,
@@ -416,8 +433,15 @@ static enum status open_ends(struct run *run, struct error *error)
 
 static enum status open_run(struct run *run, struct error *error)
 {
-    enum status status =
-        source_open_files(run->options->paths, run->options->path_count, &run->source, error);
+    run->key = run_hash_key(run->options->config);
+    enum status status = run_open_state(run->options, false, run->key, &run->snapshot, error);
+    if (status == STATUS_OK && run->snapshot != NULL) {
+        run->key = snapshot_key(run->snapshot);
+    }
+    if (status == STATUS_OK) {
+        status =
+            source_open_files(run->options->paths, run->options->path_count, &run->source, error);
+    }
     if (status == STATUS_OK && run->options->config->sensor.filter[0] != '\0') {
         status = filter_open(run->options->config->sensor.filter, &run->filter, error);
     }
@@ -441,6 +465,7 @@ static void close_run(struct run *run)
     writer_close(run->writer);
     analyst_close(run->analyst);
     geo_close(run->geo);
+    snapshot_close(run->snapshot);
     ring_close(&run->records);
     dispatch_close(run->dispatch);
     for (size_t i = 0; i < RUN_WORKERS_MAX; i++) {
@@ -546,6 +571,9 @@ enum status run_files(const struct run_options *options, struct error *error)
     if (status == STATUS_OK) {
         status = writer_finish(run->writer, options->colour, options->width, error);
     }
+    if (status == STATUS_OK && run->snapshot != NULL) {
+        status = snapshot_finish(run->snapshot, error);
+    }
     if (status == STATUS_OK) {
         status = input_verdict(run, error);
     }
@@ -565,7 +593,7 @@ static void print_row(void *owner, const char *name, uint64_t entries, size_t by
 
 void run_list_memory(const struct config *config, unsigned workers, FILE *out)
 {
-    struct worker_limits worker = run_worker_limits(config);
+    struct worker_limits worker = run_worker_limits(config, HASH_KEY_FIXED);
     struct unwrap_options unwrap = {.fragment_bytes_max = config->sensor.fragment_bytes};
     struct budget budget = {.on_row = print_row, .owner = out};
     size_t rings = workers == 0 ? 1 : workers;
@@ -587,5 +615,8 @@ void run_list_memory(const struct config *config, unsigned workers, FILE *out)
     budget_add(&budget, "ring of the kernel", 0, rings * (size_t)config->sensor.buffer_bytes);
     budget_add(&budget, "blocks", 0,
                rings * LISTEN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX));
+    fputs("with --state beside that\n", out);
+    budget_add(&budget, "image while it is written", 0,
+               snapshot_bytes_max(analyst_kept_bytes_max(config)));
     fputs("Memory is touched as tables fill; --list options has the key of each.\n", out);
 }

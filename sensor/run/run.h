@@ -77,6 +77,7 @@ struct run_options {
     void *reload_owner;
     const char *records; /* FILE, "-" or NULL */
     const char *report; /* text, json, none */
+    const char *state; /* folder of what is kept from run to run; NULL = none */
     bool deliver; /* use the configured outputs */
     bool progress; /* show progress on standard error */
     bool colour; /* colour in the text report */
@@ -85,7 +86,12 @@ struct run_options {
 
 /* What the configuration says, for both kinds of run. */
 struct hash_key run_hash_key(const struct config *config);
-struct worker_limits run_worker_limits(const struct config *config);
+struct worker_limits run_worker_limits(const struct config *config, struct hash_key key);
+/* The state folder, and the key of all hashes: its own, or `preset`. NULL where there is none. */
+struct snapshot;
+MUST_USE enum status run_open_state(const struct run_options *options, bool live,
+                                    struct hash_key preset, struct snapshot **out_snapshot,
+                                    struct error *error);
 enum report_form run_report_form(const char *name);
 
 MUST_USE enum status run_files(const struct run_options *options, struct error *error);

@@ -21,6 +21,7 @@ struct steady {
     uint64_t wall_ns; /* at the last look */
     uint64_t boot_ns;
     uint64_t ahead_ns; /* what is added */
+    uint64_t steps; /* by more than a second, either way */
 };
 
 /* The steady time; *out_stepped: how far the wall clock has just been set back, 0 = not. */
@@ -33,9 +34,11 @@ static inline uint64_t steady_see(struct steady *steady, uint64_t wall_ns, uint6
         uint64_t back_ns = time_since(expected_ns, wall_ns);
         uint64_t forward_ns = time_since(wall_ns, expected_ns);
         if (back_ns > NS_PER_S) {
+            steady->steps++;
             steady->ahead_ns += back_ns;
             *out_stepped = back_ns;
         } else if (forward_ns > NS_PER_S) {
+            steady->steps++;
             steady->ahead_ns -= forward_ns < steady->ahead_ns ? forward_ns : steady->ahead_ns;
         }
     }

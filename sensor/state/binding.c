@@ -441,6 +441,132 @@ void binding_shift(struct binding_table *table, uint64_t shift_ns)
     table->marked_s += shift_s;
 }
 
+/* --- over a restart --- */
+
+/* What stands in an image behind the head of an entry, and before the three texts. */
+struct kept {
+    struct addr addr;
+    uint32_t due_s;
+    uint32_t contact_tag;
+    uint16_t port;
+    uint16_t refreshes;
+    uint8_t is_tel;
+    uint8_t user_bytes;
+    uint8_t domain_bytes;
+    uint8_t agent_bytes;
+};
+
+static void save_one(const struct binding_table *table, uint32_t at, struct snapshot_out *out)
+{
+    const struct cell *cell = cell_at(table, at);
+    struct slice domain = names_text(&table->names, cell->domain);
+    struct slice agent = names_text(&table->names, cell->agent);
+    const char *user = cell->user;
+    const struct kept kept = {.addr = addr_of(table, cell),
+                              .due_s = cell->due_s,
+                              .contact_tag = cell->contact_tag,
+                              .port = cell->port,
+                              .refreshes = cell->refreshes,
+                              .is_tel = (cell->flags & FLAG_TEL) != 0,
+                              .user_bytes = cell->user_bytes,
+                              .domain_bytes = (uint8_t)domain.bytes,
+                              .agent_bytes = (uint8_t)agent.bytes};
+
+    if ((cell->flags & FLAG_WIDE) != 0) {
+        const struct wide *wide = slab_at(&table->wide, cell->place);
+        user = wide->user;
+    }
+    snapshot_put_entry(out, &table->cells, at);
+    snapshot_put(out, &kept, sizeof kept);
+    snapshot_put(out, user, kept.user_bytes);
+    snapshot_put(out, domain.at, domain.bytes);
+    snapshot_put(out, agent.at, agent.bytes);
+}
+
+static void save(const void *owner, struct snapshot_out *out)
+{
+    const struct binding_table *table = owner;
+
+    snapshot_put_count(out, table->cells.used);
+    for (uint32_t at = snapshot_next_entry(&table->cells, TABLE_NONE); at != TABLE_NONE;
+         at = snapshot_next_entry(&table->cells, at)) {
+        save_one(table, at, out);
+    }
+}
+
+/* The clock was set back: what was left of a binding is left of it still. */
+static uint32_t due_from(const struct snapshot_in *in, uint32_t due_s)
+{
+    uint64_t saved_s = time_second(in->saved_ns);
+
+    if (!snapshot_is_future(in, in->saved_ns)) {
+        return due_s;
+    }
+    uint64_t left_s = due_s > saved_s ? due_s - saved_s : 0;
+    uint64_t moved_s = time_second(in->now_ns) + left_s;
+    return moved_s > UINT32_MAX ? UINT32_MAX : (uint32_t)moved_s;
+}
+
+static bool load_one(struct binding_table *table, struct snapshot_in *in)
+{
+    struct snapshot_entry head;
+    struct kept kept;
+
+    if (!snapshot_get(in, &head, sizeof head) || !snapshot_get(in, &kept, sizeof kept) ||
+        kept.user_bytes > BINDING_USER_BYTES || kept.domain_bytes > NAMES_TEXT_BYTES ||
+        kept.agent_bytes > NAMES_TEXT_BYTES) {
+        return false;
+    }
+    struct binding binding = {.client = {.addr = kept.addr, .port = kept.port},
+                              .user = slice_of(snapshot_take(in, kept.user_bytes), kept.user_bytes),
+                              .contact_tag = kept.contact_tag,
+                              .due_s = due_from(in, kept.due_s),
+                              .is_tel = kept.is_tel != 0};
+    binding.domain = slice_of(snapshot_take(in, kept.domain_bytes), kept.domain_bytes);
+    binding.agent = slice_of(snapshot_take(in, kept.agent_bytes), kept.agent_bytes);
+    if (in->failed) {
+        return false;
+    }
+    in->future += snapshot_is_future(in, head.touched_ns);
+    if (table_find(&table->cells, head.hash) == TABLE_NONE) {
+        uint64_t touched_ns = head.touched_ns < in->now_ns ? head.touched_ns : in->now_ns;
+        uint32_t at = take(table, head.hash, &binding, touched_ns);
+        cell_at(table, at)->refreshes = kept.refreshes;
+    }
+    return true;
+}
+
+static bool load(void *owner, struct snapshot_in *in)
+{
+    struct binding_table *table = owner;
+    uint32_t count = snapshot_get_u32(in);
+    bool good = !in->failed;
+
+    for (uint32_t i = 0; i < count && good; i++) {
+        good = load_one(table, in);
+    }
+    return good;
+}
+
+size_t binding_kept_bytes_max(uint32_t bindings_max)
+{
+    return sizeof(uint32_t) +
+           (size_t)bindings_max * (sizeof(struct snapshot_entry) + sizeof(struct kept) +
+                                   BINDING_USER_BYTES + 2 * NAMES_TEXT_BYTES);
+}
+
+void binding_part(struct binding_table *table, struct snapshot_part *out_part)
+{
+    *out_part =
+        (struct snapshot_part){.name = "bindings",
+                               .version = 1,
+                               .layout = snapshot_layout(0, sizeof(struct kept)),
+                               .owner = table,
+                               .bytes_max = binding_kept_bytes_max(table->cells.options.cells_max),
+                               .save = save,
+                               .load = load};
+}
+
 uint64_t binding_evicted(const struct binding_table *table)
 {
     return table->cells.evicted;

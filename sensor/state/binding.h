@@ -11,7 +11,7 @@
 
 #include "base/addr.h"
 #include "base/hash.h"
-#include "base/table.h"
+#include "base/snapshot.h"
 
 enum { BINDING_USER_BYTES = 80 };
 
@@ -57,6 +57,9 @@ bool binding_is_there(const struct binding_table *table, uint64_t account_hash,
  */
 bool binding_expire(struct binding_table *table, uint64_t mark_s, struct binding *out_binding);
 void binding_shift(struct binding_table *table, uint64_t shift_ns); /* a confirmed clock jump */
+/* Over a restart. Those that have expired meanwhile are told by the first binding_expire(). */
+void binding_part(struct binding_table *table, struct snapshot_part *out_part);
+size_t binding_kept_bytes_max(uint32_t bindings_max);
 uint64_t binding_evicted(const struct binding_table *table);
 uint32_t binding_used(const struct binding_table *table);
 

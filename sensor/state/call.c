@@ -29,7 +29,7 @@
 #define UP_MEDIA_NS (60 * NS_PER_S)
 #define LINGER_NS (310 * NS_PER_S)
 
-enum { CHUNKS_OF_CALL = 8, WEAK_PPM = 600000 };
+enum { CHUNKS_OF_CALL = 8, WEAK_PPM = 600000, SOUNDS_MIN = 64 };
 
 static const uint64_t queue_delay_ns[QUEUE_COUNT] = {
     [QUEUE_SETUP] = SETUP_LOOK_NS,   [QUEUE_UP] = UP_LOOK_NS,          [QUEUE_SOON] = CALL_LATE_NS,
@@ -171,6 +171,7 @@ static void let_go(struct call_table *table, uint32_t index)
     }
     queue_leave(table, cell);
     call_text_give(table, cell);
+    call_sound_release(table, cell);
     if (cell->more != 0) {
         slab_give(&table->more, cell->more - 1);
         cell->more = 0;
@@ -398,6 +399,7 @@ static void look_at_up(struct call_table *table, uint32_t index)
     bool partial = (cell->flags & CELL_PARTIAL) != 0;
     bool stale = partial && time_since(table->now_ns, last_sign_of(table, cell)) >= SETUP_SILENT_NS;
 
+    call_sound_judge(table, index);
     if (!stale && !is_silently_over(table, cell)) {
         call_queue_move(table, index, QUEUE_UP);
         return;
@@ -457,6 +459,10 @@ static void shift(struct call_table *table, uint64_t shift_ns)
             shift_time(&more->ringing_ns, shift_ns);
             shift_time(&more->media_last_ns, shift_ns);
             shift_time(&more->first_rtp_ns, shift_ns);
+        }
+        struct call_sound *sound = call_sound_of(table, cell);
+        if (sound != NULL) {
+            call_sound_shift(sound, shift_ns);
         }
         uint64_t due_s = cell->due_s + shift_s;
         cell->due_s = due_s > UINT32_MAX ? UINT32_MAX : (uint32_t)due_s;
@@ -539,6 +545,14 @@ static struct table_options cells_of(const struct call_limits *limits, struct ca
     };
 }
 
+/* Half of the calls that there may be are answered at once, the others are being set up or linger;
+ * where there may be few, all. */
+static uint32_t sounds_of(const struct call_limits *limits)
+{
+    uint32_t half = limits->calls_max / 2 + SOUNDS_MIN;
+    return half < limits->calls_max ? half : limits->calls_max;
+}
+
 static uint32_t chunks_of(const struct call_limits *limits)
 {
     uint64_t chunks = (uint64_t)limits->calls_max * CHUNKS_OF_CALL + CALL_TEXT_BYTES;
@@ -575,13 +589,19 @@ enum status call_open(const struct call_limits *limits, struct change_sink sink,
     if (status != STATUS_OK) {
         goto close_texts;
     }
-    status = order_open(limits->calls_max, &table->order, error);
+    status = slab_open(&table->sounds, sounds_of(limits), sizeof(struct call_sound), error);
     if (status != STATUS_OK) {
         goto close_more;
+    }
+    status = order_open(limits->calls_max, &table->order, error);
+    if (status != STATUS_OK) {
+        goto close_sounds;
     }
     *out_table = table;
     return STATUS_OK;
 
+close_sounds:
+    slab_close(&table->sounds);
 close_more:
     slab_close(&table->more);
 close_texts:
@@ -599,6 +619,7 @@ void call_close(struct call_table *table)
         return;
     }
     order_close(&table->order);
+    slab_close(&table->sounds);
     slab_close(&table->more);
     call_text_close(&table->texts);
     table_close(&table->cells);
@@ -611,7 +632,8 @@ size_t call_bytes_max(const struct call_limits *limits)
 
     return sizeof(struct call_table) + table_bytes_max(&options) +
            call_text_bytes_max(chunks_of(limits)) + order_bytes_max(limits->calls_max) +
-           (size_t)limits->calls_max * (sizeof(struct call_more) + sizeof(uint32_t));
+           (size_t)limits->calls_max * (sizeof(struct call_more) + sizeof(uint32_t)) +
+           (size_t)sounds_of(limits) * (sizeof(struct call_sound) + sizeof(uint32_t));
 }
 
 struct call *call_at(struct call_table *table, uint32_t cell)
@@ -631,7 +653,7 @@ uint32_t call_generation(const struct call_table *table, uint32_t cell)
 
 uint64_t call_evicted(const struct call_table *table)
 {
-    return table->cells.evicted;
+    return table->cells.evicted + table->sounds_missed;
 }
 
 uint32_t call_used(const struct call_table *table)

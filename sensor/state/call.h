@@ -31,6 +31,65 @@ enum call_ended_by {
 };
 enum call_end_reason { CALL_END_OWN, CALL_END_INFERRED, CALL_END_EVICTED, CALL_END_CAPTURE };
 
+/* What is remembered of an answered call for the question who hears whom and who ended it. Way 0 is
+ * that of what the caller's side sends, way 1 of the callee's. */
+enum { CALL_HOPS = 10 };
+
+enum call_torn {
+    CALL_TORN_NOT,
+    CALL_TORN_SENDER_GOES_ON, /* who is said to have hung up still sends */
+    CALL_TORN_BOTH_GO_ON,
+    CALL_TORN_SECOND_BYE, /* the true one hangs up later */
+    CALL_TORN_CANCEL, /* the caller goes on behind a CANCEL in his name */
+};
+
+enum call_hop_doubt {
+    CALL_HOP_KNOWN,
+    CALL_HOP_TTL, /* from a known address and port, but another number of hops away */
+    CALL_HOP_PORT, /* from a known address, another port */
+    CALL_HOP_STRANGER, /* from an address that has no part in the call */
+};
+
+enum call_side_flag {
+    CALL_SIDE_NAMED = 1, /* it said where it receives audio */
+    CALL_SIDE_SENDS = 2, /* by its description */
+    CALL_SIDE_RECEIVES = 4,
+    CALL_SIDE_HIDDEN = 8, /* a private address that its signalling does not come from */
+    CALL_SIDE_SECURE = 16,
+};
+
+struct call_hop {
+    uint32_t addr; /* hash */
+    uint16_t port; /* 0 = any: a header named it */
+    uint8_t ttl; /* 0 = not known */
+};
+
+struct call_way {
+    uint64_t last_ns; /* last packet */
+    uint32_t mark_s; /* of the interval that these belong to */
+    uint32_t packets;
+    uint32_t stray; /* packets to where nobody said that he listens */
+    uint32_t stray_to; /* hash of that endpoint */
+    uint32_t from; /* hash of the source */
+    uint32_t after; /* packets behind the accepted BYE */
+};
+
+struct call_sound {
+    struct call_way ways[2];
+    struct call_hop hops[CALL_HOPS];
+    uint64_t ender_number; /* packet of the BYE or CANCEL */
+    uint64_t ender_ns;
+    uint64_t accepted_ns; /* its 2xx; 0 = none */
+    struct endpoint ender; /* who sent it */
+    uint8_t sides[2]; /* enum call_side_flag; of the caller, of the callee */
+    uint8_t hop_count;
+    uint8_t doubt; /* enum call_hop_doubt, of ender */
+    uint8_t torn; /* enum call_torn, once told */
+    bool hops_missed; /* more than CALL_HOPS: nobody is a stranger */
+    bool ender_is_caller; /* whom the BYE claims to come from */
+    bool is_cancel;
+};
+
 struct call {
     uint64_t call_id_hash;
     uint64_t number; /* its identity: packet of the first INVITE */
@@ -97,7 +156,11 @@ struct call {
     uint8_t security; /* enum sdp_security, strongest seen */
     bool t38;
     bool media_both_ways;
+    bool elsewhere; /* its media may flow where no description says */
     uint32_t dtmf_events;
+    const struct call_sound *sound; /* NULL = none; as long as the change */
+    uint32_t heard[2]; /* CALL_MEDIA: packets of each way in the last whole interval */
+    uint32_t heard_stray[2]; /* the same, where nobody listens */
 };
 
 struct call_table;

@@ -11,6 +11,7 @@
  *
  *   cell     144 + 32 (table) + 16 (index); an in-dialog message touches its first 64 bytes
  *   more     104: ringing, forks, counts, media; taken when there is something to write
+ *   sound    call_sound.c: path and audio of an answered call; for half of the calls that there may be
  *   text     chunk -> chunk -> ...: call_text.c
  *
  * struct call (call.h) is a view that is put together from both when a change is told: readers get
@@ -60,6 +61,8 @@ enum cell_flag {
     CELL_PHRASE = 1 << 20, /* the phrase of the status stands in the texts */
     CELL_STARTED = 1 << 21, /* CALL_STARTED was put */
     CELL_TO_TAG = 1 << 22, /* to_tag is set */
+    CELL_ELSEWHERE = 1 << 23, /* its media may flow where no description says: ICE, multicast */
+    CELL_JUDGED = 1 << 24, /* CALL_MEDIA was put, or cannot be */
 };
 
 enum call_queue_kind {
@@ -141,6 +144,7 @@ struct call_more {
     uint16_t streams;
     uint8_t codec_types[CALL_CODECS];
     uint8_t codec_numbers[CALL_CODECS];
+    uint32_t sound; /* in the slab of struct call_sound, + 1; 0 = none */
 };
 static_assert(sizeof(struct call_cell) + sizeof(struct call_more) <= 256,
               "goal D1: 512 bytes a call with its texts");
@@ -193,6 +197,8 @@ struct call_table {
     struct table cells;
     struct call_text_pool texts;
     struct slab more;
+    struct slab sounds;
+    uint64_t sounds_missed; /* answered calls without one: the slab was used up */
     struct order order;
     struct call_limits limits;
     struct change_sink sink;
@@ -208,6 +214,8 @@ struct call_table {
     /* media.c fills a cell's figures before it is told, and lets go of a cell that goes */
     void (*on_figures)(void *media, uint32_t cell);
     void (*on_release)(void *media, uint32_t cell);
+    /* ... and says what its sides agreed on before its audio is judged */
+    void (*on_judge)(void *media, uint32_t cell);
     void *media;
 };
 
@@ -269,6 +277,35 @@ enum call_outcome dialog_outcome(const struct call_cell *cell, uint16_t *out_sta
 uint32_t dialog_tag_of(uint64_t hash); /* as a cell keeps it; 0 = no tag */
 /* Did the caller's side send this message? */
 bool dialog_from_caller(const struct call_cell *cell, const struct sip_sighting *sip);
+
+/* --- call_sound.c: the path and the audio of an answered call --- */
+/* What is remembered of it, or NULL. */
+struct call_sound *call_sound_of(const struct call_table *table, const struct call_cell *cell);
+void call_sound_release(struct call_table *table, struct call_cell *cell);
+/* A 2xx inside the dialog: its two ends are on the path; of the first, also who it names. */
+void call_sound_path(struct dialog_step *step, bool first);
+void call_sound_bye(struct dialog_step *step, bool by_caller);
+void call_sound_bye_accepted(struct dialog_step *step);
+/* CANCEL, and what the caller says behind one. */
+void call_sound_cancel(struct dialog_step *step);
+void call_sound_goes_on(struct dialog_step *step);
+/* Packets of one direction, as one of its streams tells them; true: they prove that the BYE was
+ * nobody's who speaks here. */
+struct call_heard {
+    uint64_t from_ns; /* what is told covers */
+    uint64_t last_ns; /* its last packet */
+    uint32_t mark_s;
+    uint32_t packets;
+    uint32_t from; /* hashes of its ends */
+    uint32_t to;
+    bool from_caller;
+    bool stray; /* nobody named its destination */
+};
+bool call_sound_hear(struct call_sound *sound, const struct call_heard *heard);
+void call_sound_tell_torn(struct call_table *table, uint32_t cell, uint64_t now_ns);
+/* Ten seconds after the answer: both directions are judged, once. */
+void call_sound_judge(struct call_table *table, uint32_t cell);
+void call_sound_shift(struct call_sound *sound, uint64_t shift_ns);
 
 /* --- dialog_text.c: what of a message a call keeps as text --- */
 void dialog_text_keep(struct dialog_step *step); /* all of the message that begins it */

@@ -103,6 +103,7 @@ static void view_more(const struct call_table *table, const struct call_more *mo
     }
     call->security = more->security;
     call->dtmf_events = more->dtmf_events;
+    call->sound = more->sound == 0 ? NULL : slab_at(&table->sounds, more->sound - 1);
 }
 
 static void view_flags(const struct call_cell *cell, struct call *call)
@@ -121,6 +122,7 @@ static void view_flags(const struct call_cell *cell, struct call *call)
     call->held = (flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
     call->t38 = (flags & CELL_T38) != 0;
     call->media_both_ways = (flags & CELL_FROM_CALLER) != 0 && (flags & CELL_FROM_CALLEE) != 0;
+    call->elsewhere = (flags & CELL_ELSEWHERE) != 0;
     call->one_way = (flags & CELL_REQUEST) == 0 || (flags & CELL_RESPONSE) == 0;
 }
 

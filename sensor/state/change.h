@@ -27,6 +27,8 @@ enum change_kind {
     CHANGE_CALL_RINGING,
     CHANGE_CALL_ANSWERED,
     CHANGE_CALL_ENDED, /* call; sip may be NULL */
+    CHANGE_CALL_MEDIA, /* call: who is heard, ten seconds after the answer; no record is made of it */
+    CHANGE_CALL_TORN, /* call: its end was forged; number = packet of the BYE. No record either */
     CHANGE_STREAM_INTERVAL, /* stream, sighting */
     CHANGE_STREAM_SILENT,
     CHANGE_STREAM_ENDED,

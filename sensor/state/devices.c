@@ -220,6 +220,74 @@ void device_shift(struct device_table *table, uint64_t shift_ns)
     }
 }
 
+/* --- over a restart --- */
+
+static void save(const void *owner, struct snapshot_out *out)
+{
+    const struct device_table *table = owner;
+
+    snapshot_put_count(out, table->accounts.used);
+    for (uint32_t cell = snapshot_next_entry(&table->accounts, TABLE_NONE); cell != TABLE_NONE;
+         cell = snapshot_next_entry(&table->accounts, cell)) {
+        snapshot_put_entry(out, &table->accounts, cell);
+        snapshot_put(out, table_at(&table->accounts, cell), sizeof(struct account));
+    }
+}
+
+/* A success that lies ahead would be younger than 30 days for longer than that. */
+static void bring_back(struct account *account, struct snapshot_entry *head, struct snapshot_in *in)
+{
+    uint32_t now_s = second_of(in->now_ns);
+
+    in->future += snapshot_is_future(in, head->touched_ns);
+    head->touched_ns = head->touched_ns < in->now_ns ? head->touched_ns : in->now_ns;
+    account->success_ns = account->success_ns < in->now_ns ? account->success_ns : in->now_ns;
+    for (unsigned i = 0; i < DEVICE_MARKS; i++) {
+        struct mark *mark = &account->marks[i];
+        mark->last_s = mark->last_s < now_s ? mark->last_s : now_s;
+    }
+}
+
+static bool load(void *owner, struct snapshot_in *in)
+{
+    struct device_table *table = owner;
+    uint32_t count = snapshot_get_u32(in);
+    bool good = !in->failed;
+
+    for (uint32_t i = 0; i < count && good; i++) {
+        struct snapshot_entry head;
+        struct account account;
+        good = snapshot_get(in, &head, sizeof head) && snapshot_get(in, &account, sizeof account);
+        if (!good) {
+            break;
+        }
+        bring_back(&account, &head, in);
+        uint32_t cell = snapshot_take_entry(&table->accounts, &head);
+        if (cell != TABLE_NONE) {
+            *(struct account *)table_at(&table->accounts, cell) = account;
+        }
+    }
+    return good;
+}
+
+size_t device_kept_bytes_max(uint32_t accounts_max)
+{
+    return sizeof(uint32_t) +
+           accounts_max * (sizeof(struct snapshot_entry) + sizeof(struct account));
+}
+
+void device_part(struct device_table *table, struct snapshot_part *out_part)
+{
+    *out_part = (struct snapshot_part){.name = "accounts and devices",
+                                       .version = 1,
+                                       .layout = snapshot_layout(0, sizeof(struct account)),
+                                       .owner = table,
+                                       .bytes_max =
+                                           device_kept_bytes_max(table->accounts.options.cells_max),
+                                       .save = save,
+                                       .load = load};
+}
+
 uint64_t device_evicted(const struct device_table *table)
 {
     return table->accounts.evicted;

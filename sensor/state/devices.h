@@ -14,9 +14,8 @@
 #ifndef SENSOR_STATE_DEVICES_H
 #define SENSOR_STATE_DEVICES_H
 
-#include "base/table.h"
-#include "base/clock.h"
 #include "base/hash.h"
+#include "base/snapshot.h"
 
 #define DEVICE_KNOWN_NS (30 * NS_PER_DAY)
 
@@ -44,6 +43,9 @@ void device_ask(const struct device_table *table, uint64_t account_hash, const s
 /* Brings into the cache what device_ask() will look at: the index, then the cell. */
 void device_prefetch(const struct device_table *table, uint64_t account_hash, bool cell);
 void device_shift(struct device_table *table, uint64_t shift_ns); /* a confirmed clock jump */
+/* Over a restart: all of it. Times after the new run's are brought to it. */
+void device_part(struct device_table *table, struct snapshot_part *out_part);
+size_t device_kept_bytes_max(uint32_t accounts_max);
 uint64_t device_evicted(const struct device_table *table);
 uint32_t device_used(const struct device_table *table);
 

@@ -247,9 +247,6 @@ static bool is_of_lost_fork(const struct dialog_step *step)
 
 static void see_bye(struct dialog_step *step, bool by_caller)
 {
-    if (step->at->answered_ns != 0 && is_of_lost_fork(step)) {
-        return;
-    }
     step->at->flags |= CELL_BYE;
     dialog_text_q850(step);
     if ((step->at->flags & CELL_OVER) == 0 || step->at->answered_ns == 0) {
@@ -262,10 +259,26 @@ static void see_cancel(struct dialog_step *step)
 {
     struct call_cell *cell = step->at;
 
+    call_sound_goes_on(step);
+    call_sound_cancel(step);
     cell->flags |= CELL_CANCEL;
     dialog_text_q850(step);
     if (cell->answered_ns == 0 && (cell->flags & (CELL_OVER | CELL_TOLD)) == 0) {
         call_queue_move(step->table, step->cell, QUEUE_RETRY);
+    }
+}
+
+/* A fork that lost is told to go, and its call stays. */
+static void see_bye_request(struct dialog_step *step)
+{
+    bool by_caller = dialog_from_caller(step->at, step->sip);
+
+    if (step->at->answered_ns != 0 && is_of_lost_fork(step)) {
+        return;
+    }
+    call_sound_bye(step, by_caller);
+    if ((step->at->flags & CELL_BYE) == 0) {
+        see_bye(step, by_caller);
     }
 }
 
@@ -294,9 +307,11 @@ static void see_request(struct dialog_step *step)
         see_cancel(step);
         break;
     case SIP_METHOD_BYE:
-        if ((step->at->flags & CELL_BYE) == 0) {
-            see_bye(step, dialog_from_caller(step->at, step->sip));
-        }
+        see_bye_request(step);
+        break;
+    case SIP_METHOD_PRACK:
+    case SIP_METHOD_UPDATE:
+        call_sound_goes_on(step);
         break;
     case SIP_METHOD_REFER:
         if (!is_counted(step)) {
@@ -391,9 +406,11 @@ static void see_answer(struct dialog_step *step)
     }
     if (cell->answered_ns != 0) {
         note_to_tag(step);
+        call_sound_path(step, false);
         return;
     }
     win(step);
+    call_sound_path(step, true);
     cell->answered_ns = step->table->now_ns;
     cell->status = step->message->status;
     cell->challenge = 0;
@@ -548,6 +565,9 @@ static void see_response(struct dialog_step *step)
         see_response_to_invite(step);
         break;
     case SIP_METHOD_UPDATE:
+        if (success) {
+            call_sound_path(step, false);
+        }
         if (success && !step->transaction->is_retransmission) {
             keep_session(step);
         } else if (step->at->answered_ns != 0) {
@@ -556,8 +576,14 @@ static void see_response(struct dialog_step *step)
         break;
     case SIP_METHOD_BYE:
         /* The BYE itself was not seen, or was invalid and taken all the same. */
+        if (success && step->at->answered_ns != 0 && is_of_lost_fork(step)) {
+            break;
+        }
         if (success && (step->at->flags & CELL_BYE) == 0) {
             see_bye(step, !dialog_from_caller(step->at, step->sip));
+        }
+        if (success) {
+            call_sound_bye_accepted(step);
         }
         break;
     default:

@@ -348,6 +348,63 @@ static bool begin_registration(const struct change *change, struct fact *fact)
 
 /* --- calls --- */
 
+static void put_sides(const struct call *call, struct fact_call *told)
+{
+    for (unsigned side = 0; call->sound != NULL && side < 2; side++) {
+        uint8_t flags = call->sound->sides[side];
+        told->sides[side] = (struct fact_call_side){
+            .named = (flags & CALL_SIDE_NAMED) != 0,
+            .sends = (flags & CALL_SIDE_SENDS) != 0,
+            .receives = (flags & CALL_SIDE_RECEIVES) != 0,
+            .hidden = (flags & CALL_SIDE_HIDDEN) != 0,
+            .secure = (flags & CALL_SIDE_SECURE) != 0,
+            .packets = call->heard[side],
+            .stray = call->heard_stray[side],
+        };
+    }
+}
+
+/* Audio to where nobody listens by his description is heard all the same where he sends from there
+ * (symmetric RTP, NAT). */
+static void forgive_symmetric(const struct call *call, struct fact_call *told)
+{
+    for (unsigned side = 0; call->sound != NULL && side < 2; side++) {
+        const struct call_way *way = &call->sound->ways[side];
+        const struct call_way *back = &call->sound->ways[1 - side];
+        if (call->heard_stray[side] > 0 && way->stray_to == back->from) {
+            told->sides[side].packets += told->sides[side].stray;
+            told->sides[side].stray = 0;
+        }
+    }
+}
+
+/* What detectors choose by of who is heard and who tore it down. */
+static void put_sound(const struct call *call, enum fact_call_event event, uint64_t now_ns,
+                      struct fact_call *told)
+{
+    if (event == FACT_CALL_MEDIA) {
+        put_sides(call, told);
+        forgive_symmetric(call, told);
+        told->media_unclear =
+            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        return;
+    }
+    const struct call_sound *sound = call->sound;
+    bool strange = sound->doubt == CALL_HOP_STRANGER;
+    told->torn = sound->torn;
+    told->ender_on_path = !strange;
+    told->ender.side = FACT_SIDE_UNKNOWN;
+    if (strange) {
+        told->ender.endpoint = sound->ender;
+    }
+    uint64_t from_ns = sound->accepted_ns != 0 ? sound->accepted_ns : sound->ender_ns;
+    uint64_t to_ns = now_ns;
+    if (sound->torn == CALL_TORN_SENDER_GOES_ON || sound->torn == CALL_TORN_BOTH_GO_ON) {
+        to_ns = sound->ways[sound->ender_is_caller ? 0 : 1].last_ns;
+    }
+    told->torn_after_ns = time_since(to_ns, from_ns);
+}
+
 static bool begin_call(const struct change *change, enum fact_call_event event, struct fact *fact)
 {
     const struct call *call = change->call;
@@ -374,6 +431,10 @@ static bool begin_call(const struct change *change, enum fact_call_event event, 
     told->to_user = call->to_user;
     told->to_host = call->to_host;
     told->user_agent = call->user_agent;
+    told->held = call->held;
+    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
+        put_sound(call, event, change->time_ns, told);
+    }
     return true;
 }
 
@@ -400,10 +461,13 @@ static void put_number(struct facts_view *view, struct slice user, struct fact_n
     memcpy(out->country, number.country, sizeof out->country);
 }
 
-/* The user of the request URI, as call_text.c keeps it: "sip:user@host". */
+/* The user of the request URI, as call_text.c keeps it: "sip:user@host", or "tel:number". */
 static struct slice dialled_of(const struct call *call)
 {
     struct slice uri = call->uri;
+    if (slice_starts_with_nocase(uri, SLICE("tel:"))) {
+        return slice_from(uri, 4);
+    }
     size_t colon = slice_find(uri, ':');
     size_t at = slice_find(uri, '@');
 
@@ -422,6 +486,10 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     know(view, change, &told->caller);
     locate(view, &told->caller);
     locate(view, &told->callee);
+    if (told->event == FACT_CALL_TORN) {
+        know(view, change, &told->ender);
+        locate(view, &told->ender);
+    }
     told->caller_registered =
         registration_is_bound(view->registrations, account, &call->caller.addr);
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
@@ -456,6 +524,16 @@ static struct slice device_of(struct facts_view *view, const struct media_stream
     return text_slice(&text);
 }
 
+/* A gap in which nothing was lost: its sender had nothing to say. */
+static bool is_pausing(const struct stream_sighting *sighting)
+{
+    enum { PAUSE_US = 1000000 };
+    uint64_t lost_us = (uint64_t)sighting->total.longest_loss * sighting->ptime_us;
+
+    return sighting->comfort_noise > 0 ||
+           (sighting->total.delta_max_us >= PAUSE_US && lost_us < sighting->total.delta_max_us / 2);
+}
+
 static bool begin_stream(const struct change *change, enum fact_stream_event event,
                          struct fact *fact)
 {
@@ -472,6 +550,12 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->event = (uint8_t)event;
     told->held = stream->held;
     told->secondary_types = sighting->secondary_types;
+    told->pauses = is_pausing(sighting);
+    told->resumed = stream->resumed;
+    told->started_ns = sighting->first_ns;
+    told->last_ns = sighting->last_ns;
+    told->silent_ns = stream->silent_ns;
+    told->gap_ns = (uint64_t)interval->delta_max_us * NS_PER_US;
     told->codec_known = stream->codec[0] != '\0' && quality_knows(stream->codec);
     told->ssrc = stream->ssrc;
     told->index = sighting->index;
@@ -633,6 +717,10 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_call(change, FACT_CALL_ANSWERED, out_fact);
     case CHANGE_CALL_ENDED:
         return begin_call(change, FACT_CALL_ENDED, out_fact);
+    case CHANGE_CALL_MEDIA:
+        return begin_call(change, FACT_CALL_MEDIA, out_fact);
+    case CHANGE_CALL_TORN:
+        return begin_call(change, FACT_CALL_TORN, out_fact);
     case CHANGE_STREAM_INTERVAL:
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:
@@ -648,8 +736,12 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         out_fact->kind = FACT_SECOND;
         out_fact->interface = 0;
         out_fact->transport = 0;
+        out_fact->is.second = view->hearing;
         out_fact->is.second.second = change->second;
+        out_fact->is.second.requests = view->direction.sum.requests;
+        out_fact->is.second.answers = view->direction.sum.answers;
         out_fact->is.second.one_way_capture = view->one_way_capture;
+        out_fact->is.second.heard_ns = view->heard_ns;
         out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }

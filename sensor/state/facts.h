@@ -16,6 +16,7 @@
 #include "sensor/lookup/numbers.h"
 #include "sensor/state/call.h"
 #include "sensor/state/devices.h"
+#include "sensor/state/direction.h"
 #include "sensor/state/media.h"
 #include "sensor/state/proof.h"
 #include "sensor/state/registration.h"
@@ -40,10 +41,13 @@ struct facts_view {
     struct hash_key key;
     uint64_t quarter; /* hours since the epoch x 4, of hour_of_week: zones differ by quarters */
     uint8_t hour_of_week;
-    bool one_way_capture; /* so far only one direction of SIP was seen */
+    bool one_way_capture; /* so far only one direction of SIP was seen, or one is missing now */
+    struct direction direction;
     bool cut_messages; /* of the SIP messages so far the capture cut more than 0.5 % */
     bool lost_frames; /* the same of the frames of the last 10 s; the analyst sets it */
+    struct fact_second hearing; /* what the analyst knows of the sensor; facts.c adds the rest */
     uint64_t now_ns; /* state time: no fact is told behind it */
+    uint64_t heard_ns; /* the last packet that told of anything but a stream */
     struct facts_party parties[2];
     /* scratch for texts that a fact needs put together (account ...) */
     char scratch[1024];

@@ -5,7 +5,7 @@
  * a few look-ups for 250 packets.
  *
  *   sighting --join--> call        figures of the sighting go out with the change;
- *            --SDP---> clock       an entry of 40 bytes remembers the join, the worst interval
+ *            --SDP---> clock       an entry of 48 bytes remembers the join, the worst interval
  *            --RTCP--> round trip  and what the stream adds to its call
  *
  * The clock (docs/architecture.md): static types have theirs; a dynamic type has the one that the
@@ -352,6 +352,21 @@ static void note_in_call(struct media_table *table, const struct stream_sighting
 
 /* --- sightings --- */
 
+/* An interval may be told behind the silence that began in it: only a new packet ends that. */
+static void note_silence(const struct stream_sighting *sighting, struct open_stream *stream,
+                         struct media_stream *out)
+{
+    if (sighting->event == STREAM_SILENT) {
+        stream->flags |= OPEN_SILENT;
+        stream->silent_ns = sighting->last_ns;
+    } else if (sighting->event == STREAM_INTERVAL && (stream->flags & OPEN_SILENT) != 0 &&
+               sighting->last_ns != stream->silent_ns) {
+        stream->flags &= (uint8_t)~OPEN_SILENT;
+        out->resumed = true;
+    }
+    out->silent_ns = stream->silent_ns;
+}
+
 /* Its receiver said that it only sends, or its sender that it only receives. */
 static bool is_unexpected(const struct media_table *table, const struct stream_sighting *sighting,
                           const struct open_stream *stream)
@@ -499,10 +514,14 @@ void media_see_stream(struct media_table *table, const struct stream_sighting *s
     }
     struct media_stream media;
     fill(table, sighting, stream, &media);
+    note_silence(sighting, stream, &media);
     if (media.call_cell != TABLE_NONE) {
         note_in_call(table, sighting, stream, &media);
     }
     put(table, sighting, &media, kinds[sighting->event], forced);
+    if (media_has_call(table, stream)) {
+        media_note_sound(table, sighting, stream);
+    }
     if (sighting->event != STREAM_ENDED && !candidate) {
         return;
     }
@@ -571,6 +590,7 @@ enum status media_open(const struct media_limits *limits, struct call_table *cal
     }
     calls->on_figures = on_figures;
     calls->on_release = on_release;
+    calls->on_judge = media_judge;
     calls->media = table;
     *out_table = table;
     return STATUS_OK;

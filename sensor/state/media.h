@@ -44,6 +44,8 @@ struct media_stream {
     bool nat; /* its source is not what its sender's SDP said */
     bool from_caller; /* direction: caller to callee */
     bool held;
+    bool resumed; /* INTERVAL: it had been told silent */
+    uint64_t silent_ns; /* SILENT and resumed: its last packet before */
     uint16_t ptime_ms; /* 0 = unknown */
     char codec[16]; /* "" = unknown */
     uint32_t call_cell; /* TABLE_NONE = no call */

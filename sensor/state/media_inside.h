@@ -28,10 +28,12 @@ enum open_stream_flag {
     OPEN_LEARNED = 2,
     OPEN_EXPECTED = 4, /* an SDP named its destination */
     OPEN_NAT = 8,
+    OPEN_SILENT = 16, /* it was told silent, and nothing came since */
 };
 
 /* What is remembered of an open stream between two of its sightings. */
 struct open_stream {
+    uint64_t silent_ns; /* its last packet before it fell silent */
     uint32_t call; /* TABLE_NONE = none */
     uint32_t generation;
     uint32_t before; /* open streams of the same call */
@@ -45,6 +47,12 @@ struct open_stream {
     uint8_t security;
     uint8_t flags; /* enum open_stream_flag */
 };
+
+/* --- media_sound.c --- */
+/* What it says of who is heard in its call. */
+void media_note_sound(struct media_table *table, const struct stream_sighting *sighting,
+                      const struct open_stream *stream);
+void media_judge(void *owner, uint32_t call);
 
 /* --- media_join.c --- */
 /* Finds the call of a stream that has none, or whose call is long over; true: it has one now that

@@ -129,7 +129,7 @@ bool media_join(struct media_table *table, const struct stream_sighting *sightin
     stream->call = claim->call;
     stream->generation = claim->generation;
     stream->security = claim->security;
-    stream->flags = 0;
+    stream->flags &= OPEN_SILENT;
     stream->flags |= from_caller ? OPEN_FROM_CALLER : 0;
     stream->flags |= towards && !alias ? OPEN_EXPECTED : OPEN_LEARNED;
     stream->flags |= !source_named && side_has_claims(table, claim->call, sender) ? OPEN_NAT : 0;

@@ -133,9 +133,15 @@ void media_see_sdp(struct media_table *table, const struct sip_sighting *sip, ui
     const struct sdp *sdp = sip->sdp;
     uint8_t side = dialog_from_caller(cell, sip) ? ENDPOINT_CALLER : ENDPOINT_CALLEE;
     bool has_audio = false;
+    if (sdp->ice) {
+        cell->flags |= CELL_ELSEWHERE;
+    }
     for (uint8_t i = 0; i < sdp->media_count && i < SDP_MEDIA_MAX; i++) {
         const struct sdp_media *media = &sdp->media[i];
         claim_line(table, sip, media, call, side);
+        if (media->has_address && addr_is_multicast(&media->rtp.addr)) {
+            cell->flags |= CELL_ELSEWHERE;
+        }
         if (media->kind == SDP_AUDIO && media->rtp.port != 0 && !has_audio) {
             has_audio = true;
             if (is_in_dialog(cell, call_more(table->calls, cell), &sip->message)) {

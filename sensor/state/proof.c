@@ -424,6 +424,117 @@ void proof_shift(struct proof_table *table, uint64_t shift_ns)
     table->changes++;
 }
 
+/* --- over a restart --- */
+
+static void save(const void *owner, struct snapshot_out *out)
+{
+    const struct proof_table *table = owner;
+
+    snapshot_put_count(out, table->sources.used);
+    for (uint32_t cell = snapshot_next_entry(&table->sources, TABLE_NONE); cell != TABLE_NONE;
+         cell = snapshot_next_entry(&table->sources, cell)) {
+        const struct source *source = table_at(&table->sources, cell);
+        snapshot_put_entry(out, &table->sources, cell);
+        snapshot_put_u64(out, source->proven_ns);
+        snapshot_put_u32(out, source->good_accounts);
+        snapshot_put_u32(out, source->is_server);
+    }
+    snapshot_put_count(out, table->accounts.used);
+    for (uint32_t cell = snapshot_next_entry(&table->accounts, TABLE_NONE); cell != TABLE_NONE;
+         cell = snapshot_next_entry(&table->accounts, cell)) {
+        const struct good *good = table_at(&table->accounts, cell);
+        snapshot_put_entry(out, &table->accounts, cell);
+        snapshot_put_u64(out, good->source);
+    }
+}
+
+/* Nothing is younger than the run that takes it up. */
+static bool get_head(struct snapshot_in *in, struct snapshot_entry *head)
+{
+    if (!snapshot_get(in, head, sizeof *head)) {
+        return false;
+    }
+    in->future += snapshot_is_future(in, head->touched_ns);
+    head->touched_ns = head->touched_ns < in->now_ns ? head->touched_ns : in->now_ns;
+    return true;
+}
+
+static void load_source(struct proof_table *table, struct snapshot_in *in)
+{
+    struct snapshot_entry head = {.hash = 0};
+    bool good = get_head(in, &head);
+    uint64_t proven_ns = snapshot_get_u64(in);
+    bool has_accounts = snapshot_get_u32(in) != 0;
+    bool is_server = snapshot_get_u32(in) != 0;
+    bool proven =
+        proven_ns != 0 && proven_ns <= in->now_ns && in->now_ns - proven_ns <= PROOF_VALID_NS;
+
+    if (!good || in->failed || (!proven && !has_accounts && !is_server)) {
+        return;
+    }
+    uint32_t cell = snapshot_take_entry(&table->sources, &head);
+    if (cell != TABLE_NONE) {
+        struct source *source = table_at(&table->sources, cell);
+        *source = (struct source){.proven_ns = proven ? proven_ns : 0, .is_server = is_server};
+    }
+}
+
+/* Accounts are counted again: so the count of a source is that of its entries. */
+static void load_account(struct proof_table *table, struct snapshot_in *in)
+{
+    struct snapshot_entry head = {.hash = 0};
+    bool good = get_head(in, &head);
+    uint64_t hash = snapshot_get_u64(in);
+    uint32_t source = table_find(&table->sources, hash);
+
+    if (!good || in->failed || source == TABLE_NONE ||
+        time_since(in->now_ns, head.touched_ns) > PROOF_GOOD_NS) {
+        return;
+    }
+    uint32_t cell = snapshot_take_entry(&table->accounts, &head);
+    if (cell != TABLE_NONE) {
+        struct source *counted = table_at(&table->sources, source);
+        ((struct good *)table_at(&table->accounts, cell))->source = hash;
+        counted->good_accounts =
+            (uint16_t)(counted->good_accounts + (counted->good_accounts < UINT16_MAX));
+    }
+}
+
+static bool load(void *owner, struct snapshot_in *in)
+{
+    struct proof_table *table = owner;
+    uint32_t count = snapshot_get_u32(in);
+
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        load_source(table, in);
+    }
+    count = snapshot_get_u32(in);
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        load_account(table, in);
+    }
+    table->changes++;
+    return !in->failed;
+}
+
+size_t proof_kept_bytes_max(uint32_t sources_max)
+{
+    size_t source = sizeof(struct snapshot_entry) + 2 * sizeof(uint64_t);
+    size_t account = sizeof(struct snapshot_entry) + sizeof(uint64_t);
+
+    return 2 * sizeof(uint32_t) + sources_max * (source + account);
+}
+
+void proof_part(struct proof_table *table, struct snapshot_part *out_part)
+{
+    *out_part =
+        (struct snapshot_part){.name = "addresses",
+                               .version = 1,
+                               .owner = table,
+                               .bytes_max = proof_kept_bytes_max(table->sources.options.cells_max),
+                               .save = save,
+                               .load = load};
+}
+
 uint64_t proof_changes(const struct proof_table *table)
 {
     return table->changes;

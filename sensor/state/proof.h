@@ -19,7 +19,7 @@
 #define SENSOR_STATE_PROOF_H
 
 #include "base/hash.h"
-#include "base/table.h"
+#include "base/snapshot.h"
 #include "sensor/flows/sighting.h"
 
 #define PROOF_VALID_NS (5 * NS_PER_MINUTE)
@@ -60,6 +60,10 @@ void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_
 /* Accounts with a success from its /24 or /48, saturating. */
 uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr);
 void proof_shift(struct proof_table *table, uint64_t shift_ns); /* a confirmed clock jump */
+/* Over a restart: who answers, whose accounts succeeded where, and proofs that still hold. What was
+ * sent to whom is not kept. */
+void proof_part(struct proof_table *table, struct snapshot_part *out_part);
+size_t proof_kept_bytes_max(uint32_t sources_max);
 /* Grows with every change of what proof_ask() tells but the passing of time; never 0. */
 uint64_t proof_changes(const struct proof_table *table);
 uint64_t proof_evicted(const struct proof_table *table);

@@ -537,6 +537,11 @@ void registration_end(struct registration_table *table, uint64_t now_ns)
 
 /* --- questions --- */
 
+void registration_part(struct registration_table *table, struct snapshot_part *out_part)
+{
+    binding_part(table->bindings, out_part);
+}
+
 bool registration_is_bound(const struct registration_table *table, uint64_t account_hash,
                            const struct addr *addr)
 {

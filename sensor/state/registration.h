@@ -108,6 +108,8 @@ void registration_end(struct registration_table *table, uint64_t now_ns);
 /* Has the account a binding from this address now? */
 bool registration_is_bound(const struct registration_table *table, uint64_t account_hash,
                            const struct addr *addr);
+/* Over a restart: the bindings. Attempts and what was not told yet are not kept. */
+void registration_part(struct registration_table *table, struct snapshot_part *out_part);
 void registration_counts(const struct registration_table *table,
                          struct registration_counts *out_counts);
 uint64_t registration_evicted(const struct registration_table *table);

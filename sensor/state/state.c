@@ -16,9 +16,12 @@
  * own success. A failure is counted before the registration is fed, which tells how many there have
  * been. Transactions of upper hops are left out of both.
  *
- * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other. Lossy: more than
+ * One-way capture: after ONE_WAY_MESSAGES of one direction and none of the other, and while one is
+ * missing (direction.c). Lossy: more than
  * one message in LOSS_ONE_IN was cut by the capture. */
 #include "sensor/state/state.h"
+
+#include "sensor/state/binding.h"
 
 enum { ONE_WAY_MESSAGES = 20, LOSS_ONE_IN = 200 };
 
@@ -197,6 +200,28 @@ static void move(struct state *state, uint64_t now_ns)
     }
 }
 
+static void judge_direction(struct state *state)
+{
+    uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
+    uint64_t more = state->requests + state->responses - fewer;
+
+    state->view.one_way_capture =
+        (fewer == 0 && more >= ONE_WAY_MESSAGES) || state->view.direction.one_way;
+}
+
+/* Who asks is looked up only while answers are missing. */
+static void see_direction(struct state *state, const struct sip_sighting *sip, bool is_copy)
+{
+    struct direction *direction = &state->view.direction;
+    struct proof_view known = {0};
+
+    if (direction_doubts(direction) && !sip_is_response(&sip->message)) {
+        proof_ask(state->proof, &sip->head.source, sip->head.state_ns, &known);
+    }
+    direction_see(direction, &sip->message, sip->head.transport == SIP_UDP, is_copy,
+                  known.proven || known.good_accounts > 0);
+}
+
 /* What the messages say of the capture itself. */
 static void see_capture(struct state *state, const struct sip_message *message)
 {
@@ -205,14 +230,12 @@ static void see_capture(struct state *state, const struct sip_message *message)
     } else {
         state->requests++;
     }
-    uint64_t fewer = state->requests < state->responses ? state->requests : state->responses;
-    uint64_t more = state->requests + state->responses - fewer;
-    state->view.one_way_capture = fewer == 0 && more >= ONE_WAY_MESSAGES;
+    judge_direction(state);
     if ((message->flags & SIP_FLAG_CUT) != 0 &&
         sip_has_anomaly(message, ANOMALY_CAPTURE_TRUNCATED)) {
         state->cut++;
     }
-    state->view.cut_messages = state->cut * LOSS_ONE_IN > fewer + more;
+    state->view.cut_messages = state->cut * LOSS_ONE_IN > state->requests + state->responses;
 }
 
 /* The final answer counts for account and source: the first one, at the lowest hop. */
@@ -263,6 +286,7 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
         proof_see_answer(state->proof, sip, view.transaction->in_dialog);
     }
     server_see(state->servers, sip, &view, state->proof);
+    see_direction(state, sip, view.is_retransmission);
     const struct change change = {
         .kind = CHANGE_MESSAGE,
         .forced = forced,
@@ -348,6 +372,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
     const void *whole = sighting;
 
     move(state, sighting->state_ns);
+    if (sighting->kind != SIGHTING_STREAM && (sighting->key & 1) != 0) {
+        state->view.heard_ns = state->view.now_ns;
+    }
     switch ((enum sighting_kind)sighting->kind) {
     case SIGHTING_SIP:
         see_sip(state, whole, forced);
@@ -376,6 +403,8 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
 void state_mark(struct state *state, const struct mark_sighting *mark)
 {
     move(state, mark->second * NS_PER_S);
+    direction_mark(&state->view.direction, mark->second);
+    judge_direction(state);
     if (mark->shift_ns != 0) {
         proof_shift(state->proof, mark->shift_ns);
         device_shift(state->devices, mark->shift_ns);
@@ -415,6 +444,21 @@ void state_counts(const struct state *state, struct state_counts *out_counts)
                    device_evicted(state->devices) + server_evicted(state->servers),
     };
     registration_counts(state->registrations, &out_counts->registrations);
+}
+
+uint32_t state_parts(struct state *state, struct snapshot_part *parts, uint32_t room)
+{
+    assert(room >= STATE_PARTS);
+    proof_part(state->proof, &parts[0]);
+    device_part(state->devices, &parts[1]);
+    registration_part(state->registrations, &parts[2]);
+    return STATE_PARTS;
+}
+
+size_t state_kept_bytes_max(const struct state_limits *limits)
+{
+    return proof_kept_bytes_max(limits->sources_max) + device_kept_bytes_max(limits->accounts_max) +
+           binding_kept_bytes_max(limits->bindings_max);
 }
 
 struct facts_view *state_facts_view(struct state *state)

@@ -109,6 +109,8 @@ void telemetry_change(struct telemetry *telemetry, const struct change *change)
     case CHANGE_CALL_STARTED:
     case CHANGE_CALL_RINGING:
     case CHANGE_CALL_ANSWERED:
+    case CHANGE_CALL_MEDIA: /* for detectors only */
+    case CHANGE_CALL_TORN:
     case CHANGE_STREAM_SILENT:
     case CHANGE_SERVER:
     case CHANGE_SECOND:

@@ -398,6 +398,86 @@ def reloads(binary):
 
 
 @scenario
+def blindness_is_told(binary):
+    """A half-duplex mirror, one that doubles, one that falls silent, frames lost: told as what they are, never as an attack."""
+    talk = [f for _, f in frames(capture_path("call-answered")) if b"SIP/2.0" in f]
+    guesses = [f for _, f in frames(capture_path("registration-bruteforce"))]
+    caller = talk[0][26:30]
+    taps = ("half", "double", "silent", "lossy")
+    problems = []
+
+    def fresh(frame, number):
+        """The same message of another call."""
+        return re.sub(rb"(Call-ID: ?|branch=z9hG4bK)(.{6})", lambda m: m[1] + b"%06d" % number, frame)
+
+    def blind(name):
+        return [r for r in sensors[name].written("alert") if r["rule"]["id"] == "sensor-blind"]
+
+    def guessing(name):
+        return [r["earshot"]["alert"] for r in sensors[name].written("alert") if r["rule"]["id"] == "registration-bruteforce"]
+
+    def attack(name):
+        for frame in guesses:
+            wires[name].send(frame)
+
+    for name in taps:
+        pair(name, name + "w")
+    wires = {name: Wire(name + "w") for name in taps}
+    arguments = ("--set", "detectors.sensor-blind.silence=5s", "--set", "capture.buffer=1MiB")
+    sensors = {name: Sensor(binary, *arguments, interfaces=(name,), workers=n) for n, name in enumerate(taps)}
+    begun = time.monotonic()
+    deadline, number, lost, attacked = begun + 40, 0, False, False
+    while time.monotonic() < deadline:
+        at = time.monotonic() - begun
+        number += 1
+        for frame in (fresh(f, number) for f in talk):
+            if at < 12 or frame[26:30] == caller:
+                wires["half"].send(frame)
+            wires["double"].send(frame)
+            wires["double"].send(frame)
+            if at < 12:
+                wires["silent"].send(frame)
+            if not attacked:
+                wires["lossy"].send(frame)
+        if at > 3 and not lost:
+            lost = True
+            sensors["lossy"].process.send_signal(signal.SIGSTOP)
+            time.sleep(0.2)
+            for i in range(30000):
+                wires["lossy"].send(fresh(talk[0], 900000 + i % 1000))
+            sensors["lossy"].process.send_signal(signal.SIGCONT)
+        if not attacked and blind("lossy"):  # its confidence is lower until the next ten seconds are over
+            attacked = True
+            attack("lossy")
+            attack("double")
+        if attacked and at > 26 and all(blind(name) for name in taps) and guessing("lossy") and guessing("double"):
+            break
+        time.sleep(0.1)
+    words = {"half": "only one direction is heard", "double": "the mirror doubles", "silent": "has brought no frame for",
+             "lossy": "kernel or card lost"}
+    levels = {"half": 3, "double": 1, "silent": 3, "lossy": 3}
+    for name in taps:
+        told = blind(name)
+        if not told or words[name] not in told[0]["message"] or told[0]["earshot"]["alert"]["level"] != levels[name]:
+            problems.append(f"{name}: {[(r['earshot']['alert']['level'], r['message']) for r in told]}")
+        if any("ip" in r.get("source", {}) for r in told):
+            problems.append(f"{name}: somebody is named")
+        others = {r["rule"]["id"] for r in sensors[name].written("alert")} - {"sensor-blind"}
+        if others - ({"registration-bruteforce"} if name in ("lossy", "double") else set()):
+            problems.append(f"{name}: alerts of {sorted(others)}")
+        wrong, report = answers(name, sensors[name])
+        problems += wrong + accounted(name, report, wires[name].sent)
+    heard, doubted = guessing("double"), guessing("lossy")
+    if not heard or not doubted or heard[0]["confidence"] - doubted[0]["confidence"] != 15:
+        problems.append(f"confidence: {[(a['confidence'], a['confidence_reason']) for a in heard[:1] + doubted[:1]]}")
+    elif "the sensor misses packets -15" not in doubted[0]["confidence_reason"]:
+        problems.append(f"the reason is {doubted[0]['confidence_reason']}")
+    for sensor in sensors.values():
+        sensor.__exit__()
+    return problems + silent(*taps)
+
+
+@scenario
 def countries_are_replaced(binary):
     """Files of countries that are replaced, cut and garbled under a running sensor: the new one answers, the others do no harm."""
     pair()

@@ -143,6 +143,8 @@ static void text_loses_what_is_for_the_eye(void **state)
     is_number("+442079460000;npdi;rn=+15550100", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
     is_number("2079460000;phone-context=+44", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
     is_number("1001;phone-context=example.com", NUMBER_INTERNAL, 0);
+    is_class("1001;phone-context=+#+44", NUMBER_INTERNAL);
+    is_number("2079460000;ext=1;PHONE-CONTEXT=%2B44", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
     is_number("+442079460000:secret", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
 }
 
@@ -180,6 +182,11 @@ static void without_a_country_only_prefixes_are_understood(void **state)
     is_class("12125550100", NUMBER_UNKNOWN);
     is_class("2125550100", NUMBER_UNKNOWN);
     has_points("2125550100", 0, 0);
+    is_class("01142820123", NUMBER_UNKNOWN);
+    has_points("01142820123", 0, 0);
+    is_class("01142345678", NUMBER_UNKNOWN);
+    is_class("00123456", NUMBER_UNKNOWN);
+    has_points("00123456", 0, 0);
     is_class("02079460000", NUMBER_UNKNOWN);
 }
 
@@ -219,6 +226,10 @@ static void a_german_site_dials(void **state)
     is_class("110", NUMBER_EMERGENCY);
     is_class("0110", NUMBER_EMERGENCY);
     is_class("1001", NUMBER_INTERNAL);
+    is_class("30123", NUMBER_INTERNAL);
+    is_class("930123", NUMBER_INTERNAL);
+    is_class("030123", NUMBER_INTERNAL);
+    is_number("0030123", NUMBER_NATIONAL, 4930123);
 }
 
 static void an_american_site_dials(void **state)
@@ -251,6 +262,8 @@ static void other_countries_dial(void **state)
     at_home("BR");
     is_number("0151123456789", NUMBER_NATIONAL, UINT64_C(551123456789));
     is_number("0015442079460000", NUMBER_INTERNATIONAL, UINT64_C(442079460000));
+    at_home("BO");
+    is_number("01071234567", NUMBER_NATIONAL, UINT64_C(59171234567));
     at_home("BS");
     is_number("3225555", NUMBER_NATIONAL, UINT64_C(12423225555));
     at_home("CN");
@@ -289,7 +302,7 @@ static void the_site_says_how_it_dials(void **state)
 {
     (void)state;
     set("outside", "7");
-    set("international", "8810");
+    set("international", "88,8810");
     set("numbers", "+4420794600");
     set("allowed", "+4930");
     open_all();
@@ -298,6 +311,8 @@ static void the_site_says_how_it_dials(void **state)
     is_class("9810442079460999", NUMBER_UNKNOWN);
     is_number("+442079460012", NUMBER_INTERNAL, UINT64_C(442079460012));
     has_points("+442079460012", 0, 0);
+    is_number("442079460012", NUMBER_INTERNAL, UINT64_C(442079460012));
+    is_class("442079450012", NUMBER_UNKNOWN);
     look("+493012345678");
     assert_true(found.allowed);
     look("+498912345678");
@@ -332,6 +347,9 @@ static void points_by_kind(void **state)
     has_points("+12125550100", 0, 10);
     has_points("+449", 0, 0);
     has_points("+4411111111111", 15, 10);
+    has_points("+14165550100", 0, 10);
+    has_points("+1876523012", 45, 10);
+    assert_string_equal(found.country, "JM");
 }
 
 static void neighbours_are_near(void **state)

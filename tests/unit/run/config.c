@@ -63,7 +63,10 @@ static void settings_reach_their_parts(void **state)
     struct error error = {0};
     assert_int_equal(with(assignments, 6, &config, &error), STATUS_OK);
     assert_int_equal(config->records.sip, CONFIG_SIP_MESSAGES);
-    assert_false(config->detectors[0].enabled);
+    for (size_t i = 0; i < detector_count(); i++) {
+        bool is_scan = strcmp(detectors[i]->slug, "scan") == 0;
+        assert_int_equal(config->detectors[i].enabled, !is_scan && !detectors[i]->off_by_default);
+    }
     assert_int_equal(config->tables[CONFIG_TABLE_CALLS], 1000);
     assert_int_equal(config->output_count, 1);
     assert_string_equal(config->outputs[0].name, "here");

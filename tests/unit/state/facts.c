@@ -283,6 +283,49 @@ static struct geo *open_geo(void)
     return geo;
 }
 
+/* Who was dialled and who is shown, whatever the form of the request URI. */
+static void numbers(void **unused)
+{
+    static const struct {
+        const char *uri;
+        uint64_t called;
+    } rows[] = {
+        {"sip:+442079460000@pbx.example", UINT64_C(442079460000)},
+        {"sip:00442079460000;phone-context=pbx.example@pbx.example;user=phone",
+         UINT64_C(442079460000)},
+        {"sips:9011442079460000:secret@pbx.example", UINT64_C(442079460000)},
+        {"tel:+44-20-7946-0000", UINT64_C(442079460000)},
+        {"TEL:2079460000;phone-context=+44", UINT64_C(442079460000)},
+        {"sip:2001@pbx.example", 0},
+        {"sip:pbx.example", 0},
+    };
+    static struct stage stage;
+    static struct numbers_conf conf;
+    struct numbers *opened = NULL;
+    struct error error;
+    (void)unused;
+
+    stage_open(&stage);
+    option_presets(numbers_options, &conf);
+    assert_int_equal(numbers_open(&conf, &opened, &error), STATUS_OK);
+    stage.view.numbers = opened;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct call what = {.uri = slice_of_string(rows[i].uri), .from_user = SLICE("+4930123456")};
+        struct change change = {.kind = CHANGE_CALL_STARTED, .call = &what};
+        assert_true(make(&stage, change));
+        const struct fact_call *told = &stage.fact.is.call;
+        assert_int_equal(told->called.e164, rows[i].called);
+        assert_string_equal(told->called.country, rows[i].called == 0 ? "" : "GB");
+        assert_int_equal(told->calling.block, 4930123);
+        assert_int_equal(told->calling.class, FACT_NUMBER_INTERNATIONAL);
+    }
+    numbers_close(opened);
+    for (const struct option *row = numbers_options; row->kind != OPTION_END; row++) {
+        option_clear(row, &conf);
+    }
+    stage_close(&stage);
+}
+
 static void assert_place(const struct fact_party *party, const char *country, uint32_t as_number)
 {
     assert_int_equal(party->country, (unsigned)country[0] << 8 | (unsigned)country[1]);
@@ -413,10 +456,10 @@ static void flow_and_second(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message),         cmocka_unit_test(transaction),
-        cmocka_unit_test(registration),    cmocka_unit_test(call),
-        cmocka_unit_test(places),          cmocka_unit_test(stream),
-        cmocka_unit_test(flow_and_second),
+        cmocka_unit_test(message),      cmocka_unit_test(transaction),
+        cmocka_unit_test(registration), cmocka_unit_test(call),
+        cmocka_unit_test(numbers),      cmocka_unit_test(places),
+        cmocka_unit_test(stream),       cmocka_unit_test(flow_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,436 @@
+/* rtp_drop.c - many streams stop at one moment while their calls are up.
+ *
+ *      cell   streams that flow: at this mark, at the one before
+ *             the same of each of 64 senders that are no registered phones
+ *             seconds[16]   how many fell silent in it
+ *             burst         the drop that is being judged or was told
+ *
+ * A worker tells a stream silent 3 s after its last packet, and each stream that got packets at the
+ * marks that 5 s divide: how many tell an interval is how many flow, so no count can drift. Only
+ * streams count that ought to flow: their call is up, nobody holds, they are older than `age` (many
+ * announcements of one length that end together are no drop) and are none that pause by nature.
+ *
+ * It is judged at those marks too, where all that came back has said so. The drop is the fullest
+ * stretch of `window` in the last 16 s, and half of it must have stopped within a second or two:
+ * calls that come and go stop here and there, a broken link or a dead server stops all at once.
+ *
+ * Silence of everything is nobody's fault but the sensor's: so something must have reached us, a
+ * second after the drop and a second before the judgement. Until then the drop waits, a minute at
+ * most; what comes back meanwhile no longer counts. */
+#include "detectors/detector.h"
+
+enum {
+    SERVERS = 64,
+    PROBES = 4,
+    SECONDS = 16,
+    LOOK_S = 5,
+    SHARE_ALL = 950000,
+    SHARE_SERVER = 900000,
+    SILENT_S = 4, /* by then all that stopped in one second have been told */
+};
+#define WAIT_NS NS_PER_MINUTE
+
+struct conf {
+    uint64_t share_ppm;
+    uint64_t streams;
+    uint64_t window_ns;
+    uint64_t age_ns;
+    uint64_t sites;
+};
+
+/* clang-format off */
+static const struct option options[] = {
+    OPTION("share", PPM, conf, share_ppm, "5%", "30%", "100%", "share of the streams that must stop together"),
+    OPTION("streams", COUNT, conf, streams, "2", "10", "100000", "streams that must stop together"),
+    OPTION("window", DURATION_NS, conf, window_ns, "1s", "5s", "8s", "how far apart they may stop"),
+    OPTION("age", DURATION_NS, conf, age_ns, "0s", "10s", "1h", "age from which a stream counts"),
+    OPTION_TABLE_SIZE("sites", COUNT, conf, sites, "1", "1", "1", "sites that are remembered"),
+    {.kind = OPTION_END},
+};
+/* clang-format on */
+
+struct lane {
+    uint32_t handle;
+};
+
+/* How many tell an interval at a mark. */
+struct flowing {
+    uint64_t mark_ns;
+    uint32_t now;
+    uint32_t before;
+};
+
+struct server {
+    struct addr addr;
+    struct flowing flowing;
+    uint64_t silent_first_ns; /* of those that stopped together */
+    uint32_t silent;
+    uint32_t active; /* when they did */
+};
+
+struct second {
+    uint64_t second;
+    uint32_t silent;
+};
+
+struct burst {
+    uint64_t first_ns; /* the last packets of its streams lie between these */
+    uint64_t last_ns;
+    uint64_t seen_ns; /* when it was found */
+    uint32_t silent;
+    uint32_t back;
+    uint32_t active;
+    uint64_t outage_ns; /* longest gap of those that came back */
+    struct addr server; /* whose streams they all are; unspecified = several */
+    uint32_t server_silent;
+    bool told;
+    bool changed;
+};
+
+struct cell {
+    struct flowing flowing;
+    uint64_t heard_ns; /* as the second before told it */
+    uint64_t flows_ns; /* newest packet of a stream that did not stop */
+    uint32_t active; /* most that flowed since the seconds below were empty */
+    bool fresh; /* streams fell silent since the last look */
+    struct second seconds[SECONDS];
+    struct burst burst;
+    struct server servers[SERVERS];
+};
+
+static bool rtp_drop_heeds(const struct fact *fact)
+{
+    const struct fact_stream *stream = &fact->is.stream;
+
+    if (fact->kind == FACT_SECOND) {
+        return true;
+    }
+    return stream->event != FACT_STREAM_ENDED && !fact->forced && stream->call_is_up &&
+           !stream->held && !stream->suspect_capture;
+}
+
+/* --- what flows --- */
+
+static void flow_on(struct flowing *flowing, uint64_t mark_ns)
+{
+    if (flowing->mark_ns != mark_ns) {
+        bool next = mark_ns - flowing->mark_ns <= LOOK_S * NS_PER_S;
+        flowing->before = next ? flowing->now : 0;
+        flowing->now = 0;
+        flowing->mark_ns = mark_ns;
+    }
+}
+
+static uint32_t active_of(const struct flowing *flowing)
+{
+    return flowing->now > flowing->before ? flowing->now : flowing->before;
+}
+
+/* The place of a sender: its own, else one of those that have at most one stream. */
+static struct server *server_of(struct detector_context *context, struct cell *cell,
+                                const struct fact_party *sender, uint64_t mark_ns)
+{
+    uint64_t hash = hash_addr(detector_hash_key(context), &sender->endpoint.addr);
+    struct server *weak = NULL;
+
+    if (sender->good_accounts > 0) {
+        return NULL; /* a phone */
+    }
+    for (unsigned probe = 0; probe < PROBES; probe++) {
+        struct server *server = &cell->servers[(hash + probe) % SERVERS];
+        if (addr_equal(&server->addr, &sender->endpoint.addr)) {
+            return server;
+        }
+        bool old = time_since(mark_ns, server->flowing.mark_ns) > 2 * LOOK_S * NS_PER_S;
+        if (weak == NULL && (old || active_of(&server->flowing) <= 1)) {
+            weak = server;
+        }
+    }
+    if (weak != NULL) {
+        *weak = (struct server){.addr = sender->endpoint.addr};
+    }
+    return weak;
+}
+
+static void on_interval(struct detector_context *context, struct cell *cell,
+                        const struct fact *fact)
+{
+    const struct fact_stream *stream = &fact->is.stream;
+    struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
+
+    flow_on(&cell->flowing, fact->time_ns);
+    cell->flowing.now++;
+    if (server != NULL) {
+        flow_on(&server->flowing, fact->time_ns);
+        server->flowing.now++;
+    }
+    if (!stream->resumed && stream->last_ns > cell->flows_ns) {
+        cell->flows_ns = stream->last_ns;
+    }
+}
+
+/* One of those that stopped together is heard again. */
+static void on_resumed(struct burst *burst, const struct fact_stream *stream)
+{
+    if (burst->silent > burst->back && stream->silent_ns >= burst->first_ns &&
+        stream->silent_ns <= burst->last_ns) {
+        burst->back++;
+        burst->changed = true;
+        burst->outage_ns = stream->gap_ns > burst->outage_ns ? stream->gap_ns : burst->outage_ns;
+    }
+}
+
+/* --- what stops --- */
+
+static void on_silent(struct detector_context *context, struct cell *cell, const struct conf *conf,
+                      const struct fact *fact)
+{
+    const struct fact_stream *stream = &fact->is.stream;
+    uint64_t second = time_second(stream->silent_ns);
+    struct second *place = &cell->seconds[second % SECONDS];
+    struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
+    uint32_t active = active_of(&cell->flowing);
+
+    if (place->second != second) {
+        *place = (struct second){.second = second};
+    }
+    place->silent++;
+    cell->fresh = true;
+    cell->active = active > cell->active ? active : cell->active;
+    if (server == NULL) {
+        return;
+    }
+    if (time_since(stream->silent_ns, server->silent_first_ns) > conf->window_ns) {
+        server->silent = 0;
+        server->active = 0;
+        server->silent_first_ns = stream->silent_ns;
+    }
+    server->silent++;
+    active = active_of(&server->flowing);
+    server->active = active > server->active ? active : server->active;
+}
+
+/* --- judging --- */
+
+static uint32_t silent_in(const struct cell *cell, uint64_t from_s, uint64_t to_s)
+{
+    uint32_t silent = 0;
+
+    for (unsigned i = 0; i < SECONDS; i++) {
+        const struct second *second = &cell->seconds[i];
+        silent += second->second >= from_s && second->second <= to_s ? second->silent : 0;
+    }
+    return silent;
+}
+
+/* The fullest stretch of `window`; *out_sharpest: its fullest two seconds. */
+static void find_burst(const struct cell *cell, const struct conf *conf, uint64_t now_s,
+                       struct burst *out, uint32_t *out_sharpest)
+{
+    uint64_t span_s = time_second(conf->window_ns);
+    uint64_t first_s = 0;
+    uint64_t last_s = 0;
+
+    *out = (struct burst){.active = cell->active};
+    *out_sharpest = 0;
+    for (unsigned i = 0; i < SECONDS; i++) {
+        uint64_t from_s = cell->seconds[i].second;
+        bool recent = from_s + SECONDS > now_s;
+        uint32_t silent = recent ? silent_in(cell, from_s, from_s + span_s) : 0;
+        if (silent > out->silent) {
+            out->silent = silent;
+            first_s = from_s;
+        }
+    }
+    for (uint64_t s = first_s; s <= first_s + span_s; s++) {
+        uint32_t sharp = silent_in(cell, s, s + 1);
+        *out_sharpest = sharp > *out_sharpest ? sharp : *out_sharpest;
+        last_s = silent_in(cell, s, s) > 0 ? s : last_s;
+    }
+    out->first_ns = first_s * NS_PER_S;
+    out->last_ns = (last_s + 1) * NS_PER_S - 1;
+}
+
+static bool is_share(uint64_t part, uint64_t whole, uint64_t share_ppm)
+{
+    return part * 1000000 >= whole * share_ppm;
+}
+
+/* The sender that lost all its streams, and most of them. */
+static void find_server(const struct cell *cell, const struct conf *conf, struct burst *burst)
+{
+    for (unsigned i = 0; i < SERVERS; i++) {
+        const struct server *server = &cell->servers[i];
+        bool now =
+            server->silent_first_ns >= burst->first_ns && server->silent_first_ns <= burst->last_ns;
+        if (now && server->silent >= conf->streams && server->silent > burst->server_silent &&
+            is_share(server->silent, server->active, SHARE_SERVER)) {
+            burst->server = server->addr;
+            burst->server_silent = server->silent;
+        }
+    }
+}
+
+static void write_detail(struct text *detail, const struct burst *burst)
+{
+    uint32_t active = burst->active > burst->silent ? burst->active : burst->silent;
+
+    text_format(detail, "lost %" PRIu32 " of %" PRIu32 " media streams at once, their calls up",
+                burst->silent, active);
+    if (burst->server_silent > 0) {
+        text_format(detail, ", %" PRIu32 " of them all that ", burst->server_silent);
+        text_addr(detail, &burst->server);
+        text_string(detail, " sent");
+    }
+    if (burst->back > 0) {
+        text_format(detail, "; %" PRIu32 " came back, after up to ", burst->back);
+        text_duration(detail, burst->outage_ns);
+    } else if (burst->told) {
+        text_string(detail, "; none came back");
+    }
+}
+
+static void tell(struct detector_context *context, const struct burst *burst,
+                 const struct conf *conf, uint64_t now_ns)
+{
+    char buffer[240];
+    char name[ADDR_TEXT_BYTES];
+    struct text detail = text_into(buffer, sizeof buffer);
+    struct text target = text_into(name, sizeof name);
+    bool all = is_share(burst->silent, burst->active, SHARE_ALL);
+    struct finding finding = {.severity = all ? 4 : 3,
+                              .names_nobody = true,
+                              .count = burst->silent,
+                              .observed = burst->silent,
+                              .threshold = conf->streams,
+                              .window_ns = conf->window_ns,
+                              .unit = "streams",
+                              .span_ns = time_since(now_ns, burst->first_ns),
+                              .only_rise = burst->told};
+
+    if (burst->server_silent > 0) {
+        text_addr(&target, &burst->server);
+    }
+    finding.target = text_slice(&target);
+    confidence_start(&finding.confidence, 60, "condition met");
+    confidence_add(&finding.confidence, 15, "their calls are up");
+    confidence_margin(&finding.confidence, burst->silent, conf->streams);
+    write_detail(&detail, burst);
+    finding.detail = text_slice(&detail);
+    detector_raise(context, &finding);
+}
+
+static bool is_drop(const struct cell *cell, const struct conf *conf, struct burst *burst,
+                    uint32_t sharpest)
+{
+    if (burst->silent < conf->streams || sharpest * 2 < burst->silent) {
+        return false;
+    }
+    find_server(cell, conf, burst);
+    return burst->server_silent > 0 || is_share(burst->silent, burst->active, conf->share_ppm);
+}
+
+/* Who stopped in the second before SILENT_S may have company that is told at the next mark. */
+static void look_for_burst(struct cell *cell, const struct conf *conf, uint64_t now_ns)
+{
+    struct burst found;
+    uint32_t sharpest;
+
+    find_burst(cell, conf, time_second(now_ns), &found, &sharpest);
+    if (time_second(found.last_ns) + SILENT_S >= time_second(now_ns)) {
+        return;
+    }
+    cell->fresh = false;
+    if (is_drop(cell, conf, &found, sharpest)) {
+        found.seen_ns = now_ns;
+        cell->burst = found;
+        memset(cell->seconds, 0, sizeof cell->seconds);
+    }
+    cell->active = 0;
+}
+
+/* At a mark that 5 s divide: all that came back has said so before. */
+static void judge(struct detector_context *context, struct cell *cell, const struct conf *conf,
+                  uint64_t now_ns)
+{
+    struct burst *burst = &cell->burst;
+    bool waits = burst->silent > 0 && !burst->told;
+
+    if (cell->fresh && !waits) {
+        look_for_burst(cell, conf, now_ns);
+    }
+    if (burst->told && burst->changed) {
+        burst->changed = false;
+        tell(context, burst, conf, now_ns);
+    }
+    if (burst->silent == 0 || burst->told) {
+        return;
+    }
+    uint64_t since_ns = time_add(burst->last_ns, NS_PER_S);
+    bool alive = cell->heard_ns >= since_ns || cell->flows_ns >= since_ns;
+    uint32_t gone = burst->silent - burst->back;
+    if (gone * 2 < burst->silent || time_since(now_ns, burst->seen_ns) > WAIT_NS) {
+        *burst = (struct burst){.silent = 0};
+    } else if (alive) {
+        burst->changed = false;
+        tell(context, burst, conf, now_ns);
+        burst->told = true;
+    }
+}
+
+static void rtp_drop_on_fact(struct detector_context *context, void *lane, void *memory,
+                             const void *configuration, const struct fact *fact)
+{
+    const struct fact_stream *stream = &fact->is.stream;
+    const struct conf *conf = configuration;
+    struct cell *cell = memory;
+    (void)lane;
+
+    if (cell == NULL) {
+        return;
+    }
+    if (fact->kind == FACT_SECOND) {
+        if (fact->is.second.second % LOOK_S == 0) {
+            judge(context, cell, conf, fact->time_ns);
+        }
+        cell->heard_ns = fact->is.second.heard_ns;
+        return;
+    }
+    if (stream->resumed) {
+        on_resumed(&cell->burst, stream);
+    }
+    bool old = time_since(stream->last_ns, stream->started_ns) >= conf->age_ns;
+    if (!old || stream->pauses) {
+        return;
+    }
+    if (stream->event == FACT_STREAM_INTERVAL) {
+        on_interval(context, cell, fact);
+    } else {
+        on_silent(context, cell, conf, fact);
+    }
+}
+
+const struct detector detector_rtp_drop = {
+    .slug = "rtp-drop",
+    .title = "many media streams stop at once",
+    .category = "availability",
+    .sees = "a large share of the media streams, or all of one media server, that fall silent at "
+            "the same moment for three seconds and more while their calls are up",
+    .blind = "calls whose signalling we cannot read, streams younger than ten seconds, and a stop "
+             "of everything that we hear: that is the sensor's own blindness",
+    .false_alarms = "a mirror port that carries media only and stops while signalling comes from "
+                    "another, and a conference in which all are muted at once by phones that then "
+                    "send nothing",
+    .advice = "Look at the media server that is named, or at the link, firewall and switch that "
+              "the silent streams share.",
+    .severity = 3,
+    .key = KEY_SITE,
+    .wants = FACT_BIT(STREAM) | FACT_BIT(SECOND),
+    .lane_bytes = sizeof(struct lane),
+    .conf_bytes = sizeof(struct conf),
+    .slab_bytes = sizeof(struct cell),
+    .slab_option = "sites",
+    .options = options,
+    .heeds = rtp_drop_heeds,
+    .on_fact = rtp_drop_on_fact,
+};

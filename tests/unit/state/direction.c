@@ -1,0 +1,156 @@
+/* One direction or both: a mirror that lost one is told from a server that died and from a scan of
+ * addresses that never answer. */
+#include "wire.h"
+
+#include "sensor/state/direction.h"
+
+enum { START_S = 1000 };
+
+struct stage {
+    struct direction direction;
+    uint64_t second;
+};
+
+static void stage_open(struct stage *stage)
+{
+    *stage = (struct stage){.second = START_S};
+    direction_mark(&stage->direction, START_S);
+}
+
+static void see(struct stage *stage, const char *what, unsigned count, bool is_copy, bool known)
+{
+    struct wire wire = {.what = what};
+    const struct sip_sighting *sip = wire_sip(&wire, 1);
+
+    for (unsigned i = 0; i < count; i++) {
+        direction_see(&stage->direction, &sip->message, true, is_copy, known);
+    }
+}
+
+static void wait(struct stage *stage, unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds; i++) {
+        direction_mark(&stage->direction, ++stage->second);
+    }
+}
+
+static void two_directions(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    see(&stage, "INVITE", 100, false, true);
+    see(&stage, "200 INVITE", 6, false, true);
+    see(&stage, "ACK", 100, false, true);
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way); /* one answer in twenty is heard */
+    assert_true(direction_doubts(&stage.direction)); /* 6 to 200: worth a look */
+}
+
+static void acknowledged_by_who_is_not_heard(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    see(&stage, "INVITE", 9, true, false);
+    see(&stage, "ACK", 9, false, false);
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+    see(&stage, "ACK", 1, false, false);
+    wait(&stage, 1);
+    assert_true(stage.direction.one_way);
+    wait(&stage, 3600); /* silence is no proof of the contrary */
+    assert_true(stage.direction.one_way);
+    see(&stage, "INVITE", 3, false, true);
+    see(&stage, "200 INVITE", 3, false, true);
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+}
+
+static void calm_clients_are_answered(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    see(&stage, "REGISTER", 9, false, true);
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+    see(&stage, "REGISTER", 1, false, true);
+    wait(&stage, 1);
+    assert_true(stage.direction.one_way);
+}
+
+static void a_dead_server_is_no_mirror(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    for (unsigned i = 0; i < 60; i++) { /* ten phones a second, each repeats itself */
+        see(&stage, "REGISTER", 10, false, true);
+        see(&stage, "REGISTER", 2, true, true);
+        wait(&stage, 1);
+        assert_false(stage.direction.one_way);
+    }
+}
+
+static void a_scan_is_no_mirror(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    for (unsigned i = 0; i < 60; i++) { /* of strangers, who do not repeat themselves */
+        see(&stage, "OPTIONS", 1000, false, false);
+        wait(&stage, 1);
+        assert_false(stage.direction.one_way);
+    }
+}
+
+static void answers_without_requests(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    see(&stage, "200 INVITE", 99, false, false);
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+    see(&stage, "200 INVITE", 1, false, false);
+    wait(&stage, 1);
+    assert_true(stage.direction.one_way);
+}
+
+static void only_the_last_ten_seconds_count(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    see(&stage, "ACK", 9, false, false);
+    wait(&stage, 10);
+    see(&stage, "ACK", 9, false, false);
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+    assert_int_equal(stage.direction.sum.acks, 9);
+    direction_mark(&stage.direction, stage.second + 100000);
+    assert_int_equal(stage.direction.sum.acks, 0);
+    assert_int_equal(stage.direction.sum.requests, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_directions),
+        cmocka_unit_test(acknowledged_by_who_is_not_heard),
+        cmocka_unit_test(calm_clients_are_answered),
+        cmocka_unit_test(a_dead_server_is_no_mirror),
+        cmocka_unit_test(a_scan_is_no_mirror),
+        cmocka_unit_test(answers_without_requests),
+        cmocka_unit_test(only_the_last_ten_seconds_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
