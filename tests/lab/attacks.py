@@ -99,7 +99,7 @@ def end_a_call(lab):
     forged_bye(lab, INSIDER + ":5060", 1043)
 
 
-@attack("BYE with a forged address", {"call-teardown": crossing.teardown_forged}, ["192.0.2.45", "1045"])
+@attack("BYE with a forged address", {"call-teardown": crossing.teardown_forged}, ["192.0.2.45", "1046"])
 def end_a_call_in_another_name(lab):
     forged_bye(lab, "192.0.2.45:5062", 1045)
 

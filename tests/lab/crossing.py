@@ -189,9 +189,9 @@ def wangiri(capture, attack):
 
 
 def one_way(capture, attack):
-    """The first look at its media 10 s after the answer."""
+    """10 s after the answer, by the last whole interval."""
     found = [m for m in capture.answers(attack, "INVITE", (200,)) if m.user("from") == "1003" and m.user() == "1015"]
-    return at_interval(found[0].time + 10) if found else None
+    return at_mark(found[0].time + 10) if found else None
 
 
 def flood(capture, attack):

@@ -26,6 +26,7 @@ SITE = {"pbx": ["192.0.2.10"] + [f"192.0.2.{n}" for n in range(11, 31)],
 OUTSIDE = {"carrier": ("198.51.100.1", "198.51.100.20"),
            "attacker": ("203.0.113.1", "203.0.113.66")}
 ATTACKERS = [f"203.0.113.{n}" for n in range(66, 70)]
+INNOCENT = {address for host, addresses in SITE.items() if host != "insider" for address in addresses} | {OUTSIDE["carrier"][1]}
 
 
 class Network:

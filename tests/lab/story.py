@@ -90,5 +90,7 @@ def belongs(alert, attack):
     return alert.rule in attack.also and alert.decided <= attack.ended + 40
 
 
-def false_alarms(alerts, attacks):
-    return [a for a in alerts if a.level >= 2 and a.state != "close" and not any(belongs(a, attack) for attack in attacks)]
+def false_alarms(alerts, attacks, innocent):
+    """Of severity 2 and more: about no attack, or with the blame on somebody who is innocent."""
+    return [a for a in alerts if a.level >= 2 and a.state != "close"
+            and (a.source in innocent or not any(belongs(a, attack) for attack in attacks))]
