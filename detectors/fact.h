@@ -55,6 +55,7 @@ struct fact_party {
     struct endpoint endpoint;
     bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
     bool is_server; /* has answered requests (or is declared) */
+    bool is_peer; /* has answered requests outside a dialog; of callers only */
     uint8_t side; /* enum fact_side */
     uint16_t zone; /* 0 = none declared */
     uint16_t good_accounts; /* accounts with past success from this address; saturating */
@@ -227,6 +228,8 @@ enum fact_torn {
     FACT_TORN_SECOND_BYE, /* the true one hung up later */
     FACT_TORN_CANCEL, /* the caller went on behind a CANCEL in his name */
 };
+/* How usual a call at this hour is; one in fifty calls or fewer is rare. */
+enum fact_hour { FACT_HOUR_UNKNOWN, FACT_HOUR_USUAL, FACT_HOUR_RARE };
 
 struct fact_call {
     struct fact_party caller; /* who sent the first INVITE */
@@ -237,21 +240,28 @@ struct fact_call {
     bool account_known; /* the From account has succeeded before, from anywhere */
     bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */
     bool ended_by_caller;
-    bool early_media; /* RINGING: a 18x came with a session description */
     bool held; /* a side holds, by its last description */
     /* MEDIA: its audio cannot be judged: T.38, ICE, multicast, a renewed description, a transfer */
     bool media_unclear;
     uint8_t torn; /* TORN: enum fact_torn */
     bool ender_on_path; /* TORN: the address has a part in the call: it was forged, or shared */
+    /* A 18x came with a session description. RINGING is told again when it comes behind a plain one. */
+    bool early_media;
+    bool rang; /* a 18x came */
     /* What the site and the account have called before, as it was when this call started. */
     bool first_abroad; /* the account's first call to another country */
     bool country_new_account;
     bool country_new_site;
     bool block_new_site; /* the called block, in 90 days */
     uint8_t weeks_called; /* different weeks in which this number was called before; up to 3 */
+    uint8_t hour; /* enum fact_hour: of the account's calls, else of the site's */
+    uint8_t block_accounts; /* other accounts that called the block within the last hour; up to 3 */
+    uint8_t
+        prefixes_tried; /* ways in which this source dialled these last digits in an hour; up to 7 */
     uint16_t status;
     uint64_t started_ns;
     uint64_t answered_ns; /* 0 = not answered */
+    uint64_t ended_ns; /* 0 = goes on; an end is told some seconds later */
     uint64_t call_number; /* its identity: number of its first packet */
     struct fact_call_side sides[2]; /* MEDIA: caller's and callee's */
     /* TORN: who sent the BYE or CANCEL; nobody (all zero) where he forged an address of the call */
@@ -341,15 +351,20 @@ struct fact_second {
     struct slice full_table; /* its name in tables.NAME.entries */
     struct slice silent_interface;
     uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
+    uint32_t
+        mute_s; /* live: since the start an interface has brought nothing at all; 0 = all have */
+    struct slice mute_interface;
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
  * that were busy in it, that have owed an answer since then, that lost calls, and once a minute of
  * those that call us. A server here is an address that requests go to; the role is all. ACK is no
- * request here. Unknown: from an address that never logged in and never answered a request. */
+ * request here. Unknown: from an address that never logged in and never answered a request. Who asks
+ * is looked at only where a request begins something: INVITE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE. */
 struct fact_server {
     struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
-    bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
+    /* one direction only is heard, or an interface is silent: a missing answer proves nothing */
+    bool one_way;
     /* requests, without copies */
     uint32_t requests[FACT_METHOD_COUNT];
     uint32_t unknown_requests[FACT_METHOD_COUNT];
@@ -366,7 +381,7 @@ struct fact_server {
     uint64_t first_answer_ns_max;
     uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
-    /* since its last answer */
+    /* since its last answer, of addresses that are known or proven */
     uint32_t unanswered; /* requests, without copies */
     uint32_t unanswered_sources; /* different addresses, up to 8 */
     uint32_t unanswered_servers; /* of those: servers that others ask */
@@ -409,7 +424,8 @@ struct fact {
     uint8_t transport; /* IP protocol that carried it: 6 or 17; 0 = not told */
     uint8_t hour_of_week; /* 0 = Monday 00:00, in site.timezone */
     uint64_t time_ns;
-    uint64_t number; /* packet that brought it; 0 for what a mark brought */
+    uint64_t
+        number; /* packet that brought it; 0 for what a mark brought; SERVER: its last request */
     union {
         struct fact_message message;
         struct fact_transaction transaction;

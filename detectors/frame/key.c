@@ -9,7 +9,7 @@
  *      account-device  the AOR and the device's hash             none
  *      server          address of the server                     none
  *      number-block    seven digits of the called number         none
- *      caller-block    seven digits of the caller's number       none
+ *      caller-block    seven digits of the far end's number      none
  *      call            its number                                none
  *      stream          its number                                none
  *      site            a constant                                none
@@ -168,13 +168,16 @@ uint64_t key_call_number(const struct fact *fact)
     return 0;
 }
 
-/* Only calls have numbers. */
+/* Only calls have numbers. Who calls us and whom one of ours calls back is the same far end. */
 static uint64_t key_block(enum key_kind kind, const struct fact *fact)
 {
+    const struct fact_call *call = &fact->is.call;
+
     if (fact->kind != FACT_CALL) {
         return 0;
     }
-    return kind == KEY_NUMBER_BLOCK ? fact->is.call.called.block : fact->is.call.calling.block;
+    bool ours = call->caller_registered || call->has_credentials || call->account_known;
+    return kind == KEY_NUMBER_BLOCK || ours ? call->called.block : call->calling.block;
 }
 
 static uint64_t pair(const struct fact_party *source, uint64_t second, struct hash_key hash_key)
@@ -218,6 +221,10 @@ bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_ke
         return server != NULL;
     case KEY_NUMBER_BLOCK:
     case KEY_CALLER_BLOCK:
+        if (fact->kind == FACT_INCIDENT) { /* of an incident of that kind its own */
+            *out_hash = fact->is.incident.key_hash;
+            return fact->is.incident.key_kind == (uint8_t)kind;
+        }
         block = key_block(kind, fact);
         *out_hash = hash_bytes(hash_key, &block, sizeof block);
         return block != 0;

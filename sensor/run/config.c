@@ -122,6 +122,7 @@ static const struct {
     [CONFIG_TABLE_BINDINGS] = {"bindings", TABLE("262144", "registered contacts")},
     [CONFIG_TABLE_ACCOUNTS] = {"accounts", TABLE("262144", "accounts and their devices, known by success or failure")},
     [CONFIG_TABLE_CALLS] = {"calls", TABLE("131072", "calls at once")},
+    [CONFIG_TABLE_DESTINATIONS] = {"destinations", TABLE("65536", "accounts whose past calls are known, as many called numbers, and called blocks")},
     [CONFIG_TABLE_ENDPOINTS] = {"endpoints", TABLE("524288", "media endpoints that SDP named")},
     [CONFIG_TABLE_ADDRESSES] = {"addresses", TABLE("262144", "addresses with what is known of them: proven, server, accounts")},
     [CONFIG_TABLE_SERVERS] = {"servers", TABLE("16384", "addresses that requests go to")},

@@ -123,6 +123,7 @@ struct call {
     bool invalid_only; /* invalid and never accepted: attempted */
     bool held;
     bool one_way; /* only requests or only responses were seen */
+    bool early_media; /* a 18x came with a session description */
     uint16_t interface;
     uint16_t vlan_outer;
     struct endpoint caller;

@@ -24,7 +24,7 @@ enum change_kind {
     CHANGE_REGISTRATION, /* registration; sip = what ended the attempt, NULL on expiry or when told
                             later */
     CHANGE_CALL_STARTED, /* call, sip */
-    CHANGE_CALL_RINGING,
+    CHANGE_CALL_RINGING, /* the first 18x, and the first with a session description */
     CHANGE_CALL_ANSWERED,
     CHANGE_CALL_ENDED, /* call; sip may be NULL */
     CHANGE_CALL_MEDIA, /* call: who is heard, ten seconds after the answer; no record is made of it */
@@ -48,7 +48,7 @@ struct change {
     bool forced; /* the end of input closed it */
     bool is_retransmission; /* CHANGE_MESSAGE: a copy within its transaction */
     uint64_t time_ns;
-    uint64_t number; /* packet that brought it; 0 at a mark */
+    uint64_t number; /* packet that brought it; 0 at a mark; CHANGE_SERVER: its last request */
     uint64_t second; /* CHANGE_SECOND, CHANGE_SERVER */
     const struct sip_sighting *sip;
     const struct stream_sighting *stream_sighting;

@@ -357,11 +357,19 @@ static void see_provisional(struct dialog_step *step)
 
     note_to_tag(step);
     cell->flags |= CELL_PROVISIONAL;
-    if (more_of(step)->ringing_ns == 0 && step->message->status != 199) {
+    if (step->message->status == 199) {
+        return;
+    }
+    bool early = step->sip->has_sdp && (cell->flags & CELL_EARLY_MEDIA) == 0;
+    bool first = more_of(step)->ringing_ns == 0;
+    if (first) {
         more_for_writing(step)->ringing_ns = step->table->now_ns;
-        if ((cell->flags & (CELL_STARTED | CELL_TOLD)) == CELL_STARTED) {
-            call_tell(step->table, step->cell, CHANGE_CALL_RINGING, false);
-        }
+    }
+    if (early) {
+        cell->flags |= CELL_EARLY_MEDIA;
+    }
+    if ((first || early) && (cell->flags & (CELL_STARTED | CELL_TOLD)) == CELL_STARTED) {
+        call_tell(step->table, step->cell, CHANGE_CALL_RINGING, false);
     }
 }
 

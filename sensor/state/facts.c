@@ -21,7 +21,8 @@
 
 #include "sensor/state/account.h"
 
-enum { ACCOUNT_PART_MAX = 256 };
+/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
+enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -44,6 +45,11 @@ SAME(MESSAGE);
 SAME(UPDATE);
 SAME(COUNT);
 
+static_assert((int)FACT_HOUR_UNKNOWN == (int)DESTINATION_HOUR_UNKNOWN &&
+                  (int)FACT_HOUR_USUAL == (int)DESTINATION_HOUR_USUAL &&
+                  (int)FACT_HOUR_RARE == (int)DESTINATION_HOUR_RARE,
+              "detectors name hours alike");
+
 #undef SAME
 #define SAME(fact, number)                                                                         \
     static_assert((int)FACT_NUMBER_##fact == (int)NUMBER_##number, "detectors name numbers alike")
@@ -62,6 +68,15 @@ SAME(PREMIUM, PREMIUM);
 SAME(SATELLITE, SATELLITE);
 SAME(OTHER, OTHER);
 SAME(INVALID, INVALID);
+
+#undef SAME
+#define SAME(name)                                                                                 \
+    static_assert((int)FACT_TORN_##name == (int)CALL_TORN_##name, "detectors name evidence alike")
+SAME(NOT);
+SAME(SENDER_GOES_ON);
+SAME(BOTH_GO_ON);
+SAME(SECOND_BYE);
+SAME(CANCEL);
 
 /* Who sent the request and who it went to, by address only. Nothing is declared yet of sides and
  * zones. */
@@ -89,6 +104,7 @@ static void know(struct facts_view *view, const struct change *change, struct fa
     }
     out->proven = party->known.proven;
     out->is_server = party->known.is_server;
+    out->is_peer = party->known.is_peer;
     out->good_accounts = party->known.good_accounts;
 }
 
@@ -405,39 +421,6 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
     told->torn_after_ns = time_since(to_ns, from_ns);
 }
 
-static bool begin_call(const struct change *change, enum fact_call_event event, struct fact *fact)
-{
-    const struct call *call = change->call;
-    struct fact_call *told = &fact->is.call;
-
-    if (call->partial || (call->invalid_only && !call->accepted_invalid)) {
-        return false;
-    }
-    fact->kind = FACT_CALL;
-    fact->interface = call->interface;
-    fact->transport = carried_by(call->transport);
-    memset(told, 0, sizeof *told);
-    put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
-    told->event = (uint8_t)event;
-    told->has_credentials = call->has_credentials;
-    told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
-    told->status = call->status;
-    told->started_ns = call->started_ns;
-    told->answered_ns = call->answered_ns;
-    told->call_number = call->number;
-    told->call_id = call->call_id;
-    told->from_user = call->from_user;
-    told->from_host = call->from_host;
-    told->to_user = call->to_user;
-    told->to_host = call->to_host;
-    told->user_agent = call->user_agent;
-    told->held = call->held;
-    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
-        put_sound(call, event, change->time_ns, told);
-    }
-    return true;
-}
-
 static void put_number(struct facts_view *view, struct slice user, struct fact_number *out)
 {
     struct number number;
@@ -474,6 +457,93 @@ static struct slice dialled_of(const struct call *call)
     return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
 }
 
+static bool begin_call(struct facts_view *view, const struct change *change,
+                       enum fact_call_event event, struct fact *fact)
+{
+    const struct call *call = change->call;
+    struct fact_call *told = &fact->is.call;
+
+    if (call->partial || (call->invalid_only && !call->accepted_invalid)) {
+        return false;
+    }
+    fact->kind = FACT_CALL;
+    fact->interface = call->interface;
+    fact->transport = carried_by(call->transport);
+    memset(told, 0, sizeof *told);
+    put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
+    told->event = (uint8_t)event;
+    told->has_credentials = call->has_credentials;
+    told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
+    told->status = call->status;
+    told->started_ns = call->started_ns;
+    told->answered_ns = call->answered_ns;
+    told->ended_ns = call->ended_ns;
+    told->early_media = call->early_media;
+    told->rang = call->ringing_ns != 0;
+    told->call_number = call->number;
+    told->call_id = call->call_id;
+    told->from_user = call->from_user;
+    told->from_host = call->from_host;
+    told->to_user = call->to_user;
+    told->to_host = call->to_host;
+    told->user_agent = call->user_agent;
+    told->held = call->held;
+    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
+        put_sound(call, event, change->time_ns, told);
+    }
+    /* Most calls go to numbers that interest nobody, and the number says so. */
+    told->dialled = dialled_of(call);
+    put_number(view, told->dialled, &told->called);
+    return true;
+}
+
+/* What was called before. The call is learnt here too: facts come once for each event of it, and
+ * what is asked is answered as it was when the call started.
+ *
+ * Calls that come in from outside are none of it: who is called there is ours, and every caller
+ * would be an account. One of ours calls, or a number was dialled that cannot be our own. */
+static void put_past(struct facts_view *view, uint64_t account, struct fact *fact)
+{
+    struct fact_call *told = &fact->is.call;
+    const struct fact_number *called = &told->called;
+    bool ours = told->caller_registered || told->has_credentials || told->account_known;
+    bool costly =
+        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
+                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    const struct destination_call call = {
+        .account = ours ? account : 0,
+        .source = hash_addr(view->key, &told->caller.endpoint.addr),
+        .e164 = called->e164,
+        .block = called->block,
+        .country = called->country,
+        .dialled = told->dialled,
+        .abroad = called->class == FACT_NUMBER_INTERNATIONAL,
+        .hour_of_week = fact->hour_of_week,
+        .started_ns = told->started_ns,
+    };
+    struct destination_view past;
+
+    if (called->class == FACT_NUMBER_EMERGENCY) {
+        return;
+    }
+    destination_try(view->destinations, &call, fact->time_ns);
+    if (!ours && !costly) {
+        return;
+    }
+    destination_ask(view->destinations, &call, fact->time_ns, &past);
+    told->first_abroad = past.first_abroad;
+    told->country_new_account = past.country_new_account;
+    told->country_new_site = past.country_new_site;
+    told->block_new_site = past.block_new_site;
+    told->weeks_called = past.weeks_called;
+    told->hour = past.hour;
+    told->block_accounts = past.block_accounts;
+    told->prefixes_tried = past.prefixes_tried;
+    if (told->event == FACT_CALL_ENDED && told->answered_ns != 0 && !fact->forced) {
+        destination_learn(view->destinations, &call, fact->time_ns);
+    }
+}
+
 static void finish_call(struct facts_view *view, const struct change *change, struct fact *fact)
 {
     const struct call *call = change->call;
@@ -495,10 +565,11 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
     told->account_known = device.account_known;
     told->device_known = device.device_known;
-    told->dialled = dialled_of(call);
-    put_number(view, told->dialled, &told->called);
     put_number(view, call->from_user, &told->calling);
     told->account = account_text(view, call->from_user, call->from_host);
+    if (view->destinations != NULL) {
+        put_past(view, account, fact);
+    }
 }
 
 /* --- streams --- */
@@ -613,7 +684,7 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture,
+        .one_way = view->one_way_capture || view->hearing.silent_capture,
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
@@ -710,17 +781,17 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
     case CHANGE_REGISTRATION:
         return begin_registration(change, out_fact);
     case CHANGE_CALL_STARTED:
-        return begin_call(change, FACT_CALL_STARTED, out_fact);
+        return begin_call(view, change, FACT_CALL_STARTED, out_fact);
     case CHANGE_CALL_RINGING:
-        return begin_call(change, FACT_CALL_RINGING, out_fact);
+        return begin_call(view, change, FACT_CALL_RINGING, out_fact);
     case CHANGE_CALL_ANSWERED:
-        return begin_call(change, FACT_CALL_ANSWERED, out_fact);
+        return begin_call(view, change, FACT_CALL_ANSWERED, out_fact);
     case CHANGE_CALL_ENDED:
-        return begin_call(change, FACT_CALL_ENDED, out_fact);
+        return begin_call(view, change, FACT_CALL_ENDED, out_fact);
     case CHANGE_CALL_MEDIA:
-        return begin_call(change, FACT_CALL_MEDIA, out_fact);
+        return begin_call(view, change, FACT_CALL_MEDIA, out_fact);
     case CHANGE_CALL_TORN:
-        return begin_call(change, FACT_CALL_TORN, out_fact);
+        return begin_call(view, change, FACT_CALL_TORN, out_fact);
     case CHANGE_STREAM_INTERVAL:
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:

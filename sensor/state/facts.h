@@ -15,6 +15,7 @@
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/state/call.h"
+#include "sensor/state/destinations.h"
 #include "sensor/state/devices.h"
 #include "sensor/state/direction.h"
 #include "sensor/state/media.h"
@@ -34,6 +35,7 @@ struct facts_view {
     const struct proof_table *proof;
     const struct device_table *devices;
     const struct registration_table *registrations;
+    struct destination_table *destinations;
     const struct server_table *servers;
     const struct numbers *numbers; /* the analyst sets these three */
     struct geo *geo; /* NULL = no file */

@@ -30,6 +30,7 @@ struct source {
     uint64_t proven_ns; /* 0 = never */
     uint16_t good_accounts;
     bool is_server;
+    bool is_peer;
 };
 
 struct good {
@@ -218,6 +219,11 @@ void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip,
         server->is_server = true;
         table->changes++;
     }
+    if (!in_dialog && !server->is_peer) {
+        /* Any stranger whose call was taken is sent a BYE, and answers it. */
+        server->is_peer = true;
+        table->changes++;
+    }
     bool makes_dialog =
         message->method == SIP_METHOD_INVITE || message->method == SIP_METHOD_SUBSCRIBE;
     if (makes_dialog && !in_dialog && message->status > 100 && keys->heard_tag != 0) {
@@ -393,6 +399,7 @@ void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_
         out_view->proven =
             source->proven_ns != 0 && time_since(now_ns, source->proven_ns) <= PROOF_VALID_NS;
         out_view->is_server = source->is_server;
+        out_view->is_peer = source->is_peer;
         out_view->good_accounts = source->good_accounts;
     }
 }
@@ -437,7 +444,7 @@ static void save(const void *owner, struct snapshot_out *out)
         snapshot_put_entry(out, &table->sources, cell);
         snapshot_put_u64(out, source->proven_ns);
         snapshot_put_u32(out, source->good_accounts);
-        snapshot_put_u32(out, source->is_server);
+        snapshot_put_u32(out, (uint32_t)source->is_server + 2U * source->is_peer);
     }
     snapshot_put_count(out, table->accounts.used);
     for (uint32_t cell = snapshot_next_entry(&table->accounts, TABLE_NONE); cell != TABLE_NONE;
@@ -465,7 +472,8 @@ static void load_source(struct proof_table *table, struct snapshot_in *in)
     bool good = get_head(in, &head);
     uint64_t proven_ns = snapshot_get_u64(in);
     bool has_accounts = snapshot_get_u32(in) != 0;
-    bool is_server = snapshot_get_u32(in) != 0;
+    uint32_t answers = snapshot_get_u32(in);
+    bool is_server = answers != 0;
     bool proven =
         proven_ns != 0 && proven_ns <= in->now_ns && in->now_ns - proven_ns <= PROOF_VALID_NS;
 
@@ -475,7 +483,8 @@ static void load_source(struct proof_table *table, struct snapshot_in *in)
     uint32_t cell = snapshot_take_entry(&table->sources, &head);
     if (cell != TABLE_NONE) {
         struct source *source = table_at(&table->sources, cell);
-        *source = (struct source){.proven_ns = proven ? proven_ns : 0, .is_server = is_server};
+        *source = (struct source){
+            .proven_ns = proven ? proven_ns : 0, .is_server = is_server, .is_peer = answers >= 2};
     }
 }
 

@@ -30,6 +30,7 @@ struct proof_table;
 struct proof_view {
     bool proven;
     bool is_server; /* has answered a request */
+    bool is_peer; /* has answered one outside a dialog: somebody chose to ask it */
     uint16_t good_accounts; /* accounts with a success from this address (saturating; about the last
                                30 days) */
 };

@@ -31,7 +31,8 @@ enum {
 /* Of one second. */
 struct server_second {
     uint32_t requests[SIP_METHOD_COUNT]; /* without copies */
-    uint32_t unknown[SIP_METHOD_COUNT]; /* of those: from who never logged in or answered */
+    /* of those that begin something: from who never logged in or answered */
+    uint32_t unknown[SIP_METHOD_COUNT];
     uint32_t total; /* of all methods; ACK is never counted */
     uint32_t unknown_total;
     uint32_t answers; /* of any class, without copies */
@@ -47,7 +48,8 @@ struct server_second {
     uint64_t first_answer_ns_max;
 };
 
-/* Since its last answer. */
+/* Since its last answer; only requests that begin something, of who is known or proven: a flood that
+ * the server does not answer is no outage. */
 struct server_waiting {
     uint32_t requests; /* without copies */
     uint32_t askers; /* different addresses, up to SERVER_ASKERS */
@@ -72,6 +74,7 @@ struct server {
     uint64_t calls; /* INVITEs that it sent itself, in all */
     uint64_t last_call_ns;
     uint64_t calls_elsewhere; /* the table's count at that time */
+    uint64_t last_number; /* packet of the last request: it is named as proof */
     uint32_t calls_untold;
     uint32_t before; /* in the list of this second */
     uint32_t next;

@@ -32,6 +32,7 @@ struct state {
     struct media_table *media;
     struct proof_table *proof;
     struct device_table *devices;
+    struct destination_table *destinations;
     struct server_table *servers;
     struct {
         const struct table *transactions;
@@ -113,6 +114,10 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
         status = device_open(limits->accounts_max, limits->key, &state->devices, error);
     }
     if (status == STATUS_OK) {
+        status =
+            destination_open(limits->destinations_max, limits->key, &state->destinations, error);
+    }
+    if (status == STATUS_OK) {
         status = server_open(limits->servers_max, limits->key, sink, &state->servers, error);
     }
     if (status == STATUS_OK) {
@@ -139,6 +144,7 @@ enum status state_open(const struct state_limits *limits, struct change_sink sin
     state->ahead.servers = server_index(state->servers);
     state->view.proof = state->proof;
     state->view.devices = state->devices;
+    state->view.destinations = state->destinations;
     state->view.registrations = state->registrations;
     state->view.servers = state->servers;
     state->view.key = limits->key;
@@ -159,6 +165,7 @@ void state_close(struct state *state)
     }
     registration_close(state->registrations);
     transaction_close(state->transactions);
+    destination_close(state->destinations);
     server_close(state->servers);
     device_close(state->devices);
     proof_close(state->proof);
@@ -174,6 +181,8 @@ void state_budget(const struct state_limits *limits, struct budget *budget)
 
     budget_add(budget, "addresses", limits->sources_max, proof_bytes_max(limits->sources_max));
     budget_add(budget, "accounts", limits->accounts_max, device_bytes_max(limits->accounts_max));
+    budget_add(budget, "destinations", limits->destinations_max,
+               destination_bytes_max(limits->destinations_max));
     budget_add(budget, "servers", limits->servers_max, server_bytes_max(limits->servers_max));
     budget_add(budget, "transactions", limits->transactions_max,
                transaction_bytes_max(&transactions));
@@ -344,7 +353,6 @@ void state_prefetch(struct state *state, const struct sighting *sighting, enum s
         table_prefetch_cell(state->ahead.calls, keys->call_id);
         table_prefetch_cell(state->ahead.sources, keys->source);
         table_prefetch_cell(state->ahead.heard, heard);
-        table_prefetch_cell(state->ahead.servers, asked);
         break;
     case STATE_NEXT:
         transaction_prefetch(state->transactions, sip);
@@ -408,6 +416,7 @@ void state_mark(struct state *state, const struct mark_sighting *mark)
     if (mark->shift_ns != 0) {
         proof_shift(state->proof, mark->shift_ns);
         device_shift(state->devices, mark->shift_ns);
+        destination_shift(state->destinations, mark->shift_ns);
     }
     transaction_mark(state->transactions, mark->second, mark->shift_ns);
     registration_mark(state->registrations, mark->second, mark->shift_ns);
@@ -441,7 +450,8 @@ void state_counts(const struct state *state, struct state_counts *out_counts)
         .evicted = transaction_evicted(state->transactions) +
                    registration_evicted(state->registrations) + call_evicted(state->calls) +
                    media_evicted(state->media) + proof_evicted(state->proof) +
-                   device_evicted(state->devices) + server_evicted(state->servers),
+                   device_evicted(state->devices) + destination_evicted(state->destinations) +
+                   server_evicted(state->servers),
     };
     registration_counts(state->registrations, &out_counts->registrations);
 }
@@ -452,13 +462,15 @@ uint32_t state_parts(struct state *state, struct snapshot_part *parts, uint32_t 
     proof_part(state->proof, &parts[0]);
     device_part(state->devices, &parts[1]);
     registration_part(state->registrations, &parts[2]);
+    destination_part(state->destinations, &parts[3]);
     return STATE_PARTS;
 }
 
 size_t state_kept_bytes_max(const struct state_limits *limits)
 {
     return proof_kept_bytes_max(limits->sources_max) + device_kept_bytes_max(limits->accounts_max) +
-           binding_kept_bytes_max(limits->bindings_max);
+           binding_kept_bytes_max(limits->bindings_max) +
+           destination_kept_bytes_max(limits->destinations_max);
 }
 
 struct facts_view *state_facts_view(struct state *state)

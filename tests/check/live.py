@@ -398,12 +398,36 @@ def reloads(binary):
 
 
 @scenario
+def what_the_kernel_parts_is_counted(binary):
+    """Fragments have no ports to be hashed by: a flow of whole and fragmented datagrams comes by several rings, and is counted."""
+    pair()
+    captured = [f for _, f in frames(capture_path("call-ipv6-fragments"))]
+    client = captured[0][22:38]
+    problems = []
+    for n in (1, 4):
+        wire = Wire()
+        with Sensor(binary, workers=n) as sensor:
+            for i in range(32):  # so that some have their two places apart
+                other = client[:-2] + bytes([i + 1, client[-1]])
+                for frame in captured:
+                    wire.send(frame.replace(client, other))
+            time.sleep(0.5)
+            wrong, report = answers(f"{n} workers", sensor)
+            problems += wrong + accounted(f"{n} workers", report, wire.sent)
+            notes = sensor.written("sensor")[-1]["earshot"]["sensor"]["packets"].get("notes", {})
+            parted = notes.get("flow.split", 0)
+            if n == 1 and parted != 0 or n == 4 and not 1 <= parted <= 32:
+                problems.append(f"{n} workers: {parted} of 32 flows are said to be parted")
+    return problems + silent("tap0")
+
+
+@scenario
 def blindness_is_told(binary):
-    """A half-duplex mirror, one that doubles, one that falls silent, frames lost: told as what they are, never as an attack."""
+    """A half-duplex mirror, one that doubles, one that falls silent, one that never spoke, frames lost: told as what they are, never as an attack."""
     talk = [f for _, f in frames(capture_path("call-answered")) if b"SIP/2.0" in f]
     guesses = [f for _, f in frames(capture_path("registration-bruteforce"))]
     caller = talk[0][26:30]
-    taps = ("half", "double", "silent", "lossy")
+    taps = ("half", "double", "silent", "lossy", "mute")
     problems = []
 
     def fresh(frame, number):
@@ -423,7 +447,7 @@ def blindness_is_told(binary):
     for name in taps:
         pair(name, name + "w")
     wires = {name: Wire(name + "w") for name in taps}
-    arguments = ("--set", "detectors.sensor-blind.silence=5s", "--set", "capture.buffer=1MiB")
+    arguments = ("--set", "detectors.sensor-blind.silence=5s", "--set", "detectors.sensor-blind.mute=10s", "--set", "capture.buffer=1MiB")
     sensors = {name: Sensor(binary, *arguments, interfaces=(name,), workers=n) for n, name in enumerate(taps)}
     begun = time.monotonic()
     deadline, number, lost, attacked = begun + 40, 0, False, False
@@ -454,8 +478,8 @@ def blindness_is_told(binary):
             break
         time.sleep(0.1)
     words = {"half": "only one direction is heard", "double": "the mirror doubles", "silent": "has brought no frame for",
-             "lossy": "kernel or card lost"}
-    levels = {"half": 3, "double": 1, "silent": 3, "lossy": 3}
+             "lossy": "kernel or card lost", "mute": "has brought no frame at all"}
+    levels = {"half": 3, "double": 1, "silent": 3, "lossy": 3, "mute": 2}
     for name in taps:
         told = blind(name)
         if not told or words[name] not in told[0]["message"] or told[0]["earshot"]["alert"]["level"] != levels[name]:
@@ -697,4 +721,5 @@ def main():
     count.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

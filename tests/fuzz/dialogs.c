@@ -161,6 +161,7 @@ static void open_world(struct world *world)
                                   .bindings_max = 64,
                                   .accounts_max = 64,
                                   .calls_max = 16,
+                                  .destinations_max = 16,
                                   .endpoints_max = 32,
                                   .streams_max = 32,
                                   .sources_max = 32,

@@ -171,6 +171,33 @@ static void each_change_once(void **state)
     scene_close(&scene);
 }
 
+/* Ringing is told with the first 18x, and once more when media comes behind it. */
+static void early_media(void **state)
+{
+    static const struct said plain = SAID(1, "180 INVITE", 1, "a", "b");
+    static const struct said media =
+        SAID_WITH(2, "183 INVITE", 1, "a", "b", .sdp = "192.0.2.2 30000 sendrecv");
+    (void)state;
+
+    for (unsigned plain_first = 0; plain_first < 2; plain_first++) {
+        struct scene scene;
+        scene_open(&scene);
+        scene_say(&scene, &(struct said)INVITE_1);
+        if (plain_first == 1) {
+            scene_say(&scene, &plain);
+            assert_int_equal(scene.told[1].kind, CHANGE_CALL_RINGING);
+            assert_false(scene.told[1].call.early_media);
+        }
+        scene_say(&scene, &media);
+        scene_say(&scene, &media);
+        scene_say(&scene, &plain);
+        assert_int_equal(scene_count(&scene, CHANGE_CALL_RINGING), 1 + plain_first);
+        assert_true(scene.told[1 + plain_first].call.early_media);
+        call_end(scene.calls);
+        scene_close(&scene);
+    }
+}
+
 /* What nobody wants is not told; the end always is. */
 static void unwanted_changes_are_kept_back(void **state)
 {
@@ -519,6 +546,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outcomes),
         cmocka_unit_test(each_change_once),
+        cmocka_unit_test(early_media),
         cmocka_unit_test(unwanted_changes_are_kept_back),
         cmocka_unit_test(a_lost_fork_does_not_hang_up),
         cmocka_unit_test(open_branches_keep_a_call_open),

@@ -284,6 +284,98 @@ static struct geo *open_geo(void)
 }
 
 /* Who was dialled and who is shown, whatever the form of the request URI. */
+/* Who is heard, and who tore it down. */
+static void sound(void **unused)
+{
+    static struct stage stage;
+    struct call_sound sound = {
+        .sides = {CALL_SIDE_NAMED | CALL_SIDE_SENDS, CALL_SIDE_NAMED | CALL_SIDE_HIDDEN},
+        .ways = {{.stray_to = 5, .from = 6}, {.stray_to = 7, .from = 8}},
+        .ender = wire_endpoint(WIRE_CLIENT)};
+    struct call what = {.caller = wire_endpoint(WIRE_CLIENT),
+                        .callee = wire_endpoint(WIRE_SERVER),
+                        .answered_ns = WIRE_START_NS,
+                        .from_user = SLICE("2001"),
+                        .from_host = SLICE("pbx.example"),
+                        .heard = {250, 3},
+                        .heard_stray = {0, 100},
+                        .sound = &sound};
+    struct change change = {.kind = CHANGE_CALL_MEDIA, .call = &what};
+    (void)unused;
+
+    stage_open(&stage);
+    const struct fact_call *told = &stage.fact.is.call;
+    assert_true(make(&stage, change));
+    assert_int_equal(told->event, FACT_CALL_MEDIA);
+    assert_true(told->sides[0].sends && !told->sides[0].receives && !told->sides[0].hidden);
+    assert_true(told->sides[1].named && told->sides[1].hidden && !told->sides[1].sends);
+    assert_int_equal(told->sides[0].packets, 250);
+    assert_int_equal(told->sides[1].packets, 3);
+    assert_int_equal(told->sides[1].stray, 100);
+    assert_false(told->media_unclear);
+    /* symmetric RTP: it goes to where the other way comes from */
+    sound.ways[1].stray_to = 6;
+    assert_true(make(&stage, change));
+    assert_int_equal(told->sides[1].packets, 103);
+    assert_int_equal(told->sides[1].stray, 0);
+    bool *const unclear[] = {&what.t38, &what.elsewhere};
+    for (size_t i = 0; i < 2; i++) {
+        *unclear[i] = true;
+        assert_true(make(&stage, change) && told->media_unclear);
+        *unclear[i] = false;
+    }
+    what.reinvites = 1;
+    assert_true(make(&stage, change) && told->media_unclear);
+
+    change.kind = CHANGE_CALL_TORN;
+    sound.torn = CALL_TORN_SENDER_GOES_ON;
+    sound.doubt = CALL_HOP_STRANGER;
+    sound.accepted_ns = WIRE_START_NS - 9 * NS_PER_S;
+    sound.ways[1].last_ns = WIRE_START_NS - 5 * NS_PER_S;
+    assert_true(make(&stage, change));
+    assert_int_equal(told->torn, FACT_TORN_SENDER_GOES_ON);
+    assert_true(endpoint_equal(&told->ender.endpoint, &sound.ender) && !told->ender_on_path);
+    assert_int_equal(told->torn_after_ns, 4 * NS_PER_S);
+    /* a known address is a victim's */
+    sound.doubt = CALL_HOP_PORT;
+    assert_true(make(&stage, change));
+    assert_true(addr_is_unspecified(&told->ender.endpoint.addr) && told->ender_on_path);
+    stage_close(&stage);
+}
+
+/* Comfort noise, or a gap without loss: it pauses by nature. A gap in which packets were lost is an
+ * outage. */
+static void pauses(void **unused)
+{
+    static struct stage stage;
+    static struct stream_sighting sighting;
+    static const struct {
+        uint32_t comfort_noise;
+        uint32_t gap_us;
+        uint32_t lost;
+        bool pauses;
+    } rows[] = {{0, 999999, 0, false},  {0, 1000000, 0, true},   {0, 9000000, 450, false},
+                {0, 9000000, 20, true}, {0, 9000000, 224, true}, {0, 9000000, 225, false},
+                {1, 20000, 0, true}};
+    struct media_stream what = {.source = wire_endpoint(WIRE_CLIENT),
+                                .destination = wire_endpoint(WIRE_SERVER),
+                                .clock_index = STREAM_CLOCKS};
+    struct change change = {
+        .kind = CHANGE_STREAM_INTERVAL, .stream = &what, .stream_sighting = &sighting};
+    (void)unused;
+
+    stage_open(&stage);
+    sighting.ptime_us = 20000;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sighting.comfort_noise = rows[i].comfort_noise;
+        sighting.total.delta_max_us = rows[i].gap_us;
+        sighting.total.longest_loss = rows[i].lost;
+        assert_true(make(&stage, change));
+        assert_int_equal(stage.fact.is.stream.pauses, rows[i].pauses);
+    }
+    stage_close(&stage);
+}
+
 static void numbers(void **unused)
 {
     static const struct {
@@ -330,6 +422,82 @@ static void assert_place(const struct fact_party *party, const char *country, ui
 {
     assert_int_equal(party->country, (unsigned)country[0] << 8 | (unsigned)country[1]);
     assert_int_equal(party->as_number, as_number);
+}
+
+static bool make_at(struct stage *stage, struct change change, uint64_t time_ns)
+{
+    change.time_ns = time_ns;
+    bool made = facts_begin(&stage->view, &change, &stage->fact);
+    if (made) {
+        facts_finish(&stage->view, &change, &stage->fact);
+    }
+    return made;
+}
+
+/* What was called before: an answered call of ours teaches when it has ended, a call from outside
+ * and an attempt never. */
+static void past(void **unused)
+{
+    static struct stage stage;
+    static const struct {
+        const char *uri;
+        bool credentials;
+        bool answered;
+        bool forced;
+        bool learnt;
+    } rows[] = {
+        {"sip:00252612345678@pbx.example", true, true, false, true},
+        {"sip:00252612345678@pbx.example", true, false, false, false},
+        {"sip:00252612345678@pbx.example", true, true, true, false},
+        {"sip:00252612345678@pbx.example", false, true, false, true}, /* clearly abroad */
+        {"sip:+442079460001@pbx.example", true, true, false, true},
+        {"sip:+442079460001@pbx.example", false, true, false, false}, /* may be a number of ours */
+    };
+    struct numbers_conf conf = {.country = ""};
+    struct numbers *numbers;
+    struct error error;
+    (void)unused;
+
+    assert_int_equal(numbers_open(&conf, &numbers, &error), STATUS_OK);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        uint64_t now_ns = WIRE_START_NS;
+        struct call what = {.caller = wire_endpoint(WIRE_CLIENT),
+                            .callee = wire_endpoint(WIRE_SERVER),
+                            .number = 12,
+                            .started_ns = now_ns,
+                            .ringing_ns = now_ns,
+                            .answered_ns = rows[i].answered ? now_ns + NS_PER_S : 0,
+                            .ended_ns = now_ns + NS_PER_MINUTE,
+                            .has_credentials = rows[i].credentials,
+                            .early_media = true,
+                            .uri = slice_of_string(rows[i].uri),
+                            .from_user = SLICE("2001"),
+                            .from_host = SLICE("pbx.example")};
+        const struct fact_call *told = &stage.fact.is.call;
+        stage_open(&stage);
+        stage.view.numbers = numbers;
+        assert_int_equal(destination_open(64, HASH_KEY_FIXED, &stage.view.destinations, &error),
+                         STATUS_OK);
+        struct change change = {.kind = CHANGE_CALL_RINGING, .call = &what};
+        assert_true(make_at(&stage, change, now_ns));
+        assert_true(told->rang && told->early_media);
+        assert_int_equal(told->ended_ns, now_ns + NS_PER_MINUTE);
+        bool asked = told->block_new_site;
+        change.kind = CHANGE_CALL_ENDED;
+        change.forced = rows[i].forced;
+        now_ns += NS_PER_MINUTE;
+        assert_true(make_at(&stage, change, now_ns));
+        assert_int_equal(told->block_new_site, asked); /* as it was when the call started */
+        change.kind = CHANGE_CALL_RINGING;
+        what.has_credentials = true;
+        what.started_ns = now_ns + NS_PER_MINUTE;
+        assert_true(make_at(&stage, change, what.started_ns));
+        assert_int_equal(told->block_new_site, !rows[i].learnt);
+        assert_int_equal(told->weeks_called, rows[i].learnt);
+        destination_close(stage.view.destinations);
+        stage_close(&stage);
+    }
+    numbers_close(numbers);
 }
 
 /* Transactions, registrations and calls say where both parties are; nothing where no file says it. */
@@ -456,10 +624,17 @@ static void flow_and_second(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message),      cmocka_unit_test(transaction),
-        cmocka_unit_test(registration), cmocka_unit_test(call),
-        cmocka_unit_test(numbers),      cmocka_unit_test(places),
-        cmocka_unit_test(stream),       cmocka_unit_test(flow_and_second),
+        cmocka_unit_test(message),
+        cmocka_unit_test(transaction),
+        cmocka_unit_test(registration),
+        cmocka_unit_test(call),
+        cmocka_unit_test(sound),
+        cmocka_unit_test(pauses),
+        cmocka_unit_test(past),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(places),
+        cmocka_unit_test(stream),
+        cmocka_unit_test(flow_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

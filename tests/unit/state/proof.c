@@ -116,6 +116,8 @@ static void by_sip(void **unused)
         }
         assert_true(ask(table, WIRE_SERVER, WIRE_START_NS).is_server);
         assert_false(ask(table, WIRE_CLIENT, WIRE_START_NS).is_server);
+        /* who answers inside a dialog only was not chosen by anybody */
+        assert_int_equal(ask(table, WIRE_SERVER, WIRE_START_NS).is_peer, !rows[i].in_dialog);
         proof_close(table);
     }
 }

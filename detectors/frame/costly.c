@@ -1,0 +1,113 @@
+/* costly.c - why it is built so.
+ *
+ * Two things make a call ours to judge. Either one of our accounts calls: then the number is what it
+ * seems to be. Or the number itself tells: an international prefix was dialled, or it is a premium
+ * or satellite number, or one with so many points that it is no ordinary number of a site. Else an
+ * international number may be our own, called from outside at a site that has not said its country.
+ *
+ * A server that calls without a password and without a registration passes on what others asked of
+ * it (a B2BUA's second leg, a carrier). Its From may be anything, so it would be another account;
+ * the first leg has the account and the password. */
+#include "detectors/frame/costly.h"
+
+static const char *type_word(uint8_t type)
+{
+    switch ((enum fact_number_type)type) {
+    case FACT_NUMBER_FIXED:
+        return "fixed";
+    case FACT_NUMBER_MOBILE:
+        return "mobile";
+    case FACT_NUMBER_TOLL_FREE:
+        return "toll-free";
+    case FACT_NUMBER_SHARED_COST:
+        return "shared cost";
+    case FACT_NUMBER_PREMIUM:
+        return "premium";
+    case FACT_NUMBER_SATELLITE:
+        return "satellite";
+    case FACT_NUMBER_OTHER:
+        return "other";
+    case FACT_NUMBER_INVALID:
+        return "no such number";
+    case FACT_NUMBER_TYPE_UNKNOWN:
+        break;
+    }
+    return "";
+}
+
+unsigned costly_points(const struct fact_number *number)
+{
+    unsigned points = number->risk_type + (unsigned)number->risk_country;
+
+    return points < COSTLY_POINTS_MAX ? points : COSTLY_POINTS_MAX;
+}
+
+bool costly_is_ours(const struct fact_call *call)
+{
+    return call->caller_registered || call->has_credentials || call->account_known;
+}
+
+bool costly_is_stranger(const struct fact_call *call)
+{
+    return !call->caller_registered && !call->has_credentials && !call->caller.is_peer &&
+           !call->device_known && call->caller.good_accounts == 0;
+}
+
+bool costly_is_outside(const struct fact_number *number)
+{
+    return number->dialled_abroad || number->type == FACT_NUMBER_PREMIUM ||
+           number->type == FACT_NUMBER_SATELLITE ||
+           (number->type != FACT_NUMBER_INVALID && costly_points(number) >= COSTLY_RISKY);
+}
+
+static bool is_passed_on(const struct fact_call *call)
+{
+    return call->caller.is_peer && !call->caller_registered && !call->has_credentials;
+}
+
+bool costly_is(const struct fact_call *call)
+{
+    const struct fact_number *called = &call->called;
+    bool costs = called->class == FACT_NUMBER_INTERNATIONAL || costly_points(called) > 0;
+
+    if (called->e164 == 0 || called->class == FACT_NUMBER_EMERGENCY ||
+        called->class == FACT_NUMBER_INTERNAL || called->type == FACT_NUMBER_TOLL_FREE || !costs) {
+        return false;
+    }
+    return !is_passed_on(call) && (costly_is_ours(call) || costly_is_outside(called));
+}
+
+bool costly_is_night(uint8_t hour_of_week)
+{
+    uint8_t hour = hour_of_week % 24;
+
+    return hour >= 22 || hour < 6;
+}
+
+bool costly_is_listed(const struct option_list *list, struct slice account)
+{
+    struct slice user = slice_part(account, 0, slice_find(account, '@'));
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct slice item = slice_of_string(list->items[i]);
+        if (slice_equal(item, account) || slice_equal(item, user)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void costly_write(struct text *text, const struct fact_number *number)
+{
+    const char *word = type_word(number->type);
+
+    text_format(text, "+%" PRIu64, number->e164);
+    if (number->country[0] == '\0' && word[0] == '\0') {
+        return;
+    }
+    text_string(text, " (");
+    text_string(text, number->country);
+    text_string(text, number->country[0] != '\0' && word[0] != '\0' ? ", " : "");
+    text_string(text, word);
+    text_string(text, ")");
+}
