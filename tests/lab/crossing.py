@@ -205,12 +205,14 @@ def flood(capture, attack):
 
 
 def media_stop(capture, attack):
-    """10 streams, and 30 % of those that were heard, silent for 3 s."""
+    """10 streams, and 30 % of those that were heard, silent for 3 s; judged four seconds after the drop at the earliest."""
     flowing = [[t for t in times if t < attack.ended] for times in capture.media.values()
                if any(attack.begun - 5 < t < attack.begun for t in times)]
     last = sorted(times[-1] for times in flowing if times[-1] < attack.begun + 2)
     wanted = max(10, math.ceil(len(flowing) * 0.3))
-    return at_interval(last[wanted - 1] + 3) if len(last) >= wanted else None
+    if len(last) < wanted:
+        return None
+    return Crossing(last[wanted - 1] + 3, at_interval(last[wanted - 1] + 4).due)
 
 
 def unanswered(capture, attack):

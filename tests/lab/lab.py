@@ -21,7 +21,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "check")]
-from attacks import ATTACKS, FORGED  # noqa: E402
+from attacks import ATTACKS, FORGED, STRANGER  # noqa: E402
 from counting import Count  # noqa: E402
 from crossing import Capture  # noqa: E402
 from honest import ABROAD, Honest  # noqa: E402
@@ -33,6 +33,9 @@ from story import Alert, Told, belongs, differences, false_alarms, incidents  # 
 NEEDED = ("unshare", "setpriv", "ip", "tc", "nft", "ethtool", "mount", "sysctl", "tcpdump", "kamailio", "sipp", "baresip")
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 REPLAY_WORKERS = (1, 2, 4)
+STORY = ("svmap", "svwar", "svcrack", "toll fraud")
+STORY_RULES = ("scan", "enumeration", "registration-bruteforce", "registration-breach", "toll-fraud-account")
+STORY_ABOUT = (STRANGER, "1030")
 LATE_S = 1.0  # packet time from when a rule looks to what made it speak
 LATE_WRITTEN_S = 2.0  # the same until the record is written, by the wall clock: this machine may be busy
 
@@ -219,6 +222,14 @@ def show(table, wrong):
     print(f"lab  false alarms of severity 2 and more: {len(wrong)}", flush=True)
 
 
+def two_stories(alerts):
+    """Scan, enumeration, guessing, breach and fraud of one attacker are one chain, and it is critical."""
+    first = {a.rule: a.record["earshot"]["alert"] for a in reversed(alerts) if a.rule in STORY_RULES and a.is_about(STORY_ABOUT)}
+    chains = {a["chain_id"] for a in first.values()}
+    worst = max((a["chain_level"] for a in first.values()), default=0)
+    return [] if set(first) == set(STORY_RULES) and len(chains) == 1 and worst == 4 else [f"chains {chains}, severity {worst}, of {sorted(first)}"]
+
+
 def judge_all(lab, count, capture_file, alerts, problems):
     captured = frames(capture_file)
     capture = Capture(captured, start_of(capture_file))
@@ -233,6 +244,8 @@ def judge_all(lab, count, capture_file, alerts, problems):
     wrong = false_alarms(alerts, lab.attacks, INNOCENT | FORGED)
     show(table, wrong)
     count.check("lab honest people", [a.sentence() for a in wrong])
+    if all(a.begun for a in ATTACKS if a.name in STORY):
+        count.check("lab one story", two_stories(alerts))
     count.check("lab the sensor", problems)
     count.check("lab itself", lab.broken)
     return captured
