@@ -25,7 +25,7 @@ from attacks import ATTACKS, FORGED, STRANGER  # noqa: E402
 from counting import Count  # noqa: E402
 from crossing import Capture  # noqa: E402
 from honest import ABROAD, Honest  # noqa: E402
-from listening import Sensor, Wire, accounted, frames, packets_sent_by, pair  # noqa: E402
+from listening import Sensor, Wire, accounted, frames, packets_sent_by, pair, read  # noqa: E402
 from network import INNOCENT, Network  # noqa: E402
 from processes import Processes  # noqa: E402
 from story import Alert, Told, belongs, differences, false_alarms, incidents  # noqa: E402
@@ -36,6 +36,7 @@ REPLAY_WORKERS = (1, 2, 4)
 STORY = ("svmap", "svwar", "svcrack", "toll fraud")
 STORY_RULES = ("scan", "enumeration", "registration-bruteforce", "registration-breach", "toll-fraud-account")
 STORY_ABOUT = (STRANGER, "1030")
+BEGUN = time.time()
 LATE_S = 1.0  # packet time from when a rule looks to what made it speak
 LATE_WRITTEN_S = 2.0  # the same until the record is written, by the wall clock: this machine may be busy
 
@@ -47,8 +48,8 @@ def tools_folder():
 
 
 def office_hours():
-    """A time zone in which it is about eleven now: POSIX counts hours west of Greenwich."""
-    west = (time.gmtime().tm_hour - 11 + 12) % 24 - 12
+    """A time zone in which it was about eleven when the lab began: POSIX counts hours west of Greenwich."""
+    west = (time.gmtime(BEGUN).tm_hour - 11 + 12) % 24 - 12
     return f"LAB{west:+d}"
 
 
@@ -185,6 +186,15 @@ def replay(binary, captured, started, folder):
     return found, problems
 
 
+def read_again(binary, capture_file, folder):
+    """Incidents of the capture, read from its file. That the sensor itself hears nothing is told live only."""
+    records = os.path.join(folder, "read.jsonl")
+    read(binary, capture_file, *configuration(), "--records", records)
+    with open(records, encoding="utf-8") as f:
+        alerts = [json.loads(line) for line in f if '"dataset":"earshot.alert"' in line]
+    return incidents([Alert(r, None) for r in alerts])
+
+
 def rules_of(binary):
     out = subprocess.run([binary, "--list", "detectors"], capture_output=True, text=True, check=True).stdout
     return {line.split()[0] for line in out.splitlines() if line.strip()}
@@ -210,7 +220,7 @@ def judge(count, table, capture, attack, rule, alerts):
             problems.append(f"told {crossed.packet - first.decided:.3f} s before its threshold was crossed: {first.sentence()}")
         count.check(name, problems)
         spans = first.decided - crossed.packet, *late, first.read - crossed.due
-        table.append((attack.name, rule, "yes", str(max(a.level for a in mine)), *(f"{x:.3f}" for x in spans)))
+        table.append((attack.name, rule, "yes", str(max(a.level for a in mine)), *(f"{round(x, 3) + 0.0:.3f}" for x in spans)))
 
 
 def show(table, wrong):
@@ -261,6 +271,8 @@ def inside(options):
         with open(os.path.join(options.folder, "alerts.jsonl"), "w", encoding="utf-8") as f:
             f.writelines(json.dumps(a.record) + "\n" for a in alerts)
         captured = judge_all(lab, count, capture_file, alerts, problems)
+        heard = {key: level for key, level in incidents(alerts).items() if key[0] != "sensor-blind"}
+        count.check("lab read from the file", differences("-r", read_again(options.binary, capture_file, options.folder), heard))
         if options.no_replay:
             count.skip("lab replayed", "not wanted")
         else:
