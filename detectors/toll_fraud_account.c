@@ -683,19 +683,27 @@ static void toll_fraud_account_on_fact(struct detector_context *context, void *l
     }
 }
 
-/* An answered call that was up when the sensor stopped has no end any more, and would cost for a
- * day. */
-static bool toll_fraud_account_is_sound(const void *lane, const void *memory)
+/* Numbers of calls are those of packets, and another run has others; of calls that were up when the
+ * run ended nobody will say that they have. */
+static bool toll_fraud_account_take_up(void *lane, void *memory)
 {
-    const struct cell *cell = memory;
-    bool sound = cell == NULL || cell->next < CALLS;
+    struct cell *cell = memory;
     (void)lane;
 
-    for (unsigned i = 0; sound && cell != NULL && i < CALLS; i++) {
-        const struct entry *entry = &cell->calls[i];
-        sound = entry->call == 0 || entry->answered_s == 0 || entry->ended_s != 0;
+    for (unsigned i = 0; cell != NULL && i < CALLS; i++) {
+        struct entry *entry = &cell->calls[i];
+        uint8_t fresh;
+        memcpy(&fresh, &entry->fresh, sizeof fresh);
+        if (fresh > 1) {
+            return false;
+        }
+        if (entry->ended_s == 0) {
+            *entry = (struct entry){.call = 0};
+        } else {
+            entry->call = UINT64_MAX;
+        }
     }
-    return sound;
+    return cell == NULL || cell->next < CALLS;
 }
 
 const struct detector detector_toll_fraud_account = {
@@ -728,7 +736,7 @@ const struct detector detector_toll_fraud_account = {
     .slab_option = "accounts",
     .slab_on_demand = true,
     .kept = 1,
-    .is_sound = toll_fraud_account_is_sound,
+    .take_up = toll_fraud_account_take_up,
     .options = options,
     .heeds = toll_fraud_account_heeds,
     .on_fact = toll_fraud_account_on_fact,

@@ -209,13 +209,17 @@ static void toll_fraud_concurrent_on_fact(struct detector_context *context, void
     }
 }
 
-/* Calls that were up when the sensor stopped have no end any more. */
-static bool toll_fraud_concurrent_is_sound(const void *memory, const void *cell)
+/* Of calls that were up when a run ended nobody will say that they have: what is usual stays. */
+static bool toll_fraud_concurrent_take_up(void *memory, void *cell)
 {
-    const struct lane *lane = memory;
+    struct lane *lane = memory;
     (void)cell;
 
-    return lane->all == 0 && lane->up == 0 && lane->risky == 0;
+    lane->up = 0;
+    lane->risky = 0;
+    lane->all = 0;
+    memset(&lane->raised, 0, sizeof lane->raised);
+    return true;
 }
 
 const struct detector detector_toll_fraud_concurrent = {
@@ -242,7 +246,7 @@ const struct detector detector_toll_fraud_concurrent = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .kept = 1,
-    .is_sound = toll_fraud_concurrent_is_sound,
+    .take_up = toll_fraud_concurrent_take_up,
     .options = options,
     .heeds = toll_fraud_concurrent_heeds,
     .on_fact = toll_fraud_concurrent_on_fact,

@@ -162,7 +162,7 @@ static void take_lane(struct slots *slots, const struct kept_rule *kept, uint8_t
         memcpy(place, cell, kept->cell_bytes);
         memcpy(lane_copy, own, sizeof no_handle);
     }
-    if (detector->is_sound == NULL || detector->is_sound(lane_copy, place)) {
+    if (detector->take_up == NULL || detector->take_up(lane_copy, place)) {
         memcpy(own, lane_copy, kept->lane_bytes);
     } else if (place != NULL) {
         uint32_t handle;

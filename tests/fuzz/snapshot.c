@@ -61,6 +61,8 @@ static void sensor_open(struct sensor *sensor, size_t *read)
                                   .bindings_max = 8,
                                   .accounts_max = 8,
                                   .calls_max = 8,
+                                  .destinations_max = 8,
+                                  .servers_max = 8,
                                   .endpoints_max = 8,
                                   .streams_max = 8,
                                   .sources_max = 8,
