@@ -9,7 +9,7 @@ import sys
 import time
 
 import crossing
-from honest import CARRIER, HERE, PBX, WEAK_PASSWORD, password_of
+from honest import CARRIER, HERE, PBX, WEAK_PASSWORD
 
 STRANGER = "203.0.113.66"
 RELAY_USER = "203.0.113.68"

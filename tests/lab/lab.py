@@ -201,7 +201,7 @@ def rules_of(binary):
     return {line.split()[0] for line in out.splitlines() if line.strip()}
 
 
-def judge(count, table, capture, attack, rule, alerts):
+def judge(count, table, capture, attack, rule, alerts, wrong):
     """One attack and one rule: a line of the table and a case."""
     crossed = attack.tells[rule](capture, attack)
     mine = [a for a in alerts if a.rule == rule and belongs(a, attack)]
@@ -221,16 +221,18 @@ def judge(count, table, capture, attack, rule, alerts):
             problems.append(f"told {crossed.packet - first.decided:.3f} s before its threshold was crossed: {first.sentence()}")
         count.check(name, problems)
         spans = first.decided - crossed.packet, *late, first.read - crossed.due
-        table.append((attack.name, rule, "yes", str(max(a.level for a in mine)), *(f"{round(x, 3) + 0.0:.3f}" for x in spans)))
+        meanwhile = sum(attack.begun <= a.decided <= attack.ended for a in wrong)
+        table.append((attack.name, rule, "yes", str(max(a.level for a in mine)), *(f"{round(x, 3) + 0.0:.3f}" for x in spans),
+                      str(meanwhile)))
 
 
 def show(table, wrong):
-    heads = ("attack", "rule", "caught", "severity", "packet-alert", "due-alert", "due-written", "due-read")
+    heads = ("attack", "rule", "caught", "severity", "packet-alert", "due-alert", "due-written", "due-read", "false alarms")
     lines = [heads, *table]
     widths = [max(len(line[i]) for line in lines if i < len(line)) for i in range(len(heads))]
     for line in lines:
         print("lab  " + "  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip())
-    print(f"lab  false alarms of severity 2 and more: {len(wrong)}", flush=True)
+    print(f"lab  false alarms of severity 2 and more, of the whole run: {len(wrong)}", flush=True)
 
 
 def two_stories(alerts):
@@ -245,14 +247,14 @@ def judge_all(lab, count, capture_file, alerts, problems):
     captured = frames(capture_file)
     capture = Capture(captured, start_of(capture_file))
     there = rules_of(lab.binary)
+    wrong = false_alarms(alerts, lab.attacks, INNOCENT | FORGED)
     table = []
     for attack in lab.attacks:
         for rule in attack.tells:
             if rule in there:
-                judge(count, table, capture, attack, rule, alerts)
+                judge(count, table, capture, attack, rule, alerts, wrong)
             else:
                 count.skip(f"lab {attack.name}: {rule}", "this earshot has no such detection")
-    wrong = false_alarms(alerts, lab.attacks, INNOCENT | FORGED)
     show(table, wrong)
     count.check("lab honest people", [a.sentence() for a in wrong])
     if all(a.begun for a in ATTACKS if a.name in STORY):
