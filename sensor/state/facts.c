@@ -21,8 +21,7 @@
 
 #include "sensor/state/account.h"
 
-/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
-enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
+enum { ACCOUNT_PART_MAX = 256 };
 #define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
@@ -517,9 +516,8 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     struct fact_call *told = &fact->is.call;
     const struct fact_number *called = &told->called;
     bool ours = told->caller_registered || told->has_credentials || told->account_known;
-    bool costly =
-        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
-                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    bool outside = called->dialled_abroad || called->type == FACT_NUMBER_PREMIUM ||
+                   called->type == FACT_NUMBER_SATELLITE;
     const struct destination_call call = {
         .account = ours ? account : 0,
         .source = hash_addr(view->key, &told->caller.endpoint.addr),
@@ -537,7 +535,7 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
         return;
     }
     destination_try(view->destinations, &call, fact->time_ns);
-    if (!ours && !costly) {
+    if (!ours && !outside) {
         return;
     }
     destination_ask(view->destinations, &call, fact->time_ns, &past);
