@@ -8,7 +8,7 @@
  * who is no machine. A machine shows itself: 20 calls of any kind at once, in an earlier episode or
  * now beside the costly ones (a dialler, a conference bridge, a trunk).
  *
- * Calls to places of low risk alone stay at severity 2: a bridge that dials thirty participants in
+ * Calls to places of low risk alone stay at severity 1: a bridge that dials thirty participants in
  * three countries on the day on which the sensor was started looks the same. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
@@ -161,7 +161,7 @@ static void judge(struct detector_context *context, struct lane *lane, const str
     if ((!unusual && lane->up < conf->always) || is_machine(lane, conf)) {
         return;
     }
-    struct finding finding = {.severity = lane->risky > 0 ? 3 : 2,
+    struct finding finding = {.severity = lane->risky > 0 ? 3 : 1,
                               .stage = 5,
                               .succeeded = true,
                               .count = lane->up,

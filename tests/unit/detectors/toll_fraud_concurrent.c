@@ -49,8 +49,8 @@ static void test_limits(void **state)
         {"five, two at once before", 2, NS_PER_DAY, 5, false, 0},
         {"six, two at once before", 2, NS_PER_DAY, 6, false, 3},
         {"three, two at once 70 days before", 2, 70 * NS_PER_DAY, 3, false, 3},
-        {"three, of low risk", 0, 0, 3, true, 2},
-        {"thirty, of low risk (H11)", 0, 0, 30, true, 2},
+        {"three, of low risk", 0, 0, 3, true, 1},
+        {"thirty, of low risk (H11)", 0, 0, 30, true, 1},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
