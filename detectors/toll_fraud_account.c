@@ -725,12 +725,10 @@ static bool toll_fraud_account_take_up(void *lane, void *memory)
         if (fresh > 1) {
             return false;
         }
-        if (entry->call != 0) {
+        if (entry->ended_s == 0) {
+            *entry = (struct entry){.call = 0};
+        } else {
             entry->call = UINT64_MAX;
-            if (entry->ended_s == 0) {
-                entry->answered_s = 0; /* how long it was nobody knows */
-                entry->ended_s = entry->started_s;
-            }
         }
     }
     return cell == NULL || cell->next < CALLS;

@@ -22,6 +22,7 @@
 #include "sensor/state/account.h"
 
 enum { ACCOUNT_PART_MAX = 256 };
+#define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -115,6 +116,13 @@ static void locate(struct facts_view *view, struct fact_party *out)
         out->country = answer->country;
         out->as_number = answer->as_number;
     }
+}
+
+/* What is not heard proves nothing: one direction is missing, or an interface is silent (a tap
+ * brings each direction by one of its own). */
+static bool hears_half(const struct facts_view *view)
+{
+    return view->one_way_capture || view->hearing.silent_capture;
 }
 
 /* --- accounts --- */
@@ -286,7 +294,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
     }
-    told->one_way = view->one_way_capture;
+    told->one_way = hears_half(view);
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
     told->status = ended->status;
@@ -400,8 +408,10 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
     if (event == FACT_CALL_MEDIA) {
         put_sides(call, told);
         forgive_symmetric(call, told);
-        told->media_unclear =
-            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        uint8_t sides =
+            call->sound == NULL ? CALL_SIDE_SHARED : call->sound->sides[0] | call->sound->sides[1];
+        told->media_unclear = (sides & CALL_SIDE_SHARED) != 0 || call->t38 || call->elsewhere ||
+                              call->reinvites > 0 || call->transfers > 0;
         return;
     }
     const struct call_sound *sound = call->sound;
@@ -648,7 +658,9 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->round_trip_ns = stream->round_trip_mean_ns;
     told->stream_number = stream->stream_number;
     if (stream->call != NULL) {
-        told->call_is_up = stream->call->answered_ns != 0 && !stream->call->ended;
+        uint64_t answered_ns = stream->call->answered_ns;
+        told->call_is_up = answered_ns != 0 && !stream->call->ended;
+        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
@@ -682,18 +694,16 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture || view->hearing.silent_capture,
+        .one_way = hears_half(view),
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
         .answers = second->answers,
-        .answers_5xx = second->answers_5xx,
         .retry_after = second->retry_after,
         .first_answers = second->first_answers,
         .slow_answers = second->slow_answers,
         .first_answer_ns_mean =
             second->first_answers == 0 ? 0 : second->first_answer_ns_sum / second->first_answers,
-        .first_answer_ns_max = second->first_answer_ns_max,
         .usual_answer_ns = server->usual_answer_ns,
         .answered_before = server->answered,
         .unanswered = waiting->requests,

@@ -326,6 +326,9 @@ static void sound(void **unused)
     }
     what.reinvites = 1;
     assert_true(make(&stage, change) && told->media_unclear);
+    what.reinvites = 0;
+    sound.sides[1] |= CALL_SIDE_SHARED;
+    assert_true(make(&stage, change) && told->media_unclear);
 
     change.kind = CHANGE_CALL_TORN;
     sound.torn = CALL_TORN_SENDER_GOES_ON;

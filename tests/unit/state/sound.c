@@ -195,6 +195,27 @@ static void what_sides_agree_on(void **state)
     }
 }
 
+/* Two legs name the same endpoints: what flows joins the newer one. */
+static void two_legs(void **state)
+{
+    (void)state;
+    for (unsigned legs = 1; legs <= 2; legs++) {
+        stage_open();
+        talk();
+        if (legs == 2) {
+            listener.scene.call_id = "call-2@192.0.2.1";
+            say((struct said)SAID_WITH(1.2, "INVITE", 1, "c", NULL, .sdp = ALICE_SDP));
+            say((struct said)SAID_WITH(1.3, "180 INVITE", 1, "c", "d", .source = "192.0.2.2:5060",
+                                       .sdp = "192.0.2.3 6000 sendrecv"));
+        }
+        scene_wait(&listener.scene, 2, 12);
+        assert_int_equal(listener.judged, 1);
+        assert_int_equal((listener.sound.sides[0] & CALL_SIDE_SHARED) != 0, legs == 2);
+        assert_int_equal((listener.sound.sides[1] & CALL_SIDE_SHARED) != 0, false);
+        stage_close();
+    }
+}
+
 /* --- who ended it --- */
 
 #define FORGER "203.0.113.66:5060"
@@ -375,6 +396,7 @@ int main(void)
         cmocka_unit_test(only_the_last_interval),
         cmocka_unit_test(to_a_port_that_nobody_named),
         cmocka_unit_test(what_sides_agree_on),
+        cmocka_unit_test(two_legs),
         cmocka_unit_test(ends),
         cmocka_unit_test(known_addresses),
         cmocka_unit_test(a_port_that_went_on),
