@@ -12,9 +12,10 @@
  *
  *      D where it goes 60 | N what is new 25 | T when 15 | B how 40 | X what was before 40
  *
- * Hard evidence is what honest people rarely give: an attack before, no login, an hour that is rare
- * for the account; and towards places of risk parallel calls, tries in a row, a new device, another
- * country of the caller. Without any of it no score exceeds 65 and calls do not add up: honest
+ * Hard evidence is what honest people rarely give: an attack before, no login; and towards places
+ * of risk a rare hour, parallel calls, tries in a row, a new device, another
+ * country of the caller. Without any of it no score exceeds 65 (45 towards
+ * places of low risk) and calls do not add up: honest
  * first calls never page anybody. Towards places of low risk what a call does beside others counts
  * only beside hard evidence: diallers and bridges do all of it. A night and colleagues who call the same place give points and
  * are not hard; nor is, towards places of low risk, a traveller who calls home. A long talk counts only beside hard evidence: it is what honest people do.
@@ -39,6 +40,7 @@ enum {
     LEVEL_HOW = 40,
     LEVEL_BEFORE = 40,
     SCORE_SOFT = 65,
+    SCORE_LOW = 45, /* the same towards places of low risk: no alert */
     SCORE_MAX = 100,
     TERMS = 24,
     TRIES = 3,
@@ -132,7 +134,7 @@ struct score {
     int group_left;
     int behaviour; /* points of that group */
     bool hard;
-    bool held; /* at SCORE_SOFT */
+    bool held; /* at SCORE_SOFT or SCORE_LOW */
     bool attacked; /* 25 points or more for what was before */
 };
 
@@ -257,7 +259,7 @@ static void give_time(struct score *score, const struct fact *fact)
 {
     open_group(score, LEVEL_TIME);
     if (fact->is.call.hour == FACT_HOUR_RARE) {
-        give(score, 10, true, "rare hour");
+        give(score, 10, costly_points(&fact->is.call.called) >= COSTLY_RISKY, "rare hour");
     }
     if (costly_is_night(fact->hour_of_week)) {
         give(score, 5, false, "night");
@@ -406,8 +408,9 @@ static void score_call(struct score *score, struct detector_context *context,
     give_length(score, entry);
     give_credits(score, &fact->is.call, conf);
     score->total = score->total < 0 ? 0 : score->total > SCORE_MAX ? SCORE_MAX : score->total;
-    if (!score->hard && score->total > SCORE_SOFT) {
-        score->total = SCORE_SOFT;
+    int ceiling = risky ? SCORE_SOFT : SCORE_LOW;
+    if (!score->hard && score->total > ceiling) {
+        score->total = ceiling;
         score->held = true;
     }
 }
