@@ -13,12 +13,12 @@
  *      D where it goes 60 | N what is new 25 | T when 15 | B how 40 | X what was before 40
  *
  * Hard evidence is what honest people rarely give: an attack before, no login; and towards places
- * of risk a rare hour, parallel calls, tries in a row, a new device, another
- * country of the caller. Without any of it no score exceeds 65 (45 towards
- * places of low risk) and calls do not add up: honest
- * first calls never page anybody. Towards places of low risk what a call does beside others counts
- * only beside hard evidence: diallers and bridges do all of it. A night and colleagues who call the same place give points and
- * are not hard; nor is, towards places of low risk, a traveller who calls home. A long talk counts only beside hard evidence: it is what honest people do.
+ * of risk a rare hour, parallel calls, tries in a row, a new device, another country of the caller.
+ * Without any of it no score exceeds 65 (45 towards places of low risk) and calls do not add up:
+ * honest first calls never page anybody. Towards places of low risk what a call does beside others
+ * counts only beside hard evidence: diallers and bridges do all of it. A night and colleagues who
+ * call the same place give points and are not hard; nor is, towards places of low risk, a traveller
+ * who calls home. A long talk counts only beside hard evidence: it is what honest people do.
  *
  * Who neither registered nor gave a password is judged when he hears the far end: a 180 without
  * media may be the answer of anything.
