@@ -8,9 +8,9 @@
  * who is no machine. A machine shows itself: 20 calls of any kind at once, in an earlier episode or
  * now beside the costly ones (a dialler, a conference bridge, a trunk).
  *
- * Calls to places of low risk alone say nothing unless an attack on the account went before: offices
- * of a company abroad, a dialler, and a bridge that dials thirty participants in three countries on
- * the day on which the sensor was started look the same. */
+ * Calls to places of low risk alone say nothing unless an attack on the account went before:
+ * offices of a company abroad, a dialler, and a bridge that dials thirty participants in three
+ * countries on the day on which the sensor was started look the same. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
 
