@@ -116,7 +116,7 @@ static uint32_t bound_of(const struct baseline *baseline, uint32_t median)
 static void learn(struct baseline *baseline)
 {
     struct baseline_usual usual;
-    uint8_t slot = baseline->hour_of_week;
+    uint8_t slot = baseline->hour_of_week % CALENDAR_HOURS_OF_WEEK;
     uint16_t *samples = baseline->samples[slot];
     size_t count = samples_of(baseline, slot);
     uint16_t day = (uint16_t)(baseline->begun_ns / NS_PER_DAY);
