@@ -102,7 +102,7 @@ struct detector {
     bool (*take_up)(void *lane, void *cell);
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. Transactions and incidents come whole; of other facts it may look at
-     * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
+     * numbers, truths, endpoints and what a call dialled: what must be looked up (what is known of parties and accounts,
      * suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
     /* This fact alone says enough of its key to give it an entry while forged sources crowd the
@@ -122,6 +122,10 @@ void detector_raise(struct detector_context *context, const struct finding *find
  * address, its site prefix or account? For chains such as breach after brute force. */
 bool detector_recent(const struct detector_context *context, const char *rule_slug,
                      const struct fact *fact, uint64_t within_ns);
+/* Since the first fact of all: what is known of addresses and accounts is no older. */
+uint64_t detector_age_ns(const struct detector_context *context);
+/* A time of the facts as it is told outside: they differ after a clock jump. */
+uint64_t detector_told_ns(const struct detector_context *context, uint64_t time_ns);
 struct hash_key detector_hash_key(const struct detector_context *context);
 /* The cell of that lane, which has none yet: zeroed, NULL when the slab is used up (counted). */
 void *detector_cell(struct detector_context *context, void *lane);

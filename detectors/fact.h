@@ -291,6 +291,7 @@ struct fact_stream {
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
     bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
+    bool follows; /* it began in the middle of its call: another one moved, or was replaced */
     bool resumed; /* INTERVAL: it was told silent before, and packets came again */
     uint32_t ssrc;
     uint16_t index; /* interval number */
@@ -350,16 +351,20 @@ struct fact_second {
     uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
     struct slice full_table; /* its name in tables.NAME.entries */
     struct slice silent_interface;
+    uint32_t mute_s; /* live: that an interface has brought nothing at all since the start */
+    struct slice mute_interface;
     uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
  * that were busy in it, that have owed an answer since then, that lost calls, and once a minute of
  * those that call us. A server here is an address that requests go to; the role is all. ACK is no
- * request here. Unknown: from an address that never logged in and never answered a request. */
+ * request here. Unknown: from an address that never logged in and never answered a request. Who asks
+ * is looked at only where a request begins something: INVITE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE. */
 struct fact_server {
     struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
-    bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
+    /* one direction only is heard, or an interface is silent: a missing answer proves nothing */
+    bool one_way;
     /* requests, without copies */
     uint32_t requests[FACT_METHOD_COUNT];
     uint32_t unknown_requests[FACT_METHOD_COUNT];
@@ -368,15 +373,13 @@ struct fact_server {
     uint32_t logins; /* addresses that had their first success here */
     /* answers, without copies */
     uint32_t answers; /* of any class */
-    uint32_t answers_5xx;
     uint32_t retry_after; /* 503 with Retry-After */
     uint32_t first_answers; /* requests that got their first answer */
     uint32_t slow_answers; /* of those: after more than 500 ms */
     uint64_t first_answer_ns_mean; /* 0 = none */
-    uint64_t first_answer_ns_max;
     uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
-    /* since its last answer */
+    /* since its last answer, of addresses that are known or proven */
     uint32_t unanswered; /* requests, without copies */
     uint32_t unanswered_sources; /* different addresses, up to 8 */
     uint32_t unanswered_servers; /* of those: servers that others ask */
@@ -419,7 +422,8 @@ struct fact {
     uint8_t transport; /* IP protocol that carried it: 6 or 17; 0 = not told */
     uint8_t hour_of_week; /* 0 = Monday 00:00, in site.timezone */
     uint64_t time_ns;
-    uint64_t number; /* packet that brought it; 0 for what a mark brought */
+    uint64_t
+        number; /* packet that brought it; 0 for what a mark brought; SERVER: its last request */
     union {
         struct fact_message message;
         struct fact_transaction transaction;

@@ -6,7 +6,8 @@
  *
  *      3   frames lost by kernel or card; frames cut; one direction missing; an interface silent
  *          that brought traffic; a table of what goes on full
- *      2   the wall clock was set: figures across the step are wrong, what follows is right
+ *      2   an interface that never brought anything: maybe a spare path, maybe no mirror at all;
+ *          the wall clock was set: figures across the step are wrong, what follows is right
  *      1   a mirror that doubles: copies are left out of all figures, they cost capacity only
  *
  * Nobody is named: it is about our own ears. */
@@ -15,13 +16,14 @@
 #define ADVICE                                                                                     \
     "Look at the mirror port and at the sensor's own load before you believe that anything ended."
 
-enum { EVERY_S = 10, SEVERITY_DEAF = 3, SEVERITY_CLOCK = 2, SEVERITY_COPIES = 1 };
+enum { EVERY_S = 10, SEVERITY_DEAF = 3, SEVERITY_DOUBT = 2, SEVERITY_COPIES = 1 };
 
 struct conf {
     uint64_t lost_ppm;
     uint64_t cut_ppm;
     uint64_t frames;
     uint64_t silence_ns;
+    uint64_t mute_ns;
     uint64_t full_ppm;
     uint64_t copies_ppm;
 };
@@ -32,6 +34,7 @@ static const struct option options[] = {
     OPTION("cut", PPM, conf, cut_ppm, "0.01%", "0.5%", "100%", "share of frames that were captured in part in 10 s above which we are blind"),
     OPTION("frames", COUNT, conf, frames, "1", "100", "1M", "frames in 10 s that there must be to judge shares of them"),
     OPTION("silence", DURATION_NS, conf, silence_ns, "5s", "30s", "1d", "how long an interface that brought 10 frames a second may be silent"),
+    OPTION("mute", DURATION_NS, conf, mute_ns, "10s", "5m", "1d", "how long after the start an interface may have brought nothing at all"),
     OPTION("full", PPM, conf, full_ppm, "50%", "95%", "100%", "share of a table's entries in use from which it is as good as full"),
     OPTION("copies", PPM, conf, copies_ppm, "10%", "40%", "100%", "share of mirror copies in 10 s from which a mirror doubles"),
     {.kind = OPTION_END},
@@ -128,8 +131,14 @@ static void judge_rest(struct verdict *verdict, const struct conf *conf,
 {
     uint64_t copies_ppm = share_ppm(is->copies, is->frames);
 
+    if (is->mute_s * NS_PER_S >= conf->mute_ns) {
+        struct text *text = find(verdict, SEVERITY_DOUBT);
+        text_slice_put(text, slice_part(is->mute_interface, 0, 32));
+        text_format(text, " has brought no frame at all in the %" PRIu32 " s since the start",
+                    is->mute_s);
+    }
     if (is->clock_steps > 0) {
-        struct text *text = find(verdict, SEVERITY_CLOCK);
+        struct text *text = find(verdict, SEVERITY_DOUBT);
         text_string(text, "the wall clock of this host was set by more than a second");
     }
     if (is->frames >= conf->frames && copies_ppm >= conf->copies_ppm) {

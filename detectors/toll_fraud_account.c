@@ -47,7 +47,7 @@ enum {
     COST_TIMES = 3,
     WEEK_SCORE_MIN = 30, /* a call below is everyday business */
     DETAIL_BYTES = 250,
-    TAIL_BYTES = 96,
+    TAIL_BYTES = 128,
 };
 #define HALF_LIFE_NS NS_PER_HOUR
 #define ROW_NS (10 * NS_PER_MINUTE)
@@ -96,7 +96,7 @@ struct entry {
     uint32_t ended_s; /* 0 = goes on */
     uint16_t cost_milli; /* a minute */
     uint8_t score;
-    bool fresh; /* its block was new to the site within the last day */
+    uint8_t fresh; /* 1: its block was new to the site within the last day */
 };
 
 struct cell {
@@ -138,9 +138,16 @@ struct score {
 
 static bool toll_fraud_account_heeds(const struct fact *fact)
 {
-    return !fact->forced &&
-           (fact->is.call.event == FACT_CALL_RINGING || fact->is.call.event == FACT_CALL_ANSWERED ||
-            fact->is.call.event == FACT_CALL_ENDED);
+    const struct fact_call *call = &fact->is.call;
+    const struct fact_number *called = &call->called;
+
+    if (fact->forced || call->event == FACT_CALL_STARTED || call->event > FACT_CALL_ENDED) {
+        return false;
+    }
+    /* Of attempts to find the way out state takes note with the fact. */
+    bool tries = called->class == FACT_NUMBER_UNKNOWN && call->event == FACT_CALL_ENDED &&
+                 call->answered_ns == 0;
+    return tries || called->class == FACT_NUMBER_INTERNATIONAL || costly_points(called) > 0;
 }
 
 static uint32_t second_of(uint64_t time_ns)
@@ -170,7 +177,7 @@ static bool is_fresh(const struct cell *cell, uint64_t block, uint32_t now_s)
 {
     for (unsigned i = 0; i < CALLS; i++) {
         const struct entry *entry = &cell->calls[i];
-        if (entry->call != 0 && entry->fresh && entry->block == block &&
+        if (entry->call != 0 && entry->fresh != 0 && entry->block == block &&
             since(now_s, entry->started_s) < DAY_S) {
             return true;
         }
@@ -197,7 +204,7 @@ static struct entry *take(struct cell *cell, const struct fact_call *call, uint3
         .block = call->called.block,
         .started_s = second_of(call->started_ns),
         .cost_milli = call->called.cost_milli,
-        .fresh = fresh,
+        .fresh = fresh ? 1 : 0,
     };
     return entry;
 }
@@ -301,16 +308,16 @@ static void give_behaviour(struct score *score, const struct cell *cell, const s
     if (up > 0) {
         give(score, 10 * (int)up, risky, "parallel calls");
     }
-    if (this->fresh && row.tries >= TRIES) {
+    if (this->fresh != 0 && row.tries >= TRIES) {
         give(score, 10, risky, "tries in a row");
     }
-    if (this->fresh && row.repeat) {
+    if (this->fresh != 0 && row.repeat) {
         give(score, 10, risky, "short, then again");
     }
-    if (this->fresh && row.numbers >= TRIES) {
+    if (this->fresh != 0 && row.numbers >= TRIES) {
         give(score, 10, risky, "number after number");
     }
-    if (risky && this->fresh && call->block_accounts >= 2) {
+    if (risky && this->fresh != 0 && call->block_accounts >= 2) {
         give(score, 20, false, "other accounts too");
     }
     score->behaviour = LEVEL_HOW - score->group_left;
@@ -319,7 +326,7 @@ static void give_behaviour(struct score *score, const struct cell *cell, const s
 /* Behind all that may be hard; in what is left of the group. */
 static void give_length(struct score *score, const struct entry *this)
 {
-    if (score->hard && this->fresh && this->ended_s != 0 && this->answered_s != 0 &&
+    if (score->hard && this->fresh != 0 && this->ended_s != 0 && this->answered_s != 0 &&
         since(this->ended_s, this->answered_s) > LONG_S) {
         open_group(score, LEVEL_HOW - score->behaviour);
         give(score, 10, false, "long call");
@@ -467,6 +474,7 @@ struct money {
     uint32_t hour; /* hundredths, calls that go on included */
     uint32_t day;
     uint32_t rate_milli; /* a minute, of what goes on */
+    bool by_day; /* the day's limit is crossed, not the hour's */
     uint8_t severity;
 };
 
@@ -488,8 +496,11 @@ static struct money count_money(struct cell *cell, const struct conf *conf, uint
     cell->day_hour_cost = higher(cell->day_hour_cost, money.hour);
     uint32_t day_max = higher(cell->day_cost_max[0], cell->day_cost_max[1]);
     uint32_t hour_max = higher(cell->hour_cost_max[0], cell->hour_cost_max[1]);
-    if ((money.hour >= conf->cost_hour * 100 && money.hour > COST_TIMES * (uint64_t)hour_max) ||
-        (money.day >= conf->cost_day * 100 && money.day > COST_TIMES * (uint64_t)day_max)) {
+    bool by_hour =
+        money.hour >= conf->cost_hour * 100 && money.hour > COST_TIMES * (uint64_t)hour_max;
+    bool by_day = money.day >= conf->cost_day * 100 && money.day > COST_TIMES * (uint64_t)day_max;
+    if (by_hour || by_day) {
+        money.by_day = !by_hour;
         money.severity = since(now_s, cell->heard_s) >= HISTORY_S ? 3 : 2;
     }
     return money;
@@ -545,10 +556,15 @@ static void write_score(struct text *detail, const struct score *score)
 static void write_tail(struct text *tail, const struct money *money, unsigned account,
                        uint64_t calls)
 {
-    if (money->hour > 0) {
+    if (money->hour > 0 || money->by_day) {
         text_string(tail, "; may have cost ");
-        text_decimal(tail, money->hour, 2);
-        text_string(tail, " in an hour");
+        text_decimal(tail, money->by_day ? money->day : money->hour, 2);
+        text_string(tail, money->by_day ? " today" : " in an hour");
+    }
+    if (money->rate_milli > 0) {
+        text_string(tail, ", now ");
+        text_decimal(tail, money->rate_milli, 3);
+        text_string(tail, " a minute");
     }
     text_format(tail, "; account score %u by %" PRIu64 " costly call%s", account, calls,
                 calls == 1 ? "" : "s");
@@ -571,18 +587,33 @@ static void rate_confidence(struct detector_context *context, const struct fact 
     }
 }
 
-static uint8_t severity_of(const struct conf *conf, const struct cell *cell, unsigned account,
-                           const struct money *money, uint64_t now_ns)
+/* Which of the limits is crossed: of the score, of money, or of the week. */
+static void choose_limit(struct finding *finding, const struct conf *conf, const struct cell *cell,
+                         unsigned account, const struct money *money, uint64_t now_ns)
 {
+    uint64_t week = window_sum(&cell->week, now_ns, 7 * NS_PER_DAY);
     uint8_t severity = account >= conf->critical ? 4
                        : account >= conf->alarm  ? 3
                        : account >= conf->notice ? 2
                                                  : 0;
 
-    if (severity == 0 && window_sum(&cell->week, now_ns, 7 * NS_PER_DAY) >= conf->week) {
-        severity = 2;
+    finding->severity = severity;
+    finding->observed = account;
+    finding->threshold = conf->notice;
+    finding->window_ns = NS_PER_HOUR;
+    finding->unit = "points";
+    if (money->severity > severity) {
+        finding->severity = money->severity;
+        finding->observed = (money->by_day ? money->day : money->hour) / 100;
+        finding->threshold = money->by_day ? conf->cost_day : conf->cost_hour;
+        finding->window_ns = money->by_day ? NS_PER_DAY : NS_PER_HOUR;
+        finding->unit = "currency units";
+    } else if (severity == 0 && week >= conf->week) {
+        finding->severity = 2;
+        finding->observed = week;
+        finding->threshold = conf->week;
+        finding->window_ns = 7 * NS_PER_DAY;
     }
-    return severity > money->severity ? severity : money->severity;
 }
 
 static void judge(struct detector_context *context, struct cell *cell, struct entry *entry,
@@ -599,23 +630,18 @@ static void judge(struct detector_context *context, struct cell *cell, struct en
     score_call(&score, context, cell, entry, fact, conf);
     unsigned account = account_score(cell, entry, &score, fact->time_ns);
     struct money money = count_money(cell, conf, fact->time_ns);
-    uint8_t severity = severity_of(conf, cell, account, &money, fact->time_ns);
-    if (severity == 0) {
-        if (call->event == FACT_CALL_ENDED) {
+    struct finding finding = {.stage = 5,
+                              .succeeded = call->answered_ns != 0,
+                              .count = window_sum(&cell->count, fact->time_ns, NS_PER_HOUR),
+                              .span_ns = time_since(fact->time_ns, cell->first_ns),
+                              .only_rise = again};
+    choose_limit(&finding, conf, cell, account, &money, fact->time_ns);
+    if (finding.severity == 0) {
+        if (call->event == FACT_CALL_ENDED && call->answered_ns != 0) {
             learn_country(cell, call->caller.country);
         }
         return;
     }
-    struct finding finding = {.severity = severity,
-                              .stage = 5,
-                              .succeeded = call->answered_ns != 0,
-                              .count = window_sum(&cell->count, fact->time_ns, NS_PER_HOUR),
-                              .observed = account,
-                              .threshold = account >= conf->notice ? conf->notice : 0,
-                              .window_ns = NS_PER_HOUR,
-                              .unit = "points",
-                              .span_ns = time_since(fact->time_ns, cell->first_ns),
-                              .only_rise = again};
     rate_confidence(context, fact, &score, &finding);
     write_tail(&tail, &money, account, finding.count);
     struct text detail = text_into(detail_room, sizeof detail_room - tail.bytes);

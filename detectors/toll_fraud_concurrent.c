@@ -44,7 +44,7 @@ struct lane {
     uint16_t peak; /* of this episode */
     uint16_t peak_max[2]; /* of earlier episodes */
     uint16_t all_max[2];
-    bool raised; /* in this episode */
+    uint16_t raised; /* 1: in this episode */
 };
 static_assert(sizeof(struct lane) <= DETECTOR_LANE_BYTES, "it must fit into a lane");
 
@@ -120,10 +120,10 @@ static void end(struct lane *lane, bool costly, bool risky)
     }
     if (lane->up == 0) {
         lane->peak_max[0] =
-            lane->raised ? lane->peak_max[0] : higher(lane->peak_max[0], lane->peak);
+            lane->raised != 0 ? lane->peak_max[0] : higher(lane->peak_max[0], lane->peak);
         lane->peak = 0;
         lane->risky = 0;
-        lane->raised = false;
+        lane->raised = 0;
     }
 }
 
@@ -169,7 +169,7 @@ static void judge(struct detector_context *context, struct lane *lane, const str
                               .threshold = unusual ? conf->calls : conf->always,
                               .unit = "calls at once",
                               .span_ns = time_since(fact->time_ns, lane->first_ns)};
-    lane->raised = true;
+    lane->raised = 1;
     rate_confidence(context, fact, &finding);
     if (before == 0) {
         text_string(&detail, "had no costly call in 30 days before");

@@ -39,6 +39,7 @@ struct lane {
 static bool toll_fraud_testcall_heeds(const struct fact *fact)
 {
     return !fact->forced && fact->is.call.answered_ns != 0 &&
+           costly_points(&fact->is.call.called) > 0 &&
            (fact->is.call.event == FACT_CALL_ANSWERED || fact->is.call.event == FACT_CALL_ENDED);
 }
 

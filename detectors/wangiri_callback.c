@@ -39,7 +39,8 @@ static bool wangiri_callback_heeds(const struct fact *fact)
                strcmp(fact->is.incident.rule, "wangiri") == 0;
     }
     const struct fact_call *call = &fact->is.call;
-    return call->event == FACT_CALL_RINGING || call->event == FACT_CALL_ANSWERED ||
+    return (call->event == FACT_CALL_RINGING && call->called.block != 0) ||
+           (call->event == FACT_CALL_ANSWERED && call->called.block != 0) ||
            (call->event == FACT_CALL_ENDED && call->answered_ns == 0 && call->rang &&
             call->ended_by_caller);
 }

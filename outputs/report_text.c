@@ -7,7 +7,7 @@
  * that matter. Everything that came from the wire is printed through page_wire(). */
 #include "outputs/report_text_inside.h"
 
-enum { PAIRS_MAX = 128 };
+enum { PAIRS_MAX = 128, ONE_WAY_FROM = 20, DOUBLED_FROM = 100 };
 
 /* --- the entries that matter --- */
 
@@ -312,6 +312,19 @@ static void print_kernel(struct page *page, const struct report *report)
     page_end(page);
 }
 
+/* As many copies as sensor-blind would tell live. */
+static void print_doubled(struct page *page, const struct report *report)
+{
+    uint64_t copies = figure(report, FIELD_ID_EARSHOT_SENSOR_PACKETS_DUPLICATES);
+    uint64_t packets = figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_PACKETS);
+
+    if (packets >= DOUBLED_FROM && copies * 10 >= packets * 4) {
+        page_begin(page, "  doubled", REPORT_INDENT, PAGE_YELLOW);
+        page_string(page, "the mirror port shows packets twice; copies count in no other figure");
+        page_end(page);
+    }
+}
+
 static void print_capture(struct page *page, const struct report *report)
 {
     uint64_t start_ns = figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_START);
@@ -348,6 +361,7 @@ static void print_capture(struct page *page, const struct report *report)
         page_string(page, " are copies that the mirror port made");
     }
     page_end(page);
+    print_doubled(page, report);
     print_kernel(page, report);
     if (figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_TRUNCATED) != 0) {
         page_begin(page, "  cut", REPORT_INDENT, PAGE_YELLOW);
@@ -359,6 +373,25 @@ static void print_capture(struct page *page, const struct report *report)
         page_wire(page, value.text, 256);
         page_end(page);
     }
+}
+
+/* Enough messages of one direction and none of the other: silence then proves nothing. */
+static void print_one_way(struct page *page, const struct report *report, uint64_t messages)
+{
+    struct record_value value;
+    uint32_t requests = 0;
+    uint32_t answers = 0;
+    bool asked = report_pair(report, FIELD_ID_EARSHOT_SENSOR_SIP_REQUESTS, &requests, &value);
+    bool answered = report_pair(report, FIELD_ID_EARSHOT_SENSOR_SIP_RESPONSES, &answers, &value);
+
+    if (asked == answered || messages < ONE_WAY_FROM) {
+        return;
+    }
+    page_begin(page, "  one way", REPORT_INDENT, PAGE_YELLOW);
+    page_string(page, asked ? "no answer was heard: the capture has one direction only, or nobody "
+                              "answers"
+                            : "no request was heard: the capture has one direction only");
+    page_end(page);
 }
 
 static void print_sip(struct page *page, const struct report *report)
@@ -379,6 +412,7 @@ static void print_sip(struct page *page, const struct report *report)
     page_end(page);
     print_pairs(page, report, FIELD_ID_EARSHOT_SENSOR_SIP_REQUESTS, "  requests");
     print_pairs(page, report, FIELD_ID_EARSHOT_SENSOR_SIP_RESPONSES, "  answers");
+    print_one_way(page, report, messages);
 }
 
 /* --- what was not understood --- */

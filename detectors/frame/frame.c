@@ -55,7 +55,9 @@ struct detectors_frame {
     uint64_t fact_number; /* delivered so far */
     struct frame_key keys[KEY_COUNT];
     uint64_t shift_ns;
+    uint64_t first_ns; /* of the first fact, on the clock that detectors see; 0 = none yet */
     bool *raised; /* rules that ever raised a finding */
+    bool raised_any;
     uint64_t alerts;
     uint64_t facts_lost;
     bool one_way_capture; /* of the last second */
@@ -513,6 +515,9 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
 
 static void take_fact(struct detectors_frame *frame, const struct fact *fact)
 {
+    if (frame->first_ns == 0) {
+        frame->first_ns = fact->time_ns;
+    }
     deliver(frame, fact);
     drain(frame);
     if (fact->kind == FACT_SECOND) {
@@ -607,6 +612,7 @@ void detector_raise(struct detector_context *context, const struct finding *find
                                       .finding = finding};
 
     frame->raised[context->rule] = true;
+    frame->raised_any = true;
     bool doubtful = frame->one_way_capture || frame->lossy_capture || frame->silent_capture;
     if (doubtful && !finding->about_hearing) {
         raise_doubted(frame, &report);
@@ -630,8 +636,18 @@ static bool has_raised(const struct detectors_frame *frame, const char *slug)
 bool detector_recent(const struct detector_context *context, const char *rule_slug,
                      const struct fact *fact, uint64_t within_ns)
 {
-    return has_raised(context->frame, rule_slug) &&
+    return context->frame->raised_any && has_raised(context->frame, rule_slug) &&
            incidents_recent(&context->frame->incidents, rule_slug, fact, within_ns);
+}
+
+uint64_t detector_age_ns(const struct detector_context *context)
+{
+    return time_since(context->fact->time_ns, context->frame->first_ns);
+}
+
+uint64_t detector_told_ns(const struct detector_context *context, uint64_t time_ns)
+{
+    return time_add(time_ns, context->frame->shift_ns);
 }
 
 struct hash_key detector_hash_key(const struct detector_context *context)

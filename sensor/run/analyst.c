@@ -9,6 +9,7 @@
 #include "sensor/run/analyst.h"
 
 #include "sensor/run/hearing.h"
+#include "sensor/run/split.h"
 
 #include "sensor/state/state.h"
 #include "sensor/telemetry/telemetry.h"
@@ -56,6 +57,7 @@ struct analyst {
     uint64_t frames_before; /* counts as they were ten seconds ago */
     uint64_t lost_before;
     struct hearing hearing;
+    struct split split; /* live, several rings */
 };
 
 static void wait_for_writer(struct analyst *analyst)
@@ -406,8 +408,8 @@ static void listen_to_itself(struct analyst *analyst, uint64_t second)
     struct fact_second *hearing = &state_facts_view(analyst->state)->hearing;
 
     hearing->live = analyst->options.live;
-    hearing_mark(&analyst->hearing, second, analyst->counts,
-                 analyst->options.live ? analyst->options.interfaces : NULL, hearing);
+    hearing_mark(&analyst->hearing, second, analyst->counts, analyst->options.interfaces,
+                 analyst->options.interface_count, hearing);
     find_fullest(analyst, hearing);
 }
 
@@ -462,8 +464,18 @@ static void take_end(struct analyst *analyst)
     analyst->finished = true;
 }
 
-static void take(struct analyst *analyst, const struct sighting *sighting)
+/* What a worker says of a flow is known to be of that flow alone, and which ring brought it. */
+static void see_ring(struct analyst *analyst, const struct producer *producer)
 {
+    bool split =
+        split_see(&analyst->split, producer->head, (uint32_t)(producer - analyst->producers));
+    analyst->counts[COUNT_REASON_FIRST + REASON_FLOW_SPLIT] += split;
+}
+
+static void take(struct analyst *analyst, const struct producer *producer)
+{
+    const struct sighting *sighting = producer->head;
+
     switch ((enum sighting_kind)sighting->kind) {
     case SIGHTING_COUNTS:
         add_counts(analyst, (const struct counts_sighting *)(const void *)sighting);
@@ -485,6 +497,9 @@ static void take(struct analyst *analyst, const struct sighting *sighting)
         take_up(analyst, sighting->state_ns);
     }
     analyst->seen++;
+    if (analyst->options.live && analyst->options.producer_count > 1) {
+        see_ring(analyst, producer);
+    }
     if (sighting->state_ns > analyst->now_ns) {
         analyst->now_ns = sighting->state_ns;
     }
@@ -634,7 +649,7 @@ bool analyst_drain(struct analyst *analyst)
     struct producer *producer;
     while (!analyst->finished && (producer = eligible(analyst)) != NULL) {
         look_ahead(analyst, producer); /* at least beyond the head */
-        take(analyst, producer->head);
+        take(analyst, producer);
         go_on(analyst, producer);
     }
     for (uint32_t i = 0; i < analyst->options.producer_count; i++) {

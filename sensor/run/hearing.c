@@ -48,13 +48,23 @@ static void see_interface(struct hearing_interface *interface, uint64_t second, 
     interface->heard_s = second;
 }
 
-static void find_silent(struct hearing *hearing, const char *const *names, struct fact_second *out)
+static uint32_t seconds(uint64_t now_s, uint64_t then_s)
 {
-    for (unsigned i = 0; i < COUNT_INTERFACES; i++) {
+    uint64_t span_s = time_since(now_s, then_s);
+    return span_s > UINT32_MAX ? UINT32_MAX : (uint32_t)span_s;
+}
+
+static void find_silent(struct hearing *hearing, const char *const *names, size_t name_count,
+                        struct fact_second *out)
+{
+    for (size_t i = 0; i < name_count; i++) {
         const struct hearing_interface *interface = &hearing->interfaces[i];
-        uint64_t silent_s = time_since(hearing->second, interface->heard_s);
-        if (interface->rate_milli >= SILENT_RATE_MILLI && silent_s > out->silent_s) {
-            out->silent_s = silent_s > UINT32_MAX ? UINT32_MAX : (uint32_t)silent_s;
+        uint32_t silent_s = seconds(hearing->second, interface->heard_s);
+        if (interface->heard_s == 0 && out->mute_s == 0) {
+            out->mute_s = seconds(hearing->second, hearing->begun_s);
+            out->mute_interface = slice_of_string(names[i]);
+        } else if (interface->rate_milli >= SILENT_RATE_MILLI && silent_s > out->silent_s) {
+            out->silent_s = silent_s;
             out->silent_interface = slice_of_string(names[i]);
         }
     }
@@ -67,6 +77,7 @@ static struct hearing_sums slide(struct hearing *hearing, uint64_t second)
     struct hearing_sums last = hearing->before[hearing->second % HEARING_SECONDS];
     uint64_t gap = hearing->second == 0 ? 1 : time_since(second, hearing->second);
 
+    hearing->begun_s = hearing->second == 0 ? second : hearing->begun_s;
     for (uint64_t i = 1; i < gap && i < HEARING_SECONDS; i++) {
         hearing->before[(second - i) % HEARING_SECONDS] = last;
     }
@@ -75,7 +86,7 @@ static struct hearing_sums slide(struct hearing *hearing, uint64_t second)
 }
 
 void hearing_mark(struct hearing *hearing, uint64_t second, const uint64_t *counts,
-                  const char *const *names, struct fact_second *out)
+                  const char *const *names, size_t name_count, struct fact_second *out)
 {
     struct hearing_sums now = sums_of(counts);
     struct hearing_sums then = slide(hearing, second);
@@ -87,12 +98,12 @@ void hearing_mark(struct hearing *hearing, uint64_t second, const uint64_t *coun
     out->copies = now.copies - then.copies;
     out->clock_steps = now.clock_steps - then.clock_steps;
     out->silent_s = 0;
-    out->silent_capture = false;
     out->silent_interface = SLICE_NONE;
-    if (names != NULL) {
-        for (unsigned i = 0; i < COUNT_INTERFACES; i++) {
-            see_interface(&hearing->interfaces[i], second, counts[COUNT_INTERFACE_FIRST + i]);
-        }
-        find_silent(hearing, names, out);
+    out->mute_s = 0;
+    out->mute_interface = SLICE_NONE;
+    assert(name_count <= COUNT_INTERFACES);
+    for (size_t i = 0; i < name_count; i++) {
+        see_interface(&hearing->interfaces[i], second, counts[COUNT_INTERFACE_FIRST + i]);
     }
+    find_silent(hearing, names, name_count, out);
 }

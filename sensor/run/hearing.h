@@ -30,13 +30,14 @@ struct hearing_interface {
 
 struct hearing {
     uint64_t second; /* of the last mark; 0 = none */
+    uint64_t begun_s; /* of the first */
     struct hearing_sums before[HEARING_SECONDS]; /* as they were, by second */
     struct hearing_interface interfaces[COUNT_INTERFACES];
 };
 
-/* At a mark: `counts` are all that was told so far ([COUNT_TOTAL]); `names` of the interfaces, NULL
+/* At a mark: `counts` are all that was told so far ([COUNT_TOTAL]); `names` of the interfaces, none
  * = not live. Fills the figures of the last ten seconds. */
 void hearing_mark(struct hearing *hearing, uint64_t second, const uint64_t *counts,
-                  const char *const *names, struct fact_second *out);
+                  const char *const *names, size_t name_count, struct fact_second *out);
 
 #endif

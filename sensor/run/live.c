@@ -20,12 +20,10 @@
 
 #include "base/log.h"
 #include "sensor/capture/filter.h"
-#include "sensor/run/analyst.h"
 #include "sensor/run/listen.h"
 #include "sensor/run/reload.h"
-#include "sensor/run/writer.h"
+#include "sensor/run/threads.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -51,8 +49,6 @@ struct live {
     struct geo *geo; /* that the analyst looks into */
     struct geo *geo_coming; /* on its way to it */
     uint64_t geo_looked_ns; /* when it was last asked whether the files are the same */
-    pthread_t threads[RUN_WORKERS_MAX + 2];
-    size_t thread_count;
 };
 
 /* --- opening --- */
@@ -197,6 +193,7 @@ static enum status open_ends(struct live *live, struct error *error)
                                       .drain_records = threaded ? NULL : drain_writer,
                                       .owner = live,
                                       .interfaces = options->interfaces,
+                                      .interface_count = options->interface_count,
                                       .live = true,
                                       .at_end = at_end};
     if (status == STATUS_OK) {
@@ -407,48 +404,20 @@ static void *listener_thread(void *owner)
     return NULL;
 }
 
-static void *analyst_thread(void *owner)
-{
-    analyst_run(owner);
-    return NULL;
-}
-
-static void *writer_thread(void *owner)
-{
-    writer_run(owner);
-    return NULL;
-}
-
-static enum status start(struct live *live, void *(*body)(void *), void *owner, struct error *error)
-{
-    int failed = pthread_create(&live->threads[live->thread_count], NULL, body, owner);
-    if (failed != 0) {
-        return error_set(error, STATUS_FAILED, "", "a thread cannot be started (%s)",
-                         strerror(failed));
-    }
-    live->thread_count++;
-    return STATUS_OK;
-}
-
 static enum status run_threads(struct live *live, const sigset_t *set, struct error *error)
 {
-    enum status status = start(live, writer_thread, live->writer, error);
-    if (status == STATUS_OK) {
-        status = start(live, analyst_thread, live->analyst, error);
-    }
+    struct threads threads = {.count = 0};
+    enum status status = threads_start_ends(&threads, live->analyst, live->writer, error);
     for (unsigned i = 0; i < live->listener_count && status == STATUS_OK; i++) {
-        status = start(live, listener_thread, &live->listeners[i], error);
+        status = threads_start(&threads, listener_thread, &live->listeners[i], error);
     }
     if (status == STATUS_OK) {
         while (!control(live, set, CONTROL_MS)) {
         }
     } else {
-        atomic_store(&live->shared.run.failed, true);
-        bell_ring(&live->shared.run.analyst_bell);
+        threads_give_up(&live->shared.run);
     }
-    for (size_t i = live->thread_count; i > 0; i--) {
-        pthread_join(live->threads[i - 1], NULL);
-    }
+    threads_join(&threads);
     return status;
 }
 

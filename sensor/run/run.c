@@ -8,12 +8,10 @@
 #include "sensor/run/run.h"
 
 #include "base/log.h"
-#include "sensor/run/analyst.h"
 #include "sensor/run/listen.h"
+#include "sensor/run/threads.h"
 #include "sensor/run/worker.h"
-#include "sensor/run/writer.h"
 
-#include <pthread.h>
 #include <unistd.h>
 
 struct run {
@@ -226,18 +224,6 @@ static void *taker_thread(void *owner)
 static void *worker_thread(void *owner)
 {
     worker_run(owner);
-    return NULL;
-}
-
-static void *analyst_thread(void *owner)
-{
-    analyst_run(owner);
-    return NULL;
-}
-
-static void *writer_thread(void *owner)
-{
-    writer_run(owner);
     return NULL;
 }
 
@@ -484,50 +470,24 @@ static void close_run(struct run *run)
 
 /* --- threads --- */
 
-struct threads {
-    pthread_t ids[RUN_WORKERS_MAX + 4];
-    size_t count;
-};
-
-static enum status start(struct threads *threads, void *(*body)(void *), void *owner,
-                         struct error *error)
-{
-    int failed = pthread_create(&threads->ids[threads->count], NULL, body, owner);
-    if (failed != 0) {
-        return error_set(error, STATUS_FAILED, "", "a thread cannot be started (%s)",
-                         strerror(failed));
-    }
-    threads->count++;
-    return STATUS_OK;
-}
-
 static enum status run_threads(struct run *run, struct error *error)
 {
     unsigned workers = run->options->workers;
     run->full_bell = workers == 1 ? &run->shared.worker_bells[0] : &run->shared.dealer_bell;
     struct threads threads = {.count = 0};
-    enum status status = start(&threads, writer_thread, run->writer, error);
-    if (status == STATUS_OK) {
-        status = start(&threads, analyst_thread, run->analyst, error);
-    }
+    enum status status = threads_start_ends(&threads, run->analyst, run->writer, error);
     for (unsigned i = 0; workers > 1 && i < workers && status == STATUS_OK; i++) {
-        status = start(&threads, worker_thread, &run->workers[i], error);
+        status = threads_start(&threads, worker_thread, &run->workers[i], error);
     }
     if (status == STATUS_OK) {
-        status = start(&threads, taker_thread, run, error);
+        status = threads_start(&threads, taker_thread, run, error);
     }
     if (status == STATUS_OK) {
         reader_thread(run);
     } else {
-        atomic_store(&run->shared.failed, true);
-        for (unsigned i = 0; i < RUN_WORKERS_MAX; i++) {
-            bell_ring(&run->shared.worker_bells[i]);
-        }
-        bell_ring(&run->shared.analyst_bell);
+        threads_give_up(&run->shared);
     }
-    for (size_t i = threads.count; i > 0; i--) {
-        pthread_join(threads.ids[i - 1], NULL);
-    }
+    threads_join(&threads);
     return status;
 }
 
@@ -610,6 +570,8 @@ void run_list_memory(const struct config *config, unsigned workers, FILE *out)
                    RUN_RECORD_RING_BYTES);
     fputs("what the analyst keeps: state, then each kind of key and each detector\n", out);
     analyst_budget(config, &budget);
+    budget_add(&budget, "countries: answers, and the files now", GEO_CACHE,
+               geo_bytes(&config->geo));
     fprintf(out, "%-40s %10s %12zu\n", "all", "", budget.bytes >> 10);
     fputs("live, each interface beside that\n", out);
     budget_add(&budget, "ring of the kernel", 0, rings * (size_t)config->sensor.buffer_bytes);

@@ -56,6 +56,7 @@ enum call_side_flag {
     CALL_SIDE_RECEIVES = 4,
     CALL_SIDE_HIDDEN = 8, /* a private address that its signalling does not come from */
     CALL_SIDE_SECURE = 16,
+    CALL_SIDE_SHARED = 32, /* another call that is up named the same endpoint */
 };
 
 struct call_hop {

@@ -48,7 +48,7 @@ struct change {
     bool forced; /* the end of input closed it */
     bool is_retransmission; /* CHANGE_MESSAGE: a copy within its transaction */
     uint64_t time_ns;
-    uint64_t number; /* packet that brought it; 0 at a mark */
+    uint64_t number; /* packet that brought it; 0 at a mark; CHANGE_SERVER: its last request */
     uint64_t second; /* CHANGE_SECOND, CHANGE_SERVER */
     const struct sip_sighting *sip;
     const struct stream_sighting *stream_sighting;

@@ -21,8 +21,8 @@
 
 #include "sensor/state/account.h"
 
-/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
-enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
+enum { ACCOUNT_PART_MAX = 256 };
+#define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -69,6 +69,15 @@ SAME(SATELLITE, SATELLITE);
 SAME(OTHER, OTHER);
 SAME(INVALID, INVALID);
 
+#undef SAME
+#define SAME(name)                                                                                 \
+    static_assert((int)FACT_TORN_##name == (int)CALL_TORN_##name, "detectors name evidence alike")
+SAME(NOT);
+SAME(SENDER_GOES_ON);
+SAME(BOTH_GO_ON);
+SAME(SECOND_BYE);
+SAME(CANCEL);
+
 /* Who sent the request and who it went to, by address only. Nothing is declared yet of sides and
  * zones. */
 static void put_parties(const struct endpoint *client, const struct endpoint *server,
@@ -107,6 +116,13 @@ static void locate(struct facts_view *view, struct fact_party *out)
         out->country = answer->country;
         out->as_number = answer->as_number;
     }
+}
+
+/* What is not heard proves nothing: one direction is missing, or an interface is silent (a tap
+ * brings each direction by one of its own). */
+static bool hears_half(const struct facts_view *view)
+{
+    return view->one_way_capture || view->hearing.silent_capture;
 }
 
 /* --- accounts --- */
@@ -278,7 +294,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
     }
-    told->one_way = view->one_way_capture;
+    told->one_way = hears_half(view);
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
     told->status = ended->status;
@@ -392,8 +408,10 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
     if (event == FACT_CALL_MEDIA) {
         put_sides(call, told);
         forgive_symmetric(call, told);
-        told->media_unclear =
-            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        uint8_t sides =
+            call->sound == NULL ? CALL_SIDE_SHARED : call->sound->sides[0] | call->sound->sides[1];
+        told->media_unclear = (sides & CALL_SIDE_SHARED) != 0 || call->t38 || call->elsewhere ||
+                              call->reinvites > 0 || call->transfers > 0;
         return;
     }
     const struct call_sound *sound = call->sound;
@@ -410,42 +428,6 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
         to_ns = sound->ways[sound->ender_is_caller ? 0 : 1].last_ns;
     }
     told->torn_after_ns = time_since(to_ns, from_ns);
-}
-
-static bool begin_call(const struct change *change, enum fact_call_event event, struct fact *fact)
-{
-    const struct call *call = change->call;
-    struct fact_call *told = &fact->is.call;
-
-    if (call->partial || (call->invalid_only && !call->accepted_invalid)) {
-        return false;
-    }
-    fact->kind = FACT_CALL;
-    fact->interface = call->interface;
-    fact->transport = carried_by(call->transport);
-    memset(told, 0, sizeof *told);
-    put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
-    told->event = (uint8_t)event;
-    told->has_credentials = call->has_credentials;
-    told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
-    told->status = call->status;
-    told->started_ns = call->started_ns;
-    told->answered_ns = call->answered_ns;
-    told->ended_ns = call->ended_ns;
-    told->early_media = call->early_media;
-    told->rang = call->ringing_ns != 0;
-    told->call_number = call->number;
-    told->call_id = call->call_id;
-    told->from_user = call->from_user;
-    told->from_host = call->from_host;
-    told->to_user = call->to_user;
-    told->to_host = call->to_host;
-    told->user_agent = call->user_agent;
-    told->held = call->held;
-    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
-        put_sound(call, event, change->time_ns, told);
-    }
-    return true;
 }
 
 static void put_number(struct facts_view *view, struct slice user, struct fact_number *out)
@@ -484,6 +466,46 @@ static struct slice dialled_of(const struct call *call)
     return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
 }
 
+static bool begin_call(struct facts_view *view, const struct change *change,
+                       enum fact_call_event event, struct fact *fact)
+{
+    const struct call *call = change->call;
+    struct fact_call *told = &fact->is.call;
+
+    if (call->partial || (call->invalid_only && !call->accepted_invalid)) {
+        return false;
+    }
+    fact->kind = FACT_CALL;
+    fact->interface = call->interface;
+    fact->transport = carried_by(call->transport);
+    memset(told, 0, sizeof *told);
+    put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
+    told->event = (uint8_t)event;
+    told->has_credentials = call->has_credentials;
+    told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
+    told->status = call->status;
+    told->started_ns = call->started_ns;
+    told->answered_ns = call->answered_ns;
+    told->ended_ns = call->ended_ns;
+    told->early_media = call->early_media;
+    told->rang = call->ringing_ns != 0;
+    told->call_number = call->number;
+    told->call_id = call->call_id;
+    told->from_user = call->from_user;
+    told->from_host = call->from_host;
+    told->to_user = call->to_user;
+    told->to_host = call->to_host;
+    told->user_agent = call->user_agent;
+    told->held = call->held;
+    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
+        put_sound(call, event, change->time_ns, told);
+    }
+    /* Most calls go to numbers that interest nobody, and the number says so. */
+    told->dialled = dialled_of(call);
+    put_number(view, told->dialled, &told->called);
+    return true;
+}
+
 /* What was called before. The call is learnt here too: facts come once for each event of it, and
  * what is asked is answered as it was when the call started.
  *
@@ -494,9 +516,8 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     struct fact_call *told = &fact->is.call;
     const struct fact_number *called = &told->called;
     bool ours = told->caller_registered || told->has_credentials || told->account_known;
-    bool costly =
-        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
-                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    bool outside = called->dialled_abroad || called->type == FACT_NUMBER_PREMIUM ||
+                   called->type == FACT_NUMBER_SATELLITE;
     const struct destination_call call = {
         .account = ours ? account : 0,
         .source = hash_addr(view->key, &told->caller.endpoint.addr),
@@ -510,10 +531,13 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     };
     struct destination_view past;
 
-    if ((!ours && !costly) || called->class == FACT_NUMBER_EMERGENCY) {
+    if (called->class == FACT_NUMBER_EMERGENCY) {
         return;
     }
     destination_try(view->destinations, &call, fact->time_ns);
+    if (!ours && !outside) {
+        return;
+    }
     destination_ask(view->destinations, &call, fact->time_ns, &past);
     told->first_abroad = past.first_abroad;
     told->country_new_account = past.country_new_account;
@@ -549,8 +573,6 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
     told->account_known = device.account_known;
     told->device_known = device.device_known;
-    told->dialled = dialled_of(call);
-    put_number(view, told->dialled, &told->called);
     put_number(view, call->from_user, &told->calling);
     told->account = account_text(view, call->from_user, call->from_host);
     if (view->destinations != NULL) {
@@ -636,7 +658,9 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->round_trip_ns = stream->round_trip_mean_ns;
     told->stream_number = stream->stream_number;
     if (stream->call != NULL) {
-        told->call_is_up = stream->call->answered_ns != 0 && !stream->call->ended;
+        uint64_t answered_ns = stream->call->answered_ns;
+        told->call_is_up = answered_ns != 0 && !stream->call->ended;
+        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
@@ -670,18 +694,16 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture,
+        .one_way = hears_half(view),
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
         .answers = second->answers,
-        .answers_5xx = second->answers_5xx,
         .retry_after = second->retry_after,
         .first_answers = second->first_answers,
         .slow_answers = second->slow_answers,
         .first_answer_ns_mean =
             second->first_answers == 0 ? 0 : second->first_answer_ns_sum / second->first_answers,
-        .first_answer_ns_max = second->first_answer_ns_max,
         .usual_answer_ns = server->usual_answer_ns,
         .answered_before = server->answered,
         .unanswered = waiting->requests,
@@ -767,17 +789,17 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
     case CHANGE_REGISTRATION:
         return begin_registration(change, out_fact);
     case CHANGE_CALL_STARTED:
-        return begin_call(change, FACT_CALL_STARTED, out_fact);
+        return begin_call(view, change, FACT_CALL_STARTED, out_fact);
     case CHANGE_CALL_RINGING:
-        return begin_call(change, FACT_CALL_RINGING, out_fact);
+        return begin_call(view, change, FACT_CALL_RINGING, out_fact);
     case CHANGE_CALL_ANSWERED:
-        return begin_call(change, FACT_CALL_ANSWERED, out_fact);
+        return begin_call(view, change, FACT_CALL_ANSWERED, out_fact);
     case CHANGE_CALL_ENDED:
-        return begin_call(change, FACT_CALL_ENDED, out_fact);
+        return begin_call(view, change, FACT_CALL_ENDED, out_fact);
     case CHANGE_CALL_MEDIA:
-        return begin_call(change, FACT_CALL_MEDIA, out_fact);
+        return begin_call(view, change, FACT_CALL_MEDIA, out_fact);
     case CHANGE_CALL_TORN:
-        return begin_call(change, FACT_CALL_TORN, out_fact);
+        return begin_call(view, change, FACT_CALL_TORN, out_fact);
     case CHANGE_STREAM_INTERVAL:
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:

@@ -387,11 +387,43 @@ static struct server *take(struct server_table *table, const struct sip_sighting
     return server;
 }
 
-static void see_request(struct server_table *table, const struct sip_sighting *sip,
-                        const struct transaction_view *view, const struct proof_table *proof)
+/* What a service is asked by; the others belong to a dialog that is there already. */
+static bool begins(const struct sip_message *message)
+{
+    return (1U << message->method &
+            (1U << SIP_METHOD_INVITE | 1U << SIP_METHOD_REGISTER | 1U << SIP_METHOD_OPTIONS |
+             1U << SIP_METHOD_SUBSCRIBE | 1U << SIP_METHOD_MESSAGE)) != 0;
+}
+
+static void see_asker(struct server_table *table, struct server *server,
+                      const struct sip_sighting *sip, const struct transaction_view *view,
+                      const struct proof_table *proof)
 {
     const struct sip_message *message = &sip->message;
     const struct sip_keys *keys = &sip->keys;
+    bool calls = message->method == SIP_METHOD_INVITE && message->to_tag.bytes == 0;
+    struct proof_view asker;
+
+    proof_ask_hash(proof, keys->source, table->now_ns, &asker);
+    bool unknown = !asker.is_server && asker.good_accounts == 0;
+    if (unknown) {
+        server->second.unknown[message->method]++;
+        server->second.unknown_total++;
+    }
+    count_source(table, server, keys, !unknown || asker.proven);
+    if ((!unknown || asker.proven) && view->transaction != NULL &&
+        !view->transaction->request_invalid) {
+        wait(table, server, keys->source);
+        server->waiting.calls |= calls;
+    }
+    if (calls) {
+        see_call(table, keys->source);
+    }
+}
+
+static void see_request(struct server_table *table, const struct sip_sighting *sip,
+                        const struct transaction_view *view, const struct proof_table *proof)
+{
     struct server *server = take(table, sip);
 
     if (view->is_retransmission) {
@@ -400,23 +432,11 @@ static void see_request(struct server_table *table, const struct sip_sighting *s
         }
         return;
     }
-    struct proof_view asker;
-    proof_ask_hash(proof, keys->source, table->now_ns, &asker);
-    bool unknown = !asker.is_server && asker.good_accounts == 0;
-    server->second.requests[message->method]++;
+    server->last_number = sighting_number(&sip->head);
+    server->second.requests[sip->message.method]++;
     server->second.total++;
-    if (unknown) {
-        server->second.unknown[message->method]++;
-        server->second.unknown_total++;
-    }
-    count_source(table, server, keys, !unknown || asker.proven);
-    bool calls = message->method == SIP_METHOD_INVITE && message->to_tag.bytes == 0;
-    if (view->transaction != NULL && !view->transaction->request_invalid) {
-        wait(table, server, keys->source);
-        server->waiting.calls |= calls;
-    }
-    if (calls) {
-        see_call(table, keys->source);
+    if (begins(&sip->message)) {
+        see_asker(table, server, sip, view, proof);
     }
 }
 
@@ -431,9 +451,6 @@ static void see_first_answer(struct server_table *table, uint32_t cell, struct s
     server->second.first_answers++;
     server->second.slow_answers += took_ns > SERVER_SLOW_NS;
     server->second.first_answer_ns_sum += took_ns;
-    if (took_ns > server->second.first_answer_ns_max) {
-        server->second.first_answer_ns_max = took_ns;
-    }
     if (server->answered++ == 0) {
         table_strengthen(&table->cells, cell);
         server->first_asker = asker;
@@ -465,7 +482,6 @@ static void see_answer(struct server_table *table, const struct sip_sighting *si
     }
     table->answers++;
     server->second.answers++;
-    server->second.answers_5xx += message->status / 100 == 5;
     server->second.retry_after +=
         message->status == 503 && (message->flags & SIP_FLAG_RETRY_AFTER) != 0;
     if (view->is_first_answer) {
@@ -543,8 +559,11 @@ static void learn(struct server *server)
 static void end_second(struct server_table *table, struct server *server, uint64_t mark_s)
 {
     if (is_worth_it(table, server, mark_s)) {
-        const struct change change = {
-            .kind = CHANGE_SERVER, .time_ns = table->now_ns, .second = mark_s, .server = server};
+        const struct change change = {.kind = CHANGE_SERVER,
+                                      .time_ns = table->now_ns,
+                                      .number = server->last_number,
+                                      .second = mark_s,
+                                      .server = server};
         table->sink.on_change(table->sink.owner, &change);
         server->calls_untold = 0;
     }

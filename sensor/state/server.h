@@ -31,11 +31,11 @@ enum {
 /* Of one second. */
 struct server_second {
     uint32_t requests[SIP_METHOD_COUNT]; /* without copies */
-    uint32_t unknown[SIP_METHOD_COUNT]; /* of those: from who never logged in or answered */
+    /* of those that begin something: from who never logged in or answered */
+    uint32_t unknown[SIP_METHOD_COUNT];
     uint32_t total; /* of all methods; ACK is never counted */
     uint32_t unknown_total;
     uint32_t answers; /* of any class, without copies */
-    uint32_t answers_5xx;
     uint32_t retry_after; /* 503 with Retry-After */
     uint32_t first_answers;
     uint32_t slow_answers; /* first answers after more than SERVER_SLOW_NS */
@@ -44,10 +44,10 @@ struct server_second {
     uint32_t logins; /* first success of an address that had none */
     uint32_t calls_lost;
     uint64_t first_answer_ns_sum;
-    uint64_t first_answer_ns_max;
 };
 
-/* Since its last answer. */
+/* Since its last answer; only requests that begin something, of who is known or proven: a flood that
+ * the server does not answer is no outage. */
 struct server_waiting {
     uint32_t requests; /* without copies */
     uint32_t askers; /* different addresses, up to SERVER_ASKERS */
@@ -72,6 +72,7 @@ struct server {
     uint64_t calls; /* INVITEs that it sent itself, in all */
     uint64_t last_call_ns;
     uint64_t calls_elsewhere; /* the table's count at that time */
+    uint64_t last_number; /* packet of the last request: it is named as proof */
     uint32_t calls_untold;
     uint32_t before; /* in the list of this second */
     uint32_t next;

@@ -107,6 +107,12 @@ static void full_tables_clocks_and_copies(void **state)
     second.full_ppm = 950000;
     assert_int_equal(severity_of(second), 3);
     second = whole();
+    second.mute_interface = SLICE("mirror2");
+    second.mute_s = 299;
+    assert_int_equal(severity_of(second), 0);
+    second.mute_s = 300;
+    assert_int_equal(severity_of(second), 2);
+    second = whole();
     second.clock_steps = 1;
     assert_int_equal(severity_of(second), 2);
     second = whole();

@@ -10,7 +10,7 @@
 
 enum { START_S = 1700000003 };
 
-static const char *const names[COUNT_INTERFACES] = {"tap0", "tap1"};
+static const char *const names[] = {"tap0", "tap1"};
 
 struct stage {
     struct hearing hearing;
@@ -30,7 +30,7 @@ static void pass(struct stage *stage, uint64_t first, uint64_t other)
     stage->counts[COUNT_FRAMES] += first + other;
     stage->counts[COUNT_INTERFACE_FIRST] += first;
     stage->counts[COUNT_INTERFACE_FIRST + 1] += other;
-    hearing_mark(&stage->hearing, ++stage->second, stage->counts, names, &stage->told);
+    hearing_mark(&stage->hearing, ++stage->second, stage->counts, names, 2, &stage->told);
 }
 
 static void ten_seconds(void **state)
@@ -132,6 +132,21 @@ static void an_interface_that_never_brought_much(void **state)
     }
 }
 
+static void an_interface_that_never_brought_anything(void **state)
+{
+    static struct stage stage;
+    (void)state;
+
+    stage_open(&stage);
+    for (unsigned i = 0; i < 400; i++) {
+        pass(&stage, 50, 0);
+        assert_int_equal(stage.told.mute_s, i);
+    }
+    assert_memory_equal(stage.told.mute_interface.at, "tap1", 4);
+    pass(&stage, 0, 1);
+    assert_int_equal(stage.told.mute_s, 0);
+}
+
 static void without_interfaces_nothing_is_silent(void **state)
 {
     static struct stage stage;
@@ -140,7 +155,7 @@ static void without_interfaces_nothing_is_silent(void **state)
     stage_open(&stage);
     for (unsigned i = 0; i < 100; i++) {
         stage.counts[COUNT_INTERFACE_FIRST] += i < 50 ? 100 : 0;
-        hearing_mark(&stage.hearing, ++stage.second, stage.counts, NULL, &stage.told);
+        hearing_mark(&stage.hearing, ++stage.second, stage.counts, NULL, 0, &stage.told);
         assert_int_equal(stage.told.silent_s, 0);
     }
 }
@@ -152,6 +167,7 @@ int main(void)
         cmocka_unit_test(seconds_without_marks),
         cmocka_unit_test(a_silent_interface),
         cmocka_unit_test(an_interface_that_never_brought_much),
+        cmocka_unit_test(an_interface_that_never_brought_anything),
         cmocka_unit_test(without_interfaces_nothing_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ static void a_step_back_is_added(void **state)
     now_ns =
         steady_see(&steady, WALL_NS + 2 * NS_PER_S - NS_PER_HOUR, BOOT_NS + 2 * NS_PER_S, &stepped);
     assert_int_equal(stepped, 0);
+    assert_int_equal(steady.steps, 1);
     assert_int_equal(now_ns, WALL_NS + 2 * NS_PER_S);
 }
 
@@ -51,6 +52,9 @@ static void a_step_forward_takes_it_away(void **state)
     /* further forward is silence, as with any capture */
     assert_int_equal(steady_see(&steady, WALL_NS + NS_PER_HOUR, BOOT_NS, &stepped),
                      WALL_NS + NS_PER_HOUR);
+    assert_int_equal(steady.steps, 3);
+    steady_see(&steady, WALL_NS + NS_PER_HOUR + NS_PER_S, BOOT_NS, &stepped); /* slewed */
+    assert_int_equal(steady.steps, 3);
 }
 
 int main(void)

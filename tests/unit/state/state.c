@@ -187,6 +187,40 @@ static void one_way(void **unused)
     }
 }
 
+/* Phones that are known register on and nobody is heard to answer: who does not repeat himself has
+ * been answered. */
+static void a_lost_direction(void **unused)
+{
+    (void)unused;
+
+    for (unsigned repeats = 0; repeats < 2; repeats++) {
+        static struct stage stage;
+        struct mark_sighting mark = {.head = {.kind = SIGHTING_MARK},
+                                     .second = WIRE_START_NS / NS_PER_S + 20};
+        stage_open(&stage);
+        SAY(&stage, .at_ms = 1, .cseq = 1, .what = "REGISTER", .headers = CONTACT USES("n1"));
+        SAY(&stage, .at_ms = 2, .cseq = 1, .what = "200 REGISTER", .headers = CONTACT);
+        state_mark(stage.state, &mark);
+        for (uint32_t i = 2; i < 16; i++) {
+            for (unsigned copy = 0; copy <= repeats; copy++) {
+                SAY(&stage, .at_ms = 21000 + i * 100 + copy * 50, .cseq = i, .what = "REGISTER",
+                    .headers = CONTACT USES("n1"));
+            }
+        }
+        for (unsigned i = 0; i < 4; i++) {
+            mark.second++;
+            stage.count = 0;
+            state_mark(stage.state, &mark);
+        }
+        const struct fact *last = &stage.all[stage.count - 1].fact;
+        assert_int_equal(last->kind, FACT_SECOND);
+        assert_int_equal(last->is.second.one_way_capture, repeats == 0);
+        assert_int_equal(last->is.second.requests, repeats == 0 ? 14 : 28);
+        assert_int_equal(last->is.second.answers, 0);
+        state_close(stage.state);
+    }
+}
+
 /* One message in two hundred may be cut, two may not; a hundred whole ones more make it good. What
  * the analyst knows of frames says the same. */
 static void lossy(void **unused)
@@ -267,10 +301,10 @@ static void time_goes_on(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_order),     cmocka_unit_test(call_behind_message),
-        cmocka_unit_test(failures),     cmocka_unit_test(one_way),
-        cmocka_unit_test(lossy),        cmocka_unit_test(marks_and_end),
-        cmocka_unit_test(time_goes_on),
+        cmocka_unit_test(in_order),         cmocka_unit_test(call_behind_message),
+        cmocka_unit_test(failures),         cmocka_unit_test(one_way),
+        cmocka_unit_test(a_lost_direction), cmocka_unit_test(lossy),
+        cmocka_unit_test(marks_and_end),    cmocka_unit_test(time_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

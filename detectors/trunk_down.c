@@ -1,0 +1,280 @@
+/* trunk_down.c - a trunk that does not answer, answers nothing but 503, or sends no calls.
+ *
+ *      lane   503 of the last minute, since when there was nothing else | this hour's calls
+ *      cell   hour-of-week baseline of the calls that it sends in an hour
+ *
+ * A trunk here is a server that servers ask: who waits for its answers is himself asked by more than
+ * one, as a PBX is by its phones. A phone that the PBX asks is none: accounts log in from there. A
+ * server that never lived is none either: a drained back end, a keep-alive into the void.
+ *
+ *   silence  requests without an answer, one after the other: state keeps them (struct fact_server)
+ *   503      in transactions; any other final answer starts anew
+ *   quiet    no INVITE from it for a quarter of an hour in which the site has other calls
+ *
+ * The last route is the one beside which nobody else answers those who wait. One of many routes that
+ * is only probed, not called, is a back end of a pool: somebody took it out. */
+#include "base/window.h"
+#include "detectors/frame/method.h"
+#include "detectors/frame/usual.h"
+
+enum {
+    LIVED = 20,
+    REQUESTS_MIN = 2,
+    ELSEWHERE_MIN = 10,
+    POOL_ROUTES = 8,
+    BUSY_ANSWERS = 5,
+    CALLS_ELSEWHERE = 5,
+};
+#define BUSY_NS NS_PER_MINUTE
+#define TIMER_NS (32 * NS_PER_S) /* timers B and F: RFC 3261 section 17.1 */
+
+struct conf {
+    uint64_t probes;
+    uint64_t requests;
+    uint64_t silence_ns;
+    uint64_t quiet_ns;
+    uint64_t calls;
+    uint64_t trunks;
+};
+
+/* clang-format off */
+static const struct option options[] = {
+    OPTION("probes", COUNT, conf, probes, "2", "3", "1000", "requests in a row without an answer, the first 32 s ago (timers B and F)"),
+    OPTION("requests", COUNT, conf, requests, "2", "5", "1000", "requests in a row without an answer within a shorter time"),
+    OPTION("silence", DURATION_NS, conf, silence_ns, "2s", "10s", "5m", "that shorter time"),
+    OPTION("quiet", DURATION_NS, conf, quiet_ns, "1m", "15m", "1d", "time without a call from the trunk"),
+    OPTION("calls", COUNT, conf, calls, "4", "20", "100000", "calls an hour that must be usual for quiet to mean something"),
+    OPTION_TABLE_SIZE("trunks", COUNT, conf, trunks, "16", "256", "16384", "trunks whose usual calls are learnt"),
+    {.kind = OPTION_END},
+};
+/* clang-format on */
+
+struct lane {
+    uint32_t handle;
+    uint32_t calls; /* of this hour */
+    struct window busy; /* 503 */
+    uint64_t busy_since_ns; /* 0 = the last final answer was another */
+    uint64_t hour_since_ns;
+    uint8_t hour_of_week;
+    bool has_hour;
+};
+
+struct cell {
+    struct baseline usual;
+};
+
+static bool trunk_down_heeds(const struct fact *fact)
+{
+    if (fact->kind == FACT_TRANSACTION) {
+        const struct fact_transaction *asked = &fact->is.transaction;
+        return asked->method == FACT_METHOD_INVITE && asked->client.is_server &&
+               asked->status >= 200 && !asked->challenged && !fact->forced;
+    }
+    const struct fact_server *server = &fact->is.server;
+    return server->server.good_accounts == 0 && !server->one_way &&
+           (server->last_call_ns != 0 ||
+            (server->unanswered >= REQUESTS_MIN && server->answered_before >= LIVED));
+}
+
+/* --- silence --- */
+
+static bool is_silent(const struct fact *fact, const struct conf *conf)
+{
+    const struct fact_server *server = &fact->is.server;
+    uint64_t silent_ns = time_since(fact->time_ns, server->unanswered_since_ns);
+    uint64_t asked_ns = time_since(server->unanswered_last_ns, server->unanswered_since_ns);
+    bool others_asked = server->elsewhere_requests >= ELSEWHERE_MIN;
+
+    if (server->unanswered_since_ns == 0 || server->answered_before < LIVED ||
+        server->unanswered_servers == 0 ||
+        server->unanswered_servers < server->unanswered_sources ||
+        (others_asked && server->elsewhere_answers == 0)) {
+        return false;
+    }
+    return (server->unanswered >= conf->probes && silent_ns >= TIMER_NS &&
+            asked_ns >= TIMER_NS / 2) ||
+           (server->unanswered >= conf->requests && silent_ns >= conf->silence_ns &&
+            asked_ns >= conf->silence_ns / 2);
+}
+
+static void say_silent(struct detector_context *context, const struct fact *fact,
+                       const struct conf *conf)
+{
+    const struct fact_server *server = &fact->is.server;
+    char buffer[200];
+    struct text detail = text_into(buffer, sizeof buffer);
+    bool pool = server->routes >= POOL_ROUTES && !server->unanswered_calls;
+    struct finding finding = {.severity = pool                  ? 1
+                                          : server->routes == 0 ? 4
+                                                                : 3,
+                              .names_nobody = true,
+                              .count = server->unanswered,
+                              .observed = server->unanswered,
+                              .threshold = conf->probes,
+                              .window_ns = TIMER_NS,
+                              .unit = "requests without an answer",
+                              .span_ns = time_since(fact->time_ns, server->unanswered_since_ns),
+                              .only_rise = method_sum(server->requests) == 0};
+
+    confidence_start(&finding.confidence, 60, "condition met");
+    if (server->elsewhere_answers > 0) {
+        confidence_add(&finding.confidence, 15, "other servers are heard to answer");
+    }
+    confidence_margin(&finding.confidence, finding.observed, finding.threshold);
+    text_string(&detail, "has not answered our servers since ");
+    text_time(&detail, detector_told_ns(context, server->unanswered_since_ns), 0);
+    text_format(&detail, ": %" PRIu32 " requests in a row%s", server->unanswered,
+                server->unanswered_calls ? ", calls among them" : "");
+    if (server->routes == 0) {
+        text_string(&detail, "; no other route is heard to answer");
+    } else {
+        text_format(&detail, "; %" PRIu32 " other %s", server->routes,
+                    server->routes == 1 ? "route answers" : "routes answer");
+    }
+    finding.detail = text_slice(&detail);
+    detector_raise(context, &finding);
+}
+
+/* --- calls that it sends --- */
+
+static bool is_quiet(const struct lane *lane, const struct fact *fact, const struct conf *conf,
+                     const struct baseline_usual *usual)
+{
+    const struct fact_server *server = &fact->is.server;
+
+    return usual->known && usual->median >= conf->calls && server->last_call_ns != 0 &&
+           time_since(fact->time_ns, server->last_call_ns) >= conf->quiet_ns &&
+           time_since(fact->time_ns, lane->hour_since_ns) >= conf->quiet_ns &&
+           server->calls_elsewhere >= CALLS_ELSEWHERE;
+}
+
+static void say_quiet(struct detector_context *context, const struct fact *fact,
+                      const struct conf *conf, const struct baseline_usual *usual)
+{
+    const struct fact_server *server = &fact->is.server;
+    uint64_t quiet_ns = time_since(fact->time_ns, server->last_call_ns);
+    char buffer[200];
+    struct text detail = text_into(buffer, sizeof buffer);
+    bool probed = server->unanswered > 0 &&
+                  time_since(fact->time_ns, server->unanswered_since_ns) >= TIMER_NS;
+    struct finding finding = {.severity = probed ? 3 : 2,
+                              .names_nobody = true,
+                              .count = quiet_ns / NS_PER_MINUTE,
+                              .observed = quiet_ns / NS_PER_MINUTE,
+                              .threshold = conf->quiet_ns / NS_PER_MINUTE,
+                              .window_ns = conf->quiet_ns,
+                              .unit = "minutes without a call",
+                              .span_ns = quiet_ns};
+
+    confidence_start(&finding.confidence, 60, "condition met");
+    text_string(&detail, "has sent no call since ");
+    text_time(&detail, detector_told_ns(context, server->last_call_ns), 0);
+    text_format(&detail, ", where %" PRIu32 " an hour are usual%s", usual->median,
+                probed ? ", and does not answer" : "");
+    finding.detail = text_slice(&detail);
+    detector_raise(context, &finding);
+}
+
+static void on_server(struct detector_context *context, struct lane *lane, struct cell *cell,
+                      const struct conf *conf, const struct fact *fact)
+{
+    const struct fact_server *server = &fact->is.server;
+
+    if (!lane->has_hour || lane->hour_of_week != fact->hour_of_week) {
+        lane->has_hour = true;
+        lane->hour_of_week = fact->hour_of_week;
+        lane->hour_since_ns = fact->time_ns;
+        lane->calls = 0;
+    }
+    lane->calls += server->calls_sent;
+    if (cell == NULL && server->calls_sent > 0) {
+        cell = detector_cell(context, lane);
+    }
+    struct baseline *baseline = cell == NULL ? NULL : &cell->usual;
+    struct baseline_usual usual = usual_of(baseline, fact);
+    usual_learn(baseline, fact, lane->calls, UINT32_MAX);
+    if (is_silent(fact, conf)) {
+        usual_taint(baseline, fact);
+        say_silent(context, fact, conf);
+    } else if (is_quiet(lane, fact, conf, &usual)) {
+        usual_taint(baseline, fact);
+        say_quiet(context, fact, conf, &usual);
+    }
+}
+
+/* --- 503 --- */
+
+static void on_answer(struct detector_context *context, struct lane *lane, const struct fact *fact)
+{
+    if (fact->is.transaction.status != 503) {
+        lane->busy_since_ns = 0;
+        lane->busy = (struct window){.newest = 0};
+        return;
+    }
+    if (lane->busy_since_ns == 0) {
+        lane->busy_since_ns = fact->time_ns;
+    }
+    uint32_t count = window_add(&lane->busy, fact->time_ns, BUSY_NS, 1);
+    uint64_t span_ns = time_since(fact->time_ns, lane->busy_since_ns);
+    if (count < BUSY_ANSWERS || span_ns < BUSY_NS) {
+        return;
+    }
+    char buffer[160];
+    struct text detail = text_into(buffer, sizeof buffer);
+    struct finding finding = {.severity = 3,
+                              .names_nobody = true,
+                              .count = count,
+                              .observed = count,
+                              .threshold = BUSY_ANSWERS,
+                              .window_ns = BUSY_NS,
+                              .unit = "calls refused with 503 and none taken",
+                              .span_ns = span_ns};
+
+    confidence_start(&finding.confidence, 60, "condition met");
+    confidence_add(&finding.confidence, 15, "its own answers say so");
+    confidence_margin(&finding.confidence, count, BUSY_ANSWERS);
+    text_string(&detail, "has answered every call with 503 since ");
+    text_time(&detail, detector_told_ns(context, lane->busy_since_ns), 0);
+    finding.detail = text_slice(&detail);
+    detector_raise(context, &finding);
+}
+
+static void trunk_down_on_fact(struct detector_context *context, void *memory, void *slab,
+                               const void *conf, const struct fact *fact)
+{
+    if (fact->kind == FACT_TRANSACTION) {
+        on_answer(context, memory, fact);
+    } else {
+        on_server(context, memory, slab, conf, fact);
+    }
+}
+
+const struct detector detector_trunk_down = {
+    .slug = "trunk-down",
+    .title = "trunk that does not work",
+    .category = "availability",
+    .sees =
+        "a server that our servers ask and that no longer answers, answers every call with 503, "
+        "or sends no calls at an hour at which it always did",
+    .blind =
+        "a trunk that is neither asked nor usually sends calls; a trunk that answers and loses "
+        "the audio",
+    .false_alarms = "planned work on a trunk; a gateway of a single phone that never logged in",
+    .advice = "Call the provider; route around the trunk until it answers again.",
+    .example = "Server 198.51.100.1 has not answered our servers since 2026-01-05T09:00:25Z: "
+               "4 requests in a row; no other route is heard to answer in 32.308 s (limit 3 "
+               "requests without an answer in 32 s). Call the provider; route around the "
+               "trunk until it answers again.",
+    .severity = 3,
+    .key = KEY_SERVER,
+    .wants = FACT_BIT(SERVER) | FACT_BIT(TRANSACTION),
+    .lane_bytes = sizeof(struct lane),
+    .conf_bytes = sizeof(struct conf),
+    .slab_bytes = sizeof(struct cell),
+    .slab_option = "trunks",
+    .slab_on_demand = true,
+    .kept = 1,
+    .options = options,
+    .heeds = trunk_down_heeds,
+    .on_fact = trunk_down_on_fact,
+};
