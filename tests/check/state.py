@@ -353,8 +353,8 @@ def a_full_disk(binary):
             before = f.read()
         disk = os.path.join(place.folder, "disk")
         os.mkdir(disk, 0o700)
-        script = (f"mount -t tmpfs -o size=64k,mode=0700 none {disk} && cp -p {place.path('state')} {disk} && "
-                  f"head -c 100000 /dev/zero > {disk}/filler 2> /dev/null; {binary} -r {place.second} --report none --state {disk}; status=$?; cmp {place.path('state')} {disk}/state && "
+        script = (f"mount -t tmpfs -o size={len(before) + 24000},mode=0700 none {disk} && cp -p {place.path('state')} {disk} && "
+                  f"head -c 200000 /dev/zero > {disk}/filler 2> /dev/null; {binary} -r {place.second} --report none --state {disk}; status=$?; cmp {place.path('state')} {disk}/state && "
                   f"ls -a {disk} | grep -c new; exit $status")
         out = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True)
         if "unshare" in out.stderr or "mount" in out.stderr:
