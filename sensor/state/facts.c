@@ -21,8 +21,7 @@
 
 #include "sensor/state/account.h"
 
-/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
-enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
+enum { ACCOUNT_PART_MAX = 256 };
 #define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
@@ -382,6 +381,7 @@ static void put_sides(const struct call *call, struct fact_call *told)
             .receives = (flags & CALL_SIDE_RECEIVES) != 0,
             .hidden = (flags & CALL_SIDE_HIDDEN) != 0,
             .secure = (flags & CALL_SIDE_SECURE) != 0,
+            .spoke = call->sound->ways[side].named_ns > time_add(call->answered_ns, NS_PER_S),
             .packets = call->heard[side],
             .stray = call->heard_stray[side],
         };
@@ -517,9 +517,8 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     struct fact_call *told = &fact->is.call;
     const struct fact_number *called = &told->called;
     bool ours = told->caller_registered || told->has_credentials || told->account_known;
-    bool costly =
-        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
-                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    bool outside = called->dialled_abroad || called->type == FACT_NUMBER_PREMIUM ||
+                   called->type == FACT_NUMBER_SATELLITE;
     const struct destination_call call = {
         .account = ours ? account : 0,
         .source = hash_addr(view->key, &told->caller.endpoint.addr),
@@ -537,7 +536,7 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
         return;
     }
     destination_try(view->destinations, &call, fact->time_ns);
-    if (!ours && !costly) {
+    if (!ours && !outside) {
         return;
     }
     destination_ask(view->destinations, &call, fact->time_ns, &past);
