@@ -4,7 +4,7 @@ import ipaddress
 from media import Stream, talk
 from office import CARRIER, CARRIER_MEDIA, Office, subscriber
 from scenario import SITE, Caught, Involved, Never, attack
-from sip import SIP, Dialog, Phone, digest, sdp
+from sip import SIP, Dialog, Phone, Server, digest, sdp
 
 HOUR = 3600
 CALL = "\r\nCall-ID"
@@ -346,7 +346,7 @@ def rtp_drop(net):
     for k, (d, one, two, at) in enumerate(up):
         talk(net, at, 690 if k < 30 else 730, one, two, ptime=40)
         d.bye(730.1 + 0.1 * k)
-    return [Caught("rtp-drop", "", 3, 693.0)]
+    return [Caught("rtp-drop", "site", 3, 693.0)]
 
 
 @attack("one-way-audio", "6 of 30 calls: the answering side is never heard", "`one-way-audio` 2 after two looks of 5 s, 3 at the 5th call", quick=True)
@@ -360,7 +360,7 @@ def one_way(net):
         else:
             talk(net, at, 700, one, two, ptime=40)
         d.bye(700.1 + 0.1 * k)
-    return [Caught("one-way-audio", "", 2, answered[0] + LOOKS), Caught("one-way-audio", "", 3, answered[4] + LOOKS)]
+    return [Caught("one-way-audio", "site", 2, answered[0] + LOOKS), Caught("one-way-audio", "site", 3, answered[4] + LOOKS)]
 
 
 @attack("no-audio", "2 of 30 calls have no media at all, all others of the office have", "`no-audio` 2 after two looks of 5 s", quick=True)
@@ -370,7 +370,7 @@ def no_audio(net):
         if k not in (18, 26):
             talk(net, at, 700, one, two, ptime=40)
         d.bye(700.1 + 0.1 * k)
-    return [Caught("no-audio", "", 2, up[18][3] + LOOKS)]
+    return [Caught("no-audio", "site", 2, up[18][3] + LOOKS)]
 
 
 @attack("forged-guesses", "20,000 forged addresses send one REGISTER each with a login for one of 200 accounts; all are refused", "none of the forged addresses is blamed (`sip-flood` 3 may be)", allow={"sip-flood": 3})
@@ -475,4 +475,57 @@ def rtp_drop_server(net):
         Stream(net, one, relay, ptime=40).run(at, 725 + 0.1 * k)
         Stream(net, relay, one, ptime=40).run(at, 695)
         d.bye(725.1 + 0.1 * k)
-    return [Caught("rtp-drop", "", 3, 698.0)]
+    return [Caught("rtp-drop", "192.0.2.18", 3, 698.0)]
+
+
+@attack("call-teardown-forged", "4 BYEs under the caller's own address, but from farther away (TTL): he talks on and hangs up himself 15 s later",
+        "`call-teardown` 3; no telephone of the office is blamed", quick=True)
+def call_teardown_forged(net):
+    office = crowd(net)
+    ended = []
+    for k in range(4):
+        a, b = office.phones[2 * k], office.phones[2 * k + 1]
+        d = Dialog(net, [a.end, office.server.end, b.end], a.user, b.user, agent=a.agent, callee_agent=b.agent)
+        one, two = office.media(a.end[0]), office.media(b.end[0])
+        t = d.invite(700 + 40.0 * k, sdp(one, "G729"), office.server, a.password)
+        d.reply(t.time + 0.02, t, 180)
+        at = d.accept(t.time + 3, t, sdp(two, "G729"))
+        Stream(net, one, two).run(at, at + 30)
+        Stream(net, two, one).run(at, at + 15.02)
+        net.ttl[a.end[0]] = 41
+        bye = d.send(at + 15, "BYE", hops=[a.end, b.end])
+        del net.ttl[a.end[0]]
+        ended.append(d.reply(bye.time + 0.02, bye, 200))
+        d.bye(at + 30.1, answer=481)
+    return [Caught("call-teardown", "", 3, ended[0] + 5.0, 8.0), Never(phone.end[0] for phone in office.phones)]
+
+
+@attack("registration-storm", "a registrar of 3,000 known phones starts anew: 50 a second come back, and it answers each after 2 s",
+        "`registration-storm` 1 at once, 3 after 30 s of slow answers", quick=True)
+def registration_storm(net):
+    phones = [Phone(str(20000 + k), (f"2001:db8:{k // 500:x}:1::{k % 500 + 16:x}", SIP), instance=f"{k:08x}") for k in range(3000)]
+    server = Server(("2001:db8:0:1::10", SIP))
+    for phone in phones:
+        net.register(net.rng.uniform(0, 1800), phone, server)
+    net.turn = lambda address: 2.0 if address == server.end[0] else 0.03
+    for k, phone in enumerate(phones):
+        phone.call_id = None
+        net.register(2000 + k / 50, phone, server)
+    return [Caught("registration-storm", server.end[0], 1, 2010.0, 3.0), Caught("registration-storm", server.end[0], 3, 2042.0, 4.0)]
+
+
+@attack("invite-flood", "120 INVITEs a second from forged addresses for 3 min, and the proxy answers everybody else three times slower",
+        "`sip-flood` 4 within 10 s; none of the forged addresses is blamed", quick=True)
+def invite_flood(net):
+    office = crowd(net, 1200)
+    addresses = net.rng.sample(range(1 << 17), 21600)
+    for k, number in enumerate(addresses):
+        source = (str(ipaddress.ip_address(0xC6120000 + number)), 1024 + number % 60000)
+        net.say(1205 + k / 120, source, office.server.end, f"INVITE sip:1001@example.com SIP/2.0\r\nVia: SIP/2.0/UDP {source[0]}:{source[1]};branch=z9hG4bK{k:x}\r\nMax-Forwards: 70\r\n"
+                f"From: <sip:{number}@example.net>;tag={k:x}\r\nTo: <sip:1001@example.com>\r\nCall-ID: {k:x}{number:x}\r\nCSeq: 1 INVITE\r\nContact: <sip:{number}@{source[0]}>\r\n"
+                "Content-Length: 0\r\n\r\n")
+    net.turn = lambda address: 0.6 if address == office.server.end[0] else 0.002
+    for k in range(180):
+        net.register(1205 + 1.0 * k, office.phones[k], office.server)
+    return [Caught("sip-flood", office.server.end[0], 3, 1210.0), Caught("sip-flood", office.server.end[0], 4, 1215.0),
+            Never(str(ipaddress.ip_address(0xC6120000 + number)) for number in addresses)]

@@ -283,7 +283,7 @@ def h54(net):
         d.bye(at + 12.1)
 
 
-@honest("H54-half", "a mirror port that brings signalling whole, but of media only what goes to the phones: 60 calls through the trunk", quick=True)
+@honest("H54-half", "a mirror port that brings signalling whole, but of media only what goes to the phones: 60 calls through the trunk", alone=True, quick=True)
 def h54_half(net):
     office = Office(net, 100)
     office.register_all(0, 20)
@@ -317,7 +317,7 @@ def h56(net):
         net.ask(60.0 * turn, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")
 
 
-@honest("H54-one-way", "a tap that shows what comes to the proxy and never what it sends: 200 phones register, refresh and call for 25 min", quick=True)
+@honest("H54-one-way", "a tap that shows what comes to the proxy and never what it sends: 200 phones register, refresh and call for 25 min", alone=True, quick=True)
 def h54_one_way(net):
     office = Office(net, 200)
     office.register_all(0, 120)

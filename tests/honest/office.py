@@ -24,14 +24,14 @@ CARRIER_MEDIA = "203.0.113.21"
 
 
 class Office:
-    """A proxy, a trunk and phones at 192.0.2.20 and above (beyond 200 of them at 2001:db8:0:1::)."""
+    """A proxy, a trunk and up to 230 phones at 192.0.2.20 and above, or in another network with other users."""
 
-    def __init__(self, net, phones=200, carrier=CARRIER):
+    def __init__(self, net, phones=200, carrier=CARRIER, network="192.0.2.", user=1001):
         self.net, self.server, self.carrier = net, Server(), carrier
         self.phones = []
         for k in range(phones):
-            address = f"192.0.2.{20 + k}" if k < 200 else f"2001:db8:0:1::{k:x}"
-            self.phones.append(Phone(str(1001 + k), (address, SIP), agent=("Desk/2.4", "Desk/2.5", "Softphone/7")[k % 3], instance=f"0000{k:04x}"))
+            address = f"{network}{20 + k}"
+            self.phones.append(Phone(str(user + k), (address, SIP), agent=("Desk/2.4", "Desk/2.5", "Softphone/7")[k % 3], instance=f"0000{k:04x}"))
         self.ports = {}
 
     def media(self, address):
@@ -103,6 +103,7 @@ class Office:
         if status != 200:
             return d.refuse(at, t, status)
         at = d.accept(at, t, sdp(two, codec, ptime=ptime))
+        net.unheard += not media
         if media:
             talk(net, at, at + seconds, one, two, codec, ptime, lose)
         return d.bye(at + seconds + 0.01, by_callee)
@@ -126,3 +127,13 @@ class Office:
                 self.out(at, a, number, **more)
             else:
                 self.into(at, number, b, **more)
+
+
+def neighbours(net, seconds=1500, media=True):
+    """Another office of the same proxy: what goes on beside an entry. Where an entry is signalling alone, so is this."""
+    office = Office(net, 200, network="10.20.0.", user=60001)
+    office.register_all(0, 120)
+    office.refresh(300, seconds, 600)
+    office.day(130, seconds - 120, a_minute=8, ptime=60, media=media)
+    for k in range(int(seconds // 30)):
+        net.ask(30.0 * k + 7, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")

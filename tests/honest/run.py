@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Honest traffic that must stay silent, and attacks inside it that must not.
 
-    run.py --binary build/earshot [--quick] [--only H6,H22] [--seed 1] [--seeds N] [--jobs N] [--keep FOLDER]
+    run.py --binary build/earshot [--quick] [--only H6,H22] [--crowd] [--seed 1] [--seeds N] [--jobs N] [--keep FOLDER]
     run.py --readme       prints the tables into README.md
+--crowd lays the honest entries over the traffic of another office.
 --quick runs the scenarios that CI has time for, --keep leaves their captures (ENTRY-SEED.pcap) and configurations there.
 Honest entries run with one seed, attacks with two, unless told otherwise.
 """
@@ -26,6 +27,7 @@ import calls  # noqa: E402,F401
 import media_entries  # noqa: E402,F401
 import probes  # noqa: E402,F401
 import registrations  # noqa: E402,F401
+from office import neighbours  # noqa: E402
 from scenario import ENTRIES, judge_attack, judge_honest  # noqa: E402
 from sip import Net  # noqa: E402
 
@@ -66,13 +68,15 @@ def sense(binary, capture, options, folder):
     return alerts, json.loads(child.stdout), seconds
 
 
-def play(name, seed, binary, keep):
+def play(name, seed, binary, keep, crowd):
     """One scenario, made, sensed and judged: a row of the table."""
     scenario = next(s for s in ENTRIES if s.name == name)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="honest-") as folder:
         net = Net(f"{name}:{seed}")
         wanted = scenario.make(net)
+        if crowd:
+            neighbours(net, media=net.unheard == 0)
         capture = os.path.join(os.path.abspath(keep) if keep else folder, f"{name}-{seed}.pcap")
         frames, size = net.write(capture)
         start, messages = net.start, net.messages
@@ -152,6 +156,7 @@ def main():
     parser.add_argument("--binary")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--crowd", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -166,7 +171,8 @@ def main():
     if not options.binary:
         parser.error("--binary is needed")
     only = [name for name in options.only.split(",") if name]
-    chosen = [s for s in sorted(ENTRIES, key=lambda s: order(s.name)) if (s.name in only if only else s.quick or not options.quick)]
+    chosen = [s for s in sorted(ENTRIES, key=lambda s: order(s.name)) if (s.name in only if only else s.quick or not options.quick)
+              and not (options.crowd and (s.attack or s.alone))]
     runs = [(s.name, seed) for s in chosen
             for seed in range(options.seed, options.seed + (options.seeds or (2 if s.attack and not options.quick else 1)))]
     if options.keep:
@@ -174,7 +180,7 @@ def main():
     count = Count()
     print(f"{'entry':28} {'seed':>4} {'messages':>8} {'frames':>8} {'MB':>6} {'made s':>6} {'sensed':>6}  1  2  3  4  verdict", flush=True)
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
-        waiting = [pool.submit(play, name, seed, os.path.abspath(options.binary), options.keep) for name, seed in runs]
+        waiting = [pool.submit(play, name, seed, os.path.abspath(options.binary), options.keep, options.crowd) for name, seed in runs]
         for row in (w.result() for w in waiting):
             levels = " ".join(f"{row['levels'].get(level, 0) or '-':>2}" for level in (1, 2, 3, 4))
             print(f"{row['name']:28} {row['seed']:>4} {row['messages']:>8} {row['frames']:>8} {row['size'] / 1e6:>6.1f} {row['made']:>6.1f} "

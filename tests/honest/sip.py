@@ -80,6 +80,7 @@ class Net(Wire):
         super().__init__(seed, **more)
         self.messages = 0
         self.tokens = 0
+        self.unheard = 0  # answered calls whose media does not pass by the sensor
 
     def token(self, length=12):
         self.tokens += 1
