@@ -217,6 +217,7 @@ struct fact_call_side {
     bool receives;
     bool hidden; /* named a private address that its signalling does not come from */
     bool secure; /* wants encrypted media */
+    bool spoke; /* it was heard a second behind the answer, or later */
     uint32_t packets; /* that it sent in the last whole interval of 5 s */
     uint32_t stray; /* the same, to where nobody said that he listens */
 };

@@ -12,11 +12,12 @@
  *
  *      D where it goes 60 | N what is new 25 | T when 15 | B how 40 | X what was before 40
  *
- * Hard evidence is what honest people rarely give: an attack before, no login, an hour that is rare
- * for the account; and towards places of risk parallel calls, tries in a row, a new device, another
- * country of the caller. Without any of it no score exceeds 65 and calls do not add up: honest
- * first calls never page anybody. A night and colleagues who call the same place give points and
- * are not hard; nor are, towards places of low risk, several calls to one company or a traveller
+ * Hard evidence is what honest people rarely give: an attack before, no login; and towards places
+ * of risk a rare hour, parallel calls, tries in a row, a new device, another country of the caller.
+ * Without any of it no score exceeds 65 (45 towards places of low risk) and calls do not add up:
+ * honest first calls never page anybody. Towards places of low risk what a call does beside others
+ * counts only beside hard evidence: diallers and bridges do all of it. A night and colleagues who
+ * call the same place give points and are not hard; nor is, towards places of low risk, a traveller
  * who calls home. A long talk counts only beside hard evidence: it is what honest people do.
  *
  * Who neither registered nor gave a password is judged when he hears the far end: a 180 without
@@ -25,7 +26,7 @@
  * Money is counted at what a minute may cost (guesses until the operator gives his rates). It
  * speaks whatever the score is when it is also more than three times the account's highest of
  * earlier days; while the account has been heard for less than a week there is nothing to compare
- * with, and it stays at severity 2. */
+ * with, and it stays at severity 2, or 1 towards places of low risk. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
 
@@ -39,6 +40,7 @@ enum {
     LEVEL_HOW = 40,
     LEVEL_BEFORE = 40,
     SCORE_SOFT = 65,
+    SCORE_LOW = 45, /* the same towards places of low risk: no alert */
     SCORE_MAX = 100,
     TERMS = 24,
     TRIES = 3,
@@ -132,7 +134,7 @@ struct score {
     int group_left;
     int behaviour; /* points of that group */
     bool hard;
-    bool held; /* at SCORE_SOFT */
+    bool held; /* at SCORE_SOFT or SCORE_LOW */
     bool attacked; /* 25 points or more for what was before */
 };
 
@@ -257,7 +259,7 @@ static void give_time(struct score *score, const struct fact *fact)
 {
     open_group(score, LEVEL_TIME);
     if (fact->is.call.hour == FACT_HOUR_RARE) {
-        give(score, 10, true, "rare hour");
+        give(score, 10, costly_points(&fact->is.call.called) >= COSTLY_RISKY, "rare hour");
     }
     if (costly_is_night(fact->hour_of_week)) {
         give(score, 5, false, "night");
@@ -395,20 +397,27 @@ static void score_call(struct score *score, struct detector_context *context,
 {
     give_place(score, &fact->is.call);
     give_time(score, fact);
-    give_behaviour(score, cell, entry, fact);
+    bool risky = costly_points(&fact->is.call.called) >= COSTLY_RISKY;
+    if (risky) {
+        give_behaviour(score, cell, entry, fact);
+    }
     give_context(score, context, cell, fact);
+    if (!risky && score->hard) { /* else it is a dialler, a bridge or a company with extensions */
+        give_behaviour(score, cell, entry, fact);
+    }
     give_length(score, entry);
     give_credits(score, &fact->is.call, conf);
     score->total = score->total < 0 ? 0 : score->total > SCORE_MAX ? SCORE_MAX : score->total;
-    if (!score->hard && score->total > SCORE_SOFT) {
-        score->total = SCORE_SOFT;
+    int ceiling = risky ? SCORE_SOFT : SCORE_LOW;
+    if (!score->hard && score->total > ceiling) {
+        score->total = ceiling;
         score->held = true;
     }
 }
 
 /* Adds what the call gained, returns the score of the account. */
 static unsigned account_score(struct cell *cell, struct entry *entry, const struct score *score,
-                              uint64_t now_ns)
+                              bool risky, uint64_t now_ns)
 {
     unsigned total = (unsigned)score->total;
     unsigned gained = total > entry->score ? total - entry->score : 0;
@@ -419,7 +428,7 @@ static unsigned account_score(struct cell *cell, struct entry *entry, const stru
         best = total;
         cell->best = (struct decay){.value_q16 = (uint64_t)total << 16, .at_ns = now_ns};
     }
-    if (total >= WEEK_SCORE_MIN) {
+    if (total >= WEEK_SCORE_MIN && (risky || score->hard)) {
         (void)window_add(&cell->week, now_ns, 7 * NS_PER_DAY, gained);
     }
     entry->score = (uint8_t)(total > entry->score ? total : entry->score);
@@ -478,7 +487,9 @@ struct money {
     uint8_t severity;
 };
 
-static struct money count_money(struct cell *cell, const struct conf *conf, uint64_t now_ns)
+/* Without a past to compare with, a machine that calls abroad all day looks like money lost. */
+static struct money count_money(struct cell *cell, const struct conf *conf, bool risky,
+                                uint64_t now_ns)
 {
     uint32_t now_s = second_of(now_ns);
     struct money money = {.hour = window_sum(&cell->cost, now_ns, NS_PER_HOUR),
@@ -501,7 +512,7 @@ static struct money count_money(struct cell *cell, const struct conf *conf, uint
     bool by_day = money.day >= conf->cost_day * 100 && money.day > COST_TIMES * (uint64_t)day_max;
     if (by_hour || by_day) {
         money.by_day = !by_hour;
-        money.severity = since(now_s, cell->heard_s) >= HISTORY_S ? 3 : 2;
+        money.severity = since(now_s, cell->heard_s) >= HISTORY_S ? 3 : risky ? 2 : 1;
     }
     return money;
 }
@@ -628,8 +639,9 @@ static void judge(struct detector_context *context, struct cell *cell, struct en
     struct text target = text_into(target_room, sizeof target_room);
 
     score_call(&score, context, cell, entry, fact, conf);
-    unsigned account = account_score(cell, entry, &score, fact->time_ns);
-    struct money money = count_money(cell, conf, fact->time_ns);
+    bool risky = costly_points(&call->called) >= COSTLY_RISKY;
+    unsigned account = account_score(cell, entry, &score, risky, fact->time_ns);
+    struct money money = count_money(cell, conf, risky, fact->time_ns);
     struct finding finding = {.stage = 5,
                               .succeeded = call->answered_ns != 0,
                               .count = window_sum(&cell->count, fact->time_ns, NS_PER_HOUR),

@@ -67,6 +67,7 @@ struct call_hop {
 
 struct call_way {
     uint64_t last_ns; /* last packet */
+    uint64_t named_ns; /* last one to where somebody said that he listens */
     uint32_t mark_s; /* of the interval that these belong to */
     uint32_t packets;
     uint32_t stray; /* packets to where nobody said that he listens */

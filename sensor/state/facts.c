@@ -381,6 +381,7 @@ static void put_sides(const struct call *call, struct fact_call *told)
             .receives = (flags & CALL_SIDE_RECEIVES) != 0,
             .hidden = (flags & CALL_SIDE_HIDDEN) != 0,
             .secure = (flags & CALL_SIDE_SECURE) != 0,
+            .spoke = call->sound->ways[side].named_ns > time_add(call->answered_ns, NS_PER_S),
             .packets = call->heard[side],
             .stray = call->heard_stray[side],
         };

@@ -23,7 +23,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from counting import Count  # noqa: E402
-from listening import Sensor, Wire, accounted, capture_path, frames, ip, pair, read, silent  # noqa: E402
+from listening import ROOT, Sensor, Wire, accounted, capture_path, frames, ip, pair, read, silent  # noqa: E402
 
 WORKERS = (0, 1, 2, 4)
 SCENARIOS = {}

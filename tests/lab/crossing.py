@@ -14,6 +14,7 @@ from collections import defaultdict
 PBX = "192.0.2.10"
 CALL_TOLD_S = 5
 INTERVAL_S = 5
+EDGE_S = 0.2  # what falls so shortly before the end of an interval may count in the next one: packets come every 20 ms
 
 
 class Crossing:
@@ -23,7 +24,7 @@ class Crossing:
 
 
 def at_interval(time):
-    return Crossing(time, math.ceil(time / INTERVAL_S) * INTERVAL_S)
+    return Crossing(time, math.ceil((time + EDGE_S) / INTERVAL_S) * INTERVAL_S)
 
 
 def at_mark(time):

@@ -150,6 +150,8 @@ static void to_a_port_that_nobody_named(void **state)
     scene_wait(&listener.scene, 10, 12);
     assert_int_equal(listener.heard[1], 0);
     assert_int_equal(listener.stray[1], 250);
+    assert_int_equal(listener.sound.ways[1].named_ns, 0);
+    assert_int_equal(listener.sound.ways[0].named_ns, scene_ns(10));
     assert_true(listener.sound.ways[1].stray_to != listener.sound.ways[0].from);
     stage_close();
 
