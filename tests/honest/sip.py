@@ -200,7 +200,7 @@ class Dialog:
     def send(self, at, method, reverse=False, body="", extra="", until=None, again=None, cseq=None, hops=None, after=None):
         """A request along the hops (until hop number `until`). `again` is the transaction that it belongs to: CANCEL and the
         ACK of a refusal use its branch. `after` is one that the last proxy now sends on to hops[-1] as well (a fork)."""
-        hops = hops or (self.hops[::-1] if reverse else self.hops)
+        hops = list(hops or (self.hops[::-1] if reverse else self.hops))
         first = 0
         if after is not None:
             cseq, first = after.cseq, len(hops) - 2
