@@ -46,7 +46,8 @@ class Alert:
         self.source, self.proven = record.get("source", {}).get("ip"), told.get("source_proven", False)
         self.entity = told.get("entity", {}).get("value", "")
         # What it is about: entity, second part, accounts, target and addresses.
-        self.names = " ".join([self.entity, *told.get("secondary", []), told.get("target", ""), *told.get("accounts", []), self.source or "",
+        self.names = " ".join([self.entity, *told.get("secondary", []), told.get("target", ""), *told.get("accounts", []),
+                self.source or "",
                                record.get("destination", {}).get("ip", "")])
 
 
@@ -82,7 +83,8 @@ def play(name, seed, binary, keep, crowd):
         start, messages = net.start, net.messages
         del net
         made = time.monotonic() - started
-        row = dict(name=name, seed=seed, problems=[], levels={}, rules={}, messages=messages, frames=frames, size=size, made=made, sensed=0.0)
+        row = dict(name=name, seed=seed, problems=[], levels={}, rules={}, messages=messages, frames=frames, size=size, made=made,
+                sensed=0.0)
         for options in ([scenario.options] if scenario.only_declared else {(): 1, tuple(scenario.options): 1}):
             try:
                 alerts, report, seconds = sense(binary, capture, options, folder)
@@ -103,7 +105,8 @@ def judge_reading(scenario, report, messages):
     if report["sip"]["messages"] != messages and not scenario.name.startswith("H34"):
         problems.append(f"the sensor read {report['sip']['messages']} messages, {messages} were sent")
     if report["sip"]["malformed"] or report["packets"]["malformed"]:
-        problems.append(f"malformed: {report['sip']['malformed']} messages, {report['packets']['malformed']} frames: {report['packets']['malformed_by']}")
+        problems.append(f"malformed: {report['sip']['malformed']} messages, {report['packets']['malformed']} frames: "
+                f"{report['packets']['malformed_by']}")
     return problems
 
 
@@ -133,7 +136,8 @@ def allowed(scenario):
 
 def table(attacks_too):
     """Lines of the README: the honest entries, or the attacks."""
-    lines = ["| name | what it is | declared | " + ("must be told |" if attacks_too else "highest severity allowed |"), "| --- | --- | --- | --- |"]
+    lines = ["| name | what it is | declared | " + ("must be told |" if attacks_too else "highest severity allowed |"),
+            "| --- | --- | --- | --- |"]
     for s in sorted(ENTRIES, key=lambda s: order(s.name)):
         if s.attack == attacks_too:
             options = ", ".join(f"`{o}`" for o in s.options) or "–"
@@ -183,7 +187,8 @@ def main():
         waiting = [pool.submit(play, name, seed, os.path.abspath(options.binary), options.keep, options.crowd) for name, seed in runs]
         for row in (w.result() for w in waiting):
             levels = " ".join(f"{row['levels'].get(level, 0) or '-':>2}" for level in (1, 2, 3, 4))
-            print(f"{row['name']:28} {row['seed']:>4} {row['messages']:>8} {row['frames']:>8} {row['size'] / 1e6:>6.1f} {row['made']:>6.1f} "
+            print(f"{row['name']:28} {row['seed']:>4} {row['messages']:>8} {row['frames']:>8} {row['size'] / 1e6:>6.1f} "
+                    f"{row['made']:>6.1f} "
                   f"{row['sensed']:>6.1f} {levels}  {'FAIL' if row['problems'] else 'ok':4} "
                   f"{', '.join(f'{rule} x{n}' for rule, n in sorted(row['rules'].items()))}", flush=True)
             count.check(f"{row['name']} seed {row['seed']}", row["problems"])

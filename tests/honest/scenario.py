@@ -19,7 +19,8 @@ def honest(name, what, words="", allow=None, expect=(), options=(), quick=False,
     the whole site, so nothing can be laid beside them. In the first `learning` seconds the site has no past yet: there 2 is
     allowed."""
     def keep(make):
-        ENTRIES.append(Scenario(name, what, words, make, allow or {}, list(expect), list(options), quick, False, learning, only_declared, alone))
+        ENTRIES.append(Scenario(name, what, words, make, allow or {}, list(expect), list(options), quick, False, learning, only_declared,
+                alone))
         return make
     return keep
 
