@@ -21,7 +21,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import live  # noqa: E402
+import listening  # noqa: E402
 from counting import Count  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -403,8 +403,8 @@ GUESSES = ("--set", "detectors.registration-bruteforce.failures=10000", "--set",
 
 def play_guesses(first, count):
     """Guesses of the slow capture, without their pauses: four frames each."""
-    wire = live.Wire()
-    guesses = [frame for _, frame in live.frames(SLOW) if b"slow-" in frame]
+    wire = listening.Wire()
+    guesses = [frame for _, frame in listening.frames(SLOW) if b"slow-" in frame]
     for frame in guesses[4 * first:4 * (first + count)]:
         wire.send(frame)
         time.sleep(0.01)
@@ -418,13 +418,13 @@ def guessed(sensor):
 def a_restart_forgets_nothing(binary):
     """Ten guesses, a restart, ten more: the sixteenth raises the alarm; after one more restart the incident goes on with its id. Without a
     folder nothing is found."""
-    live.pair()
+    listening.pair()
     problems = []
     with tempfile.TemporaryDirectory() as folder:
         for how, state in ((signal.SIGTERM, os.path.join(folder, "state")), (signal.SIGTERM, "none")):
             found = []
             for first in (0, 10, 20):
-                with live.Sensor(binary, *GUESSES, "--state", state) as sensor:
+                with listening.Sensor(binary, *GUESSES, "--state", state) as sensor:
                     time.sleep(1.5)
                     play_guesses(first, 10)
                     time.sleep(1.5)
@@ -437,29 +437,29 @@ def a_restart_forgets_nothing(binary):
         with open(os.path.join(folder, "state", "key"), encoding="ascii") as f:
             if len(f.read().strip()) != 16:
                 problems.append("the key is not 16 digits")
-    return problems + live.silent("tap0")
+    return problems + listening.silent("tap0")
 
 
 @scenario
 def a_snapshot_every_minute(binary):
     """Killed with -9 after a minute and a half: the next start knows what was known a minute before."""
-    live.pair()
+    listening.pair()
     problems = []
     with tempfile.TemporaryDirectory() as folder:
         state = os.path.join(folder, "state")
-        with live.Sensor(binary, *GUESSES, "--state", state) as sensor:
+        with listening.Sensor(binary, *GUESSES, "--state", state) as sensor:
             time.sleep(1.5)
             play_guesses(0, 10)
             sensor.wait_for(lambda: os.path.exists(os.path.join(state, "state")), "no snapshot was written", seconds=100)
             sensor.process.kill()
-        with live.Sensor(binary, *GUESSES, "--state", state) as sensor:
+        with listening.Sensor(binary, *GUESSES, "--state", state) as sensor:
             time.sleep(1.5)
             play_guesses(10, 10)
             time.sleep(1.5)
             sensor.stop()
             if len(guessed(sensor)) != 1:
                 problems.append(f"after kill -9: {guessed(sensor)}; it said {sensor.said()!r}")
-    return problems + live.silent("tap0")
+    return problems + listening.silent("tap0")
 
 
 LIVE = ("a_restart_forgets_nothing", "a_snapshot_every_minute")

@@ -169,7 +169,7 @@ def replay(binary, captured, started, folder):
     pair()
     wire = Wire()
     sensors = [(n, Sensor(binary, *configuration(), workers=n)) for n in REPLAY_WORKERS]
-    time.sleep((started - time.time()) % 10)  # intervals end at marks divisible by 5 s: begin where the capture does
+    time.sleep((started - time.time()) % 5)  # intervals end at marks divisible by 5 s: begin where the capture does
     wire.play(captured)
     time.sleep(2)
     found, problems = {}, []
