@@ -96,12 +96,13 @@ struct detector {
     /* Version of what lane and cell hold, to be kept over restarts (--state); 0 = not kept. Another
      * layout or another meaning is another version. */
     uint16_t kept;
-    /* Of a kept one: are the counts and places in lane and cell (NULL = none) such as on_fact()
-     * leaves them? They come from a file. NULL = any bytes will do. */
-    bool (*is_sound)(const void *lane, const void *cell);
+    /* Of a kept one: lane and cell (NULL = none) have come from a file. False: counts and places are
+     * not such as on_fact() leaves them. What does not outlive a run, calls that were up and numbers
+     * of packets, is put right here. NULL = any bytes will do. */
+    bool (*take_up)(void *lane, void *cell);
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. Transactions and incidents come whole; of other facts it may look at
-     * numbers, truths and endpoints: what must be looked up (what is known of parties and accounts,
+     * numbers, truths, endpoints and what a call dialled: what must be looked up (what is known of parties and accounts,
      * suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
     /* This fact alone says enough of its key to give it an entry while forged sources crowd the

@@ -287,7 +287,7 @@ static void enumeration_on_fact(struct detector_context *context, void *lane, vo
     }
 }
 
-static bool enumeration_is_sound(const void *lane, const void *memory)
+static bool enumeration_take_up(void *lane, void *memory)
 {
     const struct cell *cell = memory;
     bool sound = cell == NULL || cell->used <= USERS_MAX;
@@ -327,7 +327,7 @@ const struct detector detector_enumeration = {
     .slab_option = "sources",
     .options = options,
     .kept = 1,
-    .is_sound = enumeration_is_sound,
+    .take_up = enumeration_take_up,
     .heeds = enumeration_heeds,
     .on_fact = enumeration_on_fact,
 };

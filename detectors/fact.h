@@ -350,9 +350,10 @@ struct fact_second {
     uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
     struct slice full_table; /* its name in tables.NAME.entries */
     struct slice silent_interface;
-    uint32_t mute_s; /* live: that an interface has brought nothing at all since the start */
-    struct slice mute_interface;
     uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
+    uint32_t
+        mute_s; /* live: since the start an interface has brought nothing at all; 0 = all have */
+    struct slice mute_interface;
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
@@ -362,7 +363,8 @@ struct fact_second {
  * is looked at only where a request begins something: INVITE, REGISTER, OPTIONS, SUBSCRIBE, MESSAGE. */
 struct fact_server {
     struct fact_party server; /* good_accounts: it is a device, or registers at a provider */
-    bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
+    /* one direction only is heard, or an interface is silent: a missing answer proves nothing */
+    bool one_way;
     /* requests, without copies */
     uint32_t requests[FACT_METHOD_COUNT];
     uint32_t unknown_requests[FACT_METHOD_COUNT];

@@ -35,6 +35,7 @@ struct lane {
 };
 
 struct cell {
+    bool deaf; /* we hear one direction only, or an interface is silent */
     struct window judged;
     struct window both;
     struct window silent;
@@ -46,6 +47,9 @@ static bool no_audio_heeds(const struct fact *fact)
 {
     const struct fact_call *call = &fact->is.call;
 
+    if (fact->kind == FACT_SECOND) {
+        return true;
+    }
     return call->event == FACT_CALL_MEDIA && !fact->forced && !call->held && !call->media_unclear &&
            call->sides[0].named && call->sides[1].named && call->sides[0].sends &&
            call->sides[0].receives && call->sides[1].sends && call->sides[1].receives;
@@ -95,6 +99,13 @@ static void no_audio_on_fact(struct detector_context *context, void *lane, void 
     if (cell == NULL) {
         return;
     }
+    if (fact->kind == FACT_SECOND) {
+        cell->deaf = fact->is.second.one_way_capture || fact->is.second.silent_capture;
+        return;
+    }
+    if (cell->deaf) {
+        return;
+    }
     uint64_t judged = window_sum(&cell->judged, now_ns, conf->window_ns);
     uint64_t both = window_sum(&cell->both, now_ns, conf->window_ns);
     (void)window_add(&cell->judged, now_ns, conf->window_ns, 1);
@@ -126,13 +137,13 @@ const struct detector detector_no_audio = {
                     "comes past the sensor",
     .advice = "Compare the ports and addresses in the session descriptions of these calls with "
               "what firewall and NAT let through.",
-    .example =
-        "The site has 1 answered calls in which nobody is heard, the last from 1006 to 2006 "
-        "(limit 5 calls in 15 min). Compare the ports and addresses in the session descriptions "
-        "of these calls with what firewall and NAT let through.",
+    .example = "The site has 1 answered calls in which nobody is heard, the last from "
+               "1006 to 2006 (limit 5 calls in 15 min). Compare the ports and "
+               "addresses in the session descriptions of these calls with what "
+               "firewall and NAT let through.",
     .severity = 2,
     .key = KEY_SITE,
-    .wants = FACT_BIT(CALL),
+    .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),
     .call_events = 1 << FACT_CALL_MEDIA,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),

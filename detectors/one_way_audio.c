@@ -52,6 +52,7 @@ struct deaf {
 };
 
 struct cell {
+    bool deaf; /* we hear one direction only, or an interface is silent */
     struct window judged;
     uint64_t both_ns; /* the last call that was heard both ways; 0 = none yet */
     uint32_t count;
@@ -71,6 +72,9 @@ static bool one_way_audio_heeds(const struct fact *fact)
 {
     const struct fact_call *call = &fact->is.call;
 
+    if (fact->kind == FACT_SECOND) {
+        return true;
+    }
     return call->event == FACT_CALL_MEDIA && !fact->forced && !call->held && !call->media_unclear &&
            call->sides[0].named && call->sides[1].named;
 }
@@ -218,12 +222,18 @@ static void one_way_audio_on_fact(struct detector_context *context, void *lane, 
     if (cell == NULL) {
         return;
     }
+    if (fact->kind == FACT_SECOND) {
+        cell->deaf = fact->is.second.one_way_capture || fact->is.second.silent_capture;
+        return;
+    }
+    if (cell->deaf) {
+        return;
+    }
     (void)window_add(&cell->judged, fact->time_ns, conf->window_ns, 1);
     if (call->sides[0].packets >= conf->packets && call->sides[1].packets >= conf->packets) {
         cell->both_ns = fact->time_ns;
     }
-    if (!find_deaf(call, conf, &verdict) || cell->both_ns == 0 ||
-        time_since(fact->time_ns, cell->both_ns) > HEARING_NS) {
+    if (!find_deaf(call, conf, &verdict) || time_since(fact->time_ns, cell->both_ns) > HEARING_NS) {
         return;
     }
     struct hash_key key = detector_hash_key(context);
@@ -247,14 +257,14 @@ const struct detector detector_one_way_audio = {
                     "and media of which one direction takes another way than past the sensor",
     .advice = "Look at the firewall and NAT between the deaf side and the sender: ports of the "
               "media, private addresses in the session description, SIP ALG.",
-    .example =
-        "The site has 1 calls in which one side hears nothing: 1003 does not hear 1004; nothing "
-        "of it reaches us: a blocked port, or a sender that is mute (limit 5 calls in 15 min). "
-        "Look at the firewall and NAT between the deaf side and the sender: ports of the media, "
-        "private addresses in the session description, SIP ALG.",
+    .example = "The site has 1 calls in which one side hears nothing: 1003 does not "
+               "hear 1004; nothing of it reaches us: a blocked port, or a sender that "
+               "is mute (limit 5 calls in 15 min). Look at the firewall and NAT "
+               "between the deaf side and the sender: ports of the media, private "
+               "addresses in the session description, SIP ALG.",
     .severity = 2,
     .key = KEY_SITE,
-    .wants = FACT_BIT(CALL),
+    .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),
     .call_events = 1 << FACT_CALL_MEDIA,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),

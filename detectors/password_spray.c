@@ -234,7 +234,7 @@ static void password_spray_on_fact(struct detector_context *context, void *lane,
     judge(context, cell, conf, fact);
 }
 
-static bool password_spray_is_sound(const void *lane, const void *memory)
+static bool password_spray_take_up(void *lane, void *memory)
 {
     const struct cell *cell = memory;
     bool sound = cell == NULL || (cell->used <= ACCOUNTS_MAX && cell->names_used <= NAMES_MAX);
@@ -276,7 +276,7 @@ const struct detector detector_password_spray = {
     .slab_option = "networks",
     .options = options,
     .kept = 1,
-    .is_sound = password_spray_is_sound,
+    .take_up = password_spray_take_up,
     .heeds = password_spray_heeds,
     .on_fact = password_spray_on_fact,
 };

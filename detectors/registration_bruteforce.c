@@ -212,7 +212,7 @@ static void registration_bruteforce_on_fact(struct detector_context *context, vo
     say(context, fact, proven, &finding);
 }
 
-static bool registration_bruteforce_is_sound(const void *lane, const void *memory)
+static bool registration_bruteforce_take_up(void *lane, void *memory)
 {
     const struct cell *cell = memory;
     (void)lane;
@@ -244,7 +244,7 @@ const struct detector detector_registration_bruteforce = {
     .slab_option = "pairs",
     .options = options,
     .kept = 1,
-    .is_sound = registration_bruteforce_is_sound,
+    .take_up = registration_bruteforce_take_up,
     .heeds = registration_bruteforce_heeds,
     .on_fact = registration_bruteforce_on_fact,
 };

@@ -125,7 +125,7 @@ static void say(struct detector_context *context, const struct fact *fact, const
     const struct fact_transaction *asked = &fact->is.transaction;
     char buffer[200];
     struct text detail = text_into(buffer, sizeof buffer);
-    bool many = failing >= ACCOUNTS_HIGH &&
+    bool many = failing >= ACCOUNTS_HIGH && failing <= population &&
                 failing * UINT64_C(1000000) >= (uint64_t)SHARE_HIGH_PPM * population;
     struct finding finding = {.severity = many ? 3 : 2,
                               .names_nobody = true,

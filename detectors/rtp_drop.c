@@ -14,11 +14,11 @@
  * stretch of `window` in the last 16 s, and half of it must have stopped within a second or two:
  * calls that come and go stop here and there, a broken link or a dead server stops all at once.
  *
- * Silence of everything is nobody's fault but the sensor's: so something must have reached us, a
- * second after the drop and a second before the judgement. Until then the drop waits, a minute at
- * most; what comes back meanwhile no longer counts. Nor is anything judged while an interface is
- * silent or one direction is missing; and where half of all streams stopped, as with a mirror that
- * lost a direction, there is time to find that out. */
+ * Silence of everything, or of an interface, is nobody's fault but the sensor's: so something must
+ * have reached us, a second after the drop and a second before the judgement. Until then the drop
+ * waits, a minute at most; what comes back meanwhile no longer counts. The same while one direction
+ * is missing; and where half of all streams stopped, as with a mirror that lost a direction, there
+ * is time to find that out. */
 #include "detectors/detector.h"
 
 enum {
@@ -97,6 +97,7 @@ struct cell {
     uint64_t heard_ns; /* as the second before told it */
     uint64_t flows_ns; /* newest packet of a stream that did not stop */
     uint32_t active; /* most that flowed since the seconds below were empty */
+    bool deaf; /* an interface or a direction brings nothing: nothing is concluded from silence */
     bool fresh; /* streams fell silent since the last look */
     struct second seconds[SECONDS];
     struct burst burst;
@@ -129,6 +130,11 @@ static void flow_on(struct flowing *flowing, uint64_t mark_ns)
 static uint32_t active_of(const struct flowing *flowing)
 {
     return flowing->now > flowing->before ? flowing->now : flowing->before;
+}
+
+static uint32_t most(uint32_t active, const struct flowing *flowing)
+{
+    return active_of(flowing) > active ? active_of(flowing) : active;
 }
 
 /* The place of a sender: its own, else one of those that have at most one stream. */
@@ -194,14 +200,13 @@ static void on_silent(struct detector_context *context, struct cell *cell, const
     uint64_t second = time_second(stream->silent_ns);
     struct second *place = &cell->seconds[second % SECONDS];
     struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
-    uint32_t active = active_of(&cell->flowing);
 
     if (place->second != second) {
         *place = (struct second){.second = second};
     }
     place->silent++;
     cell->fresh = true;
-    cell->active = active > cell->active ? active : cell->active;
+    cell->active = most(cell->active, &cell->flowing);
     if (server == NULL) {
         return;
     }
@@ -211,8 +216,7 @@ static void on_silent(struct detector_context *context, struct cell *cell, const
         server->silent_first_ns = stream->silent_ns;
     }
     server->silent++;
-    active = active_of(&server->flowing);
-    server->active = active > server->active ? active : server->active;
+    server->active = most(server->active, &server->flowing);
 }
 
 /* --- judging --- */
@@ -236,7 +240,7 @@ static void find_burst(const struct cell *cell, const struct conf *conf, uint64_
     uint64_t first_s = 0;
     uint64_t last_s = 0;
 
-    *out = (struct burst){.active = cell->active};
+    *out = (struct burst){.active = most(cell->active, &cell->flowing)};
     *out_sharpest = 0;
     for (unsigned i = 0; i < SECONDS; i++) {
         uint64_t from_s = cell->seconds[i].second;
@@ -269,7 +273,7 @@ static void find_server(const struct cell *cell, const struct conf *conf, struct
         bool now =
             server->silent_first_ns >= burst->first_ns && server->silent_first_ns <= burst->last_ns;
         if (now && server->silent >= conf->streams && server->silent > burst->server_silent &&
-            is_share(server->silent, server->active, SHARE_SERVER)) {
+            is_share(server->silent, most(server->active, &server->flowing), SHARE_SERVER)) {
             burst->server = server->addr;
             burst->server_silent = server->silent;
         }
@@ -381,7 +385,7 @@ static void judge(struct detector_context *context, struct cell *cell, const str
     uint32_t gone = burst->silent - burst->back;
     if (gone * 2 < burst->silent || time_since(now_ns, burst->seen_ns) > WAIT_NS) {
         *burst = (struct burst){.silent = 0};
-    } else if (alive) {
+    } else if (alive && !cell->deaf) {
         burst->changed = false;
         tell(context, burst, conf, now_ns);
         burst->told = true;
@@ -400,8 +404,8 @@ static void rtp_drop_on_fact(struct detector_context *context, void *lane, void 
         return;
     }
     if (fact->kind == FACT_SECOND) {
-        bool deaf = fact->is.second.silent_capture || fact->is.second.one_way_capture;
-        if (fact->is.second.second % LOOK_S == 0 && !deaf) {
+        cell->deaf = fact->is.second.silent_capture || fact->is.second.one_way_capture;
+        if (fact->is.second.second % LOOK_S == 0) {
             judge(context, cell, conf, fact->time_ns);
         }
         cell->heard_ns = fact->is.second.heard_ns;
@@ -434,9 +438,10 @@ const struct detector detector_rtp_drop = {
                     "send nothing",
     .advice = "Look at the media server that is named, or at the link, firewall and switch that "
               "the silent streams share.",
-    .example = "The site lost 10 of 24 media streams at once, their calls up, 10 of them all that "
-               "192.0.2.10 sent in 7 s (limit 10 streams in 5 s). Look at the media server that is "
-               "named, or at the link, firewall and switch that the silent streams share.",
+    .example = "The site lost 10 of 24 media streams at once, their calls up, 10 of "
+               "them all that 192.0.2.10 sent in 7 s (limit 10 streams in 5 s). Look "
+               "at the media server that is named, or at the link, firewall and switch "
+               "that the silent streams share.",
     .severity = 3,
     .key = KEY_SITE,
     .wants = FACT_BIT(STREAM) | FACT_BIT(SECOND),

@@ -351,7 +351,7 @@ static void scan_on_fact(struct detector_context *context, void *lane_at, void *
     }
 }
 
-static bool scan_is_sound(const void *memory, const void *cell)
+static bool scan_take_up(void *memory, void *cell)
 {
     const struct lane *lane = memory;
 
@@ -387,7 +387,7 @@ const struct detector detector_scan = {
     .slab_on_demand = true,
     .options = options,
     .kept = 1,
-    .is_sound = scan_is_sound,
+    .take_up = scan_take_up,
     .heeds = scan_heeds,
     .on_fact = scan_on_fact,
 };

@@ -96,7 +96,7 @@ struct entry {
     uint32_t ended_s; /* 0 = goes on */
     uint16_t cost_milli; /* a minute */
     uint8_t score;
-    bool fresh; /* its block was new to the site within the last day */
+    uint8_t fresh; /* 1: its block was new to the site within the last day */
 };
 
 struct cell {
@@ -138,9 +138,16 @@ struct score {
 
 static bool toll_fraud_account_heeds(const struct fact *fact)
 {
-    return !fact->forced &&
-           (fact->is.call.event == FACT_CALL_RINGING || fact->is.call.event == FACT_CALL_ANSWERED ||
-            fact->is.call.event == FACT_CALL_ENDED);
+    const struct fact_call *call = &fact->is.call;
+    const struct fact_number *called = &call->called;
+
+    if (fact->forced || call->event == FACT_CALL_STARTED || call->event > FACT_CALL_ENDED) {
+        return false;
+    }
+    /* Of attempts to find the way out state takes note with the fact. */
+    bool tries = called->class == FACT_NUMBER_UNKNOWN && call->event == FACT_CALL_ENDED &&
+                 call->answered_ns == 0;
+    return tries || called->class == FACT_NUMBER_INTERNATIONAL || costly_points(called) > 0;
 }
 
 static uint32_t second_of(uint64_t time_ns)
@@ -170,7 +177,7 @@ static bool is_fresh(const struct cell *cell, uint64_t block, uint32_t now_s)
 {
     for (unsigned i = 0; i < CALLS; i++) {
         const struct entry *entry = &cell->calls[i];
-        if (entry->call != 0 && entry->fresh && entry->block == block &&
+        if (entry->call != 0 && entry->fresh != 0 && entry->block == block &&
             since(now_s, entry->started_s) < DAY_S) {
             return true;
         }
@@ -197,7 +204,7 @@ static struct entry *take(struct cell *cell, const struct fact_call *call, uint3
         .block = call->called.block,
         .started_s = second_of(call->started_ns),
         .cost_milli = call->called.cost_milli,
-        .fresh = fresh,
+        .fresh = fresh ? 1 : 0,
     };
     return entry;
 }
@@ -301,16 +308,16 @@ static void give_behaviour(struct score *score, const struct cell *cell, const s
     if (up > 0) {
         give(score, 10 * (int)up, risky, "parallel calls");
     }
-    if (this->fresh && row.tries >= TRIES) {
+    if (this->fresh != 0 && row.tries >= TRIES) {
         give(score, 10, risky, "tries in a row");
     }
-    if (this->fresh && row.repeat) {
+    if (this->fresh != 0 && row.repeat) {
         give(score, 10, risky, "short, then again");
     }
-    if (this->fresh && row.numbers >= TRIES) {
+    if (this->fresh != 0 && row.numbers >= TRIES) {
         give(score, 10, risky, "number after number");
     }
-    if (risky && this->fresh && call->block_accounts >= 2) {
+    if (risky && this->fresh != 0 && call->block_accounts >= 2) {
         give(score, 20, false, "other accounts too");
     }
     score->behaviour = LEVEL_HOW - score->group_left;
@@ -319,7 +326,7 @@ static void give_behaviour(struct score *score, const struct cell *cell, const s
 /* Behind all that may be hard; in what is left of the group. */
 static void give_length(struct score *score, const struct entry *this)
 {
-    if (score->hard && this->fresh && this->ended_s != 0 && this->answered_s != 0 &&
+    if (score->hard && this->fresh != 0 && this->ended_s != 0 && this->answered_s != 0 &&
         since(this->ended_s, this->answered_s) > LONG_S) {
         open_group(score, LEVEL_HOW - score->behaviour);
         give(score, 10, false, "long call");
@@ -676,6 +683,31 @@ static void toll_fraud_account_on_fact(struct detector_context *context, void *l
     }
 }
 
+/* Numbers of calls are those of packets, and another run has others; of calls that were up when the
+ * run ended nobody will say that they have. */
+static bool toll_fraud_account_take_up(void *lane, void *memory)
+{
+    struct cell *cell = memory;
+    (void)lane;
+
+    for (unsigned i = 0; cell != NULL && i < CALLS; i++) {
+        struct entry *entry = &cell->calls[i];
+        uint8_t fresh;
+        memcpy(&fresh, &entry->fresh, sizeof fresh);
+        if (fresh > 1) {
+            return false;
+        }
+        if (entry->call != 0) {
+            entry->call = UINT64_MAX;
+            if (entry->ended_s == 0) {
+                entry->answered_s = 0; /* how long it was nobody knows */
+                entry->ended_s = entry->started_s;
+            }
+        }
+    }
+    return cell == NULL || cell->next < CALLS;
+}
+
 const struct detector detector_toll_fraud_account = {
     .slug = "toll-fraud-account",
     .title = "costly calls unlike the account's history",
@@ -706,6 +738,7 @@ const struct detector detector_toll_fraud_account = {
     .slab_option = "accounts",
     .slab_on_demand = true,
     .kept = 1,
+    .take_up = toll_fraud_account_take_up,
     .options = options,
     .heeds = toll_fraud_account_heeds,
     .on_fact = toll_fraud_account_on_fact,

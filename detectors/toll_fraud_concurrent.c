@@ -44,7 +44,7 @@ struct lane {
     uint16_t peak; /* of this episode */
     uint16_t peak_max[2]; /* of earlier episodes */
     uint16_t all_max[2];
-    bool raised; /* in this episode */
+    uint16_t raised; /* 1: in this episode */
 };
 static_assert(sizeof(struct lane) <= DETECTOR_LANE_BYTES, "it must fit into a lane");
 
@@ -120,10 +120,10 @@ static void end(struct lane *lane, bool costly, bool risky)
     }
     if (lane->up == 0) {
         lane->peak_max[0] =
-            lane->raised ? lane->peak_max[0] : higher(lane->peak_max[0], lane->peak);
+            lane->raised != 0 ? lane->peak_max[0] : higher(lane->peak_max[0], lane->peak);
         lane->peak = 0;
         lane->risky = 0;
-        lane->raised = false;
+        lane->raised = 0;
     }
 }
 
@@ -169,7 +169,7 @@ static void judge(struct detector_context *context, struct lane *lane, const str
                               .threshold = unusual ? conf->calls : conf->always,
                               .unit = "calls at once",
                               .span_ns = time_since(fact->time_ns, lane->first_ns)};
-    lane->raised = true;
+    lane->raised = 1;
     rate_confidence(context, fact, &finding);
     if (before == 0) {
         text_string(&detail, "had no costly call in 30 days before");
@@ -209,6 +209,19 @@ static void toll_fraud_concurrent_on_fact(struct detector_context *context, void
     }
 }
 
+/* Of calls that were up when a run ended nobody will say that they have: what is usual stays. */
+static bool toll_fraud_concurrent_take_up(void *memory, void *cell)
+{
+    struct lane *lane = memory;
+    (void)cell;
+
+    lane->up = 0;
+    lane->risky = 0;
+    lane->all = 0;
+    memset(&lane->raised, 0, sizeof lane->raised);
+    return true;
+}
+
 const struct detector detector_toll_fraud_concurrent = {
     .slug = "toll-fraud-concurrent",
     .title = "more costly calls at once than a person can have",
@@ -233,6 +246,7 @@ const struct detector detector_toll_fraud_concurrent = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .kept = 1,
+    .take_up = toll_fraud_concurrent_take_up,
     .options = options,
     .heeds = toll_fraud_concurrent_heeds,
     .on_fact = toll_fraud_concurrent_on_fact,

@@ -39,6 +39,7 @@ struct lane {
 static bool toll_fraud_testcall_heeds(const struct fact *fact)
 {
     return !fact->forced && fact->is.call.answered_ns != 0 &&
+           costly_points(&fact->is.call.called) > 0 &&
            (fact->is.call.event == FACT_CALL_ANSWERED || fact->is.call.event == FACT_CALL_ENDED);
 }
 
@@ -151,6 +152,16 @@ static void toll_fraud_testcall_on_fact(struct detector_context *context, void *
     }
 }
 
+/* Numbers of calls are those of packets: another run has others. */
+static bool toll_fraud_testcall_take_up(void *memory, void *cell)
+{
+    struct lane *lane = memory;
+    (void)cell;
+
+    lane->last_call = 0;
+    return true;
+}
+
 const struct detector detector_toll_fraud_testcall = {
     .slug = "toll-fraud-testcall",
     .title = "test call to a costly number block",
@@ -175,6 +186,7 @@ const struct detector detector_toll_fraud_testcall = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .kept = 1,
+    .take_up = toll_fraud_testcall_take_up,
     .options = options,
     .heeds = toll_fraud_testcall_heeds,
     .on_fact = toll_fraud_testcall_on_fact,

@@ -39,7 +39,8 @@ static bool wangiri_callback_heeds(const struct fact *fact)
                strcmp(fact->is.incident.rule, "wangiri") == 0;
     }
     const struct fact_call *call = &fact->is.call;
-    return call->event == FACT_CALL_RINGING || call->event == FACT_CALL_ANSWERED ||
+    return (call->event == FACT_CALL_RINGING && call->called.block != 0) ||
+           (call->event == FACT_CALL_ANSWERED && call->called.block != 0) ||
            (call->event == FACT_CALL_ENDED && call->answered_ns == 0 && call->rang &&
             call->ended_by_caller);
 }
@@ -117,6 +118,16 @@ static void wangiri_callback_on_fact(struct detector_context *context, void *mem
     }
 }
 
+/* Numbers of calls are those of packets: another run has others. */
+static bool wangiri_callback_take_up(void *memory, void *cell)
+{
+    struct lane *lane = memory;
+    (void)cell;
+
+    lane->last_call = 0;
+    return true;
+}
+
 const struct detector detector_wangiri_callback = {
     .slug = "wangiri-callback",
     .title = "call back to a one-ring caller",
@@ -139,6 +150,7 @@ const struct detector detector_wangiri_callback = {
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .kept = 1,
+    .take_up = wangiri_callback_take_up,
     .options = options,
     .heeds = wangiri_callback_heeds,
     .on_fact = wangiri_callback_on_fact,

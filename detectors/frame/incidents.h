@@ -21,6 +21,7 @@ enum {
     INCIDENTS_RULE_MAX = 5000,
     INCIDENTS_DETAIL_BYTES = 256,
     INCIDENTS_SEVERITIES = 5, /* 1 to 4; 0 is never used */
+    INCIDENTS_KEPT_MAX = 8192, /* over a restart */
     INCIDENTS_UNITS = 32,
     INCIDENTS_UNIT_BYTES = 32,
     STORM_OPENS_MAX = 20,

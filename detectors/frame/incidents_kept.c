@@ -7,8 +7,9 @@
  * The next one takes them up as they were before that: the same id, the same counts. So a guesser
  * who goes on is told by an update of the incident that is known, not by a second alert.
  *
- * What does not survive: packet numbers of the evidence, which lead nowhere in another capture; and
- * the incident about many keys of a storm, whose keys are forgotten.
+ * What does not survive: packet numbers of the evidence, which lead nowhere in another capture; the
+ * incident about many keys of a storm, whose keys are forgotten; and of more than
+ * INCIDENTS_KEPT_MAX the oldest, because a cell is 7 KB and all of them would hold up the analyst.
  *
  * A cell is copied whole. Its pointers are made anew (the rule by its slug, the unit from a list of
  * texts of our own), and its counts and truths are brought into their bounds: a file holds what it
@@ -24,29 +25,52 @@ static uint64_t slug_hash(const struct detector *detector)
 
 /* --- open incidents --- */
 
+/* Without pointers, which say nothing to another run, and nothing to a reader of the file. */
+static void save_one(const struct incidents *incidents, uint32_t cell, struct snapshot_out *out)
+{
+    struct incident_cell it = *(const struct incident_cell *)table_at(&incidents->table, cell);
+    char unit[INCIDENTS_UNIT_BYTES] = {0};
+
+    if (it.told.unit != NULL) {
+        (void)snprintf(unit, sizeof unit, "%s", it.told.unit);
+    }
+    snapshot_put_u64(out, table_hash_of(&incidents->table, cell));
+    snapshot_put_u64(out, slug_hash(it.told.rule));
+    snapshot_put(out, unit, sizeof unit);
+    it.told.rule = NULL;
+    it.told.unit = NULL;
+    it.last.unit = NULL;
+    snapshot_put(out, &it, sizeof it);
+}
+
+/* The first of those that are kept: the youngest INCIDENTS_KEPT_MAX. */
+static uint32_t first_kept(const struct incidents *incidents, uint32_t *out_count)
+{
+    uint32_t first = TABLE_NONE;
+    uint32_t cell = incidents->all.tail;
+
+    *out_count = 0;
+    while (cell != TABLE_NONE && *out_count < INCIDENTS_KEPT_MAX) {
+        const struct incident_cell *it = table_at(&incidents->table, cell);
+        *out_count += !it->told.many;
+        first = cell;
+        cell = it->before[0];
+    }
+    return first;
+}
+
 static void save_open(const void *owner, struct snapshot_out *out)
 {
     const struct incidents *incidents = owner;
-    uint32_t count = 0;
+    uint32_t count;
+    uint32_t cell = first_kept(incidents, &count);
 
-    for (uint32_t cell = incidents->all.head; cell != TABLE_NONE;) {
-        const struct incident_cell *it = table_at(&incidents->table, cell);
-        count += !it->told.many;
-        cell = it->next[0];
-    }
     snapshot_put_u64(out, incidents->opened);
     snapshot_put_count(out, count);
-    for (uint32_t cell = incidents->all.head; cell != TABLE_NONE;) {
+    while (cell != TABLE_NONE) {
         const struct incident_cell *it = table_at(&incidents->table, cell);
-        char unit[INCIDENTS_UNIT_BYTES] = {0};
         if (!it->told.many) {
-            if (it->told.unit != NULL) {
-                (void)snprintf(unit, sizeof unit, "%s", it->told.unit);
-            }
-            snapshot_put_u64(out, table_hash_of(&incidents->table, cell));
-            snapshot_put_u64(out, slug_hash(it->told.rule));
-            snapshot_put(out, unit, sizeof unit);
-            snapshot_put(out, it, sizeof *it);
+            save_one(incidents, cell, out);
         }
         cell = it->next[0];
     }
@@ -225,12 +249,19 @@ static bool load_recent(void *owner, struct snapshot_in *in)
     return good;
 }
 
+static size_t open_bytes_max(const struct incidents_options *options)
+{
+    size_t count =
+        options->incidents_max < INCIDENTS_KEPT_MAX ? options->incidents_max : INCIDENTS_KEPT_MAX;
+
+    return 16 + count * (HEAD_BYTES + sizeof(struct incident_cell));
+}
+
 size_t incidents_kept_bytes_max(const struct incidents_options *options)
 {
     size_t recent = sizeof(struct snapshot_entry) + sizeof(struct recent_cell);
 
-    return 16 + (size_t)options->incidents_max * (HEAD_BYTES + sizeof(struct incident_cell)) +
-           incidents_recent_max(options) * recent;
+    return open_bytes_max(options) + 16 + incidents_recent_max(options) * recent;
 }
 
 void incidents_parts(struct incidents *incidents, struct snapshot_part *out_open,

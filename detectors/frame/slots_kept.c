@@ -162,7 +162,7 @@ static void take_lane(struct slots *slots, const struct kept_rule *kept, uint8_t
         memcpy(place, cell, kept->cell_bytes);
         memcpy(lane_copy, own, sizeof no_handle);
     }
-    if (detector->is_sound == NULL || detector->is_sound(lane_copy, place)) {
+    if (detector->take_up == NULL || detector->take_up(lane_copy, place)) {
         memcpy(own, lane_copy, kept->lane_bytes);
     } else if (place != NULL) {
         uint32_t handle;
@@ -217,39 +217,47 @@ static bool load(void *owner, struct snapshot_in *in)
 
 /* --- parts --- */
 
+/* Of a rule in a table of so many entries: each has a cell at most. */
+static size_t rule_bytes_max(const struct detector *detector, size_t entries, size_t cells)
+{
+    size_t lanes = entries * (sizeof(uint32_t) + detector->lane_bytes);
+
+    return RULE_BYTES + lanes + (cells < entries ? cells : entries) * detector->slab_bytes;
+}
+
 size_t slots_kept_bytes_max(const struct frame_limits *limits, const struct frame_conf *confs)
 {
     size_t bytes = 0;
 
-    for (size_t i = 0; i < detector_count(); i++) {
-        const struct detector *detector = detectors[i];
-        uint32_t entries = slots_entries(limits, detector->key);
-        if (detector->kept == 0 || !confs[i].enabled) {
-            continue;
+    for (unsigned kind = 0; kind < KEY_COUNT; kind++) {
+        size_t entries = slots_entries(limits, (enum key_kind)kind);
+        size_t rules = 0;
+        for (size_t i = 0; i < detector_count(); i++) {
+            const struct detector *detector = detectors[i];
+            if (detector->kept == 0 || detector->key != kind || !confs[i].enabled) {
+                continue;
+            }
+            size_t cells =
+                detector->slab_bytes == 0 ? 0 : slots_slab_cells(detector, confs[i].conf);
+            rules += rule_bytes_max(detector, entries, cells);
         }
-        bytes += 2 * sizeof(uint32_t) + RULE_BYTES +
-                 (size_t)entries * (ENTRY_BYTES + sizeof(uint32_t) + detector->lane_bytes);
-        if (detector->slab_bytes != 0) {
-            bytes +=
-                (size_t)slots_slab_cells(detector, confs[i].conf) * (size_t)detector->slab_bytes;
-        }
+        bytes += rules == 0 ? 0 : 2 * sizeof(uint32_t) + entries * ENTRY_BYTES + rules;
     }
     return bytes;
 }
 
 static size_t bytes_max_of(const struct slots_kind *kind)
 {
-    size_t entry_bytes = ENTRY_BYTES;
-    size_t bytes = 2 * sizeof(uint32_t);
+    size_t entries = kind->table.options.cells_max;
+    size_t bytes = 2 * sizeof(uint32_t) + entries * ENTRY_BYTES;
 
     for (uint32_t i = 0; i < kind->slots->rule_count; i++) {
         const struct slots_rule *rule = &kind->slots->rules[i];
         if (is_kept(rule, kind->kind)) {
-            entry_bytes += sizeof(uint32_t) + rule->detector->lane_bytes;
-            bytes += RULE_BYTES + (size_t)rule->slab.cells_max * rule->detector->slab_bytes;
+            bytes += rule_bytes_max(rule->detector, entries, rule->slab.cells_max);
         }
     }
-    return bytes + kind->table.options.cells_max * entry_bytes;
+    return bytes;
 }
 
 bool slots_part(struct slots *slots, enum key_kind kind, struct snapshot_part *out_part)

@@ -493,13 +493,13 @@ static void take(struct analyst *analyst, const struct producer *producer)
     case SIGHTING_PROOF:
         break;
     }
-    if (analyst->options.live && analyst->options.producer_count > 1) {
-        see_ring(analyst, producer);
-    }
     if (!analyst->taken_up) {
         take_up(analyst, sighting->state_ns);
     }
     analyst->seen++;
+    if (analyst->options.live && analyst->options.producer_count > 1) {
+        see_ring(analyst, producer);
+    }
     if (sighting->state_ns > analyst->now_ns) {
         analyst->now_ns = sighting->state_ns;
     }

@@ -245,6 +245,7 @@ void image_load(const void *image, size_t bytes, const struct snapshot_part *par
         size_t at = sizeof head;
         for (uint32_t i = 0; i < head.sections; i++) {
             struct section section;
+            const char *name = (const char *)image + at;
             const uint8_t *from = section_at(image, end, &at, &section);
             if (from == NULL) {
                 return;
@@ -260,7 +261,7 @@ void image_load(const void *image, size_t bytes, const struct snapshot_part *par
                                      .now_ns = now_ns};
             struct image_told told = {.entries = section.entries};
             told.outcome = give(part, &section, &in);
-            told.name = slice_of(section.name, strnlen(section.name, sizeof section.name));
+            told.name = slice_of(name, strnlen(name, sizeof section.name));
             told.future = in.future;
             tell(owner, &told);
         }

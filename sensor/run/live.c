@@ -448,6 +448,10 @@ static void say_start(const struct live *live)
         bytes += put < 0 ? sizeof names : (size_t)put;
     }
     log_line(LOG_INFO, "listening on %s, workers: %u", names, live->options->workers);
+    if (live->snapshot == NULL && !live->options->state_is_said) {
+        log_line(LOG_WARN, "what is learnt now is forgotten at the end: make " SNAPSHOT_FOLDER
+                           ", or say --state FOLDER (or --state none)");
+    }
 }
 
 static enum status check_interfaces(const struct run_options *options, struct error *error)

@@ -65,13 +65,7 @@ static const char *state_of(const struct cli *cli)
     if (cli->task != CLI_LISTEN) {
         return NULL;
     }
-    if (snapshot_folder_is_there()) {
-        return SNAPSHOT_FOLDER;
-    }
-    log_line(LOG_WARN,
-             "no state folder: what is learnt now is forgotten at the end (make " SNAPSHOT_FOLDER
-             ", or give --state FOLDER)");
-    return NULL;
+    return snapshot_folder_is_there() ? SNAPSHOT_FOLDER : NULL;
 }
 
 static enum status run(const struct cli *cli, const struct config *config, struct error *error)
@@ -92,6 +86,7 @@ static enum status run(const struct cli *cli, const struct config *config, struc
                   : records_to_stdout ? "none"
                                       : "text",
         .state = state_of(cli),
+        .state_is_said = cli->state != NULL,
         .deliver = cli->deliver,
         .progress = isatty(STDERR_FILENO) != 0,
         .colour = isatty(STDOUT_FILENO) != 0 && (no_color == NULL || no_color[0] == '\0'),

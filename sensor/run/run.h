@@ -78,6 +78,7 @@ struct run_options {
     const char *records; /* FILE, "-" or NULL */
     const char *report; /* text, json, none */
     const char *state; /* folder of what is kept from run to run; NULL = none */
+    bool state_is_said; /* on the command line, were it to keep nothing */
     bool deliver; /* use the configured outputs */
     bool progress; /* show progress on standard error */
     bool colour; /* colour in the text report */

@@ -397,7 +397,7 @@ static void tell(void *owner, const struct image_told *told)
     const struct snapshot *snapshot = owner;
     static const char *const why[] = {
         [IMAGE_UNKNOWN] = "this version or configuration keeps nothing of that name",
-        [IMAGE_OTHER] = "it was written by another version",
+        [IMAGE_OTHER] = "it was written by another version, or for tables of another size",
         [IMAGE_BROKEN] = "it ends too early",
     };
 

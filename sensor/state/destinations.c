@@ -187,12 +187,6 @@ void destination_close(struct destination_table *table)
     }
 }
 
-void *destination_memory(struct destination_table *table, size_t *out_bytes)
-{
-    *out_bytes = table->region.bytes;
-    return table->region.at;
-}
-
 uint64_t destination_evicted(const struct destination_table *table)
 {
     return table->past->evicted;
@@ -392,7 +386,8 @@ static uint8_t weeks_of(const struct destination_table *table, uint64_t hash, ui
     for (unsigned i = 0; i < WAYS; i++) {
         const struct number_past *number = &group[i];
         if (number->tag == tag_of(hash) && age_of(now_s, number->last_s) <= KNOWN_S) {
-            uint32_t weeks = number->weeks - (uint32_t)(number->counted_s >= started_s);
+            uint32_t newest = number->weeks > 0 && number->counted_s >= started_s;
+            uint32_t weeks = number->weeks - newest;
             return (uint8_t)(weeks < WEEKS_TOLD ? weeks : WEEKS_TOLD);
         }
     }
@@ -624,13 +619,12 @@ void destination_ask(const struct destination_table *table, const struct destina
         call->account == 0 ? NULL : account_find(table, call->account);
     uint32_t place = place_of(call);
 
-    *out_view = (struct destination_view){
-        .hour = hour_of(table, account, class_of(call->hour_of_week)),
-        .prefixes_tried = prefixes_of(table, call, now_s),
-    };
+    *out_view = (struct destination_view){.hour = DESTINATION_HOUR_UNKNOWN};
     if (call->e164 == 0) {
         return;
     }
+    out_view->hour = hour_of(table, account, class_of(call->hour_of_week));
+    out_view->prefixes_tried = prefixes_of(table, call, now_s);
     out_view->weeks_called = weeks_of(table, hash_number(table, call->e164), started_s, now_s);
     uint64_t block = hash_number(table, call->block);
     out_view->block_new_site = !block_was_known(table, block, started_s);
@@ -720,4 +714,142 @@ void destination_shift(struct destination_table *table, uint64_t shift_ns)
             shift_second(&number->counted_s, shift_s);
         }
     }
+}
+
+/* --- over a restart --- */
+
+static size_t filters_bytes(uint32_t lines)
+{
+    return (size_t)2 * lines * LINE_WORDS * sizeof(uint64_t);
+}
+
+size_t destination_kept_bytes_max(uint32_t entries_max)
+{
+    size_t entries = (size_t)groups_of(entries_max) * WAYS;
+
+    return sizeof(struct past) + filters_bytes(lines_of(entries_max)) + 2 * sizeof(uint32_t) +
+           entries *
+               (2 * sizeof(uint32_t) + sizeof(struct account_past) + sizeof(struct number_past));
+}
+
+/* What is taken of one array, each with its place: where it stands says half of its hash. */
+static void save_entries(const void *entries, uint32_t count, size_t bytes,
+                         struct snapshot_out *out)
+{
+    const uint8_t *at = entries;
+    uint32_t tag;
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(&tag, at + i * bytes, sizeof tag);
+        used += tag != 0;
+    }
+    snapshot_put_count(out, used);
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(&tag, at + i * bytes, sizeof tag);
+        if (tag != 0) {
+            snapshot_put_u32(out, i);
+            snapshot_put(out, at + i * bytes, bytes);
+        }
+    }
+}
+
+static void save(const void *owner, struct snapshot_out *out)
+{
+    const struct destination_table *table = owner;
+
+    snapshot_put(out, table->past, sizeof *table->past);
+    snapshot_put(out, table->filters[0], filters_bytes(table->lines));
+    save_entries(table->accounts, table->groups * WAYS, sizeof *table->accounts, out);
+    save_entries(table->numbers, table->groups * WAYS, sizeof *table->numbers, out);
+}
+
+/* A time that lies ahead would be younger than 90 days for longer than that. */
+static void pull_back(uint32_t *second, uint32_t now_s)
+{
+    *second = *second < now_s ? *second : now_s;
+}
+
+static void pull_back_past(struct past *past, uint32_t now_s)
+{
+    pull_back(&past->generation_s, now_s);
+    for (unsigned i = 0; i < PLACES; i++) {
+        pull_back(&past->places[i].first_s, now_s);
+        pull_back(&past->places[i].last_s, now_s);
+    }
+    for (unsigned i = 0; i < RECENT; i++) {
+        pull_back(&past->learnt[i].at_s, now_s);
+        pull_back(&past->dialled[i].at_s, now_s);
+        for (unsigned k = 0; k < RECENT_ACCOUNTS; k++) {
+            pull_back(&past->blocks[i].at_s[k], now_s);
+        }
+    }
+}
+
+static void pull_back_account(struct account_past *account, uint32_t now_s)
+{
+    uint16_t day = (uint16_t)(now_s / DAY_S);
+
+    pull_back(&account->last_s, now_s);
+    pull_back(&account->abroad.first_s, now_s);
+    pull_back(&account->abroad.last_s, now_s);
+    for (unsigned i = 0; i < ACCOUNT_PLACES; i++) {
+        pull_back(&account->first_s[i], now_s);
+        account->last_day[i] = account->last_day[i] < day ? account->last_day[i] : day;
+    }
+}
+
+static bool load_entries(void *entries, uint32_t count, size_t bytes, struct snapshot_in *in)
+{
+    uint32_t used = snapshot_get_u32(in);
+    uint8_t *at = entries;
+
+    for (uint32_t i = 0; i < used && !in->failed; i++) {
+        uint32_t place = snapshot_get_u32(in);
+        const void *entry = snapshot_take(in, bytes);
+        if (entry != NULL && place < count) {
+            memcpy(at + place * bytes, entry, bytes);
+        }
+    }
+    return !in->failed;
+}
+
+static bool load(void *owner, struct snapshot_in *in)
+{
+    struct destination_table *table = owner;
+    uint32_t count = table->groups * WAYS;
+    uint32_t now_s = second_of(in->now_ns);
+    bool good = snapshot_get(in, table->past, sizeof *table->past) &&
+                snapshot_get(in, table->filters[0], filters_bytes(table->lines)) &&
+                load_entries(table->accounts, count, sizeof *table->accounts, in) &&
+                load_entries(table->numbers, count, sizeof *table->numbers, in);
+
+    table->past->generation &= 1;
+    pull_back_past(table->past, now_s);
+    for (uint32_t i = 0; i < count; i++) {
+        if (table->accounts[i].tag != 0) {
+            pull_back_account(&table->accounts[i], now_s);
+        }
+        if (table->numbers[i].tag != 0) {
+            pull_back(&table->numbers[i].last_s, now_s);
+            pull_back(&table->numbers[i].counted_s, now_s);
+        }
+    }
+    return good;
+}
+
+void destination_part(struct destination_table *table, struct snapshot_part *out_part)
+{
+    uint32_t layout = snapshot_layout(0, sizeof(struct past));
+
+    layout = snapshot_layout(layout, sizeof(struct account_past));
+    layout = snapshot_layout(layout, sizeof(struct number_past));
+    *out_part = (struct snapshot_part){
+        .name = "destinations",
+        .version = 1,
+        .layout = snapshot_layout(layout, region_bytes(table->groups * WAYS)),
+        .owner = table,
+        .bytes_max = destination_kept_bytes_max(table->groups * WAYS),
+        .save = save,
+        .load = load};
 }

@@ -1,6 +1,6 @@
 /* destinations.h - what the site and each account have called before.
  *
- * Owns      one region of plain arrays; keeping it over restarts is a copy of that region.
+ * Owns      one region of plain arrays.
  * Borrows   what is asked and told, during the call.
  * Time      packet time, an argument.
  * Bounds    `entries_max` accounts, as many numbers, and as many called blocks in each of two
@@ -15,14 +15,11 @@
 #ifndef SENSOR_STATE_DESTINATIONS_H
 #define SENSOR_STATE_DESTINATIONS_H
 
-#include "base/clock.h"
 #include "base/hash.h"
-#include "base/status.h"
+#include "base/snapshot.h"
 
 #define DESTINATION_KNOWN_NS (90 * NS_PER_DAY)
 #define DESTINATION_RECENT_NS NS_PER_HOUR
-
-enum { DESTINATION_KEPT = 1 }; /* version of what the region holds */
 
 enum destination_hour { DESTINATION_HOUR_UNKNOWN, DESTINATION_HOUR_USUAL, DESTINATION_HOUR_RARE };
 
@@ -44,7 +41,7 @@ struct destination_view {
     bool country_new_site;
     bool block_new_site;
     uint8_t weeks_called; /* up to 3 */
-    uint8_t hour; /* enum destination_hour */
+    uint8_t hour; /* enum destination_hour; this and all below of a call with e164 */
     uint8_t block_accounts; /* other accounts within the last hour; up to 3 */
     uint8_t prefixes_tried; /* by this source before the same last digits; up to 7 */
 };
@@ -67,7 +64,8 @@ void destination_learn(struct destination_table *table, const struct destination
 void destination_shift(struct destination_table *table,
                        uint64_t shift_ns); /* a confirmed clock jump */
 uint64_t destination_evicted(const struct destination_table *table);
-/* All that is remembered, to be saved and put back as bytes; the same for the same entries_max. */
-void *destination_memory(struct destination_table *table, size_t *out_bytes);
+/* What is kept over a restart, into a table of the same size: its layout says so. */
+void destination_part(struct destination_table *table, struct snapshot_part *out_part);
+size_t destination_kept_bytes_max(uint32_t entries_max);
 
 #endif

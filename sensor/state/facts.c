@@ -69,6 +69,15 @@ SAME(SATELLITE, SATELLITE);
 SAME(OTHER, OTHER);
 SAME(INVALID, INVALID);
 
+#undef SAME
+#define SAME(name)                                                                                 \
+    static_assert((int)FACT_TORN_##name == (int)CALL_TORN_##name, "detectors name evidence alike")
+SAME(NOT);
+SAME(SENDER_GOES_ON);
+SAME(BOTH_GO_ON);
+SAME(SECOND_BYE);
+SAME(CANCEL);
+
 /* Who sent the request and who it went to, by address only. Nothing is declared yet of sides and
  * zones. */
 static void put_parties(const struct endpoint *client, const struct endpoint *server,
@@ -419,42 +428,6 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
     told->torn_after_ns = time_since(to_ns, from_ns);
 }
 
-static bool begin_call(const struct change *change, enum fact_call_event event, struct fact *fact)
-{
-    const struct call *call = change->call;
-    struct fact_call *told = &fact->is.call;
-
-    if (call->partial || (call->invalid_only && !call->accepted_invalid)) {
-        return false;
-    }
-    fact->kind = FACT_CALL;
-    fact->interface = call->interface;
-    fact->transport = carried_by(call->transport);
-    memset(told, 0, sizeof *told);
-    put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
-    told->event = (uint8_t)event;
-    told->has_credentials = call->has_credentials;
-    told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
-    told->status = call->status;
-    told->started_ns = call->started_ns;
-    told->answered_ns = call->answered_ns;
-    told->ended_ns = call->ended_ns;
-    told->early_media = call->early_media;
-    told->rang = call->ringing_ns != 0;
-    told->call_number = call->number;
-    told->call_id = call->call_id;
-    told->from_user = call->from_user;
-    told->from_host = call->from_host;
-    told->to_user = call->to_user;
-    told->to_host = call->to_host;
-    told->user_agent = call->user_agent;
-    told->held = call->held;
-    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
-        put_sound(call, event, change->time_ns, told);
-    }
-    return true;
-}
-
 static void put_number(struct facts_view *view, struct slice user, struct fact_number *out)
 {
     struct number number;
@@ -491,6 +464,46 @@ static struct slice dialled_of(const struct call *call)
     return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
 }
 
+static bool begin_call(struct facts_view *view, const struct change *change,
+                       enum fact_call_event event, struct fact *fact)
+{
+    const struct call *call = change->call;
+    struct fact_call *told = &fact->is.call;
+
+    if (call->partial || (call->invalid_only && !call->accepted_invalid)) {
+        return false;
+    }
+    fact->kind = FACT_CALL;
+    fact->interface = call->interface;
+    fact->transport = carried_by(call->transport);
+    memset(told, 0, sizeof *told);
+    put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
+    told->event = (uint8_t)event;
+    told->has_credentials = call->has_credentials;
+    told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
+    told->status = call->status;
+    told->started_ns = call->started_ns;
+    told->answered_ns = call->answered_ns;
+    told->ended_ns = call->ended_ns;
+    told->early_media = call->early_media;
+    told->rang = call->ringing_ns != 0;
+    told->call_number = call->number;
+    told->call_id = call->call_id;
+    told->from_user = call->from_user;
+    told->from_host = call->from_host;
+    told->to_user = call->to_user;
+    told->to_host = call->to_host;
+    told->user_agent = call->user_agent;
+    told->held = call->held;
+    if (event == FACT_CALL_MEDIA || event == FACT_CALL_TORN) {
+        put_sound(call, event, change->time_ns, told);
+    }
+    /* Most calls go to numbers that interest nobody, and the number says so. */
+    told->dialled = dialled_of(call);
+    put_number(view, told->dialled, &told->called);
+    return true;
+}
+
 /* What was called before. The call is learnt here too: facts come once for each event of it, and
  * what is asked is answered as it was when the call started.
  *
@@ -517,10 +530,13 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     };
     struct destination_view past;
 
-    if ((!ours && !costly) || called->class == FACT_NUMBER_EMERGENCY) {
+    if (called->class == FACT_NUMBER_EMERGENCY) {
         return;
     }
     destination_try(view->destinations, &call, fact->time_ns);
+    if (!ours && !costly) {
+        return;
+    }
     destination_ask(view->destinations, &call, fact->time_ns, &past);
     told->first_abroad = past.first_abroad;
     told->country_new_account = past.country_new_account;
@@ -556,8 +572,6 @@ static void finish_call(struct facts_view *view, const struct change *change, st
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
     told->account_known = device.account_known;
     told->device_known = device.device_known;
-    told->dialled = dialled_of(call);
-    put_number(view, told->dialled, &told->called);
     put_number(view, call->from_user, &told->calling);
     told->account = account_text(view, call->from_user, call->from_host);
     if (view->destinations != NULL) {
@@ -774,17 +788,17 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
     case CHANGE_REGISTRATION:
         return begin_registration(change, out_fact);
     case CHANGE_CALL_STARTED:
-        return begin_call(change, FACT_CALL_STARTED, out_fact);
+        return begin_call(view, change, FACT_CALL_STARTED, out_fact);
     case CHANGE_CALL_RINGING:
-        return begin_call(change, FACT_CALL_RINGING, out_fact);
+        return begin_call(view, change, FACT_CALL_RINGING, out_fact);
     case CHANGE_CALL_ANSWERED:
-        return begin_call(change, FACT_CALL_ANSWERED, out_fact);
+        return begin_call(view, change, FACT_CALL_ANSWERED, out_fact);
     case CHANGE_CALL_ENDED:
-        return begin_call(change, FACT_CALL_ENDED, out_fact);
+        return begin_call(view, change, FACT_CALL_ENDED, out_fact);
     case CHANGE_CALL_MEDIA:
-        return begin_call(change, FACT_CALL_MEDIA, out_fact);
+        return begin_call(view, change, FACT_CALL_MEDIA, out_fact);
     case CHANGE_CALL_TORN:
-        return begin_call(change, FACT_CALL_TORN, out_fact);
+        return begin_call(view, change, FACT_CALL_TORN, out_fact);
     case CHANGE_STREAM_INTERVAL:
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:

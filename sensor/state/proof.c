@@ -444,7 +444,7 @@ static void save(const void *owner, struct snapshot_out *out)
         snapshot_put_entry(out, &table->sources, cell);
         snapshot_put_u64(out, source->proven_ns);
         snapshot_put_u32(out, source->good_accounts);
-        snapshot_put_u32(out, source->is_server);
+        snapshot_put_u32(out, (uint32_t)source->is_server + 2U * source->is_peer);
     }
     snapshot_put_count(out, table->accounts.used);
     for (uint32_t cell = snapshot_next_entry(&table->accounts, TABLE_NONE); cell != TABLE_NONE;
@@ -472,7 +472,8 @@ static void load_source(struct proof_table *table, struct snapshot_in *in)
     bool good = get_head(in, &head);
     uint64_t proven_ns = snapshot_get_u64(in);
     bool has_accounts = snapshot_get_u32(in) != 0;
-    bool is_server = snapshot_get_u32(in) != 0;
+    uint32_t answers = snapshot_get_u32(in);
+    bool is_server = answers != 0;
     bool proven =
         proven_ns != 0 && proven_ns <= in->now_ns && in->now_ns - proven_ns <= PROOF_VALID_NS;
 
@@ -482,7 +483,8 @@ static void load_source(struct proof_table *table, struct snapshot_in *in)
     uint32_t cell = snapshot_take_entry(&table->sources, &head);
     if (cell != TABLE_NONE) {
         struct source *source = table_at(&table->sources, cell);
-        *source = (struct source){.proven_ns = proven ? proven_ns : 0, .is_server = is_server};
+        *source = (struct source){
+            .proven_ns = proven ? proven_ns : 0, .is_server = is_server, .is_peer = answers >= 2};
     }
 }
 

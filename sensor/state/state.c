@@ -462,13 +462,15 @@ uint32_t state_parts(struct state *state, struct snapshot_part *parts, uint32_t 
     proof_part(state->proof, &parts[0]);
     device_part(state->devices, &parts[1]);
     registration_part(state->registrations, &parts[2]);
+    destination_part(state->destinations, &parts[3]);
     return STATE_PARTS;
 }
 
 size_t state_kept_bytes_max(const struct state_limits *limits)
 {
     return proof_kept_bytes_max(limits->sources_max) + device_kept_bytes_max(limits->accounts_max) +
-           binding_kept_bytes_max(limits->bindings_max);
+           binding_kept_bytes_max(limits->bindings_max) +
+           destination_kept_bytes_max(limits->destinations_max);
 }
 
 struct facts_view *state_facts_view(struct state *state)

@@ -62,7 +62,7 @@ void state_end(struct state *state,
 void state_counts(const struct state *state, struct state_counts *out_counts);
 /* What is kept over a restart: writes at most `room` parts, returns how many. To be loaded, in this
  * order, before the first sighting. */
-enum { STATE_PARTS = 3 };
+enum { STATE_PARTS = 4 };
 uint32_t state_parts(struct state *state, struct snapshot_part *parts, uint32_t room);
 size_t state_kept_bytes_max(const struct state_limits *limits); /* of all their images together */
 struct facts_view *state_facts_view(struct state *state);

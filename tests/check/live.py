@@ -870,4 +870,5 @@ def main():
     count.end()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ struct row {
 static void tell_row(struct bench *bench, const struct row *row)
 {
     for (uint32_t call = 0; call < row->calls; call++) {
-        struct fact fact = costly_call(bench, 1 + call, number_satellite());
+        struct fact fact = costly_call(bench, 1 + bench->number, number_satellite());
         fact.is.call.called.risk_type = row->risk;
         fact.is.call.called.allowed = row->allowed;
         fact.is.call.block_new_site = !row->known && call == 0;
@@ -50,6 +50,8 @@ static void test_table(void **state)
         {"29 s, at night", 29 * NS_PER_S, 1, 0, 40, 23, 0, .severity = 3},
         {"risk 39", 10 * NS_PER_S, 1, 0, 39, 23, 0, .severity = 0},
         {"known block (H40)", 10 * NS_PER_S, 1, 0, 45, 23, 0, .known = true, .severity = 0},
+        {"known block, long, twice in 10 min", 120 * NS_PER_S, 2, NS_PER_MINUTE, 45, 23, 0,
+         .known = true, .severity = 0},
         {"new device", 10 * NS_PER_S, 1, 0, 45, 10, 0, .device_new = true, .severity = 3},
         {"stranger", 10 * NS_PER_S, 1, 0, 45, 10, 0, .stranger = true, .severity = 3},
         {"rare hour", 10 * NS_PER_S, 1, 0, 45, 10, 0, .rare = true, .severity = 3},

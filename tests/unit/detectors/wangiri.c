@@ -119,6 +119,7 @@ static void test_not_judged(void **state)
     for (uint32_t call = 0; call < 50; call++) {
         struct fact fact = from_outside(&bench, call, call, call);
         fact.is.call.has_credentials = true; /* one of ours */
+        fact.is.call.called = number_britain();
         ring(&bench, fact, 2 * NS_PER_S);
         fact = from_outside(&bench, 100 + call, call, call);
         fact.is.call.rang = false;

@@ -156,12 +156,12 @@ static void test_hours(void **state)
 {
     (void)state;
     struct destination_table *table = open_table(64);
-    struct destination_call call = call_to(1, 0, "", START_NS);
+    struct destination_call call = call_to(1, 12025550100, "US", START_NS);
 
     for (unsigned i = 0; i < 49; i++) {
         destination_learn(table, &call, START_NS);
     }
-    struct destination_call night = call_to(1, 0, "", START_NS);
+    struct destination_call night = call_to(1, 12025550100, "US", START_NS);
     night.hour_of_week = 3;
     assert_int_equal(ask(table, night, START_NS).hour, DESTINATION_HOUR_UNKNOWN);
     destination_learn(table, &call, START_NS);
@@ -217,7 +217,7 @@ static void test_prefixes(void **state)
                                         "9252612345678",   "99252612345678", "8252612345678"};
     static const unsigned told[] = {1, 2, 3, 4, 4, 5, 6, 7, 7};
     struct destination_table *table = open_table(64);
-    struct destination_call call = call_to(1, 0, "", START_NS);
+    struct destination_call call = call_to(1, 12025550100, "US", START_NS);
 
     for (unsigned i = 0; i < sizeof tries / sizeof tries[0]; i++) {
         call.dialled = slice_of_string(tries[i]);
@@ -282,23 +282,43 @@ static void test_shift_and_copy(void **state)
     struct destination_table *table = open_table(64);
     struct destination_table *copy = open_table(64);
     struct destination_call call = call_to(1, 252612345678, "SO", START_NS);
-    size_t bytes;
-    size_t copy_bytes;
+    struct destination_table *other = open_table(1024);
+    struct snapshot_part from;
+    struct snapshot_part to;
 
     destination_try(table, &call, START_NS);
     destination_learn(table, &call, START_NS);
     destination_shift(table, 365 * NS_PER_DAY);
     uint64_t now_ns = START_NS + 365 * NS_PER_DAY + NS_PER_MINUTE;
-    const void *from = destination_memory(table, &bytes);
-    void *to = destination_memory(copy, &copy_bytes);
-    assert_int_equal(bytes, copy_bytes);
-    memcpy(to, from, bytes);
+    destination_part(table, &from);
+    struct snapshot_out out = {.at = malloc(from.bytes_max), .room = from.bytes_max};
+    from.save(from.owner, &out);
+    assert_false(out.overflow);
+    assert_int_equal(out.entries, 2); /* an account and a number */
+    struct snapshot_in in = {.at = out.at, .bytes = out.bytes, .now_ns = now_ns};
+    destination_part(copy, &to);
+    assert_int_equal(to.layout, from.layout);
+    assert_true(to.load(to.owner, &in));
+    destination_part(other, &to);
+    assert_int_not_equal(to.layout, from.layout);
+    for (size_t bytes = 0; bytes < out.bytes; bytes += 1 + bytes / 2) {
+        in = (struct snapshot_in){.at = out.at, .bytes = bytes, .now_ns = now_ns};
+        assert_false(from.load(from.owner, &in));
+    }
+    /* any bytes will do: nothing is an index, and no time lies ahead */
+    memset(out.at, 0xff, out.bytes);
+    in = (struct snapshot_in){.at = out.at, .bytes = out.bytes, .now_ns = now_ns};
+    (void)from.load(from.owner, &in);
+    destination_learn(table, &call, now_ns);
+    (void)ask(table, call, now_ns);
+    free(out.at);
     call.started_ns = now_ns;
     struct destination_view view = ask(copy, call, now_ns);
     assert_false(view.first_abroad || view.country_new_account || view.country_new_site ||
                  view.block_new_site);
     assert_int_equal(view.weeks_called, 1);
     assert_int_equal(view.prefixes_tried, 1);
+    destination_close(other);
     destination_close(copy);
     destination_close(table);
 }

@@ -284,6 +284,98 @@ static struct geo *open_geo(void)
 }
 
 /* Who was dialled and who is shown, whatever the form of the request URI. */
+/* Who is heard, and who tore it down. */
+static void sound(void **unused)
+{
+    static struct stage stage;
+    struct call_sound sound = {
+        .sides = {CALL_SIDE_NAMED | CALL_SIDE_SENDS, CALL_SIDE_NAMED | CALL_SIDE_HIDDEN},
+        .ways = {{.stray_to = 5, .from = 6}, {.stray_to = 7, .from = 8}},
+        .ender = wire_endpoint(WIRE_CLIENT)};
+    struct call what = {.caller = wire_endpoint(WIRE_CLIENT),
+                        .callee = wire_endpoint(WIRE_SERVER),
+                        .answered_ns = WIRE_START_NS,
+                        .from_user = SLICE("2001"),
+                        .from_host = SLICE("pbx.example"),
+                        .heard = {250, 3},
+                        .heard_stray = {0, 100},
+                        .sound = &sound};
+    struct change change = {.kind = CHANGE_CALL_MEDIA, .call = &what};
+    (void)unused;
+
+    stage_open(&stage);
+    const struct fact_call *told = &stage.fact.is.call;
+    assert_true(make(&stage, change));
+    assert_int_equal(told->event, FACT_CALL_MEDIA);
+    assert_true(told->sides[0].sends && !told->sides[0].receives && !told->sides[0].hidden);
+    assert_true(told->sides[1].named && told->sides[1].hidden && !told->sides[1].sends);
+    assert_int_equal(told->sides[0].packets, 250);
+    assert_int_equal(told->sides[1].packets, 3);
+    assert_int_equal(told->sides[1].stray, 100);
+    assert_false(told->media_unclear);
+    /* symmetric RTP: it goes to where the other way comes from */
+    sound.ways[1].stray_to = 6;
+    assert_true(make(&stage, change));
+    assert_int_equal(told->sides[1].packets, 103);
+    assert_int_equal(told->sides[1].stray, 0);
+    bool *const unclear[] = {&what.t38, &what.elsewhere};
+    for (size_t i = 0; i < 2; i++) {
+        *unclear[i] = true;
+        assert_true(make(&stage, change) && told->media_unclear);
+        *unclear[i] = false;
+    }
+    what.reinvites = 1;
+    assert_true(make(&stage, change) && told->media_unclear);
+
+    change.kind = CHANGE_CALL_TORN;
+    sound.torn = CALL_TORN_SENDER_GOES_ON;
+    sound.doubt = CALL_HOP_STRANGER;
+    sound.accepted_ns = WIRE_START_NS - 9 * NS_PER_S;
+    sound.ways[1].last_ns = WIRE_START_NS - 5 * NS_PER_S;
+    assert_true(make(&stage, change));
+    assert_int_equal(told->torn, FACT_TORN_SENDER_GOES_ON);
+    assert_true(endpoint_equal(&told->ender.endpoint, &sound.ender) && !told->ender_on_path);
+    assert_int_equal(told->torn_after_ns, 4 * NS_PER_S);
+    /* a known address is a victim's */
+    sound.doubt = CALL_HOP_PORT;
+    assert_true(make(&stage, change));
+    assert_true(addr_is_unspecified(&told->ender.endpoint.addr) && told->ender_on_path);
+    stage_close(&stage);
+}
+
+/* Comfort noise, or a gap without loss: it pauses by nature. A gap in which packets were lost is an
+ * outage. */
+static void pauses(void **unused)
+{
+    static struct stage stage;
+    static struct stream_sighting sighting;
+    static const struct {
+        uint32_t comfort_noise;
+        uint32_t gap_us;
+        uint32_t lost;
+        bool pauses;
+    } rows[] = {{0, 999999, 0, false},  {0, 1000000, 0, true},   {0, 9000000, 450, false},
+                {0, 9000000, 20, true}, {0, 9000000, 224, true}, {0, 9000000, 225, false},
+                {1, 20000, 0, true}};
+    struct media_stream what = {.source = wire_endpoint(WIRE_CLIENT),
+                                .destination = wire_endpoint(WIRE_SERVER),
+                                .clock_index = STREAM_CLOCKS};
+    struct change change = {
+        .kind = CHANGE_STREAM_INTERVAL, .stream = &what, .stream_sighting = &sighting};
+    (void)unused;
+
+    stage_open(&stage);
+    sighting.ptime_us = 20000;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        sighting.comfort_noise = rows[i].comfort_noise;
+        sighting.total.delta_max_us = rows[i].gap_us;
+        sighting.total.longest_loss = rows[i].lost;
+        assert_true(make(&stage, change));
+        assert_int_equal(stage.fact.is.stream.pauses, rows[i].pauses);
+    }
+    stage_close(&stage);
+}
+
 static void numbers(void **unused)
 {
     static const struct {
@@ -532,9 +624,17 @@ static void flow_and_second(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message), cmocka_unit_test(transaction), cmocka_unit_test(registration),
-        cmocka_unit_test(call),    cmocka_unit_test(past),        cmocka_unit_test(numbers),
-        cmocka_unit_test(places),  cmocka_unit_test(stream),      cmocka_unit_test(flow_and_second),
+        cmocka_unit_test(message),
+        cmocka_unit_test(transaction),
+        cmocka_unit_test(registration),
+        cmocka_unit_test(call),
+        cmocka_unit_test(sound),
+        cmocka_unit_test(pauses),
+        cmocka_unit_test(past),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(places),
+        cmocka_unit_test(stream),
+        cmocka_unit_test(flow_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -627,6 +627,33 @@ static void too_many_endpoints(void **state)
     scene_close(&scene);
 }
 
+/* An interval that is told behind the silence that began in it is no sign of life. */
+static void silence_and_resume(void **state)
+{
+    (void)state;
+    static const struct {
+        double last_s;
+        unsigned event;
+        bool resumed;
+        double silent_s;
+    } rows[] = {{5, STREAM_INTERVAL, false, 0},  {6, STREAM_SILENT, false, 6},
+                {6, STREAM_INTERVAL, false, 6},  {15, STREAM_INTERVAL, true, 6},
+                {20, STREAM_INTERVAL, false, 6}, {21, STREAM_SILENT, false, 21},
+                {30, STREAM_INTERVAL, true, 21}};
+    static struct scene scene;
+    scene_open(&scene);
+    talk(&scene);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        hear(&scene,
+             &(struct heard)HEARD_WITH(ALICE, BOB, 1.2, rows[i].last_s, .event = rows[i].event));
+        assert_int_equal(scene.stream.resumed, rows[i].resumed);
+        if (rows[i].silent_s > 0) {
+            assert_int_equal(scene.stream.silent_ns, scene_ns(rows[i].silent_s));
+        }
+    }
+    scene_close(&scene);
+}
+
 /* Calls come and go while their streams and claims are open; what is left must fit together. */
 static void calls_go_first(void **state)
 {
@@ -677,6 +704,7 @@ int main(void)
         cmocka_unit_test(rtcp_keeps_a_call_alive),
         cmocka_unit_test(too_many_streams),
         cmocka_unit_test(too_many_endpoints),
+        cmocka_unit_test(silence_and_resume),
         cmocka_unit_test(calls_go_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@ struct said {
     const char *from_tag;
     const char *to_tag; /* NULL = none */
     const char *source; /* NULL = A; "192.0.2.9:5060" */
+    const char *contact; /* host; NULL = 192.0.2.1 */
     const char *headers; /* more lines, each with its CRLF */
     const char *sdp; /* "c-line address port direction", see scene_sdp() */
     unsigned vias; /* 0 = 1 */
@@ -198,8 +199,8 @@ static inline void scene_write(const struct scene *scene, const struct said *sai
         text_format(text, "Via: SIP/2.0/UDP 192.0.2.%u:5060;branch=z9hG4bK-%u-%u\r\n", 1 + i, i,
                     said->cseq);
     }
-    text_format(text, "Max-Forwards: 70\r\nContact: <sip:x@192.0.2.1>\r\nCall-ID: %s\r\n",
-                scene->call_id);
+    text_format(text, "Max-Forwards: 70\r\nContact: <sip:x@%s>\r\nCall-ID: %s\r\n",
+                said->contact == NULL ? "192.0.2.1" : said->contact, scene->call_id);
     text_format(text, "From: <sip:alice@example.com>;tag=%s\r\n", said->from_tag);
     text_format(text, "To: <sip:bob@example.com>%s%s\r\n",
                 said->to_tag == NULL ? "" : ";tag=", said->to_tag == NULL ? "" : said->to_tag);

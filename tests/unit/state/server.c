@@ -138,18 +138,21 @@ static void counts(void **unused)
     stage_close(&stage);
 }
 
-/* A sweep of dark addresses tells nothing and pushes out nobody who answered. */
+/* A sweep of dark addresses, from as many forged sources, tells nothing and pushes out nobody who
+ * answered. */
 static void sweep(void **unused)
 {
     struct stage stage;
     char server[24];
+    char client[24];
 
     (void)unused;
     stage_open(&stage, 64);
     ask(&stage, "192.0.2.30:5060", WIRE_SERVER, 0, 2, 0, true);
     for (uint32_t i = 0; i < 5000; i++) {
         (void)snprintf(server, sizeof server, "10.%u.%u.1:5060", i / 250, i % 250);
-        ask(&stage, "203.0.113.9:5060", server, i, 1, 10 + i / 10, false);
+        (void)snprintf(client, sizeof client, "10.%u.%u.2:5060", 100 + i / 250, i % 250);
+        ask(&stage, client, server, i, 1, 10 + i / 10, false);
     }
     mark(&stage, 1);
     assert_int_equal(stage.count, 0);

@@ -1,0 +1,386 @@
+/* The sound of a call: its path, who is heard ten seconds after the answer, who ended it. */
+#include "tests/unit/state/scene.h"
+
+#define ALICE_SDP "192.0.2.1 4000 sendrecv"
+#define BOB_SDP "192.0.2.2 5000 sendrecv"
+#define ALICE "192.0.2.1:4000"
+#define BOB "192.0.2.2:5000"
+
+/* The sound is a part of the call's cell, so it is looked at when the change is told. */
+struct listener {
+    struct scene scene;
+    struct call_sound sound; /* of the last MEDIA or TORN */
+    uint32_t heard[2];
+    uint32_t stray[2];
+    bool elsewhere;
+    unsigned judged;
+    unsigned torn;
+    uint64_t number;
+};
+
+static struct listener listener;
+
+/* The scene's own log wants nothing of these. */
+static void on_change(void *owner, const struct change *change)
+{
+    (void)owner;
+    if (change->kind == CHANGE_CALL_MEDIA) {
+        listener.judged++;
+    } else if (change->kind == CHANGE_CALL_TORN) {
+        listener.torn++;
+    } else {
+        return;
+    }
+    listener.sound = *change->call->sound;
+    memcpy(listener.heard, change->call->heard, sizeof listener.heard);
+    memcpy(listener.stray, change->call->heard_stray, sizeof listener.stray);
+    listener.elsewhere = change->call->elsewhere;
+    listener.number = change->number;
+}
+
+static void stage_open(void)
+{
+    struct call_limits limits = {
+        .calls_max = 64, .age_max_ns = 24 * NS_PER_HOUR, .key = HASH_KEY_FIXED};
+    struct media_limits media = {.endpoints_max = 256, .streams_max = 64, .key = HASH_KEY_FIXED};
+    struct change_sink sink = {.on_change = on_change};
+    struct error error;
+
+    memset(&listener, 0, sizeof listener);
+    listener.scene.call_id = "call-1@192.0.2.1";
+    assert_int_equal(call_open(&limits, sink, &listener.scene.calls, &error), STATUS_OK);
+    assert_int_equal(media_open(&media, listener.scene.calls, sink, &listener.scene.media, &error),
+                     STATUS_OK);
+}
+
+static void say(struct said said)
+{
+    scene_say(&listener.scene, &said);
+}
+
+/* An interval of a stream, told at `to_s`. */
+static void hear(const char *from, const char *to, double from_s, double to_s, unsigned packets)
+{
+    static struct stream_sighting sighting;
+    struct endpoint source = scene_endpoint(from);
+    struct endpoint destination = scene_endpoint(to);
+
+    memset(&sighting, 0, sizeof sighting);
+    sighting.head.kind = SIGHTING_STREAM;
+    sighting.head.key = ++listener.scene.number << 1;
+    sighting.head.time_ns = scene_ns(to_s);
+    sighting.head.state_ns = scene_ns(to_s);
+    sighting.head.source = source.addr;
+    sighting.head.source_port = source.port;
+    sighting.head.destination = destination.addr;
+    sighting.head.destination_port = destination.port;
+    sighting.stream_number = 1000U * source.port + destination.port;
+    sighting.event = STREAM_INTERVAL;
+    sighting.clock_is_static = true;
+    sighting.clock_rate = 8000;
+    sighting.ssrc = 0x1234;
+    sighting.ptime_us = 20000;
+    sighting.first_ns = scene_ns(1.2);
+    sighting.last_ns = scene_ns(to_s);
+    sighting.interval_from_ns = scene_ns(from_s);
+    sighting.interval_to_ns = scene_ns(to_s);
+    sighting.total.packets = sighting.interval.packets = packets;
+    sighting.total.expected = sighting.interval.expected = packets;
+    media_see_stream(listener.scene.media, &sighting, false);
+}
+
+static void talk(void)
+{
+    say((struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = ALICE_SDP));
+    say((struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                               .sdp = BOB_SDP));
+    say((struct said)SAID(1.1, "ACK", 1, "a", "b"));
+}
+
+static void stage_close(void)
+{
+    scene_close(&listener.scene);
+}
+
+/* --- who is heard --- */
+
+static void both_ways_once(void **state)
+{
+    (void)state;
+    stage_open();
+    talk();
+    for (unsigned mark = 5; mark <= 30; mark += 5) {
+        hear(ALICE, BOB, mark - 5, mark, 240 + mark);
+        hear(BOB, ALICE, mark - 5, mark, 140 + mark);
+        scene_wait(&listener.scene, mark, mark + 4);
+    }
+    assert_int_equal(listener.judged, 1);
+    assert_int_equal(listener.heard[0], 250); /* of the interval that ended at 10 */
+    assert_int_equal(listener.heard[1], 150);
+    uint8_t usual = CALL_SIDE_NAMED | CALL_SIDE_SENDS | CALL_SIDE_RECEIVES;
+    assert_int_equal(listener.sound.sides[0], usual);
+    assert_int_equal(listener.sound.sides[1], usual);
+    stage_close();
+}
+
+/* What was heard until the answer, or in the interval before, is none of now. */
+static void only_the_last_interval(void **state)
+{
+    (void)state;
+    stage_open();
+    talk();
+    hear(ALICE, BOB, 0, 5, 250);
+    hear(BOB, ALICE, 0, 5, 250);
+    scene_wait(&listener.scene, 5, 9);
+    hear(ALICE, BOB, 5, 10, 250);
+    scene_wait(&listener.scene, 10, 12);
+    assert_int_equal(listener.judged, 1);
+    assert_int_equal(listener.heard[0], 250);
+    assert_int_equal(listener.heard[1], 0);
+    stage_close();
+}
+
+static void to_a_port_that_nobody_named(void **state)
+{
+    (void)state;
+    stage_open();
+    talk();
+    hear(ALICE, BOB, 5, 10, 250);
+    hear(BOB, "192.0.2.1:4444", 5, 10, 250);
+    scene_wait(&listener.scene, 10, 12);
+    assert_int_equal(listener.heard[1], 0);
+    assert_int_equal(listener.stray[1], 250);
+    assert_true(listener.sound.ways[1].stray_to != listener.sound.ways[0].from);
+    stage_close();
+
+    /* unless it is what she sends from */
+    stage_open();
+    talk();
+    hear("192.0.2.1:4444", BOB, 5, 10, 250);
+    hear(BOB, "192.0.2.1:4444", 5, 10, 250);
+    scene_wait(&listener.scene, 10, 12);
+    assert_int_equal(listener.stray[1], 250);
+    assert_int_equal(listener.sound.ways[1].stray_to, listener.sound.ways[0].from);
+    stage_close();
+}
+
+static void what_sides_agree_on(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sdp;
+        uint8_t flags;
+        bool elsewhere;
+    } rows[] = {
+        {"192.0.2.1 4000 sendonly", CALL_SIDE_NAMED | CALL_SIDE_SENDS, false},
+        {"192.0.2.1 4000 recvonly", CALL_SIDE_NAMED | CALL_SIDE_RECEIVES, false},
+        {"192.0.2.1 4000 inactive", CALL_SIDE_NAMED, false},
+        {"10.0.0.1 4000 sendrecv",
+         CALL_SIDE_NAMED | CALL_SIDE_SENDS | CALL_SIDE_RECEIVES | CALL_SIDE_HIDDEN, false},
+        {"239.1.1.1 4000 sendrecv", CALL_SIDE_NAMED | CALL_SIDE_SENDS | CALL_SIDE_RECEIVES, true},
+        {"192.0.2.1 4000 sendrecv|0|a=ice-ufrag:abcd|a=ice-pwd:asd88fgpdd777uzjYhagZg",
+         CALL_SIDE_NAMED | CALL_SIDE_SENDS | CALL_SIDE_RECEIVES, true},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        stage_open();
+        say((struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = rows[i].sdp));
+        say((struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                   .sdp = BOB_SDP));
+        scene_wait(&listener.scene, 1, 12);
+        assert_int_equal(listener.judged, 1);
+        assert_int_equal(listener.sound.sides[0], rows[i].flags);
+        assert_int_equal(listener.elsewhere, rows[i].elsewhere);
+        stage_close();
+    }
+}
+
+/* --- who ended it --- */
+
+#define FORGER "203.0.113.66:5060"
+
+/* A BYE in the caller's name, its 200 half a second later, and audio of either side up to so long behind
+ * that. */
+struct row {
+    const char *name;
+    const char *source;
+    double caller_s;
+    double callee_s;
+    bool answered;
+    enum call_torn torn;
+};
+
+static void audio_until(double until_s, bool of_caller)
+{
+    for (double mark = 5; mark < until_s + 5; mark += 5) {
+        double to_s = mark < until_s ? mark : until_s;
+        double from_s = mark == 5 ? 1.2 : mark - 5;
+        if (to_s > from_s) {
+            hear(of_caller ? ALICE : BOB, of_caller ? BOB : ALICE, from_s, to_s,
+                 (unsigned)((to_s - from_s) * 50));
+        }
+    }
+}
+
+static void ends(void **state)
+{
+    (void)state;
+    enum { ACCEPTED_S = 6 };
+    static const struct row rows[] = {
+        {"a stranger, he talks on", FORGER, 3, 0, true, CALL_TORN_SENDER_GOES_ON},
+        {"a stranger, 2 s", FORGER, 2.1, 0, true, CALL_TORN_SENDER_GOES_ON},
+        {"a stranger, 1.9 s", FORGER, 1.9, 0, true, CALL_TORN_NOT},
+        {"a stranger, the other talks on", FORGER, 0, 3, true, CALL_TORN_NOT},
+        {"a stranger, not answered", FORGER, 30, 30, false, CALL_TORN_NOT},
+        {"another port, 4 s (H37)", "192.0.2.1:5066", 4, 0, true, CALL_TORN_NOT},
+        {"another port, 6 s", "192.0.2.1:5066", 6, 0, true, CALL_TORN_SENDER_GOES_ON},
+        {"himself, 9 s", "192.0.2.1:5060", 9, 9, true, CALL_TORN_NOT},
+        {"himself, both for 11 s", "192.0.2.1:5060", 11, 11, true, CALL_TORN_BOTH_GO_ON},
+        {"himself, one for 20 s", "192.0.2.1:5060", 20, 9, true, CALL_TORN_NOT},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct row *row = &rows[i];
+        stage_open();
+        talk();
+        say((struct said)SAID_WITH(5.5, "BYE", 2, "a", "b", .source = row->source));
+        if (row->answered) {
+            say((struct said)SAID_WITH(ACCEPTED_S, "200 BYE", 2, "a", "b",
+                                       .source = "192.0.2.2:5060"));
+        }
+        audio_until(ACCEPTED_S + row->caller_s, true);
+        audio_until(ACCEPTED_S + row->callee_s, false);
+        if (listener.torn != (row->torn != CALL_TORN_NOT) ||
+            (listener.torn > 0 && listener.sound.torn != row->torn)) {
+            fail_msg("%s: told %u, as %u", row->name, listener.torn, listener.sound.torn);
+        }
+        if (listener.torn > 0) {
+            assert_int_equal(listener.number, 4); /* the BYE, our fourth message */
+            struct endpoint ender = scene_endpoint(row->source);
+            assert_true(endpoint_equal(&ender, &listener.sound.ender));
+        }
+        stage_close();
+    }
+}
+
+/* A new address is known once a re-INVITE from it was accepted (H15), and the Contact of the answer. */
+static void known_addresses(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {"198.51.100.7:5060", "192.0.2.77:5060", "192.0.2.78:9"};
+    static const bool strange[] = {false, false, true};
+
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        stage_open();
+        say((struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = ALICE_SDP));
+        say((struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                   .contact = "192.0.2.77", .sdp = BOB_SDP));
+        say((struct said)SAID_WITH(3, "INVITE", 2, "a", "b", .source = "198.51.100.7:5060"));
+        say((struct said)SAID_WITH(3.1, "200 INVITE", 2, "a", "b", .source = "198.51.100.7:5060"));
+        say((struct said)SAID_WITH(5, "BYE", 3, "a", "b", .source = sources[i]));
+        say((struct said)SAID_WITH(5.1, "200 BYE", 3, "a", "b", .source = "192.0.2.2:5060"));
+        hear(ALICE, BOB, 5.2, 10, 240);
+        assert_int_equal(listener.torn, strange[i]);
+        stage_close();
+    }
+}
+
+/* H12: the port goes on under another call. */
+static void a_port_that_went_on(void **state)
+{
+    (void)state;
+    stage_open();
+    talk();
+    hear(ALICE, BOB, 1.2, 3.5, 115);
+    listener.scene.call_id = "call-2@192.0.2.1";
+    say((struct said)SAID_WITH(4, "INVITE", 1, "c", NULL, .sdp = ALICE_SDP));
+    say((struct said)SAID_WITH(4.1, "200 INVITE", 1, "c", "d", .source = "192.0.2.2:5060",
+                               .sdp = BOB_SDP));
+    listener.scene.call_id = "call-1@192.0.2.1";
+    say((struct said)SAID_WITH(5.1, "BYE", 2, "a", "b", .source = FORGER));
+    say((struct said)SAID_WITH(5.2, "200 BYE", 2, "a", "b", .source = "192.0.2.2:5060"));
+    hear(ALICE, BOB, 5.3, 10, 240);
+    assert_int_equal(listener.torn, 0);
+    stage_close();
+}
+
+/* No audio is seen, and he hangs up himself: later, not at once; he, not the other. */
+static void a_second_bye(void **state)
+{
+    (void)state;
+    static const struct {
+        double at_s;
+        const char *from_tag;
+        const char *to_tag;
+        const char *source;
+        bool copy;
+        bool torn;
+    } rows[] = {
+        {9, "a", "b", "192.0.2.1:5060", false, true},
+        {5.9, "a", "b", "192.0.2.1:5060", false, false},
+        {9, "b", "a", "192.0.2.2:5060", false, false},
+        {9, "a", "b", FORGER, false, false},
+        {9, "a", "b", "192.0.2.1:5060", true, false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        stage_open();
+        talk();
+        say((struct said)SAID_WITH(5, "BYE", 9, "a", "b", .source = FORGER));
+        say((struct said)SAID_WITH(5.1, "200 BYE", 9, "a", "b", .source = "192.0.2.2:5060"));
+        say((struct said)SAID_WITH(rows[i].at_s, "BYE", 2, rows[i].from_tag, rows[i].to_tag,
+                                   .source = rows[i].source, .copy = rows[i].copy));
+        assert_int_equal(listener.torn, rows[i].torn);
+        stage_close();
+    }
+}
+
+/* A CANCEL has one Via. The caller's own later word shows that it was not his. */
+static void a_cancel(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source;
+        const char *behind;
+        bool torn;
+        const char *answer; /* NULL = 487 */
+    } rows[] = {
+        {FORGER, "PRACK", false, "180 INVITE"},
+        {FORGER, "PRACK", true, NULL},
+        {FORGER, "CANCEL", true, NULL},
+        {FORGER, "ACK", false, NULL},
+        {FORGER, NULL, false, NULL},
+        {"192.0.2.1:5060", "PRACK", false, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        stage_open();
+        say((struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = ALICE_SDP));
+        say((struct said)SAID_WITH(1, "180 INVITE", 1, "a", "b", .source = "192.0.2.2:5060"));
+        say((struct said)SAID_WITH(2, "CANCEL", 1, "a", NULL, .source = rows[i].source));
+        say((struct said)SAID_WITH(2.1, rows[i].answer == NULL ? "487 INVITE" : rows[i].answer, 1,
+                                   "a", "b", .source = "192.0.2.2:5060"));
+        if (rows[i].behind != NULL) {
+            say((struct said)SAID_WITH(3, rows[i].behind, 2, "a", "b", .source = "192.0.2.1:5060"));
+        }
+        assert_int_equal(listener.torn, rows[i].torn);
+        stage_close();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_ways_once),
+        cmocka_unit_test(only_the_last_interval),
+        cmocka_unit_test(to_a_port_that_nobody_named),
+        cmocka_unit_test(what_sides_agree_on),
+        cmocka_unit_test(ends),
+        cmocka_unit_test(known_addresses),
+        cmocka_unit_test(a_port_that_went_on),
+        cmocka_unit_test(a_second_bye),
+        cmocka_unit_test(a_cancel),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
