@@ -147,6 +147,19 @@ uint32_t distinct_count(const struct distinct *distinct)
     return distinct->count;
 }
 
+bool distinct_is_sound(const struct distinct *distinct)
+{
+    if (!distinct->estimated) {
+        return distinct->count <= DISTINCT_EXACT;
+    }
+    for (unsigned i = 0; i < DISTINCT_REGISTERS; i++) {
+        if (distinct->in.registers[i] > RANK_MAX) {
+            return false;
+        }
+    }
+    return distinct->empty <= DISTINCT_REGISTERS;
+}
+
 /* --- heavy hitters --- */
 
 void top_add(struct top *top, uint64_t key, uint64_t amount)

@@ -38,6 +38,8 @@ struct distinct {
  * do. */
 bool distinct_add(struct distinct *distinct, uint64_t hash);
 uint32_t distinct_count(const struct distinct *distinct);
+/* Can it be used? For one that came from a file. */
+bool distinct_is_sound(const struct distinct *distinct);
 
 /* The same up to `room` members only, in memory of the caller: for slots that must stay small. Full
  * and still growing: *count stops at room and the return says "new" no more. */

@@ -217,6 +217,7 @@ struct fact_call_side {
     bool receives;
     bool hidden; /* named a private address that its signalling does not come from */
     bool secure; /* wants encrypted media */
+    bool spoke; /* it was heard a second behind the answer, or later */
     uint32_t packets; /* that it sent in the last whole interval of 5 s */
     uint32_t stray; /* the same, to where nobody said that he listens */
 };
@@ -291,6 +292,7 @@ struct fact_stream {
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
     bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
+    bool follows; /* it began in the middle of its call: another one moved, or was replaced */
     bool resumed; /* INTERVAL: it was told silent before, and packets came again */
     uint32_t ssrc;
     uint16_t index; /* interval number */
@@ -350,10 +352,9 @@ struct fact_second {
     uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
     struct slice full_table; /* its name in tables.NAME.entries */
     struct slice silent_interface;
-    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
-    uint32_t
-        mute_s; /* live: since the start an interface has brought nothing at all; 0 = all have */
+    uint32_t mute_s; /* live: that an interface has brought nothing at all since the start */
     struct slice mute_interface;
+    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers
@@ -373,12 +374,10 @@ struct fact_server {
     uint32_t logins; /* addresses that had their first success here */
     /* answers, without copies */
     uint32_t answers; /* of any class */
-    uint32_t answers_5xx;
     uint32_t retry_after; /* 503 with Retry-After */
     uint32_t first_answers; /* requests that got their first answer */
     uint32_t slow_answers; /* of those: after more than 500 ms */
     uint64_t first_answer_ns_mean; /* 0 = none */
-    uint64_t first_answer_ns_max;
     uint64_t usual_answer_ns; /* the mean of calm seconds; 0 = not known */
     uint64_t answered_before; /* requests that it ever answered */
     /* since its last answer, of addresses that are known or proven */

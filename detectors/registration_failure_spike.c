@@ -194,6 +194,16 @@ static void registration_failure_spike_on_fact(struct detector_context *context,
                        hash_slice(detector_hash_key(context), fact->is.transaction.account));
 }
 
+static bool registration_failure_spike_take_up(void *lane, void *memory)
+{
+    const struct cell *cell = memory;
+    (void)lane;
+
+    return cell == NULL ||
+           (distinct_is_sound(&cell->failing[0]) && distinct_is_sound(&cell->failing[1]) &&
+            distinct_is_sound(&cell->population));
+}
+
 const struct detector detector_registration_failure_spike = {
     .slug = "registration-failure-spike",
     .title = "many accounts that cannot register",
@@ -216,6 +226,7 @@ const struct detector detector_registration_failure_spike = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "servers",
     .kept = 1,
+    .take_up = registration_failure_spike_take_up,
     .options = options,
     .heeds = registration_failure_spike_heeds,
     .on_fact = registration_failure_spike_on_fact,

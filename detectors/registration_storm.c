@@ -111,8 +111,9 @@ static uint64_t limit_of(const struct baseline_usual *usual, const struct conf *
     return limit < conf->rate_max ? limit : conf->rate_max;
 }
 
-static void say(struct detector_context *context, const struct lane *lane, const struct conf *conf,
-                const struct sums *sums, uint64_t limit, const struct baseline_usual *usual)
+static void say(struct detector_context *context, const struct fact_server *server,
+                const struct lane *lane, const struct conf *conf, const struct sums *sums,
+                uint64_t limit, const struct baseline_usual *usual)
 {
     char buffer[200];
     struct text detail = text_into(buffer, sizeof buffer);
@@ -136,6 +137,10 @@ static void say(struct detector_context *context, const struct lane *lane, const
                 100 - (uint32_t)(sums->unknown * UINT64_C(100) / sums->asked));
     if (suffers) {
         text_format(&detail, "; answers have been missing or slow for %u s", (unsigned)lane->bad);
+    }
+    if (server->retry_after > 0) {
+        text_format(&detail, "; %" PRIu32 " answers of the last second said to come later",
+                    server->retry_after);
     }
     usual_tell(usual, &finding.confidence, &detail);
     finding.detail = text_slice(&detail);
@@ -171,7 +176,7 @@ static void registration_storm_on_fact(struct detector_context *context, void *m
     if (lane->bad * NS_PER_S >= conf->suffers_ns) {
         usual_taint(baseline, fact);
     }
-    say(context, lane, conf, &sums, limit, &usual);
+    say(context, &fact->is.server, lane, conf, &sums, limit, &usual);
 }
 
 const struct detector detector_registration_storm = {

@@ -402,6 +402,19 @@ static void response_spike_on_fact(struct detector_context *context, void *memor
     }
 }
 
+static bool response_spike_take_up(void *lane, void *memory)
+{
+    const struct cell *cell = memory;
+    (void)lane;
+
+    for (unsigned i = 0; cell != NULL && i < ROWS; i++) {
+        if (memchr(cell->rows[i].phrase, '\0', PHRASE_BYTES) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const struct detector detector_response_spike = {
     .slug = "response-spike",
     .title = "server whose answers go bad",
@@ -427,6 +440,7 @@ const struct detector detector_response_spike = {
     .slab_option = "servers",
     .slab_on_demand = true,
     .kept = 1,
+    .take_up = response_spike_take_up,
     .options = options,
     .heeds = response_spike_heeds,
     .on_fact = response_spike_on_fact,

@@ -3,9 +3,9 @@
  *      lane   count[5]   requests of the last seconds | its own rate, of calm minutes
  *
  * Only who has proven that it hears us is judged and named; what others send is counted by
- * sip-flood, for the server. Servers and addresses with many accounts are left out: they ask for
- * many. A registered account may be a dialler's (20 calls a second, each of them challenged), so it
- * has a higher limit and is told as a matter of its own. In the first ten minutes of a sensor nobody
+ * sip-flood, for the server. A registered account may be a dialler's (20 calls a second, each of
+ * them challenged), a server and an address with many accounts ask for many: they have higher limits
+ * and are told with less severity. In the first ten minutes of a sensor nobody
  * is known, so nobody is judged. */
 #include "detectors/frame/method.h"
 
@@ -20,12 +20,14 @@ enum {
 struct conf {
     uint64_t rate;
     uint64_t rate_known;
+    uint64_t rate_shared;
 };
 
 /* clang-format off */
 static const struct option options[] = {
     OPTION("rate", COUNT, conf, rate, "5", "20", "100000", "requests a second of a proven source that never logged in"),
     OPTION("rate_known", COUNT, conf, rate_known, "5", "100", "100000", "the same of one with a registered account: a dialler may be one"),
+    OPTION("rate_shared", COUNT, conf, rate_shared, "5", "500", "1M", "the same of a server, or of an address with ten accounts and more"),
     {.kind = OPTION_END},
 };
 /* clang-format on */
@@ -103,7 +105,7 @@ static void say(struct detector_context *context, const struct fact *fact, uint3
     const struct fact_party *source = &fact->is.message.client;
     char buffer[160];
     struct text detail = text_into(buffer, sizeof buffer);
-    bool known = source->good_accounts > 0;
+    bool known = source->good_accounts > 0 || source->is_server;
     struct finding finding = {.severity = known ? 2 : 3,
                               .proven_needed = true,
                               .count = sum,
@@ -116,7 +118,7 @@ static void say(struct detector_context *context, const struct fact *fact, uint3
     confidence_start(&finding.confidence, 40, "condition met");
     confidence_source(&finding.confidence, source);
     if (known) {
-        confidence_add(&finding.confidence, -20, "a registered account behind it");
+        confidence_add(&finding.confidence, -20, "it has logged in or answered before");
     }
     confidence_margin(&finding.confidence, sum, finding.threshold);
     text_format(&detail, "sends %" PRIu32 " requests a second (%s), %s", sum / SECONDS,
@@ -125,6 +127,14 @@ static void say(struct detector_context *context, const struct fact *fact, uint3
                       : "and has never logged in or answered");
     finding.detail = text_slice(&detail);
     detector_raise(context, &finding);
+}
+
+static uint64_t floor_of(const struct fact_party *source, const struct conf *conf)
+{
+    if (source->is_server || source->good_accounts >= SHARED_ACCOUNTS) {
+        return conf->rate_shared;
+    }
+    return source->good_accounts > 0 ? conf->rate_known : conf->rate;
 }
 
 static void sip_flood_source_on_fact(struct detector_context *context, void *memory, void *slab,
@@ -136,9 +146,8 @@ static void sip_flood_source_on_fact(struct detector_context *context, void *mem
     (void)slab;
 
     uint32_t sum = count_message(lane, fact->time_ns);
-    uint64_t floor = source->good_accounts > 0 ? conf->rate_known : conf->rate;
-    if (sum <= floor * SECONDS || !source->proven || source->is_server ||
-        source->good_accounts >= SHARED_ACCOUNTS || detector_age_ns(context) < YOUNG_NS) {
+    uint64_t floor = floor_of(source, conf);
+    if (sum <= floor * SECONDS || !source->proven || detector_age_ns(context) < YOUNG_NS) {
         return;
     }
     uint64_t own = OWN_TIMES * (uint64_t)lane->own_milli / 1000;
@@ -158,8 +167,9 @@ const struct detector detector_sip_flood_source = {
     .title = "flood of requests from one source",
     .category = "availability",
     .sees = "a source that hears our answers and asks far more often than it used to",
-    .blind = "sources that have proven nothing (sip-flood counts them), servers, addresses with "
-             "many accounts, and the first ten minutes of a sensor",
+    .blind =
+        "sources that have proven nothing (sip-flood counts them), and the first ten minutes of "
+        "a sensor",
     .false_alarms = "a load test, a provider's gateway that was never asked anything",
     .advice = "Limit the rate of this address at the edge; block it if it is nobody that you know.",
     .example = "203.0.113.60 sends 20 requests a second (OPTIONS), and has never logged in or "

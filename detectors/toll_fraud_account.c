@@ -47,7 +47,7 @@ enum {
     COST_TIMES = 3,
     WEEK_SCORE_MIN = 30, /* a call below is everyday business */
     DETAIL_BYTES = 250,
-    TAIL_BYTES = 96,
+    TAIL_BYTES = 128,
 };
 #define HALF_LIFE_NS NS_PER_HOUR
 #define ROW_NS (10 * NS_PER_MINUTE)
@@ -474,6 +474,7 @@ struct money {
     uint32_t hour; /* hundredths, calls that go on included */
     uint32_t day;
     uint32_t rate_milli; /* a minute, of what goes on */
+    bool by_day; /* the day's limit is crossed, not the hour's */
     uint8_t severity;
 };
 
@@ -495,8 +496,11 @@ static struct money count_money(struct cell *cell, const struct conf *conf, uint
     cell->day_hour_cost = higher(cell->day_hour_cost, money.hour);
     uint32_t day_max = higher(cell->day_cost_max[0], cell->day_cost_max[1]);
     uint32_t hour_max = higher(cell->hour_cost_max[0], cell->hour_cost_max[1]);
-    if ((money.hour >= conf->cost_hour * 100 && money.hour > COST_TIMES * (uint64_t)hour_max) ||
-        (money.day >= conf->cost_day * 100 && money.day > COST_TIMES * (uint64_t)day_max)) {
+    bool by_hour =
+        money.hour >= conf->cost_hour * 100 && money.hour > COST_TIMES * (uint64_t)hour_max;
+    bool by_day = money.day >= conf->cost_day * 100 && money.day > COST_TIMES * (uint64_t)day_max;
+    if (by_hour || by_day) {
+        money.by_day = !by_hour;
         money.severity = since(now_s, cell->heard_s) >= HISTORY_S ? 3 : 2;
     }
     return money;
@@ -552,10 +556,15 @@ static void write_score(struct text *detail, const struct score *score)
 static void write_tail(struct text *tail, const struct money *money, unsigned account,
                        uint64_t calls)
 {
-    if (money->hour > 0) {
+    if (money->hour > 0 || money->by_day) {
         text_string(tail, "; may have cost ");
-        text_decimal(tail, money->hour, 2);
-        text_string(tail, " in an hour");
+        text_decimal(tail, money->by_day ? money->day : money->hour, 2);
+        text_string(tail, money->by_day ? " today" : " in an hour");
+    }
+    if (money->rate_milli > 0) {
+        text_string(tail, ", now ");
+        text_decimal(tail, money->rate_milli, 3);
+        text_string(tail, " a minute");
     }
     text_format(tail, "; account score %u by %" PRIu64 " costly call%s", account, calls,
                 calls == 1 ? "" : "s");
@@ -578,18 +587,33 @@ static void rate_confidence(struct detector_context *context, const struct fact 
     }
 }
 
-static uint8_t severity_of(const struct conf *conf, const struct cell *cell, unsigned account,
-                           const struct money *money, uint64_t now_ns)
+/* Which of the limits is crossed: of the score, of money, or of the week. */
+static void choose_limit(struct finding *finding, const struct conf *conf, const struct cell *cell,
+                         unsigned account, const struct money *money, uint64_t now_ns)
 {
+    uint64_t week = window_sum(&cell->week, now_ns, 7 * NS_PER_DAY);
     uint8_t severity = account >= conf->critical ? 4
                        : account >= conf->alarm  ? 3
                        : account >= conf->notice ? 2
                                                  : 0;
 
-    if (severity == 0 && window_sum(&cell->week, now_ns, 7 * NS_PER_DAY) >= conf->week) {
-        severity = 2;
+    finding->severity = severity;
+    finding->observed = account;
+    finding->threshold = conf->notice;
+    finding->window_ns = NS_PER_HOUR;
+    finding->unit = "points";
+    if (money->severity > severity) {
+        finding->severity = money->severity;
+        finding->observed = (money->by_day ? money->day : money->hour) / 100;
+        finding->threshold = money->by_day ? conf->cost_day : conf->cost_hour;
+        finding->window_ns = money->by_day ? NS_PER_DAY : NS_PER_HOUR;
+        finding->unit = "currency units";
+    } else if (severity == 0 && week >= conf->week) {
+        finding->severity = 2;
+        finding->observed = week;
+        finding->threshold = conf->week;
+        finding->window_ns = 7 * NS_PER_DAY;
     }
-    return severity > money->severity ? severity : money->severity;
 }
 
 static void judge(struct detector_context *context, struct cell *cell, struct entry *entry,
@@ -606,23 +630,18 @@ static void judge(struct detector_context *context, struct cell *cell, struct en
     score_call(&score, context, cell, entry, fact, conf);
     unsigned account = account_score(cell, entry, &score, fact->time_ns);
     struct money money = count_money(cell, conf, fact->time_ns);
-    uint8_t severity = severity_of(conf, cell, account, &money, fact->time_ns);
-    if (severity == 0) {
-        if (call->event == FACT_CALL_ENDED) {
+    struct finding finding = {.stage = 5,
+                              .succeeded = call->answered_ns != 0,
+                              .count = window_sum(&cell->count, fact->time_ns, NS_PER_HOUR),
+                              .span_ns = time_since(fact->time_ns, cell->first_ns),
+                              .only_rise = again};
+    choose_limit(&finding, conf, cell, account, &money, fact->time_ns);
+    if (finding.severity == 0) {
+        if (call->event == FACT_CALL_ENDED && call->answered_ns != 0) {
             learn_country(cell, call->caller.country);
         }
         return;
     }
-    struct finding finding = {.severity = severity,
-                              .stage = 5,
-                              .succeeded = call->answered_ns != 0,
-                              .count = window_sum(&cell->count, fact->time_ns, NS_PER_HOUR),
-                              .observed = account,
-                              .threshold = account >= conf->notice ? conf->notice : 0,
-                              .window_ns = NS_PER_HOUR,
-                              .unit = "points",
-                              .span_ns = time_since(fact->time_ns, cell->first_ns),
-                              .only_rise = again};
     rate_confidence(context, fact, &score, &finding);
     write_tail(&tail, &money, account, finding.count);
     struct text detail = text_into(detail_room, sizeof detail_room - tail.bytes);
@@ -697,12 +716,10 @@ static bool toll_fraud_account_take_up(void *lane, void *memory)
         if (fresh > 1) {
             return false;
         }
-        if (entry->call != 0) {
+        if (entry->ended_s == 0) {
+            *entry = (struct entry){.call = 0};
+        } else {
             entry->call = UINT64_MAX;
-            if (entry->ended_s == 0) {
-                entry->answered_s = 0; /* how long it was nobody knows */
-                entry->ended_s = entry->started_s;
-            }
         }
     }
     return cell == NULL || cell->next < CALLS;

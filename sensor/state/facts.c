@@ -21,8 +21,8 @@
 
 #include "sensor/state/account.h"
 
-/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
-enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
+enum { ACCOUNT_PART_MAX = 256 };
+#define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -381,6 +381,7 @@ static void put_sides(const struct call *call, struct fact_call *told)
             .receives = (flags & CALL_SIDE_RECEIVES) != 0,
             .hidden = (flags & CALL_SIDE_HIDDEN) != 0,
             .secure = (flags & CALL_SIDE_SECURE) != 0,
+            .spoke = call->sound->ways[side].named_ns > time_add(call->answered_ns, NS_PER_S),
             .packets = call->heard[side],
             .stray = call->heard_stray[side],
         };
@@ -408,8 +409,10 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
     if (event == FACT_CALL_MEDIA) {
         put_sides(call, told);
         forgive_symmetric(call, told);
-        told->media_unclear =
-            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        uint8_t sides =
+            call->sound == NULL ? CALL_SIDE_SHARED : call->sound->sides[0] | call->sound->sides[1];
+        told->media_unclear = (sides & CALL_SIDE_SHARED) != 0 || call->t38 || call->elsewhere ||
+                              call->reinvites > 0 || call->transfers > 0;
         return;
     }
     const struct call_sound *sound = call->sound;
@@ -514,9 +517,8 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     struct fact_call *told = &fact->is.call;
     const struct fact_number *called = &told->called;
     bool ours = told->caller_registered || told->has_credentials || told->account_known;
-    bool costly =
-        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
-                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    bool outside = called->dialled_abroad || called->type == FACT_NUMBER_PREMIUM ||
+                   called->type == FACT_NUMBER_SATELLITE;
     const struct destination_call call = {
         .account = ours ? account : 0,
         .source = hash_addr(view->key, &told->caller.endpoint.addr),
@@ -534,7 +536,7 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
         return;
     }
     destination_try(view->destinations, &call, fact->time_ns);
-    if (!ours && !costly) {
+    if (!ours && !outside) {
         return;
     }
     destination_ask(view->destinations, &call, fact->time_ns, &past);
@@ -657,7 +659,9 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->round_trip_ns = stream->round_trip_mean_ns;
     told->stream_number = stream->stream_number;
     if (stream->call != NULL) {
-        told->call_is_up = stream->call->answered_ns != 0 && !stream->call->ended;
+        uint64_t answered_ns = stream->call->answered_ns;
+        told->call_is_up = answered_ns != 0 && !stream->call->ended;
+        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
@@ -696,13 +700,11 @@ static void begin_server(struct facts_view *view, const struct change *change, s
         .sources_new = second->sources_new,
         .logins = second->logins,
         .answers = second->answers,
-        .answers_5xx = second->answers_5xx,
         .retry_after = second->retry_after,
         .first_answers = second->first_answers,
         .slow_answers = second->slow_answers,
         .first_answer_ns_mean =
             second->first_answers == 0 ? 0 : second->first_answer_ns_sum / second->first_answers,
-        .first_answer_ns_max = second->first_answer_ns_max,
         .usual_answer_ns = server->usual_answer_ns,
         .answered_before = server->answered,
         .unanswered = waiting->requests,

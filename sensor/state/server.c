@@ -451,9 +451,6 @@ static void see_first_answer(struct server_table *table, uint32_t cell, struct s
     server->second.first_answers++;
     server->second.slow_answers += took_ns > SERVER_SLOW_NS;
     server->second.first_answer_ns_sum += took_ns;
-    if (took_ns > server->second.first_answer_ns_max) {
-        server->second.first_answer_ns_max = took_ns;
-    }
     if (server->answered++ == 0) {
         table_strengthen(&table->cells, cell);
         server->first_asker = asker;
@@ -485,7 +482,6 @@ static void see_answer(struct server_table *table, const struct sip_sighting *si
     }
     table->answers++;
     server->second.answers++;
-    server->second.answers_5xx += message->status / 100 == 5;
     server->second.retry_after +=
         message->status == 503 && (message->flags & SIP_FLAG_RETRY_AFTER) != 0;
     if (view->is_first_answer) {

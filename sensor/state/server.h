@@ -36,7 +36,6 @@ struct server_second {
     uint32_t total; /* of all methods; ACK is never counted */
     uint32_t unknown_total;
     uint32_t answers; /* of any class, without copies */
-    uint32_t answers_5xx;
     uint32_t retry_after; /* 503 with Retry-After */
     uint32_t first_answers;
     uint32_t slow_answers; /* first answers after more than SERVER_SLOW_NS */
@@ -45,7 +44,6 @@ struct server_second {
     uint32_t logins; /* first success of an address that had none */
     uint32_t calls_lost;
     uint64_t first_answer_ns_sum;
-    uint64_t first_answer_ns_max;
 };
 
 /* Since its last answer; only requests that begin something, of who is known or proven: a flood that

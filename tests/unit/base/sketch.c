@@ -265,9 +265,28 @@ static void new_keys_look_new(void **state)
     assert_in_range(frequent, 0, 10);
 }
 
+/* What came from a file and can be used; and what would lead outside. */
+static void test_sound(void **state)
+{
+    (void)state;
+    struct distinct set = {.count = 0};
+
+    for (uint64_t i = 0; i < 200; i++) {
+        assert_true(distinct_is_sound(&set));
+        (void)distinct_add(&set, i * UINT64_C(0x9e3779b97f4a7c15));
+    }
+    set.in.registers[7] = 25;
+    assert_false(distinct_is_sound(&set));
+    set = (struct distinct){.count = DISTINCT_EXACT + 1};
+    assert_false(distinct_is_sound(&set));
+    set = (struct distinct){.estimated = true, .empty = DISTINCT_REGISTERS + 1};
+    assert_false(distinct_is_sound(&set));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound),
         cmocka_unit_test(a_small_set_is_exact_and_bounded),
         cmocka_unit_test(exact_part_equals_the_list),
         cmocka_unit_test(estimates_stay_near_and_look_like_estimates),

@@ -78,11 +78,34 @@ static void test_life(void **state)
     bench_close(&bench);
 }
 
+/* After a clock jump the sentence still says since when, on the clock of the packets. */
+static void test_jump(void **state)
+{
+    (void)state;
+    const uint64_t shift_ns = 365 * NS_PER_DAY;
+    struct bench bench;
+    struct fact fact = fact_second_of("192.0.2.10");
+
+    bench_open(&bench, slug);
+    frame_shift(bench.frame, shift_ns);
+    bench.now_ns = START_NS + shift_ns + 19 * NS_PER_S;
+    fact.is.server.unanswered = 10;
+    fact.is.server.unanswered_sources = 5;
+    fact.is.server.unanswered_since_ns = START_NS + shift_ns;
+    fact.is.server.unanswered_last_ns = START_NS + shift_ns + 19 * NS_PER_S;
+    second_tell(&bench, fact);
+    const struct incident *told = bench_must(&bench, slug);
+    assert_non_null(strstr(told->message, "since 2027-01-05T08:00:00Z"));
+    assert_non_null(strstr(told->message, "in 20 s"));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_life),
+        cmocka_unit_test(test_jump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

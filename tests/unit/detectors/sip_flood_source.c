@@ -41,6 +41,7 @@ static void test_rows(void **state)
         {"not proven", 60, 0, false, false, NS_PER_HOUR, 0},
         {"a server", 500, 0, true, true, NS_PER_HOUR, 0},
         {"many accounts", 500, 10, true, false, NS_PER_HOUR, 0},
+        {"a server that runs wild", 520, 0, true, true, NS_PER_HOUR, 2},
         {"a dialler", 60, 1, true, false, NS_PER_HOUR, 0},
         {"an account that runs wild", 110, 1, true, false, NS_PER_HOUR, 2},
         {"the sensor is young", 60, 0, true, false, 9 * NS_PER_MINUTE, 0},
