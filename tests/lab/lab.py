@@ -37,6 +37,7 @@ SIPVICIOUS = ("svmap", "svwar", "svcrack")
 STORY = (*SIPVICIOUS, "toll fraud")
 STORY_RULES = ("scan", "enumeration", "registration-bruteforce", "registration-breach", "toll-fraud-account")
 STORY_ABOUT = (STRANGER, "1030")
+RUN_S_MAX = 600
 BEGUN = time.time()
 LATE_S = 1.0  # packet time from when a rule looks to what made it speak
 LATE_WRITTEN_S = 2.0  # the same until the record is written, by the wall clock: this machine may be busy
@@ -169,7 +170,7 @@ def replay(binary, captured, started, folder):
     pair()
     wire = Wire()
     sensors = [(n, Sensor(binary, *configuration(), workers=n)) for n in REPLAY_WORKERS]
-    time.sleep((started - time.time()) % 10)  # intervals end at marks divisible by 5 s: begin where the capture does
+    time.sleep((started - time.time()) % 5)  # intervals end at marks divisible by 5 s: begin where the capture does
     wire.play(captured)
     time.sleep(2)
     found, problems = {}, []
@@ -317,7 +318,11 @@ def outside(options):
     for what in (signal.SIGINT, signal.SIGTERM):
         signal.signal(what, lambda *_: sys.exit(130))
     try:
-        return world.wait()
+        return world.wait(timeout=RUN_S_MAX)
+    except subprocess.TimeoutExpired:
+        count = Count()
+        count.fail("lab", f"it did not end within {RUN_S_MAX} s")
+        count.end()
     finally:
         world.kill()  # unshare: with it goes the first process of the namespace, and with that all the others
         world.wait()
