@@ -11,6 +11,9 @@
  * once. 404, 484 and the like are a class of their own: numbers that nobody has, severity 2 at most.
  * All others are the service's: 4xx that refuse, 5xx, 6xx, and no answer while others get one.
  *
+ * Who answered. A refusal counts at the server that said it. A proxy that passed it on has only one
+ * more answer: the hop behind it is a fact of its own.
+ *
  * Whose requests count. Sources without any past success are left out whole: a scanner's 404 and
  * 403 say nothing about the service. And one caller with one callee is no spike (a monitor's test
  * call that always gets 603, a wrong speed dial): a code counts once three different pairs met it.
@@ -386,8 +389,9 @@ static void response_spike_on_fact(struct detector_context *context, void *memor
         }
         return;
     }
-    enum class class = class_of(fact->is.transaction.status);
-    enum group group = group_of(fact->is.transaction.method);
+    const struct fact_transaction *asked = &fact->is.transaction;
+    enum class class = asked->passed_on ? CLASS_NONE : class_of(asked->status);
+    enum group group = group_of(asked->method);
     if (cell == NULL) {
         cell = take_cell(context, lane, fact, class != CLASS_NONE);
     }
@@ -421,8 +425,9 @@ const struct detector detector_response_spike = {
     .category = "availability",
     .sees = "a share of error answers far above what is usual, which code, to what, and how many "
             "calls were lost by it",
-    .blind = "requests of sources that never had success, errors that one caller alone meets, and "
-             "servers that answer fewer than eight errors a minute",
+    .blind = "requests of sources that never had success, errors that one caller alone meets, "
+             "servers that answer fewer than eight errors a minute, and who stands behind a server "
+             "that makes calls of its own of ours (B2BUA)",
     .false_alarms = "a number range that was taken out of service; a test of a load generator with "
                     "a registered account",
     .advice = "Look at the server that answers and at what it asks in turn: the code says where to "
@@ -433,7 +438,7 @@ const struct detector detector_response_spike = {
                "to begin. If calls are lost, route around it.",
     .severity = 2,
     .key = KEY_SERVER,
-    .wants = FACT_BIT(TRANSACTION) | FACT_BIT(SERVER),
+    .wants = FACT_BIT(TRANSACTION) | FACT_BIT(HOP) | FACT_BIT(SERVER),
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -5,9 +5,9 @@
  * declared zones every destination is own, and a server is who answered a request 
  * (docs/definitions.md).
  *
- * What makes no fact: a transaction of an upper hop (each request counts once, at the lowest hop
- * that was seen), one whose request was never seen (nobody knows whether it had credentials), an
- * invalid request that nobody accepted, an expired binding, a call of which only the middle was
+ * Each request counts once, at the lowest hop that was seen; what a hop further on answered is a
+ * fact of another kind. What makes no fact: a transaction whose request was never seen (nobody knows
+ * whether it had credentials), a hop further on without an answer, an invalid request that nobody accepted, an expired binding, a call of which only the middle was
  * seen.
  *
  * Most facts interest nobody, and a detector sees that at a few numbers: so begin() takes what lies
@@ -263,19 +263,21 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     const struct transaction *ended = change->transaction;
     struct fact_transaction *told = &fact->is.transaction;
 
-    if (ended->upper_hop || ended->request_invalid || ended->started_ns == 0) {
+    if (ended->request_invalid || ended->started_ns == 0 ||
+        (ended->upper_hop && ended->status == 0)) {
         return false;
     }
-    fact->kind = FACT_TRANSACTION;
+    fact->kind = ended->upper_hop ? FACT_HOP : FACT_TRANSACTION;
     fact->interface = ended->interface;
     fact->transport = carried_by(ended->transport);
     memset(told, 0, sizeof *told);
     put_parties(&ended->client, &ended->server, &told->client, &told->server);
     know(view, change, &told->client);
-    if (ended->timeout) {
+    if (ended->timeout || ended->status == 503) {
         know(view, change, &told->server);
-    } else {
-        told->server.is_server = ended->status != 0; /* by this very answer */
+    }
+    if (ended->status != 0) {
+        told->server.is_server = true; /* by this very answer */
     }
     locate(view, &told->client);
     locate(view, &told->server);
@@ -287,6 +289,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
     }
+    told->passed_on = ended->passed_on;
     told->one_way = view->one_way_capture;
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
@@ -838,6 +841,7 @@ void facts_finish(struct facts_view *view, const struct change *change, struct f
         know(view, change, &fact->is.flow.originator);
         break;
     case FACT_TRANSACTION:
+    case FACT_HOP:
     case FACT_SECOND:
     case FACT_SERVER:
     case FACT_INCIDENT:

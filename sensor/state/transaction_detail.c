@@ -559,6 +559,7 @@ void transaction_show(struct transaction_table *table, uint32_t at, bool whole)
     shown->request_invalid = (flags & TRANSACTION_INVALID) != 0;
     shown->ended = (flags & TRANSACTION_ENDED) != 0;
     shown->upper_hop = (flags & TRANSACTION_UPPER) != 0;
+    shown->passed_on = (flags & TRANSACTION_PASSED_ON) != 0;
     shown->in_dialog = (flags & TRANSACTION_IN_DIALOG) != 0;
     shown->method = cell->method;
     shown->status = cell->status;
