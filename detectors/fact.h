@@ -163,6 +163,7 @@ struct fact_transaction {
     /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
     bool user_exists;
     uint16_t status;
+    uint16_t q850; /* cause in the Reason header of the final answer; 0 = none */
     uint32_t cseq;
     uint64_t response_ns; /* request to final answer; 0 = timeout */
     uint64_t device_hash; /* of +sip.instance, else User-Agent; 0 = none */

@@ -218,9 +218,8 @@ const struct detector detector_registration_failure_spike = {
     .title = "many accounts that cannot register",
     .category = "availability",
     .sees = "a registrar that refuses many accounts at once which it used to let in",
-    .blind =
-        "accounts that the sensor has never seen succeed, and phones that come with a new agent "
-        "or that are refused unasked at a new address",
+    .blind = "accounts that the sensor has never seen succeed, phones that come with another agent "
+             "from another network, and those that are refused unasked at a new address",
     .false_alarms = "a planned change of passwords, until the phones have them",
     .advice =
         "Look at what changed: passwords, the account database, the clock of the registrar, a "

@@ -31,7 +31,7 @@ enum {
     CLASSES = 2,
     ROWS = 8,
     PAIRS = 3,
-    PHRASE_BYTES = 32,
+    PHRASE_BYTES = 30,
     MAD_TIMES = 6,
     USUAL_TIMES = 2,
     EVENTS_SMALL = 8,
@@ -80,6 +80,7 @@ struct row {
     uint16_t code; /* 0 = no answer */
     uint8_t group;
     bool used;
+    uint16_t q850; /* of the last answer that named one */
     char phrase[PHRASE_BYTES];
 };
 
@@ -198,6 +199,7 @@ static void count_error(struct detector_context *context, struct cell *cell,
                                 pair_of(context, asked), fact->time_ns);
     struct text phrase = text_into(row->phrase, sizeof row->phrase - 1);
 
+    row->q850 = asked->q850 != 0 ? asked->q850 : row->q850;
     key_write_printable(&phrase, asked->reason);
     (void)text_terminate(&phrase);
 }
@@ -281,8 +283,11 @@ static void say(struct detector_context *context, const struct tally *tally, enu
     if (tally->most->code == 0) {
         text_string(&detail, "gave no answer to ");
     } else {
-        text_format(&detail, "answered %u %s to ", (unsigned)tally->most->code,
-                    tally->most->phrase);
+        text_format(&detail, "answered %u %s", (unsigned)tally->most->code, tally->most->phrase);
+        if (tally->most->q850 != 0) {
+            text_format(&detail, ", Q.850 cause %u,", (unsigned)tally->most->q850);
+        }
+        text_string(&detail, " to ");
     }
     text_format(&detail, "%" PRIu32 " of %" PRIu32 " %s; errors are %" PRIu64 " %% of all",
                 tally->most_count, tally->total, group_name(group), tally->share_ppm / 10000);
@@ -423,8 +428,9 @@ const struct detector detector_response_spike = {
     .slug = "response-spike",
     .title = "server whose answers go bad",
     .category = "availability",
-    .sees = "a share of error answers far above what is usual, which code, to what, and how many "
-            "calls were lost by it",
+    .sees =
+        "a share of error answers far above what is usual, who gave them, which code and cause, "
+        "to what, and how many calls were lost by it",
     .blind = "requests of sources that never had success, errors that one caller alone meets, "
              "servers that answer fewer than eight errors a minute, and who stands behind a server "
              "that makes calls of its own of ours (B2BUA)",
@@ -444,7 +450,7 @@ const struct detector detector_response_spike = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "servers",
     .slab_on_demand = true,
-    .kept = 1,
+    .kept = 2,
     .take_up = response_spike_take_up,
     .options = options,
     .heeds = response_spike_heeds,

@@ -18,6 +18,7 @@
 #include "sensor/state/facts.h"
 
 #include "decoders/decoder.h"
+#include "decoders/sip_header.h"
 
 #include "sensor/state/account.h"
 
@@ -318,6 +319,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
         const struct sip_uri *aor = is_register ? &answer->to : &answer->from;
         user = sip_part(answer, aor->user);
         host = sip_part(answer, aor->host);
+        told->q850 = sip_q850(answer);
     }
     told->account = account_text(view, user, host);
     told->auth_user = ended->auth_user;

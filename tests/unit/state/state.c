@@ -150,7 +150,7 @@ static void failures(void **unused)
         SAY(&stage, .at_ms = 10 * i, .cseq = i, .what = "403 REGISTER", .vias = 2,
             .client = WIRE_SERVER, .server = "192.0.2.5:5060");
         assert_int_equal(stage.count, 2);
-        assert_false(stage.all[1].has_fact);
+        assert_int_equal(stage.all[1].fact.kind, FACT_HOP);
         SAY(&stage, .at_ms = 10 * i, .cseq = i, .what = "403 REGISTER");
         assert_int_equal(stage.count, 3);
         assert_int_equal(stage.all[2].kind, CHANGE_REGISTRATION);
