@@ -116,7 +116,7 @@ static uint32_t bound_of(const struct baseline *baseline, uint32_t median)
 static void learn(struct baseline *baseline)
 {
     struct baseline_usual usual;
-    uint8_t slot = baseline->hour_of_week;
+    uint8_t slot = baseline->hour_of_week % CALENDAR_HOURS_OF_WEEK;
     uint16_t *samples = baseline->samples[slot];
     size_t count = samples_of(baseline, slot);
     uint16_t day = (uint16_t)(baseline->begun_ns / NS_PER_DAY);
@@ -151,13 +151,13 @@ static void turn(struct baseline *baseline, uint64_t now_ns, uint8_t slot)
         now_ns - baseline->begun_ns < sample_ns_max) {
         return;
     }
-    if (baseline->begun_ns != 0 && !back && !baseline->tainted) {
+    if (baseline->begun_ns != 0 && !back && baseline->tainted == 0) {
         learn(baseline);
     }
     baseline->begun_ns = now_ns == 0 ? 1 : now_ns;
     baseline->hour_of_week = slot;
     baseline->highest = 0;
-    baseline->tainted = false;
+    baseline->tainted = 0;
 }
 
 void baseline_see(struct baseline *baseline, uint64_t now_ns, uint8_t hour_of_week, uint32_t figure)
@@ -171,7 +171,7 @@ void baseline_see(struct baseline *baseline, uint64_t now_ns, uint8_t hour_of_we
 void baseline_taint(struct baseline *baseline, uint64_t now_ns, uint8_t hour_of_week)
 {
     turn(baseline, now_ns, hour_of_week % CALENDAR_HOURS_OF_WEEK);
-    baseline->tainted = true;
+    baseline->tainted = 1;
 }
 
 uint32_t baseline_limit(const struct baseline_usual *usual, uint32_t factor)

@@ -30,7 +30,7 @@ struct baseline {
      * are learnt as they are. Without it a slot of zeros could never learn an honest new habit. */
     uint32_t harmless;
     uint8_t hour_of_week; /* of the hour that is being taken */
-    bool tainted;
+    uint8_t tainted; /* 1 = nothing is learnt from it */
     uint8_t count[CALENDAR_HOURS_OF_WEEK]; /* samples of each slot, up to BASELINE_WEEKS */
     uint16_t day[CALENDAR_HOURS_OF_WEEK]; /* since the epoch, modulo 2^16: newest sample's */
     uint16_t samples[CALENDAR_HOURS_OF_WEEK][BASELINE_WEEKS]; /* oldest first */

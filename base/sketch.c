@@ -149,7 +149,10 @@ uint32_t distinct_count(const struct distinct *distinct)
 
 bool distinct_is_sound(const struct distinct *distinct)
 {
-    if (!distinct->estimated) {
+    uint8_t estimated; /* a byte of a file: no truth may be read of it yet */
+
+    memcpy(&estimated, &distinct->estimated, sizeof estimated);
+    if (estimated == 0) {
         return distinct->count <= DISTINCT_EXACT;
     }
     for (unsigned i = 0; i < DISTINCT_REGISTERS; i++) {
@@ -157,7 +160,7 @@ bool distinct_is_sound(const struct distinct *distinct)
             return false;
         }
     }
-    return distinct->empty <= DISTINCT_REGISTERS;
+    return estimated == 1 && distinct->empty <= DISTINCT_REGISTERS;
 }
 
 /* --- heavy hitters --- */

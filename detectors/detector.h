@@ -102,8 +102,8 @@ struct detector {
     bool (*take_up)(void *lane, void *cell);
     /* A cheap look before any table is touched: false = this fact says nothing to it. NULL = hears
      * all that it wants. Transactions and incidents come whole; of other facts it may look at
-     * numbers, truths, endpoints and what a call dialled: what must be looked up (what is known of parties and accounts,
-     * suspicion) and the texts that need work come only with on_fact. */
+     * numbers, truths, endpoints and what a call dialled: what must be looked up (what is known of
+     * parties and accounts, suspicion) and the texts that need work come only with on_fact. */
     bool (*heeds)(const struct fact *fact);
     /* This fact alone says enough of its key to give it an entry while forged sources crowd the
      * table. NULL = none does. */

@@ -222,6 +222,7 @@ struct fact_call_side {
     bool receives;
     bool hidden; /* named a private address that its signalling does not come from */
     bool secure; /* wants encrypted media */
+    bool spoke; /* it was heard a second behind the answer, or later */
     uint32_t packets; /* that it sent in the last whole interval of 5 s */
     uint32_t stray; /* the same, to where nobody said that he listens */
 };
@@ -296,6 +297,7 @@ struct fact_stream {
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
     bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
+    bool follows; /* it began in the middle of its call: another one moved, or was replaced */
     bool resumed; /* INTERVAL: it was told silent before, and packets came again */
     uint32_t ssrc;
     uint16_t index; /* interval number */
@@ -355,10 +357,9 @@ struct fact_second {
     uint32_t full_ppm; /* of the fullest table of what goes on now: calls, transactions ... */
     struct slice full_table; /* its name in tables.NAME.entries */
     struct slice silent_interface;
-    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
-    uint32_t
-        mute_s; /* live: since the start an interface has brought nothing at all; 0 = all have */
+    uint32_t mute_s; /* live: that an interface has brought nothing at all since the start */
     struct slice mute_interface;
+    uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers

@@ -113,7 +113,8 @@ static void no_audio_on_fact(struct detector_context *context, void *lane, void 
         (void)window_add(&cell->both, now_ns, conf->window_ns, 1);
         return;
     }
-    bool silent = sides[0].packets + sides[0].stray < conf->packets &&
+    bool silent = !sides[0].spoke && !sides[1].spoke &&
+                  sides[0].packets + sides[0].stray < conf->packets &&
                   sides[1].packets + sides[1].stray < conf->packets;
     if (!silent || judged < conf->others || both * 1000000 < conf->share_ppm * judged) {
         return;

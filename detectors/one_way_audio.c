@@ -9,6 +9,9 @@
  * receiver's receives, and neither holds. It is deaf with fewer than `packets` packets while the
  * other has `flow`; more than that to a port that nobody named are as good as none.
  *
+ * Who was heard once behind the answer has a way through, and may have nothing to say (pauses after
+ * comfort noise).
+ *
  * One deaf call is a ticket: 2. Five within the window at one place are worth waking somebody up:
  * the network of those who hear nothing, the server they talk through, or a tenth of all calls of
  * the site.
@@ -89,7 +92,7 @@ static bool find_deaf(const struct fact_call *call, const struct conf *conf, str
     for (unsigned mute = 0; mute < 2; mute++) {
         const struct fact_call_side *silent = &call->sides[mute];
         const struct fact_call_side *other = &call->sides[1 - mute];
-        if (silent->packets < conf->packets && other->packets >= conf->flow &&
+        if (silent->packets < conf->packets && !silent->spoke && other->packets >= conf->flow &&
             is_expected(call, mute)) {
             *out = (struct verdict){.deaf = mute == 0 ? &call->callee : &call->caller,
                                     .mute = mute == 0 ? &call->caller : &call->callee,

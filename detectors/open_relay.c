@@ -10,10 +10,9 @@
  * an address that has answered a request outside a dialog, so that somebody of ours chose to ask it.
  * (To answer a BYE makes no peer: every stranger whose call was taken is sent one.)
  *
- * Outside is a number that cannot be one of our own. Without site.country a carrier that calls our
- * own numbers in a country of risk looks like one who calls there, so a number that was not dialled
- * with an international prefix, and is neither premium nor satellite, is severity 2 unless the
- * source has shown itself as an attacker. So is a source beside the server: it may be a phone that
+ * Outside is a number that cannot be one of our own (frame/costly.h). A carrier that brings calls to
+ * our own numbers in a country of risk looks like one who calls there, so a plain number that is
+ * neither premium nor satellite is severity 2 unless the source has shown itself as an attacker. So is a source beside the server: it may be a phone that
  * registered before we listened. And a source whose harmless calls this server took for a long time
  * is a peer by address that we have only never seen answer. */
 #include "detectors/detector.h"
@@ -50,6 +49,12 @@ static bool open_relay_heeds(const struct fact *fact)
             (call->event == FACT_CALL_RINGING && call->early_media));
 }
 
+/* A number that its country does not have has points too, and is nobody's. */
+static bool is_risky(const struct fact_number *number)
+{
+    return number->type != FACT_NUMBER_INVALID && costly_points(number) >= COSTLY_RISKY;
+}
+
 static bool is_near(const struct fact_call *call)
 {
     struct prefix site = addr_site_prefix(&call->callee.endpoint.addr);
@@ -73,9 +78,8 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     const struct fact_call *call = &fact->is.call;
     const struct fact_number *called = &call->called;
     bool attacker = is_attacker(context, conf, fact);
-    bool sure = called->dialled_abroad || called->type == FACT_NUMBER_PREMIUM ||
-                called->type == FACT_NUMBER_SATELLITE;
-    bool doubt = (!sure && !attacker) || is_near(call) || lane->harmless >= conf->peer_calls;
+    bool doubt = (!costly_is_outside(call) && !attacker) || is_near(call) ||
+                 lane->harmless >= conf->peer_calls;
     char room[200];
     char target_room[32];
     struct text detail = text_into(room, sizeof room);
@@ -130,7 +134,7 @@ static void open_relay_on_fact(struct detector_context *context, void *memory, v
     bool outside = call->called.e164 != 0 && call->called.class != FACT_NUMBER_INTERNAL &&
                    call->called.class != FACT_NUMBER_EMERGENCY &&
                    call->called.type != FACT_NUMBER_TOLL_FREE && !call->called.allowed &&
-                   costly_is_outside(&call->called);
+                   (costly_is_outside(call) || is_risky(&call->called));
     if (!outside) {
         lane->harmless += call->event == FACT_CALL_ANSWERED;
         return;

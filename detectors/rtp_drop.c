@@ -14,9 +14,15 @@
  * stretch of `window` in the last 16 s, and half of it must have stopped within a second or two:
  * calls that come and go stop here and there, a broken link or a dead server stops all at once.
  *
- * Silence of everything, or of an interface, is nobody's fault but the sensor's: so something must have reached us, a
- * second after the drop and a second before the judgement. Until then the drop waits, a minute at
- * most; what comes back meanwhile no longer counts. */
+ * A firewall or media server that hands over to its twin moves all streams at once, to new ports or
+ * addresses: the old ones stop and are no loss. So a stream that begins in the middle of its call
+ * makes up for one that stopped.
+ *
+ * Silence of everything, or of an interface, is nobody's fault but the sensor's: so something must
+ * have reached us, a second after the drop and a second before the judgement. Until then the drop
+ * waits, a minute at most; what comes back meanwhile no longer counts. Nor is anything judged while an interface is
+ * silent or one direction is missing; and where half of all streams stopped, as with a mirror that
+ * lost a direction, there is time to find that out. */
 #include "detectors/detector.h"
 
 enum {
@@ -26,9 +32,13 @@ enum {
     LOOK_S = 5,
     SHARE_ALL = 950000,
     SHARE_SERVER = 900000,
+    SHARE_HALF = 450000, /* to SHARE_MORE: as many as one direction has */
+    SHARE_MORE = 550000,
     SILENT_S = 4, /* by then all that stopped in one second have been told */
 };
 #define WAIT_NS NS_PER_MINUTE
+#define HALF_WAIT_NS (10 * NS_PER_S)
+#define NONE_BACK_NS (30 * NS_PER_S) /* when nobody came back by then it is said */
 
 struct conf {
     uint64_t share_ppm;
@@ -71,6 +81,7 @@ struct server {
 struct second {
     uint64_t second;
     uint32_t silent;
+    uint32_t begun; /* streams of calls that were up already */
 };
 
 struct burst {
@@ -84,6 +95,7 @@ struct burst {
     struct addr server; /* whose streams they all are; unspecified = several */
     uint32_t server_silent;
     bool told;
+    bool told_none; /* that none came back */
     bool changed;
 };
 
@@ -188,18 +200,24 @@ static void on_resumed(struct burst *burst, const struct fact_stream *stream)
 
 /* --- what stops --- */
 
-static void on_silent(struct detector_context *context, struct cell *cell, const struct conf *conf,
-                      const struct fact *fact)
+static struct second *second_of(struct cell *cell, uint64_t time_ns)
 {
-    const struct fact_stream *stream = &fact->is.stream;
-    uint64_t second = time_second(stream->silent_ns);
+    uint64_t second = time_second(time_ns);
     struct second *place = &cell->seconds[second % SECONDS];
-    struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
 
     if (place->second != second) {
         *place = (struct second){.second = second};
     }
-    place->silent++;
+    return place;
+}
+
+static void on_silent(struct detector_context *context, struct cell *cell, const struct conf *conf,
+                      const struct fact *fact)
+{
+    const struct fact_stream *stream = &fact->is.stream;
+    struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
+
+    second_of(cell, stream->silent_ns)->silent++;
     cell->fresh = true;
     cell->active = most(cell->active, &cell->flowing);
     if (server == NULL) {
@@ -215,6 +233,16 @@ static void on_silent(struct detector_context *context, struct cell *cell, const
 }
 
 /* --- judging --- */
+
+static uint32_t begun_from(const struct cell *cell, uint64_t from_s)
+{
+    uint32_t begun = 0;
+
+    for (unsigned i = 0; i < SECONDS; i++) {
+        begun += cell->seconds[i].second >= from_s ? cell->seconds[i].begun : 0;
+    }
+    return begun;
+}
 
 static uint32_t silent_in(const struct cell *cell, uint64_t from_s, uint64_t to_s)
 {
@@ -251,6 +279,8 @@ static void find_burst(const struct cell *cell, const struct conf *conf, uint64_
         *out_sharpest = sharp > *out_sharpest ? sharp : *out_sharpest;
         last_s = silent_in(cell, s, s) > 0 ? s : last_s;
     }
+    uint32_t begun = begun_from(cell, first_s);
+    out->silent -= begun < out->silent ? begun : out->silent;
     out->first_ns = first_s * NS_PER_S;
     out->last_ns = (last_s + 1) * NS_PER_S - 1;
 }
@@ -267,10 +297,12 @@ static void find_server(const struct cell *cell, const struct conf *conf, struct
         const struct server *server = &cell->servers[i];
         bool now =
             server->silent_first_ns >= burst->first_ns && server->silent_first_ns <= burst->last_ns;
-        if (now && server->silent >= conf->streams && server->silent > burst->server_silent &&
+        /* some may have moved on */
+        uint32_t silent = server->silent < burst->silent ? server->silent : burst->silent;
+        if (now && silent >= conf->streams && silent > burst->server_silent &&
             is_share(server->silent, most(server->active, &server->flowing), SHARE_SERVER)) {
             burst->server = server->addr;
-            burst->server_silent = server->silent;
+            burst->server_silent = silent;
         }
     }
 }
@@ -363,11 +395,20 @@ static void judge(struct detector_context *context, struct cell *cell, const str
     if (cell->fresh && !waits) {
         look_for_burst(cell, conf, now_ns);
     }
+    if (burst->told && !burst->told_none && time_since(now_ns, burst->seen_ns) >= NONE_BACK_NS) {
+        burst->told_none = true;
+        burst->changed = burst->changed || burst->back == 0;
+    }
     if (burst->told && burst->changed) {
         burst->changed = false;
         tell(context, burst, conf, now_ns);
     }
     if (burst->silent == 0 || burst->told) {
+        return;
+    }
+    bool half = is_share(burst->silent, burst->active, SHARE_HALF) &&
+                !is_share(burst->silent, burst->active, SHARE_MORE);
+    if (half && time_since(now_ns, burst->last_ns) < HALF_WAIT_NS) {
         return;
     }
     uint64_t since_ns = time_add(burst->last_ns, NS_PER_S);
@@ -394,7 +435,7 @@ static void rtp_drop_on_fact(struct detector_context *context, void *lane, void 
         return;
     }
     if (fact->kind == FACT_SECOND) {
-        cell->deaf = fact->is.second.silent_capture;
+        cell->deaf = fact->is.second.silent_capture || fact->is.second.one_way_capture;
         if (fact->is.second.second % LOOK_S == 0) {
             judge(context, cell, conf, fact->time_ns);
         }
@@ -403,6 +444,9 @@ static void rtp_drop_on_fact(struct detector_context *context, void *lane, void 
     }
     if (stream->resumed) {
         on_resumed(&cell->burst, stream);
+    }
+    if (stream->follows && stream->index == 0 && stream->event == FACT_STREAM_INTERVAL) {
+        second_of(cell, stream->started_ns)->begun++;
     }
     bool old = time_since(stream->last_ns, stream->started_ns) >= conf->age_ns;
     if (!old || stream->pauses) {

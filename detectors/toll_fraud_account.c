@@ -12,11 +12,12 @@
  *
  *      D where it goes 60 | N what is new 25 | T when 15 | B how 40 | X what was before 40
  *
- * Hard evidence is what honest people rarely give: an attack before, no login, an hour that is rare
- * for the account; and towards places of risk parallel calls, tries in a row, a new device, another
- * country of the caller. Without any of it no score exceeds 65 and calls do not add up: honest
- * first calls never page anybody. A night and colleagues who call the same place give points and
- * are not hard; nor are, towards places of low risk, several calls to one company or a traveller
+ * Hard evidence is what honest people rarely give: an attack before, no login; and towards places
+ * of risk a rare hour, parallel calls, tries in a row, a new device, another country of the caller.
+ * Without any of it no score exceeds 65 (45 towards places of low risk) and calls do not add up:
+ * honest first calls never page anybody. Towards places of low risk what a call does beside others
+ * counts only beside hard evidence: diallers and bridges do all of it. A night and colleagues who
+ * call the same place give points and are not hard; nor is, towards places of low risk, a traveller
  * who calls home. A long talk counts only beside hard evidence: it is what honest people do.
  *
  * Who neither registered nor gave a password is judged when he hears the far end: a 180 without
@@ -25,7 +26,7 @@
  * Money is counted at what a minute may cost (guesses until the operator gives his rates). It
  * speaks whatever the score is when it is also more than three times the account's highest of
  * earlier days; while the account has been heard for less than a week there is nothing to compare
- * with, and it stays at severity 2. */
+ * with, and it stays at severity 2, or 1 towards places of low risk. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
 
@@ -39,6 +40,7 @@ enum {
     LEVEL_HOW = 40,
     LEVEL_BEFORE = 40,
     SCORE_SOFT = 65,
+    SCORE_LOW = 45, /* the same towards places of low risk: no alert */
     SCORE_MAX = 100,
     TERMS = 24,
     TRIES = 3,
@@ -47,7 +49,7 @@ enum {
     COST_TIMES = 3,
     WEEK_SCORE_MIN = 30, /* a call below is everyday business */
     DETAIL_BYTES = 250,
-    TAIL_BYTES = 96,
+    TAIL_BYTES = 128,
 };
 #define HALF_LIFE_NS NS_PER_HOUR
 #define ROW_NS (10 * NS_PER_MINUTE)
@@ -132,7 +134,7 @@ struct score {
     int group_left;
     int behaviour; /* points of that group */
     bool hard;
-    bool held; /* at SCORE_SOFT */
+    bool held; /* at SCORE_SOFT or SCORE_LOW */
     bool attacked; /* 25 points or more for what was before */
 };
 
@@ -257,7 +259,7 @@ static void give_time(struct score *score, const struct fact *fact)
 {
     open_group(score, LEVEL_TIME);
     if (fact->is.call.hour == FACT_HOUR_RARE) {
-        give(score, 10, true, "rare hour");
+        give(score, 10, costly_points(&fact->is.call.called) >= COSTLY_RISKY, "rare hour");
     }
     if (costly_is_night(fact->hour_of_week)) {
         give(score, 5, false, "night");
@@ -395,20 +397,27 @@ static void score_call(struct score *score, struct detector_context *context,
 {
     give_place(score, &fact->is.call);
     give_time(score, fact);
-    give_behaviour(score, cell, entry, fact);
+    bool risky = costly_points(&fact->is.call.called) >= COSTLY_RISKY;
+    if (risky) {
+        give_behaviour(score, cell, entry, fact);
+    }
     give_context(score, context, cell, fact);
+    if (!risky && score->hard) { /* else it is a dialler, a bridge or a company with extensions */
+        give_behaviour(score, cell, entry, fact);
+    }
     give_length(score, entry);
     give_credits(score, &fact->is.call, conf);
     score->total = score->total < 0 ? 0 : score->total > SCORE_MAX ? SCORE_MAX : score->total;
-    if (!score->hard && score->total > SCORE_SOFT) {
-        score->total = SCORE_SOFT;
+    int ceiling = risky ? SCORE_SOFT : SCORE_LOW;
+    if (!score->hard && score->total > ceiling) {
+        score->total = ceiling;
         score->held = true;
     }
 }
 
 /* Adds what the call gained, returns the score of the account. */
 static unsigned account_score(struct cell *cell, struct entry *entry, const struct score *score,
-                              uint64_t now_ns)
+                              bool risky, uint64_t now_ns)
 {
     unsigned total = (unsigned)score->total;
     unsigned gained = total > entry->score ? total - entry->score : 0;
@@ -419,7 +428,7 @@ static unsigned account_score(struct cell *cell, struct entry *entry, const stru
         best = total;
         cell->best = (struct decay){.value_q16 = (uint64_t)total << 16, .at_ns = now_ns};
     }
-    if (total >= WEEK_SCORE_MIN) {
+    if (total >= WEEK_SCORE_MIN && (risky || score->hard)) {
         (void)window_add(&cell->week, now_ns, 7 * NS_PER_DAY, gained);
     }
     entry->score = (uint8_t)(total > entry->score ? total : entry->score);
@@ -474,10 +483,13 @@ struct money {
     uint32_t hour; /* hundredths, calls that go on included */
     uint32_t day;
     uint32_t rate_milli; /* a minute, of what goes on */
+    bool by_day; /* the day's limit is crossed, not the hour's */
     uint8_t severity;
 };
 
-static struct money count_money(struct cell *cell, const struct conf *conf, uint64_t now_ns)
+/* Without a past to compare with, a machine that calls abroad all day looks like money lost. */
+static struct money count_money(struct cell *cell, const struct conf *conf, bool risky,
+                                uint64_t now_ns)
 {
     uint32_t now_s = second_of(now_ns);
     struct money money = {.hour = window_sum(&cell->cost, now_ns, NS_PER_HOUR),
@@ -495,9 +507,12 @@ static struct money count_money(struct cell *cell, const struct conf *conf, uint
     cell->day_hour_cost = higher(cell->day_hour_cost, money.hour);
     uint32_t day_max = higher(cell->day_cost_max[0], cell->day_cost_max[1]);
     uint32_t hour_max = higher(cell->hour_cost_max[0], cell->hour_cost_max[1]);
-    if ((money.hour >= conf->cost_hour * 100 && money.hour > COST_TIMES * (uint64_t)hour_max) ||
-        (money.day >= conf->cost_day * 100 && money.day > COST_TIMES * (uint64_t)day_max)) {
-        money.severity = since(now_s, cell->heard_s) >= HISTORY_S ? 3 : 2;
+    bool by_hour =
+        money.hour >= conf->cost_hour * 100 && money.hour > COST_TIMES * (uint64_t)hour_max;
+    bool by_day = money.day >= conf->cost_day * 100 && money.day > COST_TIMES * (uint64_t)day_max;
+    if (by_hour || by_day) {
+        money.by_day = !by_hour;
+        money.severity = since(now_s, cell->heard_s) >= HISTORY_S ? 3 : risky ? 2 : 1;
     }
     return money;
 }
@@ -552,10 +567,15 @@ static void write_score(struct text *detail, const struct score *score)
 static void write_tail(struct text *tail, const struct money *money, unsigned account,
                        uint64_t calls)
 {
-    if (money->hour > 0) {
+    if (money->hour > 0 || money->by_day) {
         text_string(tail, "; may have cost ");
-        text_decimal(tail, money->hour, 2);
-        text_string(tail, " in an hour");
+        text_decimal(tail, money->by_day ? money->day : money->hour, 2);
+        text_string(tail, money->by_day ? " today" : " in an hour");
+    }
+    if (money->rate_milli > 0) {
+        text_string(tail, ", now ");
+        text_decimal(tail, money->rate_milli, 3);
+        text_string(tail, " a minute");
     }
     text_format(tail, "; account score %u by %" PRIu64 " costly call%s", account, calls,
                 calls == 1 ? "" : "s");
@@ -578,18 +598,33 @@ static void rate_confidence(struct detector_context *context, const struct fact 
     }
 }
 
-static uint8_t severity_of(const struct conf *conf, const struct cell *cell, unsigned account,
-                           const struct money *money, uint64_t now_ns)
+/* Which of the limits is crossed: of the score, of money, or of the week. */
+static void choose_limit(struct finding *finding, const struct conf *conf, const struct cell *cell,
+                         unsigned account, const struct money *money, uint64_t now_ns)
 {
+    uint64_t week = window_sum(&cell->week, now_ns, 7 * NS_PER_DAY);
     uint8_t severity = account >= conf->critical ? 4
                        : account >= conf->alarm  ? 3
                        : account >= conf->notice ? 2
                                                  : 0;
 
-    if (severity == 0 && window_sum(&cell->week, now_ns, 7 * NS_PER_DAY) >= conf->week) {
-        severity = 2;
+    finding->severity = severity;
+    finding->observed = account;
+    finding->threshold = conf->notice;
+    finding->window_ns = NS_PER_HOUR;
+    finding->unit = "points";
+    if (money->severity > severity) {
+        finding->severity = money->severity;
+        finding->observed = (money->by_day ? money->day : money->hour) / 100;
+        finding->threshold = money->by_day ? conf->cost_day : conf->cost_hour;
+        finding->window_ns = money->by_day ? NS_PER_DAY : NS_PER_HOUR;
+        finding->unit = "currency units";
+    } else if (severity == 0 && week >= conf->week) {
+        finding->severity = 2;
+        finding->observed = week;
+        finding->threshold = conf->week;
+        finding->window_ns = 7 * NS_PER_DAY;
     }
-    return severity > money->severity ? severity : money->severity;
 }
 
 static void judge(struct detector_context *context, struct cell *cell, struct entry *entry,
@@ -604,25 +639,21 @@ static void judge(struct detector_context *context, struct cell *cell, struct en
     struct text target = text_into(target_room, sizeof target_room);
 
     score_call(&score, context, cell, entry, fact, conf);
-    unsigned account = account_score(cell, entry, &score, fact->time_ns);
-    struct money money = count_money(cell, conf, fact->time_ns);
-    uint8_t severity = severity_of(conf, cell, account, &money, fact->time_ns);
-    if (severity == 0) {
-        if (call->event == FACT_CALL_ENDED) {
+    bool risky = costly_points(&call->called) >= COSTLY_RISKY;
+    unsigned account = account_score(cell, entry, &score, risky, fact->time_ns);
+    struct money money = count_money(cell, conf, risky, fact->time_ns);
+    struct finding finding = {.stage = 5,
+                              .succeeded = call->answered_ns != 0,
+                              .count = window_sum(&cell->count, fact->time_ns, NS_PER_HOUR),
+                              .span_ns = time_since(fact->time_ns, cell->first_ns),
+                              .only_rise = again};
+    choose_limit(&finding, conf, cell, account, &money, fact->time_ns);
+    if (finding.severity == 0) {
+        if (call->event == FACT_CALL_ENDED && call->answered_ns != 0) {
             learn_country(cell, call->caller.country);
         }
         return;
     }
-    struct finding finding = {.severity = severity,
-                              .stage = 5,
-                              .succeeded = call->answered_ns != 0,
-                              .count = window_sum(&cell->count, fact->time_ns, NS_PER_HOUR),
-                              .observed = account,
-                              .threshold = account >= conf->notice ? conf->notice : 0,
-                              .window_ns = NS_PER_HOUR,
-                              .unit = "points",
-                              .span_ns = time_since(fact->time_ns, cell->first_ns),
-                              .only_rise = again};
     rate_confidence(context, fact, &score, &finding);
     write_tail(&tail, &money, account, finding.count);
     struct text detail = text_into(detail_room, sizeof detail_room - tail.bytes);
@@ -697,12 +728,10 @@ static bool toll_fraud_account_take_up(void *lane, void *memory)
         if (fresh > 1) {
             return false;
         }
-        if (entry->call != 0) {
+        if (entry->ended_s == 0) {
+            *entry = (struct entry){.call = 0};
+        } else {
             entry->call = UINT64_MAX;
-            if (entry->ended_s == 0) {
-                entry->answered_s = 0; /* how long it was nobody knows */
-                entry->ended_s = entry->started_s;
-            }
         }
     }
     return cell == NULL || cell->next < CALLS;

@@ -8,8 +8,9 @@
  * who is no machine. A machine shows itself: 20 calls of any kind at once, in an earlier episode or
  * now beside the costly ones (a dialler, a conference bridge, a trunk).
  *
- * Calls to places of low risk alone stay at severity 2: a bridge that dials thirty participants in
- * three countries on the day on which the sensor was started looks the same. */
+ * Calls to places of low risk alone say nothing unless an attack on the account went before:
+ * offices of a company abroad, a dialler, and a bridge that dials thirty participants in three
+ * countries on the day on which the sensor was started look the same. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
 
@@ -135,14 +136,18 @@ static bool is_machine(const struct lane *lane, const struct conf *conf)
     return before > conf->machine || beside >= conf->machine;
 }
 
-static void rate_confidence(struct detector_context *context, const struct fact *fact,
-                            struct finding *finding)
+static bool is_attacked(const struct detector_context *context, const struct fact *fact)
+{
+    return detector_recent(context, "registration-breach", fact, NS_PER_DAY) ||
+           detector_recent(context, "registration-bruteforce", fact, NS_PER_DAY);
+}
+
+static void rate_confidence(const struct fact *fact, bool attacked, struct finding *finding)
 {
     confidence_start(&finding->confidence, 40, "condition met");
     confidence_source(&finding->confidence, &fact->is.call.caller);
     confidence_add(&finding->confidence, 15, "the calls were answered");
-    if (detector_recent(context, "registration-breach", fact, NS_PER_DAY) ||
-        detector_recent(context, "registration-bruteforce", fact, NS_PER_DAY)) {
+    if (attacked) {
         confidence_add(&finding->confidence, 15, "attacks went before");
     } else if (fact->is.call.device_known) {
         confidence_add(&finding->confidence, -20, "known device");
@@ -161,7 +166,11 @@ static void judge(struct detector_context *context, struct lane *lane, const str
     if ((!unusual && lane->up < conf->always) || is_machine(lane, conf)) {
         return;
     }
-    struct finding finding = {.severity = lane->risky > 0 ? 3 : 2,
+    bool attacked = is_attacked(context, fact);
+    if (lane->risky == 0 && !attacked) {
+        return;
+    }
+    struct finding finding = {.severity = 3,
                               .stage = 5,
                               .succeeded = true,
                               .count = lane->up,
@@ -170,7 +179,7 @@ static void judge(struct detector_context *context, struct lane *lane, const str
                               .unit = "calls at once",
                               .span_ns = time_since(fact->time_ns, lane->first_ns)};
     lane->raised = 1;
-    rate_confidence(context, fact, &finding);
+    rate_confidence(fact, attacked, &finding);
     if (before == 0) {
         text_string(&detail, "had no costly call in 30 days before");
     } else {

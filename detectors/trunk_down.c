@@ -251,6 +251,16 @@ static void trunk_down_on_fact(struct detector_context *context, void *memory, v
     }
 }
 
+static bool trunk_down_take_up(void *memory, void *cell)
+{
+    const struct lane *lane = memory;
+    uint8_t has_hour;
+    (void)cell;
+
+    memcpy(&has_hour, &lane->has_hour, sizeof has_hour);
+    return has_hour <= 1;
+}
+
 const struct detector detector_trunk_down = {
     .slug = "trunk-down",
     .title = "trunk that does not work",
@@ -276,6 +286,7 @@ const struct detector detector_trunk_down = {
     .slab_option = "trunks",
     .slab_on_demand = true,
     .kept = 1,
+    .take_up = trunk_down_take_up,
     .options = options,
     .heeds = trunk_down_heeds,
     .on_fact = trunk_down_on_fact,

@@ -2,8 +2,8 @@
  *
  * Two things make a call ours to judge. Either one of our accounts calls: then the number is what it
  * seems to be. Or the number itself tells: an international prefix was dialled, or it is a premium
- * or satellite number, or one with so many points that it is no ordinary number of a site. Else an
- * international number may be our own, called from outside at a site that has not said its country.
+ * or satellite number. Else an international number may be our own, called from outside at a site
+ * that has not said its country; that may be a country of risk.
  *
  * A server that calls without a password and without a registration passes on what others asked of
  * it (a B2BUA's second leg, a carrier). Its From may be anything, so it would be another account;
@@ -53,11 +53,25 @@ bool costly_is_stranger(const struct fact_call *call)
            !call->device_known && call->caller.good_accounts == 0;
 }
 
-bool costly_is_outside(const struct fact_number *number)
+/* As numbers stand in signalling between carriers: its own digits and no others. */
+static bool is_plain(const struct fact_call *call)
 {
-    return number->dialled_abroad || number->type == FACT_NUMBER_PREMIUM ||
-           number->type == FACT_NUMBER_SATELLITE ||
-           (number->type != FACT_NUMBER_INVALID && costly_points(number) >= COSTLY_RISKY);
+    size_t digits = 0;
+
+    for (size_t i = 0; i < call->dialled.bytes; i++) {
+        digits += call->dialled.at[i] >= '0' && call->dialled.at[i] <= '9';
+    }
+    return digits == call->called.digits;
+}
+
+bool costly_is_outside(const struct fact_call *call)
+{
+    const struct fact_number *called = &call->called;
+
+    if (called->type == FACT_NUMBER_PREMIUM || called->type == FACT_NUMBER_SATELLITE) {
+        return true;
+    }
+    return called->dialled_abroad && (call->calling.e164 == 0 || !is_plain(call));
 }
 
 static bool is_passed_on(const struct fact_call *call)
@@ -74,7 +88,7 @@ bool costly_is(const struct fact_call *call)
         called->class == FACT_NUMBER_INTERNAL || called->type == FACT_NUMBER_TOLL_FREE || !costs) {
         return false;
     }
-    return !is_passed_on(call) && (costly_is_ours(call) || costly_is_outside(called));
+    return !is_passed_on(call) && (costly_is_ours(call) || costly_is_outside(call));
 }
 
 bool costly_is_night(uint8_t hour_of_week)

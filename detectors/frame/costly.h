@@ -23,10 +23,12 @@ unsigned costly_points(const struct fact_number *number);
 bool costly_is_ours(const struct fact_call *call);
 /* The caller is nobody that we know: not registered, no password, no peer, no known device. */
 bool costly_is_stranger(const struct fact_call *call);
-/* The number cannot be one of our own, whatever is configured. */
-bool costly_is_outside(const struct fact_number *number);
-/* A costly number, called by one of ours or clearly outside. A server that passes on the call of
- * somebody else makes none: the caller's own leg is the one to judge. */
+/* The number cannot be one of our own, whatever is configured: an international prefix was dialled,
+ * or it is a premium or satellite one. Of another country than site.country is not enough where a
+ * number calls a number without a prefix: so carriers bring calls to offices abroad. */
+bool costly_is_outside(const struct fact_call *call);
+/* A costly number, called by one of ours or outside. A server that passes on the call of somebody
+ * else makes none: the caller's own leg is the one to judge. */
 bool costly_is(const struct fact_call *call);
 /* 22 to 6, site time. */
 bool costly_is_night(uint8_t hour_of_week);

@@ -95,7 +95,7 @@ static void note_accounts(const struct incidents *incidents, struct incident_cel
 
 static void note_target(struct incident *told, struct slice target, bool first)
 {
-    char text[INCIDENT_ACCOUNT_BYTES];
+    char text[INCIDENT_ACCOUNT_BYTES] = {0}; /* copied whole, and kept in files */
 
     copy(text, sizeof text, target);
     if (first || strcmp(text, told->target) == 0) {

@@ -149,7 +149,7 @@ static bool is_sound(const struct incident_cell *it)
     return ranked && told->stage <= CHAIN_STAGES && told->confidence.value <= 100 &&
            told->key_kind == told->rule->key && told->evidence_count <= DETECTOR_EVIDENCE_MAX &&
            told->outcome == INCIDENT_ONGOING && it->told_severity < INCIDENTS_SEVERITIES &&
-           (it->accounts.estimated || it->accounts.count <= DISTINCT_EXACT) && !told->many;
+           distinct_is_sound(&it->accounts) && !told->many;
 }
 
 /* The rule's place among those of this run; UINT32_MAX = it is gone. */
@@ -184,7 +184,6 @@ static bool load_one(struct incidents *incidents, struct snapshot_in *in)
     mend_last(&it);
     mend_party(&it.source);
     mend_party(&it.destination);
-    snapshot_truth(&it.accounts.estimated);
     snapshot_truth(&it.rise_used);
     snapshot_truth(&it.succeeded);
     uint64_t now_ns = time_since(in->now_ns, incidents->shift_ns);

@@ -30,8 +30,8 @@ struct analyst_options {
     void (*drain_records)(void *owner);
     void *owner;
     const char *const *interfaces; /* live: their names */
-    struct snapshot *snapshot; /* what is kept from run to run; NULL = nothing */
     size_t interface_count;
+    struct snapshot *snapshot; /* what is kept from run to run; NULL = nothing */
     bool live; /* no wait is for ever: a record that finds no room is dropped and counted */
     /* At the end: what only the source knows. */
     void (*at_end)(void *owner, bool *out_truncated, const char *const **out_faults,

@@ -12,7 +12,7 @@ const struct cli_row cli_rows[] = {
     {0, "workers", "N", "decoding threads, 1 to 16; 0: all in one thread (default: one per core but one)"},
     {0, "report", "FORM", "text, json or none (default: text; none with --records -)"},
     {0, "records", "FILE|-", "write the records as JSON lines"},
-    {0, "state", "FOLDER", "keep baselines, devices and incidents there from run to run; none: nothing (default: with -r none, live /var/lib/earshot where it is there)"},
+    {0, "state", "FOLDER", "keep what is known there from run to run, or none (default: none; live /var/lib/earshot if it is there)"},
     {0, "deliver", NULL, "with -r: use the configured outputs too; live they always are"},
     {0, "test-config", NULL, "check the configuration and end; with --show print what holds and where it came from"},
     {0, "show", NULL, "with --test-config: every value and its origin"},

@@ -95,6 +95,15 @@ static enum status run(const struct cli *cli, const struct config *config, struc
     return cli->task == CLI_LISTEN ? run_live(&options, error) : run_files(&options, error);
 }
 
+/* A file of countries that cannot be used is no mistake of the configuration, but worth a word. */
+static enum status look_at_files(const struct config *config, struct error *error)
+{
+    struct geo *geo = NULL;
+    enum status status = geo_open(&config->geo, NULL, &geo, error);
+    geo_close(geo);
+    return status;
+}
+
 static enum status task(const struct cli *cli, const struct config *config, struct error *error)
 {
     switch (cli->task) {
@@ -102,6 +111,9 @@ static enum status task(const struct cli *cli, const struct config *config, stru
     case CLI_LISTEN:
         return run(cli, config, error);
     case CLI_TEST_CONFIG:
+        if (look_at_files(config, error) != STATUS_OK) {
+            return error->code;
+        }
         if (cli->show) {
             config_show(config, stdout);
         } else {

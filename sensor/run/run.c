@@ -570,6 +570,8 @@ void run_list_memory(const struct config *config, unsigned workers, FILE *out)
                    RUN_RECORD_RING_BYTES);
     fputs("what the analyst keeps: state, then each kind of key and each detector\n", out);
     analyst_budget(config, &budget);
+    budget_add(&budget, "countries: answers, and the files now", GEO_CACHE,
+               geo_bytes(&config->geo));
     fprintf(out, "%-40s %10s %12zu\n", "all", "", budget.bytes >> 10);
     fputs("live, each interface beside that\n", out);
     budget_add(&budget, "ring of the kernel", 0, rings * (size_t)config->sensor.buffer_bytes);

@@ -231,6 +231,18 @@ static void page_man(FILE *out)
         man_text(out, row->help);
         fputc('\n', out);
     }
+    fputs(".SH STATE\nWhat is known (accounts, devices, addresses, registrations, past "
+          "destinations, open "
+          "incidents, slow counts) is kept in the\n"
+          "folder that \\-\\-state names: written at the end, and live once a minute too. Two "
+          "generations stay; one that is cut or\n"
+          "garbled is set aside as state.corrupt\\-N with a warning, and the one before is taken. "
+          "The folder must belong to the user\n"
+          "that runs earshot, nobody else may write into it, and one sensor at a time uses it. A "
+          "live sensor keeps the key of its\n"
+          "hashes there (file key, mode 0600).\n.SH FILES\n.TP\n.I /var/lib/earshot\nThe state "
+          "folder of a live sensor, where it is there and \\-\\-state says nothing else.\n",
+          out);
     fputs(".SH EXIT STATUS\n.TP\n.B 0\nDone, with or without alerts.\n.TP\n.B 1\nSomething inside "
           "failed, or records could not be delivered.\n"
           ".TP\n.B 2\nWrong usage or configuration.\n.TP\n.B 3\nInput that cannot be read; the "

@@ -1,10 +1,12 @@
 /* snapshot.c - files, generations, the writing thread.
  *
- *      analyst   IDLE --60 s--> BUILDING --last part--> FULL --.
- *      writer      ^                                           | seals, writes, renames
- *                  '-------------------------------------------'
+ *      analyst   IDLE --60 s--> WANTED           READY --> BUILDING --last part--> FULL --.
+ *      writer      ^              '-- touches it --^                                       |
+ *                  '------------------- seals, writes, renames, gives pages back ----------'
  *
- * The image belongs to the analyst but while it is FULL. It is written to state.new, brought to the
+ * The image belongs to the writer while it is WANTED or FULL, else to the analyst. The writer touches
+ * as much of it as the last image took and a quarter more: else the analyst would wait for each page
+ * (144 ms for 53 MiB, against 12 ms). It is written to state.new, brought to the
  * disk, and only then renamed: a sensor that is killed in the middle leaves both generations as they
  * were; one that is killed between the two renames leaves the older one, which is then taken. */
 #include "sensor/run/snapshot.h"
@@ -33,7 +35,7 @@ enum { KEY_DIGITS = 16, FILE_MODE = 0600, FOLDER_MODE = 0700, WRITABLE_BY_OTHERS
 /* No table of ours makes more than this; a file that is larger is none of ours. */
 #define FILE_BYTES_MAX ((uint64_t)8 << 30)
 
-enum { IDLE, BUILDING, FULL, LEAVING };
+enum { IDLE, WANTED, READY, BUILDING, FULL, LEAVING };
 
 struct snapshot {
     char folder[512];
@@ -49,6 +51,7 @@ struct snapshot {
     uint32_t next_part;
     uint64_t begun_ns; /* state time of the image that is built, or was last */
     uint64_t changes_begun;
+    size_t bytes_expected; /* of the next image */
     _Atomic uint32_t turn;
     struct bell writer_bell;
     struct bell analyst_bell;
@@ -262,6 +265,7 @@ static bool keep_file(struct snapshot *snapshot, const char *name)
     }
     snapshot->kept = at;
     snapshot->kept_bytes = bytes;
+    snapshot->bytes_expected = bytes + bytes / 4;
     return true;
 }
 
@@ -294,6 +298,7 @@ static enum status write_image(struct snapshot *snapshot, struct error *error)
         log_line(LOG_ERROR, "a part of the state is larger than its bound and is not saved");
     }
     image_seal(&snapshot->image, snapshot->key);
+    snapshot->bytes_expected = snapshot->image.bytes + snapshot->image.bytes / 4;
     bool good = write_file(fd, NAME_NEW, snapshot->image.at, snapshot->image.bytes) &&
                 (renameat(fd, NAME_NEWEST, fd, NAME_OLDER) == 0 || errno == ENOENT) &&
                 renameat(fd, NAME_NEW, fd, NAME_NEWEST) == 0 && fsync(fd) == 0;
@@ -307,6 +312,16 @@ static enum status write_image(struct snapshot *snapshot, struct error *error)
     return STATUS_OK;
 }
 
+static void touch_pages(const struct snapshot *snapshot)
+{
+    volatile uint8_t *at = snapshot->region.at;
+    const size_t page = 4096;
+
+    for (size_t i = 0; i < snapshot->bytes_expected && i < snapshot->region.bytes; i += page) {
+        at[i] = 0;
+    }
+}
+
 static void *writer_thread(void *owner)
 {
     struct snapshot *snapshot = owner;
@@ -316,6 +331,12 @@ static void *writer_thread(void *owner)
         uint32_t turn = atomic_load_explicit(&snapshot->turn, memory_order_acquire);
         if (turn == LEAVING) {
             return NULL;
+        }
+        if (turn == WANTED) {
+            touch_pages(snapshot);
+            atomic_store_explicit(&snapshot->turn, READY, memory_order_release);
+            bell_ring(&snapshot->analyst_bell);
+            continue;
         }
         if (turn != FULL) {
             bell_wait(&snapshot->writer_bell, heard, 0);
@@ -327,6 +348,23 @@ static void *writer_thread(void *owner)
         }
         atomic_store_explicit(&snapshot->turn, IDLE, memory_order_release);
         bell_ring(&snapshot->analyst_bell);
+    }
+}
+
+static bool is_with_writer(uint32_t turn)
+{
+    return turn == WANTED || turn == FULL;
+}
+
+/* Waits until what the writer is at has been done. */
+static void take_back(struct snapshot *snapshot)
+{
+    for (;;) {
+        uint32_t heard = bell_listen(&snapshot->analyst_bell);
+        if (!is_with_writer(atomic_load_explicit(&snapshot->turn, memory_order_acquire))) {
+            return;
+        }
+        bell_wait(&snapshot->analyst_bell, heard, NS_PER_S);
     }
 }
 
@@ -342,7 +380,7 @@ void snapshot_mark(struct snapshot *snapshot, const struct snapshot_part *parts,
 {
     uint32_t turn = atomic_load_explicit(&snapshot->turn, memory_order_acquire);
 
-    if (!snapshot->has_thread || !snapshot->taken_up || turn == FULL) {
+    if (!snapshot->has_thread || !snapshot->taken_up || is_with_writer(turn)) {
         return;
     }
     if (turn == IDLE) {
@@ -351,6 +389,12 @@ void snapshot_mark(struct snapshot *snapshot, const struct snapshot_part *parts,
             return;
         }
         snapshot->changes_begun = changes;
+        snapshot->begun_ns = now_ns;
+        atomic_store_explicit(&snapshot->turn, WANTED, memory_order_release);
+        bell_ring(&snapshot->writer_bell);
+        return;
+    }
+    if (turn == READY) {
         begin(snapshot, now_ns);
         atomic_store_explicit(&snapshot->turn, BUILDING, memory_order_relaxed);
     }
@@ -367,13 +411,7 @@ void snapshot_end(struct snapshot *snapshot, const struct snapshot_part *parts, 
     if (!snapshot->taken_up) {
         return; /* not one packet came: what was kept is still the truth */
     }
-    for (;;) {
-        uint32_t heard = bell_listen(&snapshot->analyst_bell);
-        if (atomic_load_explicit(&snapshot->turn, memory_order_acquire) != FULL) {
-            break;
-        }
-        bell_wait(&snapshot->analyst_bell, heard, NS_PER_S);
-    }
+    take_back(snapshot);
     begin(snapshot, now_ns);
     for (uint32_t i = 0; i < count; i++) {
         image_add(&snapshot->image, &parts[i]);
@@ -486,13 +524,7 @@ void snapshot_close(struct snapshot *snapshot)
         return;
     }
     if (snapshot->has_thread) {
-        /* A writing that is under way ends first. */
-        while (atomic_load_explicit(&snapshot->turn, memory_order_acquire) == FULL) {
-            uint32_t heard = bell_listen(&snapshot->analyst_bell);
-            if (atomic_load_explicit(&snapshot->turn, memory_order_acquire) == FULL) {
-                bell_wait(&snapshot->analyst_bell, heard, NS_PER_S);
-            }
-        }
+        take_back(snapshot);
         atomic_store_explicit(&snapshot->turn, LEAVING, memory_order_release);
         bell_ring(&snapshot->writer_bell);
         (void)pthread_join(snapshot->thread, NULL);

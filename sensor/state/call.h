@@ -56,6 +56,7 @@ enum call_side_flag {
     CALL_SIDE_RECEIVES = 4,
     CALL_SIDE_HIDDEN = 8, /* a private address that its signalling does not come from */
     CALL_SIDE_SECURE = 16,
+    CALL_SIDE_SHARED = 32, /* another call that is up named the same endpoint */
 };
 
 struct call_hop {
@@ -66,6 +67,7 @@ struct call_hop {
 
 struct call_way {
     uint64_t last_ns; /* last packet */
+    uint64_t named_ns; /* last one to where somebody said that he listens */
     uint32_t mark_s; /* of the interval that these belong to */
     uint32_t packets;
     uint32_t stray; /* packets to where nobody said that he listens */

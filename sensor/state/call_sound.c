@@ -295,6 +295,7 @@ bool call_sound_hear(struct call_sound *sound, const struct call_heard *heard)
         way->stray_to = heard->to;
     } else {
         way->packets += heard->packets;
+        way->named_ns = heard->last_ns > way->named_ns ? heard->last_ns : way->named_ns;
     }
     way->from = heard->from;
     way->last_ns = heard->last_ns > way->last_ns ? heard->last_ns : way->last_ns;
@@ -338,6 +339,8 @@ void call_sound_shift(struct call_sound *sound, uint64_t shift_ns)
 {
     shift_time(&sound->ender_ns, shift_ns);
     shift_time(&sound->accepted_ns, shift_ns);
-    shift_time(&sound->ways[0].last_ns, shift_ns);
-    shift_time(&sound->ways[1].last_ns, shift_ns);
+    for (unsigned way = 0; way < 2; way++) {
+        shift_time(&sound->ways[way].last_ns, shift_ns);
+        shift_time(&sound->ways[way].named_ns, shift_ns);
+    }
 }

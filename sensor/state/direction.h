@@ -15,26 +15,29 @@
 #include "base/clock.h"
 #include "decoders/sip.h"
 
-enum { DIRECTION_SECONDS = 10 };
+enum { DIRECTION_SECONDS = 10, DIRECTION_WINDOW = 6 };
 
 struct direction_counts {
     uint32_t requests;
     uint32_t answers;
+    /* of those, from senders that are known, as far as somebody had doubts: */
     uint32_t acks; /* each says that a final answer was heard by who sent it */
-    uint32_t fresh; /* first copies over UDP of who is known, but ACK */
+    uint32_t fresh; /* other requests over UDP, first copies */
     uint32_t repeated; /* copies of such */
+    uint32_t known_answers;
 };
 
 struct direction {
-    struct direction_counts seconds[DIRECTION_SECONDS];
+    struct direction_counts seconds[DIRECTION_SECONDS]; /* by second */
     struct direction_counts sum; /* of them all */
     uint64_t second; /* of the last mark */
     bool one_way; /* at the last mark */
 };
 
-/* Are answers so few that direction_see() wants to know who asks? Only then is that worth a look. */
-bool direction_doubts(const struct direction *direction);
-/* `known`: the sender has shown before that it hears, or has logged in. */
+/* Are messages of the other kind so few that direction_see() wants to know who sent this one? Only
+ * then is that worth a look. */
+bool direction_doubts(const struct direction *direction, bool is_answer);
+/* `known`: the sender has shown before that it hears, has logged in, or has answered. */
 void direction_see(struct direction *direction, const struct sip_message *message, bool is_udp,
                    bool is_copy, bool known);
 void direction_mark(struct direction *direction, uint64_t second);

@@ -208,6 +208,24 @@ void endpoint_find(const struct endpoint_table *table, const struct endpoint *en
     out_found->count = count;
 }
 
+/* Claims of one endpoint stand in neighbouring places of its hash. */
+bool endpoint_is_shared(const struct endpoint_table *table, uint32_t claim)
+{
+    uint64_t hash = table_hash_of(&table->claims, claim);
+    uint32_t call = claim_at(table, claim)->call;
+
+    for (unsigned place = 1; place < 2 * ENDPOINT_CLAIMS; place++) {
+        uint64_t neighbour = hash + ((uint64_t)place << 32) - ((uint64_t)ENDPOINT_CLAIMS << 32);
+        uint32_t index = table_find(&table->claims, neighbour);
+        if (index != TABLE_NONE && claim_at(table, index)->call != call &&
+            is_alive(table, claim_at(table, index)) &&
+            (call_cell_at(table->calls, claim_at(table, index)->call)->flags & CELL_OVER) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint8_t endpoint_claim_codec(const struct endpoint_claim *claim, uint8_t payload_type)
 {
     for (unsigned i = 0; i < claim->format_count; i++) {

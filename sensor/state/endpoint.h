@@ -78,6 +78,8 @@ void endpoint_find(const struct endpoint_table *table, const struct endpoint *en
  * CODEC_NONE: none. */
 uint8_t endpoint_codec(const struct endpoint_table *table, uint32_t call, enum endpoint_side side,
                        uint8_t payload_type);
+/* Has another call that is up claimed the endpoint of this claim too? */
+bool endpoint_is_shared(const struct endpoint_table *table, uint32_t claim);
 uint8_t endpoint_claim_codec(const struct endpoint_claim *claim, uint8_t payload_type);
 void endpoint_release(struct endpoint_table *table, uint32_t call); /* all of a call that goes */
 

@@ -22,8 +22,8 @@
 
 #include "sensor/state/account.h"
 
-/* A number of so many points is no ordinary one of ours (docs/definitions.md). */
-enum { ACCOUNT_PART_MAX = 256, RISK_CLEAR = 20 };
+enum { ACCOUNT_PART_MAX = 256 };
+#define FOLLOWS_NS (2 * NS_PER_S) /* behind the answer: it is not the first of its direction */
 
 #define SAME(name)                                                                                 \
     static_assert((int)FACT_METHOD_##name == (int)SIP_METHOD_##name, "detectors name methods "     \
@@ -117,6 +117,13 @@ static void locate(struct facts_view *view, struct fact_party *out)
         out->country = answer->country;
         out->as_number = answer->as_number;
     }
+}
+
+/* What is not heard proves nothing: one direction is missing, or an interface is silent (a tap
+ * brings each direction by one of its own). */
+static bool hears_half(const struct facts_view *view)
+{
+    return view->one_way_capture || view->hearing.silent_capture;
 }
 
 /* --- accounts --- */
@@ -257,6 +264,24 @@ static void finish_message(struct facts_view *view, const struct change *change,
 
 /* --- transactions --- */
 
+/* Who asked whom. */
+static void put_asked(struct facts_view *view, const struct change *change,
+                      struct fact_transaction *told)
+{
+    const struct transaction *ended = change->transaction;
+
+    put_parties(&ended->client, &ended->server, &told->client, &told->server);
+    know(view, change, &told->client);
+    if (ended->timeout || ended->status == 503) {
+        know(view, change, &told->server);
+    }
+    if (ended->status != 0) {
+        told->server.is_server = true; /* by this very answer */
+    }
+    locate(view, &told->client);
+    locate(view, &told->server);
+}
+
 /* All at once: whoever looks for failures of strangers must know who is none. */
 static bool begin_transaction(struct facts_view *view, const struct change *change,
                               struct fact *fact)
@@ -272,16 +297,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     fact->interface = ended->interface;
     fact->transport = carried_by(ended->transport);
     memset(told, 0, sizeof *told);
-    put_parties(&ended->client, &ended->server, &told->client, &told->server);
-    know(view, change, &told->client);
-    if (ended->timeout || ended->status == 503) {
-        know(view, change, &told->server);
-    }
-    if (ended->status != 0) {
-        told->server.is_server = true; /* by this very answer */
-    }
-    locate(view, &told->client);
-    locate(view, &told->server);
+    put_asked(view, change, told);
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
@@ -291,7 +307,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
     }
     told->passed_on = ended->passed_on;
-    told->one_way = view->one_way_capture;
+    told->one_way = hears_half(view);
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
     told->status = ended->status;
@@ -379,6 +395,7 @@ static void put_sides(const struct call *call, struct fact_call *told)
             .receives = (flags & CALL_SIDE_RECEIVES) != 0,
             .hidden = (flags & CALL_SIDE_HIDDEN) != 0,
             .secure = (flags & CALL_SIDE_SECURE) != 0,
+            .spoke = call->sound->ways[side].named_ns > time_add(call->answered_ns, NS_PER_S),
             .packets = call->heard[side],
             .stray = call->heard_stray[side],
         };
@@ -406,8 +423,10 @@ static void put_sound(const struct call *call, enum fact_call_event event, uint6
     if (event == FACT_CALL_MEDIA) {
         put_sides(call, told);
         forgive_symmetric(call, told);
-        told->media_unclear =
-            call->t38 || call->elsewhere || call->reinvites > 0 || call->transfers > 0;
+        uint8_t sides =
+            call->sound == NULL ? CALL_SIDE_SHARED : call->sound->sides[0] | call->sound->sides[1];
+        told->media_unclear = (sides & CALL_SIDE_SHARED) != 0 || call->t38 || call->elsewhere ||
+                              call->reinvites > 0 || call->transfers > 0;
         return;
     }
     const struct call_sound *sound = call->sound;
@@ -512,9 +531,8 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     struct fact_call *told = &fact->is.call;
     const struct fact_number *called = &told->called;
     bool ours = told->caller_registered || told->has_credentials || told->account_known;
-    bool costly =
-        called->dialled_abroad || (called->type != FACT_NUMBER_INVALID &&
-                                   called->risk_type + called->risk_country >= RISK_CLEAR);
+    bool outside = called->dialled_abroad || called->type == FACT_NUMBER_PREMIUM ||
+                   called->type == FACT_NUMBER_SATELLITE;
     const struct destination_call call = {
         .account = ours ? account : 0,
         .source = hash_addr(view->key, &told->caller.endpoint.addr),
@@ -532,7 +550,7 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
         return;
     }
     destination_try(view->destinations, &call, fact->time_ns);
-    if (!ours && !costly) {
+    if (!ours && !outside) {
         return;
     }
     destination_ask(view->destinations, &call, fact->time_ns, &past);
@@ -655,7 +673,9 @@ static bool begin_stream(const struct change *change, enum fact_stream_event eve
     told->round_trip_ns = stream->round_trip_mean_ns;
     told->stream_number = stream->stream_number;
     if (stream->call != NULL) {
-        told->call_is_up = stream->call->answered_ns != 0 && !stream->call->ended;
+        uint64_t answered_ns = stream->call->answered_ns;
+        told->call_is_up = answered_ns != 0 && !stream->call->ended;
+        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
@@ -689,7 +709,7 @@ static void begin_server(struct facts_view *view, const struct change *change, s
     fact->transport = 0;
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
-        .one_way = view->one_way_capture || view->hearing.silent_capture,
+        .one_way = hears_half(view),
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,

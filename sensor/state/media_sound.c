@@ -8,6 +8,9 @@
  * that he listens. That is also how media behind NAT looks, where the destination is what the far
  * end was seen to send from; who judges tells them apart by the ends of the other direction.
  *
+ * Two calls that are up may name the same endpoints (legs of a PBX that lets the phones talk to each
+ * other directly): what flows there joins one of them, and nothing is known of the other.
+ *
  * A port may go on under another call (attended transfer, a B2BUA that keeps its ports). Then what
  * is heard behind the end belongs to that call and proves nothing about this one. */
 #include "sensor/state/media_inside.h"
@@ -82,6 +85,7 @@ static uint8_t side_of(const struct media_table *table, uint32_t call, uint8_t s
 
     for (uint32_t i = call_cell_at(table->calls, call)->endpoints; i != TABLE_NONE;) {
         const struct endpoint_claim *claim = table_at(&table->endpoints.claims, i);
+        uint32_t index = i;
         i = claim->next;
         if (claim->side != side || claim->kind != SDP_AUDIO ||
             (claim->flags & ENDPOINT_RTCP) != 0) {
@@ -92,6 +96,7 @@ static uint8_t side_of(const struct media_table *table, uint32_t call, uint8_t s
         bool mute = claim->direction == SDP_RECVONLY || claim->direction == SDP_INACTIVE;
         bool deaf = claim->direction == SDP_SENDONLY || claim->direction == SDP_INACTIVE;
         flags |= CALL_SIDE_NAMED;
+        flags |= endpoint_is_shared(&table->endpoints, index) ? CALL_SIDE_SHARED : 0;
         flags |= alias ? CALL_SIDE_HIDDEN : 0;
         flags |= secure ? CALL_SIDE_SECURE : 0;
         flags &= (uint8_t) ~(mute ? CALL_SIDE_SENDS : 0);

@@ -218,17 +218,17 @@ static void judge_direction(struct state *state)
         (fewer == 0 && more >= ONE_WAY_MESSAGES) || state->view.direction.one_way;
 }
 
-/* Who asks is looked up only while answers are missing. */
+/* Who sent it is looked up only while one kind seems to be missing. */
 static void see_direction(struct state *state, const struct sip_sighting *sip, bool is_copy)
 {
     struct direction *direction = &state->view.direction;
     struct proof_view known = {0};
 
-    if (direction_doubts(direction) && !sip_is_response(&sip->message)) {
+    if (direction_doubts(direction, sip_is_response(&sip->message))) {
         proof_ask(state->proof, &sip->head.source, sip->head.state_ns, &known);
     }
     direction_see(direction, &sip->message, sip->head.transport == SIP_UDP, is_copy,
-                  known.proven || known.good_accounts > 0);
+                  known.proven || known.good_accounts > 0 || known.is_server);
 }
 
 /* What the messages say of the capture itself. */

@@ -104,6 +104,8 @@ def main():
     expect(count, "wrong --set", run(binary, "-r", CAPTURE, "--set", "records.sip=some"), 2, in_err=b"off, failures", err_lines=1)
     expect(count, "unknown --set", run(binary, "-r", CAPTURE, "--set", "record.sip=off"), 2, in_err=b"records.sip", err_lines=1)
     expect(count, "--test-config", run(binary, "--test-config", "-c", "conf/earshot.yaml"), 0, b"good", err_lines=0)
+    expect(count, "--test-config names a missing file of countries", run(binary, "--test-config", "--set", "geo.as_files=no.mmdb"), 0, b"good",
+           err_lines=1)
     expect(count, "--test-config --show", run(binary, "--test-config", "--show", "--set", "records.sip=off"), 0, b"--set", err_lines=0)
     for what in ("detectors", "decoders", "outputs", "options", "records", "memory"):
         out = run(binary, "--list", what)

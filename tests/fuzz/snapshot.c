@@ -57,12 +57,12 @@ static struct config *config_of_defaults(void)
 static void sensor_open(struct sensor *sensor, size_t *read)
 {
     struct state_limits limits = {.transactions_max = 16,
-                                  .servers_max = 16,
-                                  .destinations_max = 16,
                                   .attempts_max = 16,
                                   .bindings_max = 8,
                                   .accounts_max = 8,
                                   .calls_max = 8,
+                                  .destinations_max = 8,
+                                  .servers_max = 8,
                                   .endpoints_max = 8,
                                   .streams_max = 8,
                                   .sources_max = 8,

@@ -4,7 +4,7 @@ import ipaddress
 from media import Stream, talk
 from office import CARRIER, CARRIER_MEDIA, Office, subscriber
 from scenario import SITE, Caught, Involved, Never, attack
-from sip import SIP, Dialog, Phone, digest, sdp
+from sip import SIP, Dialog, Phone, Server, digest, sdp
 
 HOUR = 3600
 CALL = "\r\nCall-ID"
@@ -56,7 +56,8 @@ def svcrack_agent(net):
     return [Caught("registration-bruteforce", thief[0], 3, answers[9])]
 
 
-@attack("svcrack-twin", "the same with the very agent of the account's own phone: 2 at first, because it might be that phone, 3 from three times the limit on",
+@attack("svcrack-twin", "the same with the very agent of the account's own phone: 2 at first, because it might be that phone, 3 from "
+        "three times the limit on",
         "`registration-bruteforce` 2 at the 10th refusal, 3 at the 30th", quick=True)
 def svcrack_twin(net):
     office = crowd(net)
@@ -83,7 +84,8 @@ def scan(net):
     for k in range(60):
         at = 700 + 0.5 * k
         times.append(at)
-        net.ask(at, ("203.0.113.52", 5060), (f"192.0.2.{1 + k if k < 19 else 220 + k % 36}", SIP), answer=200 if k == 9 else None, user="100", from_user="100",
+        net.ask(at, ("203.0.113.52", 5060), (f"192.0.2.{1 + k if k < 19 else 220 + k % 36}", SIP), answer=200 if k == 9 else None,
+                user="100", from_user="100",
                 agent="friendly-scanner")
     return [Caught("scan", "203.0.113.52", 1, times[7])]
 
@@ -121,7 +123,8 @@ def forged(net, start, count, rate, addresses, server, method="REGISTER"):
         source = (str(ipaddress.ip_address(0xC6120000 + addresses[k])), 1024 + addresses[k] % 60000)
         at, user = start + k / rate, 1001 + k % 200
         branch, call_id = f"z9hG4bK{k:x}{addresses[k]:x}", f"{k:x}{addresses[k]:x}"
-        body = (f"Via: SIP/2.0/UDP {source[0]}:{source[1]};branch={branch}\r\nFrom: <sip:{user}@example.com>;tag={k:x}\r\nTo: <sip:{user}@example.com>\r\n"
+        body = (f"Via: SIP/2.0/UDP {source[0]}:{source[1]};branch={branch}\r\nFrom: <sip:{user}@example.com>;tag={k:x}\r\nTo: "
+                f"<sip:{user}@example.com>\r\n"
                 f"Call-ID: {call_id}\r\nCSeq: 1 {method}\r\n")
         net.say(at, source, server.end, f"{method} sip:example.com SIP/2.0\r\n{body}Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n")
         if k % 5 == 0:
@@ -129,7 +132,8 @@ def forged(net, start, count, rate, addresses, server, method="REGISTER"):
                     f'WWW-Authenticate: Digest realm="example.com", nonce="{k:x}"\r\nContent-Length: 0\r\n\r\n')
 
 
-@attack("forged-flood-slow-guess", "three floods of together 126,000 forged addresses at 250 requests a second, and inside one guess every 5 min for 6 h",
+@attack("forged-flood-slow-guess", "three floods of together 126,000 forged addresses at 250 requests a second, and inside one guess "
+        "every 5 min for 6 h",
         "`registration-bruteforce` 3 at the 60th refusal, `sip-flood` 3 within 5 s; none of the forged addresses is blamed")
 def forged_flood(net):
     office = Office(net, 200)
@@ -166,7 +170,8 @@ def failure_spike(net):
         at = 900 + 0.4 * k
         times.append(net.register(at, phone, office.server, password="lost", refused=403))
         net.register(at + 60, phone, office.server, password="lost", refused=403)
-    return [Caught("registration-failure-spike", office.server.end[0], 2, sorted(times)[9]), Caught("registration-failure-spike", office.server.end[0], 3, sorted(times)[49])]
+    return [Caught("registration-failure-spike", office.server.end[0], 2, sorted(times)[9]), Caught("registration-failure-spike",
+            office.server.end[0], 3, sorted(times)[49])]
 
 
 @attack("registrar-down", "the registrar answers nobody any more for 5 min",
@@ -184,8 +189,10 @@ def registrar_down(net):
 
 
 def unanswered(net, at, phone, server, key):
-    net.say(at, phone.end, server.end, f"REGISTER sip:{server.domain} SIP/2.0\r\nVia: SIP/2.0/UDP {phone.end[0]}:5060;branch=z9hG4bKdown{key}\r\nMax-Forwards: 70\r\n"
-            f"From: <{phone.aor}>;tag=d{key}\r\nTo: <{phone.aor}>\r\nCall-ID: down{key}@{phone.end[0]}\r\nCSeq: 1 REGISTER\r\nContact: <{phone.contact}>\r\n"
+    net.say(at, phone.end, server.end, f"REGISTER sip:{server.domain} SIP/2.0\r\nVia: SIP/2.0/UDP "
+            f"{phone.end[0]}:5060;branch=z9hG4bKdown{key}\r\nMax-Forwards: 70\r\n"
+            f"From: <{phone.aor}>;tag=d{key}\r\nTo: <{phone.aor}>\r\nCall-ID: down{key}@{phone.end[0]}\r\nCSeq: 1 REGISTER\r\nContact: "
+                    f"<{phone.contact}>\r\n"
             f"Expires: 3600\r\nUser-Agent: {phone.agent}\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -211,12 +218,14 @@ def trunk_down(net):
 
 
 @attack("response-spike", "the carrier answers 503 to every call for 3 min and there is no other way out",
-        "`response-spike` 2 at the 20th 503, 3 ten seconds later (and `trunk-down` 3 may be)", quick=True, allow={"trunk-down": 3}, options=SITE)
+        "`response-spike` 2 at the 20th 503, 3 ten seconds later (and `trunk-down` 3 may "
+                "be)", quick=True, allow={"trunk-down": 3}, options=SITE)
 def response_spike(net):
     office = crowd(net, 1500)
     times = []
     for k in range(180):
-        d = Dialog(net, [office.phones[k].end, office.server.end, CARRIER], office.phones[k].user, subscriber(k, k), agent=office.phones[k].agent)
+        d = Dialog(net, [office.phones[k].end, office.server.end, CARRIER], office.phones[k].user, subscriber(k, k),
+                agent=office.phones[k].agent)
         t = d.invite(1000 + 1.0 * k, sdp(office.media(office.phones[k].end[0]), "G729"), office.server, office.phones[k].password)
         times.append(d.refuse(t.time + 0.03, t, 503))
     return [Caught("response-spike", CARRIER[0], 2, times[19]), Caught("response-spike", CARRIER[0], 3, times[19] + 10)]
@@ -232,7 +241,8 @@ def breach(net, office, thief, user, at):
 
 def fraud_call(net, office, at, phone, number, seconds, ring=4.0):
     """A call of a stranger's telephone through the proxy and the trunk: (time of the 180, of the 200's ACK, of the end)."""
-    d = Dialog(net, [phone.end, office.server.end, CARRIER], phone.user, number, agent=phone.agent, callee_agent="Carrier-SBC/3", uri=f"sip:00{number[1:]}@example.com")
+    d = Dialog(net, [phone.end, office.server.end, CARRIER], phone.user, number, agent=phone.agent, callee_agent="Carrier-SBC/3",
+            uri=f"sip:00{number[1:]}@example.com")
     one, two = office.media(phone.end[0]), office.media(CARRIER_MEDIA)
     t = d.invite(at, sdp(one, "G729", ptime=60), office.server, phone.password)
     rung = d.reply(t.time + 0.2, t, 180)
@@ -280,7 +290,8 @@ def open_relay(net):
     office = crowd(net)
     stranger = ("203.0.113.90", 5060)
     for k in range(3):
-        d = Dialog(net, [stranger, office.server.end, CARRIER], "100", f"+88163200030{k}", agent="sipcli/1.8", uri=f"sip:0088163200030{k}@example.com",
+        d = Dialog(net, [stranger, office.server.end, CARRIER], "100", f"+88163200030{k}", agent="sipcli/1.8",
+                uri=f"sip:0088163200030{k}@example.com",
                    caller_domain=stranger[0])
         one, two = office.media(stranger[0]), office.media(CARRIER_MEDIA)
         t = d.invite(700 + 60.0 * k, sdp(one, "G729"))
@@ -346,10 +357,11 @@ def rtp_drop(net):
     for k, (d, one, two, at) in enumerate(up):
         talk(net, at, 690 if k < 30 else 730, one, two, ptime=40)
         d.bye(730.1 + 0.1 * k)
-    return [Caught("rtp-drop", "", 3, 693.0)]
+    return [Caught("rtp-drop", "site", 3, 693.0)]
 
 
-@attack("one-way-audio", "6 of 30 calls: the answering side is never heard", "`one-way-audio` 2 after two looks of 5 s, 3 at the 5th call", quick=True)
+@attack("one-way-audio", "6 of 30 calls: the answering side is never heard",
+        "`one-way-audio` 2 after two looks of 5 s, 3 at the 5th call", quick=True)
 def one_way(net):
     _, up = busy_office(net, 30)
     answered = []
@@ -360,7 +372,7 @@ def one_way(net):
         else:
             talk(net, at, 700, one, two, ptime=40)
         d.bye(700.1 + 0.1 * k)
-    return [Caught("one-way-audio", "", 2, answered[0] + LOOKS), Caught("one-way-audio", "", 3, answered[4] + LOOKS)]
+    return [Caught("one-way-audio", "site", 2, answered[0] + LOOKS), Caught("one-way-audio", "site", 3, answered[4] + LOOKS)]
 
 
 @attack("no-audio", "2 of 30 calls have no media at all, all others of the office have", "`no-audio` 2 after two looks of 5 s", quick=True)
@@ -370,21 +382,24 @@ def no_audio(net):
         if k not in (18, 26):
             talk(net, at, 700, one, two, ptime=40)
         d.bye(700.1 + 0.1 * k)
-    return [Caught("no-audio", "", 2, up[18][3] + LOOKS)]
+    return [Caught("no-audio", "site", 2, up[18][3] + LOOKS)]
 
 
-@attack("forged-guesses", "20,000 forged addresses send one REGISTER each with a login for one of 200 accounts; all are refused", "none of the forged addresses is blamed (`sip-flood` 3 may be)", allow={"sip-flood": 3})
+@attack("forged-guesses", "20,000 forged addresses send one REGISTER each with a login for one of 200 accounts; all are refused",
+        "none of the forged addresses is blamed (`sip-flood` 3 may be)", allow={"sip-flood": 3})
 def forged_guesses(net):
     office = crowd(net)
     addresses = net.rng.sample(range(1 << 17), 20000)
     for k, number in enumerate(addresses):
         phone = Phone(str(1001 + k % 200), (str(ipaddress.ip_address(0xC6120000 + number)), 5060), agent="Softphone/7")
         phone.call_id, phone.tag = net.token(), "f"
-        net.register_once(700 + k / 100, phone, office.server, f"guess-{k % 7}", "0123456789abcdef", False, f"<{phone.contact}>", phone.end, 3600, 403, None, "")
+        net.register_once(700 + k / 100, phone, office.server, f"guess-{k % 7}", "0123456789abcdef", False, f"<{phone.contact}>",
+                phone.end, 3600, 403, None, "")
     return [Never(str(ipaddress.ip_address(0xC6120000 + number)) for number in addresses)]
 
 
-@attack("invite-guess", "a password is guessed with INVITE, 5 tries a second, the account's 407 answered each time", "`registration-bruteforce` 3 at the 10th refusal", quick=True)
+@attack("invite-guess", "a password is guessed with INVITE, 5 tries a second, the account's 407 answered each time",
+        "`registration-bruteforce` 3 at the 10th refusal", quick=True)
 def invite_guess(net):
     office = crowd(net)
     thief, refused = ("203.0.113.56", 5060), []
@@ -400,12 +415,14 @@ def invite_guess(net):
     return [Caught("registration-bruteforce", thief[0], 3, refused[9])]
 
 
-@attack("spray-slow", "one password tried on 30 accounts, one every 20 min, from one network but eight addresses", "`password-spray` 3 at the 10th account")
+@attack("spray-slow", "one password tried on 30 accounts, one every 20 min, from one network but eight addresses",
+        "`password-spray` 3 at the 10th account")
 def spray_slow(net):
     office = crowd(net, 11 * HOUR, a_minute=1)
     answers = []
     for k in range(30):
-        answers += guess(net, 700 + 1200 * k, (f"203.0.113.{60 + k % 8}", 5062), office.server, str(1001 + 4 * k), tries=1, tool="Softphone/8")
+        answers += guess(net, 700 + 1200 * k, (f"203.0.113.{60 + k % 8}", 5062), office.server, str(1001 + 4 * k), tries=1,
+                tool="Softphone/8")
     return [Caught("password-spray", "203.0.113.0/24", 3, answers[9])]
 
 
@@ -415,12 +432,14 @@ def scan_slow(net):
     times = []
     for k in range(24):
         times.append(700 + 240.0 * k)
-        net.ask(times[-1], ("203.0.113.57", 5060), (f"192.0.2.{1 + k if k < 19 else 220 + k}", SIP), answer=200 if k == 9 else None, user="100", from_user="100",
+        net.ask(times[-1], ("203.0.113.57", 5060), (f"192.0.2.{1 + k if k < 19 else 220 + k}", SIP), answer=200 if k == 9 else None,
+                user="100", from_user="100",
                 agent="Softphone/8")
     return [Caught("scan", "203.0.113.57", 1, times[11])]
 
 
-@attack("trunk-down-quiet", "at night the carrier stops answering: nothing but OPTIONS every 30 s tells it", "`trunk-down` 3 at the third that got no answer", quick=True)
+@attack("trunk-down-quiet", "at night the carrier stops answering: nothing but OPTIONS every 30 s tells it",
+        "`trunk-down` 3 at the third that got no answer", quick=True)
 def trunk_down_quiet(net):
     net.start = NIGHT
     office = Office(net, 200)
@@ -444,12 +463,14 @@ def wangiri_slow(net):
     return [Caught("wangiri", "2327600", 2, ends[19] + ENDED)]
 
 
-@attack("open-relay-early", "the proxy lets a stranger call abroad, the far end answers with early media only", "`open-relay` 4 at the 183", quick=True)
+@attack("open-relay-early", "the proxy lets a stranger call abroad, the far end answers with early media only",
+        "`open-relay` 4 at the 183", quick=True)
 def open_relay_early(net):
     office = crowd(net)
     stranger, crossed = ("203.0.113.91", 5060), []
     for k in range(2):
-        d = Dialog(net, [stranger, office.server.end, CARRIER], "200", f"+881632000{400 + k}", agent="Softphone/8", uri=f"sip:+881632000{400 + k}@example.com",
+        d = Dialog(net, [stranger, office.server.end, CARRIER], "200", f"+881632000{400 + k}", agent="Softphone/8",
+                uri=f"sip:+881632000{400 + k}@example.com",
                    caller_domain=stranger[0])
         one, two = office.media(stranger[0]), office.media(CARRIER_MEDIA)
         t = d.invite(700 + 60.0 * k, sdp(one, "G729"))
@@ -459,7 +480,8 @@ def open_relay_early(net):
     return [Caught("open-relay", stranger[0], 4, crossed[0])]
 
 
-@attack("rtp-drop-server", "a media server that relays 30 calls goes silent, its calls stay up; 20 calls beside it go on", "`rtp-drop` 3 after 3 s of silence", quick=True)
+@attack("rtp-drop-server", "a media server that relays 30 calls goes silent, its calls stay up; 20 calls beside it go on",
+        "`rtp-drop` 3 after 3 s of silence", quick=True)
 def rtp_drop_server(net):
     office, up = busy_office(net, 20)
     for k, (d, one, two, at) in enumerate(up):
@@ -475,4 +497,60 @@ def rtp_drop_server(net):
         Stream(net, one, relay, ptime=40).run(at, 725 + 0.1 * k)
         Stream(net, relay, one, ptime=40).run(at, 695)
         d.bye(725.1 + 0.1 * k)
-    return [Caught("rtp-drop", "", 3, 698.0)]
+    return [Caught("rtp-drop", "192.0.2.18", 3, 698.0)]
+
+
+@attack("call-teardown-forged", "4 BYEs under the caller's own address, but from farther away (TTL): he talks on and hangs up himself 15 "
+        "s later",
+        "`call-teardown` 3; no telephone of the office is blamed", quick=True)
+def call_teardown_forged(net):
+    office = crowd(net)
+    ended = []
+    for k in range(4):
+        a, b = office.phones[2 * k], office.phones[2 * k + 1]
+        d = Dialog(net, [a.end, office.server.end, b.end], a.user, b.user, agent=a.agent, callee_agent=b.agent)
+        one, two = office.media(a.end[0]), office.media(b.end[0])
+        t = d.invite(700 + 40.0 * k, sdp(one, "G729"), office.server, a.password)
+        d.reply(t.time + 0.02, t, 180)
+        at = d.accept(t.time + 3, t, sdp(two, "G729"))
+        Stream(net, one, two).run(at, at + 30)
+        Stream(net, two, one).run(at, at + 15.02)
+        net.ttl[a.end[0]] = 41
+        bye = d.send(at + 15, "BYE", hops=[a.end, b.end])
+        del net.ttl[a.end[0]]
+        ended.append(d.reply(bye.time + 0.02, bye, 200))
+        d.bye(at + 30.1, answer=481)
+    return [Caught("call-teardown", "", 3, ended[0] + 5.0, 8.0), Never(phone.end[0] for phone in office.phones)]
+
+
+@attack("registration-storm", "a registrar of 3,000 known phones starts anew: 50 a second come back, and it answers each after 2 s",
+        "`registration-storm` 1 at once, 3 after 30 s of slow answers", quick=True)
+def registration_storm(net):
+    phones = [Phone(str(20000 + k), (f"2001:db8:{k // 500:x}:1::{k % 500 + 16:x}", SIP), instance=f"{k:08x}") for k in range(3000)]
+    server = Server(("2001:db8:0:1::10", SIP))
+    for phone in phones:
+        net.register(net.rng.uniform(0, 1800), phone, server)
+    net.turn = lambda address: 2.0 if address == server.end[0] else 0.03
+    for k, phone in enumerate(phones):
+        phone.call_id = None
+        net.register(2000 + k / 50, phone, server)
+    return [Caught("registration-storm", server.end[0], 1, 2010.0, 3.0), Caught("registration-storm", server.end[0], 3, 2042.0, 4.0)]
+
+
+@attack("invite-flood", "120 INVITEs a second from forged addresses for 3 min, and the proxy answers everybody else three times slower",
+        "`sip-flood` 4 within 10 s; none of the forged addresses is blamed", quick=True)
+def invite_flood(net):
+    office = crowd(net, 1200)
+    addresses = net.rng.sample(range(1 << 17), 21600)
+    for k, number in enumerate(addresses):
+        source = (str(ipaddress.ip_address(0xC6120000 + number)), 1024 + number % 60000)
+        net.say(1205 + k / 120, source, office.server.end, f"INVITE sip:1001@example.com SIP/2.0\r\nVia: SIP/2.0/UDP "
+                f"{source[0]}:{source[1]};branch=z9hG4bK{k:x}\r\nMax-Forwards: 70\r\n"
+                f"From: <sip:{number}@example.net>;tag={k:x}\r\nTo: <sip:1001@example.com>\r\nCall-ID: {k:x}{number:x}\r\nCSeq: 1 "
+                        f"INVITE\r\nContact: <sip:{number}@{source[0]}>\r\n"
+                "Content-Length: 0\r\n\r\n")
+    net.turn = lambda address: 0.6 if address == office.server.end[0] else 0.002
+    for k in range(180):
+        net.register(1205 + 1.0 * k, office.phones[k], office.server)
+    return [Caught("sip-flood", office.server.end[0], 3, 1210.0), Caught("sip-flood", office.server.end[0], 4, 1215.0),
+            Never(str(ipaddress.ip_address(0xC6120000 + number)) for number in addresses)]

@@ -19,11 +19,13 @@ def dialler(net, rate, seconds, media):
         status = 200 if answered else net.rng.choice((480, 486, 487, 487))
         talked = net.rng.uniform(4, 20) if net.rng.random() < 0.6 else net.rng.uniform(20, 45)
         number = subscriber(k // 100, k)
-        office.out(60 + k / rate + net.rng.uniform(0, 0.02), centre, number, seconds=talked, ring=net.rng.uniform(2, 15), status=status, media=media, ptime=60,
+        office.out(60 + k / rate + net.rng.uniform(0, 0.02), centre, number, seconds=talked, ring=net.rng.uniform(2, 15), status=status,
+                media=media, ptime=60,
                    by_callee=net.rng.random() < 0.6)
 
 
-@honest("H7", "call-centre dialler: one account, 20 calls/s for 2 min, over 200 in parallel, 35 % answered, 60 % of them < 20 s, lists in a row, many 480, 486, 487; "
+@honest("H7", "call-centre dialler: one account, 20 calls/s for 2 min, over 200 in parallel, 35 % answered, 60 % of them < 20 s, lists in "
+        "a row, many 480, 486, 487; "
         "signalling alone", quick=True, options=SITE)
 def h7(net):
     dialler(net, 20, 120, False)
@@ -34,14 +36,16 @@ def h7_media(net):
     dialler(net, 4, 120, True)
 
 
-@honest("H11", "conference bridge: 120 legs at one number for 1 min (for 4 h), most mute themselves after 8 s; then it dials 30 participants in 3 countries", quick=True, options=SITE)
+@honest("H11", "conference bridge: 120 legs at one number for 1 min (for 4 h), most mute themselves after 8 s; then it dials 30 "
+        "participants in 3 countries", quick=True, options=SITE)
 def h11(net):
     office = Office(net, 100)
     office.register_all(0, 30)
     bridge = Phone("7000", ("192.0.2.15", SIP), agent="Bridge/2")
     net.register(1, bridge, office.server)
     for k in range(90):
-        d = Dialog(net, [CARRIER, office.server.end, bridge.end], anybody(net), "7000", agent="Carrier-SBC/3", callee_agent=bridge.agent, caller_domain=CARRIER[0])
+        d = Dialog(net, [CARRIER, office.server.end, bridge.end], anybody(net), "7000", agent="Carrier-SBC/3", callee_agent=bridge.agent,
+                caller_domain=CARRIER[0])
         one, two = office.media(CARRIER_MEDIA), office.media(bridge.end[0])
         t = d.invite(40 + 0.3 * k, sdp(one, "G729", ptime=60))
         d.reply(t.time + 0.01, t, 180)
@@ -54,7 +58,8 @@ def h11(net):
         office.out(75 + 0.4 * k, bridge, number, seconds=50, ring=5, ptime=60)
 
 
-@honest("H11-dialling", "the bridge dials its 30 participants in 3 countries before anybody has come, and is declared as such", quick=True, only_declared=True,
+@honest("H11-dialling", "the bridge dials its 30 participants in 3 countries before anybody has come, and is declared as such",
+        quick=True, only_declared=True,
         options=(*SITE, "detectors.toll-fraud-account.exempt=7000@example.com", "detectors.toll-fraud-concurrent.exempt=7000@example.com"))
 def h11_dialling(net):
     office = Office(net, 20)
@@ -76,7 +81,8 @@ def challenged_bye(net, office, at, a, b):
     nonce = office.server.nonce(a.end, end)
     end = d.reply(asked.time + 0.002, asked, 407, by=1,
                   extra=f'Proxy-Authenticate: Digest realm="{office.server.realm}", nonce="{nonce}", algorithm=MD5, qop="auth"\r\n')
-    ended = d.send(end + 0.02, "BYE", extra=digest(a.user, a.password, office.server.realm, "BYE", f"sip:{b.user}@{b.end[0]}", nonce, 1, "Proxy-Authorization"))
+    ended = d.send(end + 0.02, "BYE", extra=digest(a.user, a.password, office.server.realm, "BYE", f"sip:{b.user}@{b.end[0]}", nonce, 1,
+            "Proxy-Authorization"))
     d.reply(ended.time + 0.02, ended, 200)
 
 
@@ -96,7 +102,8 @@ def transfer(net, office, at, a, b, c):
     at = second.accept(t.time + 2, t, sdp(three, "G729"))
     talk(net, at, at + 6, four, three)
     at += 6.1
-    refer = first.send(at, "REFER", extra=f"Refer-To: <sip:{c.user}@example.com?Replaces={second.call_id}%3Bto-tag%3D{second.to_tag}%3Bfrom-tag%3D{second.from_tag}>\r\n")
+    refer = first.send(at, "REFER", extra=f"Refer-To: "
+            f"<sip:{c.user}@example.com?Replaces={second.call_id}%3Bto-tag%3D{second.to_tag}%3Bfrom-tag%3D{second.from_tag}>\r\n")
     at = first.reply(refer.time + 0.02, refer, 202)
     third = Dialog(net, [b.end, office.server.end, c.end], b.user, c.user)
     five = office.media(b.end[0])
@@ -105,13 +112,15 @@ def transfer(net, office, at, a, b, c):
     at = third.accept(t.time + 0.05, t, sdp((three[0], three[1] + 2), "G729"))
     second.bye(at + 0.02, reverse=True)
     talk(net, at, at + 10, five, (three[0], three[1] + 2))
-    told = first.send(at + 0.05, "NOTIFY", reverse=True, extra="Event: refer\r\nSubscription-State: terminated;reason=noresource\r\n", body="SIP/2.0 200 OK\r\n")
+    told = first.send(at + 0.05, "NOTIFY", reverse=True, extra="Event: refer\r\nSubscription-State: terminated;reason=noresource\r\n",
+            body="SIP/2.0 200 OK\r\n")
     first.reply(told.time + 0.02, told, 200)
     first.bye(at + 0.2)
     third.bye(at + 10.1)
 
 
-@honest("H12", "home proxy with Record-Route: 20 challenged BYEs, 20 attended transfers with Replaces, 20 spirals through an application server, 20 times a 200 crosses the "
+@honest("H12", "home proxy with Record-Route: 20 challenged BYEs, 20 attended transfers with Replaces, 20 spirals through an application "
+        "server, 20 times a 200 crosses the "
         "CANCEL", quick=True)
 def h12(net):
     office = Office(net, 120)
@@ -137,7 +146,8 @@ def h12(net):
         d.bye(at + 0.05)
 
 
-@honest("H13", "hunt group: 40 calls ring 30 phones each, 1×200 and 29×487; credentials are used again at a second proxy that shares the nonce secret", quick=True)
+@honest("H13", "hunt group: 40 calls ring 30 phones each, 1×200 and 29×487; credentials are used again at a second proxy that shares the "
+        "nonce secret", quick=True)
 def h13(net):
     office = Office(net, 60)
     office.register_all(0, 30)
@@ -171,11 +181,13 @@ def h13(net):
         # the same nonce at the second proxy, which takes it without a challenge
         other = Dialog(net, [caller.end, second.end, members[5].end], caller.user, members[5].user)
         nonce = office.server.nonce(caller.end, k)
-        t = other.invite(told + 10, sdp(one, "G729"), extra=digest(caller.user, caller.password, second.realm, "INVITE", other.uri, nonce, 2, "Proxy-Authorization"))
+        t = other.invite(told + 10, sdp(one, "G729"), extra=digest(caller.user, caller.password, second.realm, "INVITE", other.uri, nonce,
+                2, "Proxy-Authorization"))
         office.finish(other, t, (one[0], one[1] + 2), office.media(members[5].end[0]), 5, 1, 486, False, "G729", 20, False)
 
 
-@honest("H14", "5 % of all messages are sent again; one INVITE ×7 without any answer, one 200 ×11 without ACK; duplicates and reordering", quick=True)
+@honest("H14", "5 % of all messages are sent again; one INVITE ×7 without any answer, one 200 ×11 without ACK; duplicates and reordering",
+        quick=True)
 def h14(net):
     office = Office(net, 100)
     plain = net.say
@@ -214,7 +226,8 @@ def h14(net):
     d.bye(at, reverse=True)
 
 
-@honest("H23", "20 users misdial one foreign number each with 0, 00, 9, 900 (4 tries refused), then get it right and talk 8 min", quick=True, options=SITE)
+@honest("H23", "20 users misdial one foreign number each with 0, 00, 9, 900 (4 tries refused), then get it right and talk 8 min",
+        quick=True, options=SITE)
 def h23(net):
     office = Office(net, 40)
     office.register_all(0, 30)
@@ -222,7 +235,8 @@ def h23(net):
     for k in range(20):
         a, number, at = office.phones[k], f"{BRITAIN}{k:04}", 100 + 180.0 * k
         for prefix in ("0", "00", "9", "900"):
-            at = office.out(at, a, number, dialled=prefix + number[3:], status=404 if prefix != "900" else 484, ring=0) + net.rng.uniform(6, 20)
+            at = office.out(at, a, number, dialled=prefix + number[3:], status=404 if prefix != "900" else 484,
+                    ring=0) + net.rng.uniform(6, 20)
         office.out(at, a, number, dialled="00" + number[1:], seconds=480, media=False)
 
 
@@ -233,11 +247,13 @@ def h24(net):
     office.day(60, 900, a_minute=6, media=False)
     for _ in range(3000):
         busy = net.rng.random() < 0.4
-        office.into(900 + net.rng.uniform(0, 600), anybody(net), office.phones[7], ring=0 if busy else net.rng.uniform(1, 20), status=486 if busy else 200,
+        office.into(900 + net.rng.uniform(0, 600), anybody(net), office.phones[7], ring=0 if busy else net.rng.uniform(1, 20),
+                status=486 if busy else 200,
                     seconds=net.rng.uniform(20, 240), media=False)
 
 
-@honest("H25", "attendant console SUBSCRIBEs to 800 users with its login, NOTIFY bursts follow; an SMS gateway sends MESSAGE to 5,000 users in 10 min", quick=True)
+@honest("H25", "attendant console SUBSCRIBEs to 800 users with its login, NOTIFY bursts follow; an SMS gateway sends MESSAGE to 5,000 "
+        "users in 10 min", quick=True)
 def h25(net):
     office = Office(net, 100)
     office.register_all(0, 30)
@@ -247,20 +263,25 @@ def h25(net):
         events = "Event: dialog\r\nExpires: 3600\r\nAccept: application/dialog-info+xml\r\n"
         asked = d.send(40 + 0.02 * k, "SUBSCRIBE", extra=events)
         nonce = office.server.nonce(console.end, k)
-        at = d.reply(asked.time + 0.002, asked, 401, extra=f'WWW-Authenticate: Digest realm="{office.server.realm}", nonce="{nonce}", algorithm=MD5, qop="auth"\r\n')
-        asked = d.send(at + 0.003, "SUBSCRIBE", extra=events + digest(console.user, console.password, office.server.realm, "SUBSCRIBE", d.uri, nonce, 1))
+        at = d.reply(asked.time + 0.002, asked, 401, extra=f'WWW-Authenticate: Digest realm="{office.server.realm}", nonce="{nonce}", '
+                f'algorithm=MD5, qop="auth"\r\n')
+        asked = d.send(at + 0.003, "SUBSCRIBE", extra=events + digest(console.user, console.password, office.server.realm, "SUBSCRIBE",
+                d.uri, nonce, 1))
         at = d.reply(asked.time + 0.002, asked, 200, extra="Expires: 3600\r\n")
         d.established = True
         for turn in range(3):
-            told = d.send(at + 0.01 + 200 * turn, "NOTIFY", reverse=True, extra="Event: dialog\r\nSubscription-State: active\r\n", body="<dialog-info/>\r\n")
+            told = d.send(at + 0.01 + 200 * turn, "NOTIFY", reverse=True, extra="Event: dialog\r\nSubscription-State: active\r\n",
+                    body="<dialog-info/>\r\n")
             d.reply(told.time + 0.002, told, 200)
     gateway = ("192.0.2.14", SIP)
     for k in range(5000):
-        net.ask(100 + 0.12 * k, gateway, office.server.end, "MESSAGE", str(1001 + k), 202, "SMS-Gateway/1", from_user="sms", body="Your parcel is here.\r\n",
+        net.ask(100 + 0.12 * k, gateway, office.server.end, "MESSAGE", str(1001 + k), 202, "SMS-Gateway/1", from_user="sms",
+                body="Your parcel is here.\r\n",
                 extra="Content-Type: text/plain\r\n")
 
 
-@honest("H30", "crisis: 25 emergency calls from one site in 5 min, some abandoned and repeated; 8 crisis line calls of 20 min", quick=True, options=SITE)
+@honest("H30", "crisis: 25 emergency calls from one site in 5 min, some abandoned and repeated; 8 crisis line calls of 20 min",
+        quick=True, options=SITE)
 def h30(net):
     office = Office(net, 60)
     office.register_all(0, 30)
@@ -274,20 +295,23 @@ def h30(net):
         office.into(320 + 20 * k, anybody(net), office.phones[40 + k], seconds=1200, ptime=60, media=k < 3)
 
 
-@honest("H32", "guest access: 60 strangers on the internet call sip:reception@ without credentials within 2 h, on-net", quick=True, options=SITE)
+@honest("H32", "guest access: 60 strangers on the internet call sip:reception@ without credentials within 2 h, on-net", quick=True,
+        options=SITE)
 def h32(net):
     office = Office(net, 40)
     office.register_all(0, 30)
     desk = office.phones[0]
     for k in range(60):
         guest = (f"198.51.100.{10 + k}", 5060 + k)
-        d = Dialog(net, [guest, office.server.end, desk.end], f"guest{k}", "reception", agent="Softphone/7", callee_agent=desk.agent, caller_domain=f"guest{k}.example.net")
+        d = Dialog(net, [guest, office.server.end, desk.end], f"guest{k}", "reception", agent="Softphone/7", callee_agent=desk.agent,
+                caller_domain=f"guest{k}.example.net")
         one, two = office.media(guest[0]), office.media(desk.end[0])
         t = d.invite(100 + 115.0 * k, sdp(one, "PCMU"))
         office.finish(d, t, one, two, 15, 4, 200 if k % 5 else 486, True, "PCMU", 20, k % 2 == 0)
 
 
-@honest("H33", "radio game: 500 short calls a minute for 5 min to one number, callers varied, honest durations of 3 to 40 s, some hang up while it rings", quick=True, options=SITE)
+@honest("H33", "radio game: 500 short calls a minute for 5 min to one number, callers varied, honest durations of 3 to 40 s, some hang up "
+        "while it rings", quick=True, options=SITE)
 def h33(net):
     office = Office(net, 40)
     office.register_all(0, 30)
@@ -307,7 +331,8 @@ def h39(net):
         office.out(DAY * day + 1800 + 5000 * (k % 2), office.phones[4], f"{GERMANY}{k % 2:03}", seconds=720, media=k == 0, ptime=60)
 
 
-@honest("H40", "shipping company and embassy call satellite (+870, +881) and Cuba daily, the same numbers, for 5 weeks (for years; the first four are learning, "
+@honest("H40", "shipping company and embassy call satellite (+870, +881) and Cuba daily, the same numbers, for 5 weeks (for years; the "
+        "first four are learning, "
         "where a first call may be 2)", learning=4 * WEEK, quick=True, options=SITE)
 def h40(net):
     office = Office(net, 30)
@@ -315,7 +340,8 @@ def h40(net):
         if day % 7 < 5:
             office.register_all(DAY * day, 30)
             for k, number in enumerate(("+870773000001", "+870773000002", "+881632000001", "+5372000101", "+5372000102", "+5372000103")):
-                office.out(DAY * day + 1800 + 3000 * k + net.rng.uniform(0, 900), office.phones[k], number, seconds=net.rng.uniform(200, 900), ring=9, media=False)
+                office.out(DAY * day + 1800 + 3000 * k + net.rng.uniform(0, 900), office.phones[k], number, seconds=net.rng.uniform(200,
+                        900), ring=9, media=False)
             office.day(DAY * day + 60, DAY * day + 8 * 3600, a_minute=0.2, media=False)
 
 
@@ -332,7 +358,8 @@ def h41(net):
         at = d.accept(t.time + 4, t, sdp(two, "G729", ptime=60))
         up, down = talk(net, at, at + 20, one, two, ptime=60)
         if k < 12:
-            d.change(at + 20, sdp(one, "G729", "sendonly" if k % 2 else "inactive", version=2), sdp(two, "G729", "recvonly" if k % 2 else "inactive", version=2))
+            d.change(at + 20, sdp(one, "G729", "sendonly" if k % 2 else "inactive", version=2), sdp(two, "G729",
+                    "recvonly" if k % 2 else "inactive", version=2))
             d.change(at + 10820, sdp(one, "G729", version=3), sdp(two, "G729", version=3))
             up.run(at + 10820.1, at + 10830)
             down.run(at + 10820.1, at + 10830)
@@ -343,7 +370,8 @@ def h41(net):
         d.bye(at + (10831 if k <= 12 else 401))
 
 
-@honest("H43", "the manager's phone is forwarded to a foreign mobile for a week (30 calls, 302 and B2BUA with Diversion); a mobile twin rings together; 20 blind transfers",
+@honest("H43", "the manager's phone is forwarded to a foreign mobile for a week (30 calls, 302 and B2BUA with Diversion); a mobile twin "
+        "rings together; 20 blind transfers",
         quick=True, options=SITE)
 def h43(net):
     office = Office(net, 40)
@@ -353,13 +381,15 @@ def h43(net):
     for k in range(30):
         at, caller = DAY * (k // 6) + 900 + 4000 * (k % 6), anybody(net)
         office.into(at, caller, manager, status=480, ring=0, media=False)
-        d = Dialog(net, [pbx, CARRIER], caller, "+4917604069123", agent="PBX/5", callee_agent="Carrier-SBC/3", uri=f"sip:+4917604069123@{CARRIER[0]}")
+        d = Dialog(net, [pbx, CARRIER], caller, "+4917604069123", agent="PBX/5", callee_agent="Carrier-SBC/3",
+                uri=f"sip:+4917604069123@{CARRIER[0]}")
         one, two = office.media(pbx[0]), office.media(CARRIER_MEDIA)
         t = d.invite(at + 0.02, sdp(one, "G729"), extra=f"Diversion: <sip:{manager.user}@example.com>;reason=unconditional\r\n")
         office.finish(d, t, one, two, net.rng.uniform(60, 400), 7, 200 if k % 3 else 486, False, "G729", 20, k % 2 == 0)
     for k in range(20):  # the desk rings with its twin, the twin abroad is cancelled
         b, at, caller = office.phones[5 + k], 2 * DAY + 1000 + 60.0 * k, anybody(net)
-        d = Dialog(net, [pbx, CARRIER], caller, f"+49176040691{k:02}", agent="PBX/5", callee_agent="Carrier-SBC/3", uri=f"sip:+49176040691{k:02}@{CARRIER[0]}")
+        d = Dialog(net, [pbx, CARRIER], caller, f"+49176040691{k:02}", agent="PBX/5", callee_agent="Carrier-SBC/3",
+                uri=f"sip:+49176040691{k:02}@{CARRIER[0]}")
         office.into(at, caller, b, ring=4, seconds=30, media=False)
         t = d.invite(at + 0.02, sdp(office.media(pbx[0]), "G729"))
         d.reply(t.time + 1.5, t, 180)
@@ -378,7 +408,8 @@ def h43(net):
         office.call(at + 0.1, b, c, seconds=8)
 
 
-@honest("H44", "delivery service: 200 signed short calls from one number to 200 of ours; 60 customers with varied numbers ring once and hang up", "`robocall` 2 allowed",
+@honest("H44", "delivery service: 200 signed short calls from one number to 200 of ours; 60 customers with varied numbers ring once and "
+        "hang up", "`robocall` 2 allowed",
         {"robocall": 2}, quick=True, options=SITE)
 def h44(net):
     office = Office(net, 200)
@@ -386,29 +417,36 @@ def h44(net):
     for k in range(200):
         lot = net.rng.random()
         status, ring = (200, net.rng.uniform(3, 14)) if lot < 0.85 else (487, net.rng.uniform(18, 30))
-        office.into(60 + 18.0 * k, subscriber(0, 50), office.phones[k], seconds=net.rng.uniform(8, 40), ring=ring, status=status, media=False,
-                    extra="Identity: eyJhbGciOiJFUzI1NiJ9.eyJhdHRlc3QiOiJBIn0.c2ln;info=<https://cert.example.org/a.pem>;alg=ES256;ppt=shaken\r\n")
+        office.into(60 + 18.0 * k, subscriber(0, 50), office.phones[k], seconds=net.rng.uniform(8, 40), ring=ring, status=status,
+                media=False,
+                    extra="Identity: "
+                            "eyJhbGciOiJFUzI1NiJ9.eyJhdHRlc3QiOiJBIn0.c2ln;info=<https://cert.example.org/a.pem>;alg=ES256;ppt=shaken\r\n")
     for k in range(60):
-        office.into(100 + 55.0 * k, subscriber(2 * k, net.rng.randrange(100)), net.rng.choice(office.phones), ring=net.rng.uniform(2, 6), status=487, media=False)
+        office.into(100 + 55.0 * k, subscriber(2 * k, net.rng.randrange(100)), net.rng.choice(office.phones), ring=net.rng.uniform(2, 6),
+                status=487, media=False)
 
 
-@honest("H45", "200 inbound calls on the trunk: national numbers of people who roam, hidden callers, names instead of numbers", quick=True, options=SITE)
+@honest("H45", "200 inbound calls on the trunk: national numbers of people who roam, hidden callers, names instead of numbers",
+        quick=True, options=SITE)
 def h45(net):
     office = Office(net, 60)
     office.register_all(0, 30)
     for k in range(200):
         caller = ("anonymous", anybody(net)[2:], "Unavailable", f"+4917604069{k:03}")[k % 4]
-        office.into(60 + 9.0 * k, caller, office.phones[k % 60], ring=net.rng.uniform(2, 9), seconds=net.rng.uniform(10, 60), status=200 if k % 6 else 487, media=False,
+        office.into(60 + 9.0 * k, caller, office.phones[k % 60], ring=net.rng.uniform(2, 9), seconds=net.rng.uniform(10, 60),
+                status=200 if k % 6 else 487, media=False,
                     extra="Privacy: id\r\n" if k % 4 == 0 else "")
 
 
-@honest("H46", "voice menu answers in 200 ms, callers leave in 10 s; voicemail; satellite calls whose ringing takes 14 s, office hours", quick=True, options=SITE)
+@honest("H46", "voice menu answers in 200 ms, callers leave in 10 s; voicemail; satellite calls whose ringing takes 14 s, office hours",
+        quick=True, options=SITE)
 def h46(net):
     office = Office(net, 60)
     office.register_all(0, 30)
     menu = Phone("8000", ("192.0.2.17", SIP), agent="IVR/3")
     for k in range(150):
-        d = Dialog(net, [CARRIER, office.server.end, menu.end], anybody(net), "8000", agent="Carrier-SBC/3", callee_agent=menu.agent, caller_domain=CARRIER[0])
+        d = Dialog(net, [CARRIER, office.server.end, menu.end], anybody(net), "8000", agent="Carrier-SBC/3", callee_agent=menu.agent,
+                caller_domain=CARRIER[0])
         one, two = office.media(CARRIER_MEDIA), office.media(menu.end[0])
         t = d.invite(60 + 4.0 * k, sdp(one, "PCMU"))
         at = d.accept(t.time + 0.2, t, sdp(two, "PCMU"))
@@ -418,7 +456,8 @@ def h46(net):
         office.into(70 + 30.0 * k, anybody(net), office.phones[k], ring=18, seconds=8, ptime=60)
 
 
-@honest("H46-satellite", "one user calls a satellite telephone (+870) twice in an office day: ringing takes 14 s, 5 min each", "a first costly call may be 2 (section C: S ≤ 65)",
+@honest("H46-satellite", "one user calls a satellite telephone (+870) twice in an office day: ringing takes 14 s, 5 min each",
+        "a first costly call may be 2 (section C: S ≤ 65)",
         {"toll-fraud-account": 2}, quick=True, options=SITE)
 def h46_satellite(net):
     office = Office(net, 30)
@@ -428,7 +467,8 @@ def h46_satellite(net):
         office.out(600 + 5400.0 * k, office.phones[3], "+870773000009", ring=14, seconds=300, ptime=60)
 
 
-@honest("H57", "three colleagues call a new foreign supplier within one office hour, 5 to 15 min each", "≤ 2", {"*": 2}, quick=True, options=SITE)
+@honest("H57", "three colleagues call a new foreign supplier within one office hour, 5 to 15 min each", "≤ 2", {"*": 2}, quick=True,
+        options=SITE)
 def h57(net):
     office = Office(net, 30)
     office.register_all(0, 30)

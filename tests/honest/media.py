@@ -44,7 +44,8 @@ class Stream:
         """One packet of comfort noise (RFC 3389; G.729 has its own, of 2 bytes): a pause begins, and the far end knows it."""
         if self.last is not None:
             self.stamp += max(1, round((at - self.last) / (self.ptime / 1000))) * self.ptime * 8
-        self.net.udp(at, self.source, self.destination, RTP.pack(0x80, 18 if self.kind == 18 else 13, self.sequence & 0xFFFF, self.stamp & 0xFFFFFFFF, self.ssrc)
+        self.net.udp(at, self.source, self.destination, RTP.pack(0x80, 18 if self.kind == 18 else 13, self.sequence & 0xFFFF,
+                self.stamp & 0xFFFFFFFF, self.ssrc)
                      + (b"\x40\x40" if self.kind == 18 else b"\x40"))
         self.sequence += 1
         self.last = at

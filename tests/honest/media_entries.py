@@ -16,7 +16,8 @@ def answered(net, office, at, a, b, codec="G729", ptime=20, remote=None, answer_
     return d, one, two, d.accept(t.time + 3, t, answer_body or sdp(two, codec, ptime=ptime))
 
 
-@honest("H15", "20 softphones move from Wi-Fi to a mobile network in a call: registration from another address, re-INVITE with a new c=, media rests 1.5 s", quick=True)
+@honest("H15", "20 softphones move from Wi-Fi to a mobile network in a call: registration from another address, re-INVITE with a new c=, "
+        "media rests 1.5 s", quick=True)
 def h15(net):
     office = Office(net, 40)
     office.register_all(0, 20)
@@ -36,7 +37,8 @@ def h15(net):
         d.bye(at + 24.1, k % 2 == 0)
 
 
-@honest("H36", "20 calls with pauses of 8 s after comfort noise, another SSRC for hold music, time stamps that jump with the marker; a video stream of 2 Mbit/s",
+@honest("H36", "20 calls with pauses of 8 s after comfort noise, another SSRC for hold music, time stamps that jump with the marker; a "
+        "video stream of 2 Mbit/s",
         quick=True)
 def h36(net):
     office = Office(net, 60)
@@ -61,7 +63,8 @@ def h36(net):
         d.bye(at + (58.1 if k % 3 == 0 else 42.1))
     a, b = office.phones[50], office.phones[51]
     body = sdp((a.end[0], 30000), "PCMU") + "m=video 30002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
-    d, one, two, at = answered(net, office, 40, a, b, "PCMU", answer_body=sdp((b.end[0], 30000), "PCMU") + "m=video 30002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n", remote=(b.end[0], 30000))
+    d, one, two, at = answered(net, office, 40, a, b, "PCMU", answer_body=sdp((b.end[0], 30000),
+            "PCMU") + "m=video 30002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n", remote=(b.end[0], 30000))
     talk(net, at, at + 30, one, two, "PCMU")
     video(net, at, at + 30, (a.end[0], 30002), (b.end[0], 30002))
     video(net, at, at + 30, (b.end[0], 30002), (a.end[0], 30002))
@@ -74,7 +77,8 @@ def video(net, start, end, source, destination):
     at = start
     while at < end:
         for part in range(9):
-            net.udp(at + 0.0005 * part, source, destination, RTP.pack(0x80, 96 | (0x80 if part == 8 else 0), sequence & 0xFFFF, stamp, ssrc) + payload)
+            net.udp(at + 0.0005 * part, source, destination, RTP.pack(0x80, 96 | (0x80 if part == 8 else 0), sequence & 0xFFFF, stamp,
+                    ssrc) + payload)
             sequence += 1
         stamp += 3600
         at += 0.04
@@ -119,7 +123,8 @@ def h37(net):
             d.reply(ended.time + min(0.1 * k, 3.0), ended, 200)
 
 
-@honest("H47", "symmetric RTP: in 30 calls NAT gives another port than SDP says, the first 3 packets come from the old address, a rebinding changes the port in "
+@honest("H47", "symmetric RTP: in 30 calls NAT gives another port than SDP says, the first 3 packets come from the old address, a "
+        "rebinding changes the port in "
         "mid-call; the media server moves by re-INVITE in 10", quick=True)
 def h47(net):
     office = Office(net, 40)
@@ -180,7 +185,8 @@ def h50(net):
     office.register_all(0, 20)
 
     def image(end, version):
-        return f"v=0\r\no=- 1002 {version} IN IP4 {end[0]}\r\ns=-\r\nc=IN IP4 {end[0]}\r\nt=0 0\r\nm=image {end[1]} udptl t38\r\na=T38FaxVersion:0\r\na=sendrecv\r\n"
+        return (f"v=0\r\no=- 1002 {version} IN IP4 {end[0]}\r\ns=-\r\nc=IN IP4 {end[0]}\r\nt=0 0\r\n"
+                f"m=image {end[1]} udptl t38\r\na=T38FaxVersion:0\r\na=sendrecv\r\n")
 
     for k in range(20):
         d, one, two, at = answered(net, office, 30 + 1.0 * k, office.phones[k], office.phones[20 + k], "PCMU")
@@ -224,7 +230,8 @@ def h53(net):
     d.bye(at + 60.1)
 
 
-@honest("H53-switch", "planned link switch: every stream of 40 calls rests for 2.4 s and goes on", "2 is right", {"media-quality": 2, "media-quality-site": 2},
+@honest("H53-switch", "planned link switch: every stream of 40 calls rests for 2.4 s and goes on", "2 is right", {"media-quality": 2,
+        "media-quality-site": 2},
         quick=True)
 def h53_switch(net):
     office = Office(net, 80)
@@ -239,7 +246,8 @@ def h53_switch(net):
         d.bye(120.1 + 0.05 * k)
 
 
-@honest("H54", "60 calls with hold and resume, early media, one-way paging; 20 calls are up already when the sensor starts; the answering side speaks first after 4 s",
+@honest("H54", "60 calls with hold and resume, early media, one-way paging; 20 calls are up already when the sensor starts; the answering "
+        "side speaks first after 4 s",
         quick=True, options=SITE)
 def h54(net):
     office = Office(net, 120)
@@ -278,12 +286,14 @@ def h54(net):
             d.refuse(at + 12, t, 486)
     for k in range(20):  # a page to a loudspeaker
         a = office.phones[60 + k]
-        d, one, two, at = answered(net, office, 180 + 1.0 * k, a, office.phones[80 + k], ptime=40, answer_body=sdp((office.phones[80 + k].end[0], 29000), "G729", "recvonly"))
+        d, one, two, at = answered(net, office, 180 + 1.0 * k, a, office.phones[80 + k], ptime=40,
+                answer_body=sdp((office.phones[80 + k].end[0], 29000), "G729", "recvonly"))
         Stream(net, one, (office.phones[80 + k].end[0], 29000), ptime=40).run(at, at + 12)
         d.bye(at + 12.1)
 
 
-@honest("H54-half", "a mirror port that brings signalling whole, but of media only what goes to the phones: 60 calls through the trunk", quick=True)
+@honest("H54-half", "a mirror port that brings signalling whole, but of media only what goes to the phones: 60 calls through the trunk",
+        alone=True, quick=True)
 def h54_half(net):
     office = Office(net, 100)
     office.register_all(0, 20)
@@ -298,7 +308,8 @@ def h54_half(net):
         d.bye(at + 25.1)
 
 
-@honest("H56", "holiday: phones register hourly from 07:00 to 20:00 and power down at night, a trunk with 30 calls an hour by day has none for 14 h, then a silent day",
+@honest("H56", "holiday: phones register hourly from 07:00 to 20:00 and power down at night, a trunk with 30 calls an hour by day has "
+        "none for 14 h, then a silent day",
         quick=True, options=SITE)
 def h56(net):
     office = Office(net, 60)
@@ -317,7 +328,8 @@ def h56(net):
         net.ask(60.0 * turn, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")
 
 
-@honest("H54-one-way", "a tap that shows what comes to the proxy and never what it sends: 200 phones register, refresh and call for 25 min", quick=True)
+@honest("H54-one-way", "a tap that shows what comes to the proxy and never what it sends: 200 phones register, refresh and call for 25 "
+        "min", alone=True, quick=True)
 def h54_one_way(net):
     office = Office(net, 200)
     office.register_all(0, 120)
@@ -330,7 +342,8 @@ def h54_one_way(net):
     net.messages = len(net.frames)
 
 
-@honest("office", "what the attacks are laid over, for an hour and with media: 200 phones that register, refresh, keep alive and talk", quick=True, options=SITE)
+@honest("office", "what the attacks are laid over, for an hour and with media: 200 phones that register, refresh, keep alive and talk",
+        quick=True, options=SITE)
 def office(net):
     place = Office(net, 200)
     place.register_all(0, 120)

@@ -3,7 +3,8 @@ from media import talk
 from sip import SIP, Dialog, Phone, Server, sdp
 
 # Areas of the site's own country; in each +1 AREA 555 01xx is kept free for stories.
-AREAS = (201, 202, 203, 205, 206, 207, 208, 209, 210, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251, 252,
+AREAS = (201, 202, 203, 205, 206, 207, 208, 209, 210, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251,
+        252,
          253, 254, 256, 260, 262, 267, 269, 270, 276, 281, 301, 302, 303, 304, 305, 307, 308, 309, 310, 312, 313, 314, 315, 316, 317, 318, 319, 320,
          321, 323, 325, 330, 334, 336, 337, 339, 347, 351, 352, 360, 361, 386, 401, 402, 404, 405, 406, 407, 408, 409, 410, 412, 413, 414, 415, 417,
          419, 423, 425, 432, 434, 435, 440, 443, 469, 478, 479, 480, 484, 501, 502, 503, 504, 505, 507, 508, 509, 510, 512, 513, 515, 516, 517, 518,
@@ -24,14 +25,15 @@ CARRIER_MEDIA = "203.0.113.21"
 
 
 class Office:
-    """A proxy, a trunk and phones at 192.0.2.20 and above (beyond 200 of them at 2001:db8:0:1::)."""
+    """A proxy, a trunk and up to 230 phones at 192.0.2.20 and above, or in another network with other users."""
 
-    def __init__(self, net, phones=200, carrier=CARRIER):
+    def __init__(self, net, phones=200, carrier=CARRIER, network="192.0.2.", user=1001):
         self.net, self.server, self.carrier = net, Server(), carrier
         self.phones = []
         for k in range(phones):
-            address = f"192.0.2.{20 + k}" if k < 200 else f"2001:db8:0:1::{k:x}"
-            self.phones.append(Phone(str(1001 + k), (address, SIP), agent=("Desk/2.4", "Desk/2.5", "Softphone/7")[k % 3], instance=f"0000{k:04x}"))
+            address = f"{network}{20 + k}"
+            self.phones.append(Phone(str(user + k), (address, SIP), agent=("Desk/2.4", "Desk/2.5", "Softphone/7")[k % 3],
+                    instance=f"0000{k:04x}"))
         self.ports = {}
 
     def media(self, address):
@@ -73,7 +75,8 @@ class Office:
             dialled=None, lose=None, password=None, source=None):
         """A phone calls a number through the trunk."""
         net = self.net
-        d = Dialog(net, [source or a.end, self.server.end, carrier or self.carrier], a.user, number, agent=a.agent, callee_agent="Carrier-SBC/3",
+        d = Dialog(net, [source or a.end, self.server.end, carrier or self.carrier], a.user, number, agent=a.agent,
+                callee_agent="Carrier-SBC/3",
                    uri=f"sip:{dialled or number}@{self.server.domain}")
         one, two = self.media((source or a.end)[0]), self.media(CARRIER_MEDIA)
         t = d.invite(at, sdp(one, codec, ptime=ptime), self.server, password or a.password)
@@ -103,6 +106,7 @@ class Office:
         if status != 200:
             return d.refuse(at, t, status)
         at = d.accept(at, t, sdp(two, codec, ptime=ptime))
+        net.unheard += not media
         if media:
             talk(net, at, at + seconds, one, two, codec, ptime, lose)
         return d.bye(at + seconds + 0.01, by_callee)
@@ -126,3 +130,13 @@ class Office:
                 self.out(at, a, number, **more)
             else:
                 self.into(at, number, b, **more)
+
+
+def neighbours(net, seconds=1500, media=True):
+    """Another office of the same proxy: what goes on beside an entry. Where an entry is signalling alone, so is this."""
+    office = Office(net, 200, network="10.20.0.", user=60001)
+    office.register_all(0, 120)
+    office.refresh(300, seconds, 600)
+    office.day(130, seconds - 120, a_minute=8, ptime=60, media=media)
+    for k in range(int(seconds // 30)):
+        net.ask(30.0 * k + 7, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")

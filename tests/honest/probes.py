@@ -8,7 +8,8 @@ DAY = 86400
 SECOND_CARRIER = ("203.0.113.30", SIP)
 
 
-@honest("H4", "softphone and SBC OPTIONS keep-alive: 6 of them every 30 s for a week, one every 2 s for a day to a server that never answers", quick=True)
+@honest("H4", "softphone and SBC OPTIONS keep-alive: 6 of them every 30 s for a week, one every 2 s for a day to a server that never "
+        "answers", quick=True)
 def h4(net):
     server = Server()
     for k in range(6):
@@ -19,14 +20,17 @@ def h4(net):
         net.ask(2.0 * turn, ("192.0.2.30", SIP), ("203.0.113.99", SIP), answer=None, agent="Softphone/7", from_user="1030")
 
 
-@honest("H4-refused", "our proxy's OPTIONS to 4 carriers every 30 s for a day: one answers 404, one 405, one 403, one with silence", quick=True)
+@honest("H4-refused", "our proxy's OPTIONS to 4 carriers every 30 s for a day: one answers 404, one 405, one 403, one with silence",
+        quick=True)
 def h4_refused(net):
     for turn in range(DAY // 30):
         for k, answer in enumerate((404, 405, 403, None)):
-            net.ask(30.0 * turn + k, ("192.0.2.10", SIP), (f"203.0.113.{20 + k}", SIP), user="", from_user="proxy", agent="proxy", answer=answer)
+            net.ask(30.0 * turn + k, ("192.0.2.10", SIP), (f"203.0.113.{20 + k}", SIP), user="", from_user="proxy", agent="proxy",
+                    answer=answer)
 
 
-@honest("H5", "monitoring network: OPTIONS to 6 servers every 30 s, a test INVITE a minute that always gets 603, SSH, HTTPS and SNMP checks of every SBC, 6 h",
+@honest("H5", "monitoring network: OPTIONS to 6 servers every 30 s, a test INVITE a minute that always gets 603, SSH, HTTPS and SNMP "
+        "checks of every SBC, 6 h",
         quick=True)
 def h5(net):
     targets = [(f"192.0.2.{10 + k}", SIP) for k in range(6)]
@@ -36,7 +40,8 @@ def h5(net):
             net.ask(at + k, ("192.0.2.250", 5070), target, user="", agent="sipsak 0.9.8", from_user="sipsak")
             if turn % 2 == 0:
                 net.tcp_visit(at + 10 + k, ("192.0.2.250", 30000 + turn), (target[0], 22), b"SSH-2.0-check\r\n", b"SSH-2.0-OpenSSH\r\n")
-                net.tcp_visit(at + 17 + k, ("192.0.2.250", 32000 + turn), (target[0], 443), b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x03\x00\x05hello")
+                net.tcp_visit(at + 17 + k, ("192.0.2.250", 32000 + turn), (target[0], 443), b"\x16\x03\x01\x00\x05hello",
+                        b"\x16\x03\x03\x00\x05hello")
                 net.udp(at + 20 + k, ("192.0.2.250", 34000), (target[0], 161), b"\x30\x26\x02\x01\x01\x04\x06public\xa0\x19")
                 net.udp(at + 20.01 + k, (target[0], 161), ("192.0.2.250", 34000), b"\x30\x26\x02\x01\x01\x04\x06public\xa2\x19")
         if turn % 2 == 0:
@@ -55,7 +60,8 @@ def overloaded(net, office, at, caller, number, seconds, refused):
     office.finish(d, t, one, two, seconds, 4, 200, False, "G729", 20, False)
 
 
-@honest("H8", "trunk overload: 40 s of 503 at 2 calls a second, each goes over the second trunk at once, back after 10 min; 20 min before it all is well",
+@honest("H8", "trunk overload: 40 s of 503 at 2 calls a second, each goes over the second trunk at once, back after 10 min; 20 min before "
+        "it all is well",
         "2 is right", {"response-spike": 2, "trunk-down": 2}, [("response-spike", 2)], quick=True, options=SITE)
 def h8(net):
     office = Office(net, 200)
@@ -67,7 +73,8 @@ def h8(net):
         at += net.rng.uniform(0.3, 0.7)
     for turn in range(90):
         for carrier in (CARRIER, SECOND_CARRIER):
-            net.ask(30.0 * turn, office.server.end, carrier, user="", from_user="proxy", agent="proxy", answer=503 if carrier is CARRIER and 1200 <= 30 * turn < 1240 else 200)
+            net.ask(30.0 * turn, office.server.end, carrier, user="", from_user="proxy", agent="proxy",
+                    answer=503 if carrier is CARRIER and 1200 <= 30 * turn < 1240 else 200)
 
 
 @honest("H9", "load balancer asks 60 back ends every 2 s for 15 min, 6 of them refuse by ICMP", quick=True)
@@ -83,7 +90,8 @@ def h9(net):
                 net.ask(at, balancer, target, user="", from_user="balancer", agent="balancer")
 
 
-@honest("H9-maintenance", "planned maintenance: 200 phones are moved to a second proxy by their next registration (DNS SRV), then the first answers nobody "
+@honest("H9-maintenance", "planned maintenance: 200 phones are moved to a second proxy by their next registration (DNS SRV), then the "
+        "first answers nobody "
         "but is asked only by its load balancer, for 10 min, and comes back", quick=True)
 def h9_maintenance(net):
     office = Office(net, 200)
@@ -94,7 +102,8 @@ def h9_maintenance(net):
         net.register(at + 1200, phone, second)
     for turn in range(1800):
         at = 2.0 * turn
-        net.ask(at, ("192.0.2.11", SIP), office.server.end, user="", from_user="balancer", agent="balancer", answer=None if 2700 <= at < 3300 else 200)
+        net.ask(at, ("192.0.2.11", SIP), office.server.end, user="", from_user="balancer", agent="balancer",
+                answer=None if 2700 <= at < 3300 else 200)
         net.ask(at + 0.1, ("192.0.2.11", SIP), second.end, user="", from_user="balancer", agent="balancer")
 
 
@@ -113,7 +122,8 @@ def carriers(net, e164):
         office.finish(d, t, one, two, 10, 2, 200, True, "PCMU", 20, False)
 
 
-@honest("H10", "carrier authenticated by its address: no REGISTER, 150 unchallenged INVITEs to extensions; an intercom calls phones directly", quick=True, options=SITE)
+@honest("H10", "carrier authenticated by its address: no REGISTER, 150 unchallenged INVITEs to extensions; an intercom calls phones "
+        "directly", quick=True, options=SITE)
 def h10(net):
     carriers(net, False)
 
@@ -123,7 +133,8 @@ def h10_e164(net):
     carriers(net, True)
 
 
-@honest("H10-transit", "a customer's exchange at a fixed address calls out through our proxy without a password: 120 calls at home, later 6 to Britain; it is declared a peer", quick=True, only_declared=True,
+@honest("H10-transit", "a customer's exchange at a fixed address calls out through our proxy without a password: 120 calls at home, later "
+        "6 to Britain; it is declared a peer", quick=True, only_declared=True,
         options=(*SITE, "detectors.open-relay.peers=198.51.100.200"))
 def h10_transit(net):
     office = Office(net, 40)
@@ -131,7 +142,8 @@ def h10_transit(net):
     exchange = ("198.51.100.200", SIP)
     for k in range(126):
         number = f"+44207946{k:04}" if k in (60, 75, 90, 105, 115, 120) else anybody(net)
-        d = Dialog(net, [exchange, office.server.end, CARRIER], subscriber(7, k), number, agent="Exchange/11", callee_agent="Carrier-SBC/3", caller_domain="198.51.100.200")
+        d = Dialog(net, [exchange, office.server.end, CARRIER], subscriber(7, k), number, agent="Exchange/11",
+                callee_agent="Carrier-SBC/3", caller_domain="198.51.100.200")
         one, two = office.media(exchange[0]), office.media(CARRIER_MEDIA)
         t = d.invite(40 + 20.0 * k, sdp(one, "G729", ptime=60))
         office.finish(d, t, one, two, net.rng.uniform(20, 90), 5, 200 if k % 6 else 486, True, "G729", 60, k % 2 == 0)
@@ -142,11 +154,13 @@ def h16(net):
     for turn in range(120):
         for k in range(24):
             for target in range(6):
-                net.ask(60.0 * turn + 2.2 * k + 0.3 * target, (f"203.0.113.{20 + k}", SIP), (f"192.0.2.{10 + target}", SIP), user="", from_user="ping",
+                net.ask(60.0 * turn + 2.2 * k + 0.3 * target, (f"203.0.113.{20 + k}", SIP), (f"192.0.2.{10 + target}", SIP), user="",
+                        from_user="ping",
                         agent="Carrier-SBC/3")
 
 
-@honest("H19", "high-availability switch in 24 running calls: the SBC's address moves to another machine (MAC, TTL − 1, new source ports), media rests 800 ms",
+@honest("H19", "high-availability switch in 24 running calls: the SBC's address moves to another machine (MAC, TTL − 1, new source "
+        "ports), media rests 800 ms",
         quick=True)
 def h19(net):
     office = Office(net, 60)
@@ -178,7 +192,8 @@ def switched(net, address, stream, start, end):
     net.paths[address, stream.destination[0]] = path
 
 
-@honest("H34", "two span ports: an office's every packet comes twice, 0.2 ms apart with TTL − 1, a third of them once more after 1 ms; a phone fails every 30 s",
+@honest("H34", "two span ports: an office's every packet comes twice, 0.2 ms apart with TTL − 1, a third of them once more after 1 ms; a "
+        "phone fails every 30 s",
         quick=True)
 def h34(net):
     office = Office(net, 100)

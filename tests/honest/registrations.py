@@ -54,12 +54,14 @@ def h2(net):
         home = Phone(desk.user, (f"203.0.113.{100 + k}", 50000 + k), password=desk.password, agent="Softphone/7", instance=f"aaaa{k:04x}")
         at = 120 + 400.0 * k
         for _ in range(3 + k % 6):
-            at = net.register(at, home, office.server, password=f"typo{net.rng.randrange(99)}", new_call=k % 2 == 0) + net.rng.uniform(4, 15)
+            at = net.register(at, home, office.server, password=f"typo{net.rng.randrange(99)}", new_call=k % 2 == 0) + net.rng.uniform(4,
+                    15)
         at = net.register(at, home, office.server, new_call=k % 2 == 0)
         office.call(at + 30, home, office.phones[39], seconds=12)
 
 
-@honest("H3", "one NAT address with 300 phones: 300 registrations an hour, CRLF or OPTIONS keep-alive each 20 s, 5 with wrong passwords (1 h)")
+@honest("H3", "one NAT address with 300 phones: 300 registrations an hour, CRLF or OPTIONS keep-alive each 20 s, 5 with wrong passwords "
+        "(1 h)")
 def h3(net):
     server, nat = Server(), "198.51.100.9"
     phones = [Phone(str(2000 + k), (nat, 20000 + k), instance=f"3333{k:04x}") for k in range(300)]
@@ -114,7 +116,8 @@ def restart(net, known):
         net.register(at, phone, server, nonce=server.nonce(phone.end, 0) if 0.05 <= lot < 0.15 else None)
 
 
-@honest("H6", "registrar restart: 10,000 phones re-register in 60 s, all 401→200, 10 % stale nonces, 5 % 503 with Retry-After; nothing known of before",
+@honest("H6", "registrar restart: 10,000 phones re-register in 60 s, all 401→200, 10 % stale nonces, 5 % 503 with Retry-After; nothing "
+        "known of before",
         quick=True)
 def h6(net):
     restart(net, False)
@@ -142,13 +145,15 @@ def h17(net):
 V6 = Server(("2001:db8:0:1::10", SIP))
 
 
-@honest("H18", "200 accounts with desk phone, laptop and mobile (reg-id 1 and 2, two flows); 40 desks shared: Contact * logs out, the next logs in",
+@honest("H18", "200 accounts with desk phone, laptop and mobile (reg-id 1 and 2, two flows); 40 desks shared: Contact * logs out, the "
+        "next logs in",
         quick=True)
 def h18(net):
     server = Server()
     for k in range(200):
         user, at = str(3000 + k), net.rng.uniform(0, 600)
-        for device, (address, agent) in enumerate(((f"192.0.2.{20 + k}", "Desk/2.4"), (f"198.51.100.{1 + k}", "Laptop/3"), (f"203.0.113.{1 + k}", "Mobile/5"))):
+        for device, (address, agent) in enumerate(((f"192.0.2.{20 + k}", "Desk/2.4"), (f"198.51.100.{1 + k}", "Laptop/3"),
+                (f"203.0.113.{1 + k}", "Mobile/5"))):
             phone = Phone(user, (address, 5060 + device), password=f"{user}-secret", agent=agent, instance=f"18{device}{k:05x}")
             for flow in (1, 2):
                 net.register(at + 5 * device + flow, phone, server, new_call=True,
@@ -157,7 +162,8 @@ def h18(net):
                 for turn in range(6):
                     leaving = Phone(str(3000 + (k + turn) % 200), phone.end, instance=phone.instance)
                     net.register(1000 + turn * 3600 + k, leaving, server, contact="*", expires=0)
-                    net.register(1030 + turn * 3600 + k, Phone(str(3000 + (k + turn + 1) % 200), phone.end, instance=phone.instance), server)
+                    net.register(1030 + turn * 3600 + k, Phone(str(3000 + (k + turn + 1) % 200), phone.end, instance=phone.instance),
+                            server)
 
 
 @honest("H20", "firmware roll-out: 500 phones change User-Agent, header order and Call-ID overnight", quick=True)
@@ -169,11 +175,13 @@ def h20(net):
     for k, phone in enumerate(phones):
         phone.agent = "Desk/3.0"
         at = 14 * 3600 + (k // 50) * 300 + net.rng.uniform(0, 40)
-        net.register(at, phone, server, new_call=True, extra="Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY\r\nSupported: path, outbound\r\n")
+        net.register(at, phone, server, new_call=True, extra="Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, NOTIFY\r\nSupported: path, "
+                "outbound\r\n")
         net.register(at + 3000, phone, server)
 
 
-@honest("H21", "40 deleted users' phones at one site keep registering, 404 or 403 every 5 min for 4 days (for weeks), behind one NAT address")
+@honest("H21", "40 deleted users' phones at one site keep registering, 404 or 403 every 5 min for 4 days (for weeks), behind one NAT "
+        "address")
 def h21(net):
     deleted(net, [("198.51.100.9", 20000 + k) for k in range(40)])
 
@@ -199,7 +207,8 @@ def deleted(net, ends):
             at += 300 + net.rng.uniform(-5, 5)
 
 
-@honest("H22", "password rotation: 200 of 5,000 phones fail every 60 s for up to 2 h until provisioned, then succeed", "`registration-failure-spike` 2 is right",
+@honest("H22", "password rotation: 200 of 5,000 phones fail every 60 s for up to 2 h until provisioned, then succeed",
+        "`registration-failure-spike` 2 is right",
         {"registration-failure-spike": 2}, [("registration-failure-spike", 2)])
 def h22(net):
     server = Server(("2001:db8:0:1::10", SIP))

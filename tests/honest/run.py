@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Honest traffic that must stay silent, and attacks inside it that must not.
 
-    run.py --binary build/earshot [--quick] [--only H6,H22] [--seed 1] [--seeds N] [--jobs N] [--keep FOLDER]
+    run.py --binary build/earshot [--quick] [--only H6,H22] [--crowd] [--seed 1] [--seeds N] [--jobs N] [--keep FOLDER]
     run.py --readme       prints the tables into README.md
+--crowd lays the honest entries over the traffic of another office.
 --quick runs the scenarios that CI has time for, --keep leaves their captures (ENTRY-SEED.pcap) and configurations there.
 Honest entries run with one seed, attacks with two, unless told otherwise.
 """
@@ -26,6 +27,7 @@ import calls  # noqa: E402,F401
 import media_entries  # noqa: E402,F401
 import probes  # noqa: E402,F401
 import registrations  # noqa: E402,F401
+from office import neighbours  # noqa: E402
 from scenario import ENTRIES, judge_attack, judge_honest  # noqa: E402
 from sip import Net  # noqa: E402
 
@@ -44,7 +46,8 @@ class Alert:
         self.source, self.proven = record.get("source", {}).get("ip"), told.get("source_proven", False)
         self.entity = told.get("entity", {}).get("value", "")
         # What it is about: entity, second part, accounts, target and addresses.
-        self.names = " ".join([self.entity, *told.get("secondary", []), told.get("target", ""), *told.get("accounts", []), self.source or "",
+        self.names = " ".join([self.entity, *told.get("secondary", []), told.get("target", ""), *told.get("accounts", []),
+                self.source or "",
                                record.get("destination", {}).get("ip", "")])
 
 
@@ -66,19 +69,22 @@ def sense(binary, capture, options, folder):
     return alerts, json.loads(child.stdout), seconds
 
 
-def play(name, seed, binary, keep):
+def play(name, seed, binary, keep, crowd):
     """One scenario, made, sensed and judged: a row of the table."""
     scenario = next(s for s in ENTRIES if s.name == name)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="honest-") as folder:
         net = Net(f"{name}:{seed}")
         wanted = scenario.make(net)
+        if crowd:
+            neighbours(net, media=net.unheard == 0)
         capture = os.path.join(os.path.abspath(keep) if keep else folder, f"{name}-{seed}.pcap")
         frames, size = net.write(capture)
         start, messages = net.start, net.messages
         del net
         made = time.monotonic() - started
-        row = dict(name=name, seed=seed, problems=[], levels={}, rules={}, messages=messages, frames=frames, size=size, made=made, sensed=0.0)
+        row = dict(name=name, seed=seed, problems=[], levels={}, rules={}, messages=messages, frames=frames, size=size, made=made,
+                sensed=0.0)
         for options in ([scenario.options] if scenario.only_declared else {(): 1, tuple(scenario.options): 1}):
             try:
                 alerts, report, seconds = sense(binary, capture, options, folder)
@@ -99,7 +105,8 @@ def judge_reading(scenario, report, messages):
     if report["sip"]["messages"] != messages and not scenario.name.startswith("H34"):
         problems.append(f"the sensor read {report['sip']['messages']} messages, {messages} were sent")
     if report["sip"]["malformed"] or report["packets"]["malformed"]:
-        problems.append(f"malformed: {report['sip']['malformed']} messages, {report['packets']['malformed']} frames: {report['packets']['malformed_by']}")
+        problems.append(f"malformed: {report['sip']['malformed']} messages, {report['packets']['malformed']} frames: "
+                f"{report['packets']['malformed_by']}")
     return problems
 
 
@@ -129,7 +136,8 @@ def allowed(scenario):
 
 def table(attacks_too):
     """Lines of the README: the honest entries, or the attacks."""
-    lines = ["| name | what it is | declared | " + ("must be told |" if attacks_too else "highest severity allowed |"), "| --- | --- | --- | --- |"]
+    lines = ["| name | what it is | declared | " + ("must be told |" if attacks_too else "highest severity allowed |"),
+            "| --- | --- | --- | --- |"]
     for s in sorted(ENTRIES, key=lambda s: order(s.name)):
         if s.attack == attacks_too:
             options = ", ".join(f"`{o}`" for o in s.options) or "–"
@@ -152,6 +160,7 @@ def main():
     parser.add_argument("--binary")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--crowd", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
@@ -166,7 +175,8 @@ def main():
     if not options.binary:
         parser.error("--binary is needed")
     only = [name for name in options.only.split(",") if name]
-    chosen = [s for s in sorted(ENTRIES, key=lambda s: order(s.name)) if (s.name in only if only else s.quick or not options.quick)]
+    chosen = [s for s in sorted(ENTRIES, key=lambda s: order(s.name)) if (s.name in only if only else s.quick or not options.quick)
+              and not (options.crowd and (s.attack or s.alone))]
     runs = [(s.name, seed) for s in chosen
             for seed in range(options.seed, options.seed + (options.seeds or (2 if s.attack and not options.quick else 1)))]
     if options.keep:
@@ -174,10 +184,11 @@ def main():
     count = Count()
     print(f"{'entry':28} {'seed':>4} {'messages':>8} {'frames':>8} {'MB':>6} {'made s':>6} {'sensed':>6}  1  2  3  4  verdict", flush=True)
     with concurrent.futures.ProcessPoolExecutor(options.jobs) as pool:
-        waiting = [pool.submit(play, name, seed, os.path.abspath(options.binary), options.keep) for name, seed in runs]
+        waiting = [pool.submit(play, name, seed, os.path.abspath(options.binary), options.keep, options.crowd) for name, seed in runs]
         for row in (w.result() for w in waiting):
             levels = " ".join(f"{row['levels'].get(level, 0) or '-':>2}" for level in (1, 2, 3, 4))
-            print(f"{row['name']:28} {row['seed']:>4} {row['messages']:>8} {row['frames']:>8} {row['size'] / 1e6:>6.1f} {row['made']:>6.1f} "
+            print(f"{row['name']:28} {row['seed']:>4} {row['messages']:>8} {row['frames']:>8} {row['size'] / 1e6:>6.1f} "
+                    f"{row['made']:>6.1f} "
                   f"{row['sensed']:>6.1f} {levels}  {'FAIL' if row['problems'] else 'ok':4} "
                   f"{', '.join(f'{rule} x{n}' for rule, n in sorted(row['rules'].items()))}", flush=True)
             count.check(f"{row['name']} seed {row['seed']}", row["problems"])

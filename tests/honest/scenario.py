@@ -5,19 +5,22 @@ SITE = ("site.country=US", "site.numbers=+121255501", "site.outside=9", "site.nu
 
 
 class Scenario:
-    def __init__(self, name, what, words, make, allow, expect, options, quick, attack, learning=0, only_declared=False):
+    def __init__(self, name, what, words, make, allow, expect, options, quick, attack, learning=0, only_declared=False, alone=False):
         self.name, self.what, self.words, self.make = name, what, words, make
         self.allow, self.expect, self.options, self.quick, self.attack = allow, expect, options, quick, attack
-        self.learning, self.only_declared = learning, only_declared
+        self.learning, self.only_declared, self.alone = learning, only_declared, alone
 
 
-def honest(name, what, words="", allow=None, expect=(), options=(), quick=False, learning=0, only_declared=False):
+def honest(name, what, words="", allow=None, expect=(), options=(), quick=False, learning=0, only_declared=False,
+           alone=False):
     """An entry of honest traffic. `allow`: rule (or "*") to the highest severity that the entry's `words` let it have; all
     else may have 1. `expect`: (rule, severity) that is right. `options` are what the site may declare: it is judged with the preset
-    configuration and with them, or with them alone where the entry speaks of a declaration. In the first `learning` seconds the site has no past yet: there 2 is
+    configuration and with them, or with them alone where the entry speaks of a declaration. `alone` ones say what the sensor hears of
+    the whole site, so nothing can be laid beside them. In the first `learning` seconds the site has no past yet: there 2 is
     allowed."""
     def keep(make):
-        ENTRIES.append(Scenario(name, what, words, make, allow or {}, list(expect), list(options), quick, False, learning, only_declared))
+        ENTRIES.append(Scenario(name, what, words, make, allow or {}, list(expect), list(options), quick, False, learning, only_declared,
+                alone))
         return make
     return keep
 

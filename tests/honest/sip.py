@@ -10,7 +10,8 @@ from wire import Wire
 
 SIP = 5060
 REASONS = {100: "Trying", 180: "Ringing", 183: "Session Progress", 200: "OK", 202: "Accepted", 302: "Moved Temporarily",
-           401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication Required", 408: "Request Timeout",
+           401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 407: "Proxy Authentication "
+                   "Required", 408: "Request Timeout",
            480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 484: "Address Incomplete", 486: "Busy Here",
            487: "Request Terminated", 500: "Server Internal Error", 503: "Service Unavailable", 603: "Decline"}
 CODECS = {"PCMU": (0, 8000, 1), "PCMA": (8, 8000, 1), "G729": (18, 8000, 1), "opus": (111, 48000, 2)}
@@ -80,6 +81,7 @@ class Net(Wire):
         super().__init__(seed, **more)
         self.messages = 0
         self.tokens = 0
+        self.unheard = 0  # answered calls whose media does not pass by the sensor
 
     def token(self, length=12):
         self.tokens += 1
@@ -158,13 +160,15 @@ class Net(Wire):
         rest = f"Call-ID: {call_id or self.token() + '@' + host(source[0])}\r\nCSeq: {cseq} {method}\r\n"
         target = to[1:to.index(">")]
         contact = f"Contact: <sip:{from_user}@{place(source)}>\r\n" if method in ("SUBSCRIBE", "OPTIONS") else ""
-        self.say(at, source, destination, f"{method} {target} SIP/2.0\r\n{head}Max-Forwards: 70\r\n{middle}To: {to}\r\n{rest}{contact}{extra}"
+        self.say(at, source, destination, f"{method} {target} SIP/2.0\r\n{head}Max-Forwards: 70\r\n{middle}To: "
+                f"{to}\r\n{rest}{contact}{extra}"
                  f"User-Agent: {agent}\r\nContent-Length: {len(body)}\r\n\r\n{body}")
         if answer is None:
             return at
         at += wait if wait is not None else self.turn(destination[0])
         tag = "" if to_tag else f";tag={self.token(6)}"
-        self.say(at, destination, source, f"SIP/2.0 {answer} {REASONS[answer]}\r\n{head}{middle}To: {to}{tag}\r\n{rest}{answer_extra}Content-Length: 0\r\n\r\n")
+        self.say(at, destination, source, f"SIP/2.0 {answer} {REASONS[answer]}\r\n{head}{middle}To: "
+                f"{to}{tag}\r\n{rest}{answer_extra}Content-Length: 0\r\n\r\n")
         return at
 
 
@@ -230,7 +234,8 @@ class Dialog:
                     transaction.routes = [f"Record-Route: {p}\r\n" for p in reversed(proxies)]
             contact = f"Contact: <sip:{me}@{place(hops[0])}>\r\n" if method in ("INVITE", "UPDATE", "SUBSCRIBE", "REFER", "NOTIFY") else ""
             kind = "Content-Type: application/sdp\r\n" if body.startswith("v=0") else "Content-Type: text/plain\r\n" if body else ""
-            self.net.say(at, hops[k], hops[k + 1], f"{method} {uri} SIP/2.0\r\n{''.join(transaction.vias)}Max-Forwards: {70 - k}\r\n{routes}"
+            self.net.say(at, hops[k], hops[k + 1], f"{method} {uri} SIP/2.0\r\n{''.join(transaction.vias)}Max-Forwards: "
+                    f"{70 - k}\r\n{routes}"
                          f"From: {near}\r\nTo: {far}\r\nCall-ID: {self.call_id}\r\nCSeq: {cseq} {method}\r\n{contact}{extra}"
                          f"User-Agent: {self.agents[reverse]}\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}")
             if k + 1 < last:
@@ -258,7 +263,8 @@ class Dialog:
         for k in range(by, until, -1):
             vias = "".join(transaction.vias[len(transaction.vias) - k:])
             self.net.say(at, transaction.hops[k], transaction.hops[k - 1], f"SIP/2.0 {status} {REASONS[status]}\r\n{vias}{routes}"
-                         f"From: {transaction.start}\r\nTo: {to}\r\nCall-ID: {self.call_id}\r\nCSeq: {transaction.cseq} {transaction.method}\r\n"
+                         f"From: {transaction.start}\r\nTo: {to}\r\nCall-ID: {self.call_id}\r\nCSeq: {transaction.cseq} "
+                                 f"{transaction.method}\r\n"
                          f"{contact}{extra}{kind}Content-Length: {len(body)}\r\n\r\n{body}")
             if status == 100:
                 break
@@ -275,7 +281,8 @@ class Dialog:
             asked = self.send(at, "INVITE", body=body, until=1, extra=extra)
             at = asked.time + net.turn(self.hops[1][0])
             nonce = server.nonce(self.hops[0], at)
-            self.reply(at, asked, 407, extra=f'Proxy-Authenticate: Digest realm="{server.realm}", nonce="{nonce}", algorithm=MD5, qop="auth"\r\n', by=1)
+            self.reply(at, asked, 407, extra=f'Proxy-Authenticate: Digest realm="{server.realm}", nonce="{nonce}", algorithm=MD5, '
+                    f'qop="auth"\r\n', by=1)
             at += net.turn(self.hops[0][0])
             self.send(at, "ACK", again=asked, until=1)
             self.credentials = digest(user or self.caller, password, server.realm, "INVITE", self.uri, nonce, 1, "Proxy-Authorization")
@@ -316,7 +323,8 @@ class Dialog:
         """CANCEL of one fork, by the last proxy alone."""
         k = branch.reached - 1
         self.net.say(at, branch.hops[k], branch.hops[k + 1], f"{method} {self.uri} SIP/2.0\r\n{branch.vias[0]}Max-Forwards: 70\r\n"
-                     f"From: {branch.start}\r\nTo: <{self.uri}>\r\nCall-ID: {self.call_id}\r\nCSeq: {branch.cseq} {method}\r\nContent-Length: 0\r\n\r\n")
+                     f"From: {branch.start}\r\nTo: <{self.uri}>\r\nCall-ID: {self.call_id}\r\nCSeq: {branch.cseq} "
+                             f"{method}\r\nContent-Length: 0\r\n\r\n")
         cancelled = Transaction(method, branch.cseq, branch.hops, branch.start, f"<{self.uri}>", [])
         cancelled.vias, cancelled.reached = branch.vias, branch.reached
         return cancelled
@@ -324,7 +332,8 @@ class Dialog:
     def acknowledge_here(self, at, transaction):
         """The ACK of the last proxy alone for a refusal that goes no further back."""
         k = transaction.reached - 1
-        self.net.say(at, transaction.hops[k], transaction.hops[k + 1], f"ACK {self.uri} SIP/2.0\r\n{transaction.vias[0]}Max-Forwards: 70\r\n"
+        self.net.say(at, transaction.hops[k], transaction.hops[k + 1], f"ACK {self.uri} SIP/2.0\r\n{transaction.vias[0]}Max-Forwards: "
+                f"70\r\n"
                      f"From: {transaction.start}\r\nTo: <{self.uri}>;tag={transaction.refusal_tag}\r\nCall-ID: {self.call_id}\r\n"
                      f"CSeq: {transaction.cseq} ACK\r\nContent-Length: 0\r\n\r\n")
 

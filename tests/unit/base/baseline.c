@@ -243,8 +243,6 @@ static void any_memory_is_survived(void **state)
         for (size_t i = 0; i < sizeof baseline; i++) {
             ((unsigned char *)&baseline)[i] = (unsigned char)random_next(&seed);
         }
-        /* A truth that is neither 0 nor 1 is the loader's to refuse. */
-        baseline.tainted = false;
         baseline.begun_ns = random_next(&seed);
         for (unsigned i = 0; i < 20; i++) {
             uint8_t slot = (uint8_t)random_next(&seed);

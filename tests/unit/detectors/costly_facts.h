@@ -22,6 +22,9 @@ static inline struct fact_number number_abroad(uint64_t e164, const char *countr
         block /= 10;
     }
     number.block = block;
+    for (number.digits = 0; e164 > 0; e164 /= 10) {
+        number.digits++;
+    }
     memcpy(number.country, country, strlen(country) < 3 ? strlen(country) : 2);
     return number;
 }

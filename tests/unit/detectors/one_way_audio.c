@@ -71,6 +71,10 @@ static void forced(struct fact *fact)
 {
     fact->forced = true;
 }
+static void spoke(struct fact *fact)
+{
+    fact->is.call.sides[1].spoke = true;
+}
 static void sends_nothing(struct fact *fact)
 {
     fact->is.call.sides[1].sends = false;
@@ -107,6 +111,7 @@ static void test_exceptions(void **state)
                 {"H41: held", held, NULL},
                 {"fax, ICE, transfer", unclear, NULL},
                 {"end of capture", forced, NULL},
+                {"H36: he spoke, and pauses", spoke, NULL},
                 {"H54: paging", sends_nothing, NULL},
                 {"one that takes nothing", takes_nothing, NULL},
                 {"no description", named_nothing, NULL},
@@ -264,7 +269,7 @@ static void test_no_audio_exceptions(void **state)
 {
     (void)state;
     static void (*const changes[])(struct fact * fact) = {
-        held, unclear, forced, sends_nothing, takes_nothing, named_nothing, stray};
+        spoke, held, unclear, forced, sends_nothing, takes_nothing, named_nothing, stray};
 
     for (size_t i = 0; i < COUNT_OF(changes); i++) {
         struct bench bench;

@@ -69,6 +69,16 @@ static void change_plus_low(struct fact *fact)
     fact->is.call.called.dialled_abroad = false;
     fact->is.call.prefixes_tried = 3;
 }
+static void change_plain_abroad(struct fact *fact)
+{
+    fact->is.call.called = number_britain(); /* site.country is another */
+    fact->is.call.dialled = SLICE("+442079460001");
+}
+static void change_carrier_abroad(struct fact *fact)
+{
+    change_plain_abroad(fact);
+    fact->is.call.calling = number_britain();
+}
 static void change_low(struct fact *fact)
 {
     fact->is.call.called = number_britain();
@@ -130,6 +140,8 @@ static void test_table(void **state)
         {"the same after trying prefixes", change_plus_probed, 4},
         {"plain + of low risk: ours?", change_plus_low, 0},
         {"dialled abroad, low risk", change_low, 4},
+        {"another country, plain, by an extension", change_plain_abroad, 4},
+        {"another country, plain, by a number: our office there?", change_carrier_abroad, 0},
         {"satellite", change_satellite, 4},
         {"reception (H32)", change_reception, 0},
         {"our own number", change_own, 0},

@@ -16,6 +16,7 @@ struct stage {
     uint64_t born_s[STREAMS_MAX];
     bool pauses[STREAMS_MAX];
     bool held[STREAMS_MAX];
+    bool follows[STREAMS_MAX];
     bool down[STREAMS_MAX];
     uint32_t senders; /* they share so many servers; 0 = each has its own sender */
 };
@@ -44,6 +45,8 @@ static struct fact stream_fact(const struct stage *stage, uint32_t i, uint8_t ev
     fact.is.stream.started_ns = at_ns(stage->born_s[i]);
     fact.is.stream.last_ns = at_ns(stage->second) - 10 * NS_PER_MS;
     fact.is.stream.pauses = stage->pauses[i];
+    fact.is.stream.follows = stage->follows[i];
+    fact.is.stream.index = (uint16_t)((stage->second - stage->born_s[i] - 1) / LOOK);
     fact.is.stream.held = stage->held[i];
     fact.is.stream.call_is_up = !stage->down[i];
     return fact;
@@ -240,6 +243,40 @@ static void test_waits_for_a_sign(void **state)
     bench_close(&stage.bench);
 }
 
+static void test_none_came_back(void **state)
+{
+    (void)state;
+    struct stage stage;
+
+    stage_open(&stage, 40);
+    stop(&stage, 0, 20, 22);
+    run(&stage, 70);
+    frame_end(stage.bench.frame, at_ns(70));
+    assert_non_null(strstr(bench_must(&stage.bench, rule)->message, "; none came back in"));
+    assert_int_equal(bench_count(&stage.bench, rule, INCIDENT_OPEN), 1);
+    bench_close(&stage.bench);
+}
+
+/* H19: a firewall hands over to its twin; all streams go on 800 ms later, from new ports. */
+static void test_hand_over(void **state)
+{
+    (void)state;
+    for (uint32_t moved = 0; moved <= 20; moved += 5) {
+        for (uint64_t at = 21; at < 26; at++) {
+            struct stage stage;
+            stage_open(&stage, 40 + moved);
+            stop(&stage, 0, 20, at);
+            for (uint32_t i = 40; i < 40 + moved; i++) {
+                stage.born_s[i] = at + 1;
+                stage.follows[i] = true;
+            }
+            run(&stage, 40);
+            assert_int_equal(bench_severity(&stage.bench, rule), moved <= 5 ? 3 : 0);
+            bench_close(&stage.bench);
+        }
+    }
+}
+
 /* One of ten servers loses all its twelve streams, a tenth of the site's; then eleven of twelve, nine of
  * twelve. */
 static void test_a_server(void **state)
@@ -295,7 +332,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits),           cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_waits_for_a_sign), cmocka_unit_test(test_a_server),
-        cmocka_unit_test(test_what_came_back),
+        cmocka_unit_test(test_what_came_back),   cmocka_unit_test(test_hand_over),
+        cmocka_unit_test(test_none_came_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,8 +49,8 @@ static void test_limits(void **state)
         {"five, two at once before", 2, NS_PER_DAY, 5, false, 0},
         {"six, two at once before", 2, NS_PER_DAY, 6, false, 3},
         {"three, two at once 70 days before", 2, 70 * NS_PER_DAY, 3, false, 3},
-        {"three, of low risk", 0, 0, 3, true, 2},
-        {"thirty, of low risk (H11)", 0, 0, 30, true, 2},
+        {"three, of low risk", 0, 0, 3, true, 0},
+        {"thirty, of low risk (H11)", 0, 0, 30, true, 0},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -69,6 +69,23 @@ static void test_limits(void **state)
         if (bench_severity(&bench, slug) != rows[i].severity) {
             fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
         }
+        bench_close(&bench);
+    }
+}
+
+/* After guessing, places of low risk count too. */
+static void test_after_attack(void **state)
+{
+    (void)state;
+    for (uint32_t failures = 9; failures < 11; failures++) {
+        struct bench bench;
+        bench_open(&bench, "registration-bruteforce,toll-fraud-concurrent");
+        for (uint32_t attempt = 0; attempt < failures; attempt++) {
+            bench_tell(&bench, fact_failure(party("203.0.113.54", 5060), attempt));
+            bench.now_ns += NS_PER_S;
+        }
+        episode(&bench, 1, 3, number_britain());
+        assert_int_equal(bench_severity(&bench, slug), failures < 10 ? 0 : 3);
         bench_close(&bench);
     }
 }
@@ -157,8 +174,11 @@ static void test_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_attack_does_not_teach),
-        cmocka_unit_test(test_machine),  cmocka_unit_test(test_not_judged),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_after_attack),
+        cmocka_unit_test(test_attack_does_not_teach),
+        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_not_judged),
         cmocka_unit_test(test_sentence),
     };
 

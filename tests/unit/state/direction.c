@@ -45,7 +45,7 @@ static void two_directions(void **unused)
     see(&stage, "ACK", 100, false, true);
     wait(&stage, 1);
     assert_false(stage.direction.one_way); /* one answer in twenty is heard */
-    assert_true(direction_doubts(&stage.direction)); /* 6 to 200: worth a look */
+    assert_true(direction_doubts(&stage.direction, false)); /* 6 to 200: worth a look */
 }
 
 static void acknowledged_by_who_is_not_heard(void **unused)
@@ -55,10 +55,12 @@ static void acknowledged_by_who_is_not_heard(void **unused)
 
     stage_open(&stage);
     see(&stage, "INVITE", 9, true, false);
-    see(&stage, "ACK", 9, false, false);
+    see(&stage, "ACK", 4, false, true);
+    see(&stage, "ACK", 90, false, false); /* strangers say nothing */
+    see(&stage, "ACK", 90, true, true); /* nor do copies */
     wait(&stage, 1);
     assert_false(stage.direction.one_way);
-    see(&stage, "ACK", 1, false, false);
+    see(&stage, "ACK", 1, false, true);
     wait(&stage, 1);
     assert_true(stage.direction.one_way);
     wait(&stage, 3600); /* silence is no proof of the contrary */
@@ -75,12 +77,37 @@ static void calm_clients_are_answered(void **unused)
     (void)unused;
 
     stage_open(&stage);
-    see(&stage, "REGISTER", 9, false, true);
-    wait(&stage, 1);
+    see(&stage, "REGISTER", 4, false, true);
+    wait(&stage, 3);
     assert_false(stage.direction.one_way);
     see(&stage, "REGISTER", 1, false, true);
+    wait(&stage, 2);
+    assert_false(stage.direction.one_way); /* the last one may still be repeated */
     wait(&stage, 1);
     assert_true(stage.direction.one_way);
+    see(&stage, "REGISTER", 4, true, true);
+    wait(&stage, 1);
+    assert_true(stage.direction.one_way);
+    see(&stage, "REGISTER", 1, true, true); /* nobody answers after all */
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+}
+
+/* A hundred phones at once, the moment before a mark. */
+static void a_burst_at_a_dead_server(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    see(&stage, "REGISTER", 100, false, true);
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+    see(&stage, "REGISTER", 100, true, true);
+    for (unsigned i = 0; i < 12; i++) {
+        wait(&stage, 1);
+        assert_false(stage.direction.one_way);
+    }
 }
 
 static void a_dead_server_is_no_mirror(void **unused)
@@ -105,6 +132,7 @@ static void a_scan_is_no_mirror(void **unused)
     stage_open(&stage);
     for (unsigned i = 0; i < 60; i++) { /* of strangers, who do not repeat themselves */
         see(&stage, "OPTIONS", 1000, false, false);
+        see(&stage, "ACK", 1000, false, false);
         wait(&stage, 1);
         assert_false(stage.direction.one_way);
     }
@@ -116,26 +144,30 @@ static void answers_without_requests(void **unused)
     (void)unused;
 
     stage_open(&stage);
-    see(&stage, "200 INVITE", 99, false, false);
+    see(&stage, "200 INVITE", 9999, false, false); /* a flood of forged answers */
+    see(&stage, "200 INVITE", 99, false, true);
+    assert_true(direction_doubts(&stage.direction, true));
     wait(&stage, 1);
     assert_false(stage.direction.one_way);
-    see(&stage, "200 INVITE", 1, false, false);
+    see(&stage, "200 INVITE", 1, false, true);
     wait(&stage, 1);
     assert_true(stage.direction.one_way);
 }
 
-static void only_the_last_ten_seconds_count(void **unused)
+static void only_the_last_seconds_count(void **unused)
 {
     struct stage stage;
     (void)unused;
 
     stage_open(&stage);
-    see(&stage, "ACK", 9, false, false);
-    wait(&stage, 10);
-    see(&stage, "ACK", 9, false, false);
+    see(&stage, "ACK", 4, false, true);
+    wait(&stage, 6);
+    see(&stage, "ACK", 4, false, true);
     wait(&stage, 1);
     assert_false(stage.direction.one_way);
-    assert_int_equal(stage.direction.sum.acks, 9);
+    assert_int_equal(stage.direction.sum.acks, 8); /* figures are of ten */
+    wait(&stage, 3);
+    assert_int_equal(stage.direction.sum.acks, 4);
     direction_mark(&stage.direction, stage.second + 100000);
     assert_int_equal(stage.direction.sum.acks, 0);
     assert_int_equal(stage.direction.sum.requests, 0);
@@ -148,9 +180,10 @@ int main(void)
         cmocka_unit_test(acknowledged_by_who_is_not_heard),
         cmocka_unit_test(calm_clients_are_answered),
         cmocka_unit_test(a_dead_server_is_no_mirror),
+        cmocka_unit_test(a_burst_at_a_dead_server),
         cmocka_unit_test(a_scan_is_no_mirror),
         cmocka_unit_test(answers_without_requests),
-        cmocka_unit_test(only_the_last_ten_seconds_count),
+        cmocka_unit_test(only_the_last_seconds_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -307,7 +307,8 @@ static void sound(void **unused)
     static struct stage stage;
     struct call_sound sound = {
         .sides = {CALL_SIDE_NAMED | CALL_SIDE_SENDS, CALL_SIDE_NAMED | CALL_SIDE_HIDDEN},
-        .ways = {{.stray_to = 5, .from = 6}, {.stray_to = 7, .from = 8}},
+        .ways = {{.stray_to = 5, .from = 6, .named_ns = WIRE_START_NS + NS_PER_S + 1},
+                 {.stray_to = 7, .from = 8, .named_ns = WIRE_START_NS + NS_PER_S}},
         .ender = wire_endpoint(WIRE_CLIENT)};
     struct call what = {.caller = wire_endpoint(WIRE_CLIENT),
                         .callee = wire_endpoint(WIRE_SERVER),
@@ -326,6 +327,7 @@ static void sound(void **unused)
     assert_int_equal(told->event, FACT_CALL_MEDIA);
     assert_true(told->sides[0].sends && !told->sides[0].receives && !told->sides[0].hidden);
     assert_true(told->sides[1].named && told->sides[1].hidden && !told->sides[1].sends);
+    assert_true(told->sides[0].spoke && !told->sides[1].spoke);
     assert_int_equal(told->sides[0].packets, 250);
     assert_int_equal(told->sides[1].packets, 3);
     assert_int_equal(told->sides[1].stray, 100);
@@ -342,6 +344,9 @@ static void sound(void **unused)
         *unclear[i] = false;
     }
     what.reinvites = 1;
+    assert_true(make(&stage, change) && told->media_unclear);
+    what.reinvites = 0;
+    sound.sides[1] |= CALL_SIDE_SHARED;
     assert_true(make(&stage, change) && told->media_unclear);
 
     change.kind = CHANGE_CALL_TORN;

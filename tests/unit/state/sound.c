@@ -150,6 +150,8 @@ static void to_a_port_that_nobody_named(void **state)
     scene_wait(&listener.scene, 10, 12);
     assert_int_equal(listener.heard[1], 0);
     assert_int_equal(listener.stray[1], 250);
+    assert_int_equal(listener.sound.ways[1].named_ns, 0);
+    assert_int_equal(listener.sound.ways[0].named_ns, scene_ns(10));
     assert_true(listener.sound.ways[1].stray_to != listener.sound.ways[0].from);
     stage_close();
 
@@ -191,6 +193,27 @@ static void what_sides_agree_on(void **state)
         assert_int_equal(listener.judged, 1);
         assert_int_equal(listener.sound.sides[0], rows[i].flags);
         assert_int_equal(listener.elsewhere, rows[i].elsewhere);
+        stage_close();
+    }
+}
+
+/* Two legs name the same endpoints: what flows joins the newer one. */
+static void two_legs(void **state)
+{
+    (void)state;
+    for (unsigned legs = 1; legs <= 2; legs++) {
+        stage_open();
+        talk();
+        if (legs == 2) {
+            listener.scene.call_id = "call-2@192.0.2.1";
+            say((struct said)SAID_WITH(1.2, "INVITE", 1, "c", NULL, .sdp = ALICE_SDP));
+            say((struct said)SAID_WITH(1.3, "180 INVITE", 1, "c", "d", .source = "192.0.2.2:5060",
+                                       .sdp = "192.0.2.3 6000 sendrecv"));
+        }
+        scene_wait(&listener.scene, 2, 12);
+        assert_int_equal(listener.judged, 1);
+        assert_int_equal((listener.sound.sides[0] & CALL_SIDE_SHARED) != 0, legs == 2);
+        assert_int_equal((listener.sound.sides[1] & CALL_SIDE_SHARED) != 0, false);
         stage_close();
     }
 }
@@ -375,6 +398,7 @@ int main(void)
         cmocka_unit_test(only_the_last_interval),
         cmocka_unit_test(to_a_port_that_nobody_named),
         cmocka_unit_test(what_sides_agree_on),
+        cmocka_unit_test(two_legs),
         cmocka_unit_test(ends),
         cmocka_unit_test(known_addresses),
         cmocka_unit_test(a_port_that_went_on),
