@@ -437,6 +437,11 @@ static void no_hop(void **unused)
     SAY(&stage, .at_ms = 7, .what = "200 OPTIONS", .vias = 2, .client = PROXY,
         .server = "192.0.2.11:5080");
     assert_true(stage.ended[2].transaction.upper_hop);
+    SAY(&stage, .at_ms = 8, .what = "INVITE", .headers = UNDER_PHONE, .call_id = "itself",
+        .client = PROXY, .server = "192.0.2.11:5080");
+    SAY(&stage, .at_ms = 9, .what = "403 INVITE", .headers = UNDER_PHONE, .call_id = "itself",
+        .client = PROXY, .server = "192.0.2.11:5080");
+    assert_false(stage.ended[3].transaction.upper_hop || stage.ended[3].transaction.passed_on);
     transaction_close(stage.table);
 }
 
