@@ -143,8 +143,9 @@ struct fact_message {
 };
 
 /* A client transaction got its final answer, or none in 32 s (status 0): TRANSACTION, told once for
- * each request, at the lowest hop that was seen. HOP: the same of a hop further on, that is a proxy
- * asked for the client of the one below; told of final answers only, for rules about servers. */
+ * each request, at the lowest hop that was seen. HOP: the same of a hop further on: a proxy
+ * asked for the client of the one below. Told of final answers only, for rules about servers. A
+ * sender who never answered a request himself is no proxy, whatever Vias he writes. */
 struct fact_transaction {
     struct fact_party client;
     struct fact_party server;

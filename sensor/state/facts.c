@@ -293,11 +293,12 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
         (ended->upper_hop && ended->status == 0)) {
         return false;
     }
-    fact->kind = ended->upper_hop ? FACT_HOP : FACT_TRANSACTION;
     fact->interface = ended->interface;
     fact->transport = carried_by(ended->transport);
     memset(told, 0, sizeof *told);
     put_asked(view, change, told);
+    /* Whom nobody ever asked anything is no proxy: the Vias under his own are made up. */
+    fact->kind = ended->upper_hop && told->client.is_peer ? FACT_HOP : FACT_TRANSACTION;
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;

@@ -179,6 +179,10 @@ static void transaction(void **unused)
     what.passed_on = true;
     proof_good_account(stage.proof, &what.server.addr, 77, WIRE_START_NS);
     assert_true(make(&stage, change));
+    assert_int_equal(stage.fact.kind, FACT_TRANSACTION); /* he is no proxy */
+    struct wire asked = {.what = "200 OPTIONS", .client = WIRE_SERVER, .server = WIRE_CLIENT};
+    proof_see_answer(stage.proof, wire_sip(&asked, 1), false);
+    assert_true(make(&stage, change));
     assert_int_equal(stage.fact.kind, FACT_HOP);
     assert_true(told->passed_on && told->server.is_server);
     assert_int_equal(told->server.good_accounts, 1);
