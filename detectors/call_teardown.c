@@ -65,7 +65,8 @@ static void write_detail(struct text *detail, const struct fact_call *call, uint
 {
     const char *what = call->torn == FACT_TORN_CANCEL ? "CANCEL" : "BYE";
 
-    text_format(detail, "ended %" PRIu64 " calls with a forged %s", calls, what);
+    text_format(detail, "ended %" PRIu64 " call%s with a forged %s", calls, calls == 1 ? "" : "s",
+                what);
     text_string(detail, calls == 1 ? ": " : ", the last: ");
     text_printable(detail, slice_part(call->from_user, 0, 24));
     text_string(detail, " to ");
@@ -146,11 +147,11 @@ const struct detector detector_call_teardown = {
     .false_alarms = "two devices that both go on sending for more than ten seconds after a call",
     .advice = "Keep signalling from strangers out at the edge, and protect it with TLS: who forges "
               "it must have read it.",
-    .example = "203.0.113.66 ended 1 calls with a forged BYE: 1001 to 2001; who is "
-               "said to have hung up sent audio for 4.333 s more (the address has not "
-               "shown that it hears us) (urgent from 3 calls in 10 min). Keep "
-               "signalling from strangers out at the edge, and protect it with TLS: "
-               "who forges it must have read it.",
+    .example =
+        "203.0.113.66 ended 1 call with a forged BYE: 1001 to 2001; who is said to have hung up "
+        "sent audio for 4.333 s more (the address has not shown that it hears us) (urgent from 3 "
+        "calls in 10 min). Keep signalling from strangers out at the edge, and protect it with "
+        "TLS: who forges it must have read it.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1499.003", "T1565.002"},
     .severity = 3,

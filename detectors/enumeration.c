@@ -313,8 +313,8 @@ const struct detector detector_enumeration = {
         "Block the address at the edge and let the server answer unknown and known users alike.",
     .example =
         "A source that claims to be 203.0.113.51 asked 192.0.2.10 for 15 user names (2 exist: "
-        "1001, 1002) in 7.028 s (limit 15 users in 1 min). Block the address at the edge and let "
-        "the server answer unknown and known users alike.",
+        "1001, 1002) (in 7.028 s; limit 15 users in 1 min). Block the address at the edge and "
+        "let the server answer unknown and known users alike.",
     .tactic = {"TA0007", "Discovery"},
     .attack = {"T1087", "T1595.003", "T1589"},
     .severity = 2,

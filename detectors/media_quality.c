@@ -166,7 +166,7 @@ const struct detector detector_media_quality = {
     .example =
         "The stream 192.0.2.21:20000 to 192.0.2.10:30000 ssrc 0xbad00001 sounds bad (sent by "
         "1001@voice.example.com), at worst 5.2 % lost, 1 in a row, delay variation 2.8 ms, R "
-        "62.5 in 15 s (limit 3 bad intervals in 20 s). Compare with other streams of the same "
+        "62.5 (in 15 s; limit 3 bad intervals in 20 s). Compare with other streams of the same "
         "link; if only one device suffers, look at its network first.",
     .severity = 1,
     .key = KEY_STREAM,

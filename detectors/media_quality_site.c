@@ -239,9 +239,9 @@ const struct detector detector_media_quality_site = {
         "one device without a registration that talks to several others over a bad link",
     .advice = "Look for what the devices share: link, switch, access point, trunk or media server.",
     .example =
-        "The site has bad audio at 2 devices and in 2 of 2 calls in 25 s (limit 2 bad calls in "
-        "15 min). Look for what the devices share: link, switch, access point, trunk or "
-        "media server.",
+        "The site has bad audio at 2 devices and in 2 of 2 calls (in 25 s; limit 2 bad calls in "
+        "15 min). Look for what the devices share: link, switch, access point, trunk or media "
+        "server.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(INCIDENT) | FACT_BIT(CALL),

@@ -67,7 +67,8 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
                               .names_nobody = true,
                               .count = silent,
                               .observed = silent,
-                              .threshold = conf->calls,
+                              .threshold =
+                                  silent >= conf->calls ? conf->calls : 0, /* one is enough */
                               .window_ns = conf->window_ns,
                               .unit = "calls",
                               .span_ns = time_since(fact->time_ns, cell->first_ns)};
@@ -78,8 +79,8 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
     finding.target = text_slice(&target);
     confidence_start(&finding.confidence, 60, "condition met");
     confidence_margin(&finding.confidence, silent, conf->calls);
-    text_format(&detail, "has %" PRIu64 " answered calls in which nobody is heard, the last from ",
-                silent);
+    text_format(&detail, "has %" PRIu64 " answered call%s in which nobody is heard, %s", silent,
+                silent == 1 ? "" : "s", silent == 1 ? "from " : "the last from ");
     text_printable(&detail, slice_part(call->from_user, 0, 24));
     text_string(&detail, " to ");
     text_printable(&detail, slice_part(call->to_user, 0, 24));
@@ -138,10 +139,10 @@ const struct detector detector_no_audio = {
                     "comes past the sensor",
     .advice = "Compare the ports and addresses in the session descriptions of these calls with "
               "what firewall and NAT let through.",
-    .example = "The site has 1 answered calls in which nobody is heard, the last from "
-               "1006 to 2006 (limit 5 calls in 15 min). Compare the ports and "
-               "addresses in the session descriptions of these calls with what "
-               "firewall and NAT let through.",
+    .example =
+        "The site has 1 answered call in which nobody is heard, from 1006 to 2006. Compare the "
+        "ports and addresses in the session descriptions of these calls with what firewall and "
+        "NAT let through.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),

@@ -164,7 +164,8 @@ static void write_detail(struct text *detail, const struct fact_call *call,
 {
     struct prefix network = addr_site_prefix(&verdict->deaf->endpoint.addr);
 
-    text_format(detail, "has %" PRIu64 " calls in which one side hears nothing", calls);
+    text_format(detail, "has %" PRIu64 " call%s in which one side hears nothing", calls,
+                calls == 1 ? "" : "s");
     if (place == PLACE_NETWORK) {
         text_string(detail, ", the deaf ones all in ");
         text_prefix(detail, &network);
@@ -194,7 +195,8 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
                               .names_nobody = true,
                               .count = cell->count,
                               .observed = calls,
-                              .threshold = conf->calls,
+                              .threshold =
+                                  place == PLACE_CALL ? 0 : conf->calls, /* one is enough */
                               .window_ns = conf->window_ns,
                               .unit = "calls",
                               .span_ns = time_since(fact->time_ns, cell->recent[0].at_ns)};
@@ -260,11 +262,11 @@ const struct detector detector_one_way_audio = {
                     "and media of which one direction takes another way than past the sensor",
     .advice = "Look at the firewall and NAT between the deaf side and the sender: ports of the "
               "media, private addresses in the session description, SIP ALG.",
-    .example = "The site has 1 calls in which one side hears nothing: 1003 does not "
-               "hear 1004; nothing of it reaches us: a blocked port, or a sender that "
-               "is mute (limit 5 calls in 15 min). Look at the firewall and NAT "
-               "between the deaf side and the sender: ports of the media, private "
-               "addresses in the session description, SIP ALG.",
+    .example =
+        "The site has 1 call in which one side hears nothing: 1003 does not hear 1004; nothing "
+        "of it reaches us: a blocked port, or a sender that is mute. Look at the firewall and "
+        "NAT between the deaf side and the sender: ports of the media, private addresses in the "
+        "session description, SIP ALG.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),

@@ -102,12 +102,13 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     if (attacker) {
         confidence_add(&finding.confidence, 15, "scanned or tried out the dial plan before");
     }
-    text_string(&detail, call->answered_ns != 0 ? "was connected to " : "hears early media of ");
+    text_string(&detail, "was let through to ");
     costly_write(&detail, called);
     text_string(&detail, " by ");
     text_addr(&detail, &call->callee.endpoint.addr);
     text_string(&detail, " without registration or password, dialled as ");
     text_printable(&detail, slice_part(call->dialled, 0, 32));
+    text_string(&detail, call->answered_ns != 0 ? "; it was answered" : "; it hears early media");
     if (lane->outside > 1) {
         text_format(&detail, ", %" PRIu32 " such calls", lane->outside);
     }
@@ -169,9 +170,10 @@ const struct detector detector_open_relay = {
     .advice = "Close the dial plan for callers without a password at once, block the address, and "
               "look at the bill.",
     .example =
-        "203.0.113.66 hears early media of +252612345678 (SO, mobile) by 192.0.2.10 without "
-        "registration or password, dialled as 00252612345678. Close the dial plan for callers"
-        " without a password at once, block the address, and look at the bill.",
+        "203.0.113.66 was let through to +252612345678 (SO, mobile) by 192.0.2.10 without "
+        "registration or password, dialled as 00252612345678; it hears early media. Close the "
+        "dial plan for callers without a password at once, block the address, and look at the "
+        "bill.",
     .tactic = {"TA0001", "Initial Access"},
     .attack = {"T1190"},
     .severity = 4,

@@ -261,7 +261,7 @@ const struct detector detector_password_spray = {
     .advice =
         "Block the network at the edge and look for weak passwords among the accounts named here.",
     .example =
-        "203.0.113.52 failed to log in on 6 accounts with few tries each in 1.67 min (limit 6 "
+        "203.0.113.52 failed to log in on 6 accounts with few tries each (in 1.67 min; limit 6 "
         "accounts in 10 min). Block the network at the edge and look for weak passwords among "
         "the accounts named here.",
     .tactic = {"TA0006", "Credential Access"},

@@ -87,10 +87,11 @@ const struct detector detector_registrar_down = {
                     "with",
     .advice = "Nobody can register or call there: look at the server and its link now; if the "
               "server is well, look at the mirror port.",
-    .example = "Server 192.0.2.10 has answered nobody since 2026-01-05T09:00:07Z: 12 "
-               "requests of 6 sources in 10.752 s (limit 10 requests without an answer in 10 "
-               "s). Nobody can register or call there: look at the server and its link now; "
-               "if the server is well, look at the mirror port.",
+    .example =
+        "Server 192.0.2.10 has answered nobody since 2026-01-05T09:00:07Z: 12 requests of 6 "
+        "sources (in 10.752 s; limit 10 requests without an answer in 10 s). Nobody can register "
+        "or call there: look at the server and its link now; if the server is well, look at the "
+        "mirror port.",
     .severity = 4,
     .key = KEY_SERVER,
     .wants = FACT_BIT(SERVER),

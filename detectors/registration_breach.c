@@ -142,7 +142,7 @@ const struct detector detector_registration_breach = {
               "it made since.",
     .example =
         "Account 1004@voice.example.com was logged in to, during or after an attack on "
-        "passwords, from 203.0.113.54, after 12 failed logins in 36 s (limit 10 failures in 1 "
+        "passwords, from 203.0.113.54, after 12 failed logins (in 36 s; limit 10 failures in 1 "
         "d). Disable the account, remove its bindings, set a new password, and look at the calls "
         "it made since.",
     .tactic = {"TA0001", "Initial Access"},

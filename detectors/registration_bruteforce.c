@@ -229,7 +229,7 @@ const struct detector detector_registration_bruteforce = {
     .blind = "guessing shared among many sources, and a guesser who behaves exactly like a phone",
     .false_alarms = "a phone with a wrong password that starts a new Call-ID with every try",
     .advice = "Block the address at the edge and give the account a new, long password.",
-    .example = "203.0.113.53 failed 10 logins on account 1004@voice.example.com in 27 s (limit 10 "
+    .example = "203.0.113.53 failed 10 logins on account 1004@voice.example.com (in 27 s; limit 10 "
                "failures in 1 min). Block the address at the edge and give the account a new, long "
                "password.",
     .tactic = {"TA0006", "Credential Access"},

@@ -96,7 +96,7 @@ const struct detector detector_registration_device_failing = {
     .advice = "Set the right password in the phone, or remove the account from it.",
     .example =
         "Account 1001@voice.example.com on ExamplePhone 5.2 tries again and again with a wrong "
-        "password, from 192.0.2.21: 5 failed logins in 2 min (limit 5 failures in 1 h). Set the "
+        "password, from 192.0.2.21: 5 failed logins (in 2 min; limit 5 failures in 1 h). Set the "
         "right password in the phone, or remove the account from it.",
     .severity = 1,
     .key = KEY_ACCOUNT_DEVICE,

@@ -224,10 +224,11 @@ const struct detector detector_registration_failure_spike = {
     .advice =
         "Look at what changed: passwords, the account database, the clock of the registrar, a "
         "policy. The accounts themselves are likely well.",
-    .example = "Server 192.0.2.10 refuses 10 of 12 known accounts, the last with 401 "
-               "Unauthorized (no baseline yet) in 18.036 s (limit 10 accounts in 1 min). Look at "
-               "what changed: passwords, the account database, the clock of the registrar, a "
-               "policy. The accounts themselves are likely well.",
+    .example =
+        "Server 192.0.2.10 refuses 10 of 12 known accounts, the last with 401 Unauthorized (no "
+        "baseline yet) (in 18.036 s; limit 10 accounts in 1 min). Look at what changed: "
+        "passwords, the account database, the clock of the registrar, a policy. The accounts "
+        "themselves are likely well.",
     .severity = 2,
     .key = KEY_SERVER,
     .wants = FACT_BIT(TRANSACTION),

@@ -191,10 +191,11 @@ const struct detector detector_registration_storm = {
     .false_alarms = "none that would hurt: while the registrar answers, it is only noted",
     .advice = "Look for what came back: a restarted registrar, a link, a site with power again. If "
               "answers are missing, let the registrar refuse with 503 and Retry-After.",
-    .example = "Server 192.0.2.10 gets 21 REGISTER a second, 100 % from known devices (no "
-               "baseline yet) in 10 s (limit 200 REGISTER in 10 s). Look for what came back: a "
-               "restarted registrar, a link, a site with power again. If answers are missing, "
-               "let the registrar refuse with 503 and Retry-After.",
+    .example =
+        "Server 192.0.2.10 gets 21 REGISTER a second, 100 % from known devices (no baseline yet) "
+        "(in 10 s; limit 200 REGISTER in 10 s). Look for what came back: a restarted registrar, "
+        "a link, a site with power again. If answers are missing, let the registrar refuse with "
+        "503 and Retry-After.",
     .severity = 1,
     .key = KEY_SERVER,
     .wants = FACT_BIT(SERVER),

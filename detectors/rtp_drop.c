@@ -472,10 +472,10 @@ const struct detector detector_rtp_drop = {
                     "send nothing",
     .advice = "Look at the media server that is named, or at the link, firewall and switch that "
               "the silent streams share.",
-    .example = "The site lost 10 of 24 media streams at once, their calls up, 10 of "
-               "them all that 192.0.2.10 sent in 7 s (limit 10 streams in 5 s). Look "
-               "at the media server that is named, or at the link, firewall and switch "
-               "that the silent streams share.",
+    .example =
+        "The site lost 10 of 24 media streams at once, their calls up, 10 of them all that "
+        "192.0.2.10 sent (in 7 s; limit 10 streams in 5 s). Look at the media server that is "
+        "named, or at the link, firewall and switch that the silent streams share.",
     .severity = 3,
     .key = KEY_SITE,
     .wants = FACT_BIT(STREAM) | FACT_BIT(SECOND),

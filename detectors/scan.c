@@ -372,7 +372,7 @@ const struct detector detector_scan = {
               "to be reachable.",
     .example =
         "A source that claims to be 203.0.113.50 asked 8 SIP endpoints (0 answered), the last "
-        "one 192.0.2.8:5060 in 14.007 s (limit 8 targets in 1 min). Block the address at the "
+        "one 192.0.2.8:5060 (in 14.007 s; limit 8 targets in 1 min). Block the address at the "
         "edge and check that the endpoints that answered are meant to be reachable.",
     .tactic = {"TA0043", "Reconnaissance"},
     .attack = {"T1595.001", "T1046"},

@@ -246,12 +246,12 @@ const struct detector detector_sip_flood = {
                     "sensor that has just started",
     .advice = "Limit requests of sources without a registration at the edge; do not block single "
               "addresses, they are likely forged. Look whether calls and registrations still pass.",
-    .example = "Server 192.0.2.10 is asked 55 times a second by unknown sources (60 sources "
-               "in the last second, REGISTER 100 %); forged: 100 % of the sources were never "
-               "seen before and have proven nothing (no baseline yet) in 5 s (limit 250 "
-               "requests in 5 s). Limit requests of sources without a registration at the "
-               "edge; do not block single addresses, they are likely forged. Look whether "
-               "calls and registrations still pass.",
+    .example =
+        "Server 192.0.2.10 is asked 55 times a second by unknown sources (60 sources in the last "
+        "second, REGISTER 100 %); forged: 100 % of the sources were never seen before and have "
+        "proven nothing (no baseline yet) (in 5 s; limit 250 requests in 5 s). Limit requests of "
+        "sources without a registration at the edge; do not block single addresses, they are "
+        "likely forged. Look whether calls and registrations still pass.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1499.002", "T1498.001"},
     .severity = 3,

@@ -172,9 +172,10 @@ const struct detector detector_sip_flood_source = {
         "a sensor",
     .false_alarms = "a load test, a provider's gateway that was never asked anything",
     .advice = "Limit the rate of this address at the edge; block it if it is nobody that you know.",
-    .example = "203.0.113.60 sends 20 requests a second (OPTIONS), and has never logged in or "
-               "answered in 5 s (limit 100 requests in 5 s). Limit the rate of this address at "
-               "the edge; block it if it is nobody that you know.",
+    .example =
+        "203.0.113.60 sends 20 requests a second (OPTIONS), and has never logged in or answered "
+        "(in 5 s; limit 100 requests in 5 s). Limit the rate of this address at the edge; block "
+        "it if it is nobody that you know.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1499.002"},
     .severity = 3,

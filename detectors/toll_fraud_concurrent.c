@@ -180,15 +180,13 @@ static void judge(struct detector_context *context, struct lane *lane, const str
                               .span_ns = time_since(fact->time_ns, lane->first_ns)};
     lane->raised = 1;
     rate_confidence(fact, attacked, &finding);
-    if (before == 0) {
-        text_string(&detail, "had no costly call in 30 days before");
-    } else {
-        text_format(&detail, "had at most %" PRIu16 " costly calls at once in 30 days before",
-                    before);
-    }
-    text_string(&detail, "; now, the last to ");
+    text_format(&detail, "has %" PRIu16 " answered costly calls at once, the last to ", lane->up);
     costly_write(&detail, &fact->is.call.called);
-    text_format(&detail, ", it has %" PRIu16 " answered ones", lane->up);
+    if (before == 0) {
+        text_string(&detail, "; it had none in 30 days before");
+    } else {
+        text_format(&detail, "; in 30 days before it had at most %" PRIu16, before);
+    }
     finding.detail = text_slice(&detail);
     detector_raise(context, &finding);
 }
@@ -241,10 +239,11 @@ const struct detector detector_toll_fraud_concurrent = {
     .false_alarms = "a conference bridge or dialler on a fresh sensor; exempt its account",
     .advice = "Ask the user; if he knows nothing of it, end the calls, bar the account and change "
               "its password.",
-    .example = "Account 1001@voice.example.com had no costly call in 30 days before; now, the last "
-               "to +252612345672 (SO, mobile), it has 3 answered ones in 14.61 s (limit 3 calls at "
-               "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
-               "change its password.",
+    .example =
+        "Account 1001@voice.example.com has 3 answered costly calls at once, the last to "
+        "+252612345672 (SO, mobile); it had none in 30 days before (in 14.61 s; limit 3 calls at "
+        "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
+        "change its password.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,

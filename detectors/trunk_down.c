@@ -273,10 +273,10 @@ const struct detector detector_trunk_down = {
         "the audio",
     .false_alarms = "planned work on a trunk; a gateway of a single phone that never logged in",
     .advice = "Call the provider; route around the trunk until it answers again.",
-    .example = "Server 198.51.100.1 has not answered our servers since 2026-01-05T09:00:25Z: "
-               "4 requests in a row; no other route is heard to answer in 32.308 s (limit 3 "
-               "requests without an answer in 32 s). Call the provider; route around the "
-               "trunk until it answers again.",
+    .example =
+        "Server 198.51.100.1 has not answered our servers since 2026-01-05T09:00:25Z: 4 requests "
+        "in a row; no other route is heard to answer (in 32.308 s; limit 3 requests without an "
+        "answer in 32 s). Call the provider; route around the trunk until it answers again.",
     .severity = 3,
     .key = KEY_SERVER,
     .wants = FACT_BIT(SERVER) | FACT_BIT(TRANSACTION) | FACT_BIT(HOP),

@@ -190,9 +190,10 @@ const struct detector detector_wangiri = {
     .blind = "callers whose number differs in the first seven digits from call to call",
     .false_alarms = "a partner's dialler that gives up after one ring",
     .advice = "Bar calls to this number block and tell the users not to call back.",
-    .example = "Callers of the number block +2526123 rang 10 numbers of ours once and hung up, the "
-               "last as +252612345679 (SO, mobile) in 2.6 min (limit 10 numbers in 1 h). Bar calls "
-               "to this number block and tell the users not to call back.",
+    .example =
+        "Callers of the number block +2526123 rang 10 numbers of ours once and hung up, the last "
+        "as +252612345679 (SO, mobile) (in 2.6 min; limit 10 numbers in 1 h). Bar calls to this "
+        "number block and tell the users not to call back.",
     .tactic = {"TA0043", "Reconnaissance"},
     .attack = {"T1598.004"},
     .severity = 2,

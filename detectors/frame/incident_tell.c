@@ -85,19 +85,23 @@ static void write_limit(struct text *text, const struct incident_cell *it)
 {
     const struct incident *told = &it->told;
 
+    if (it->last.span_ns == 0 && told->threshold == 0) {
+        return;
+    }
+    text_string(text, " (");
     if (it->last.span_ns > 0) {
-        text_string(text, " in ");
+        text_string(text, "in ");
         text_duration(text, it->last.span_ns);
     }
     if (told->threshold > 0) {
-        text_format(text, " (limit %" PRIu64 " %s", told->threshold,
-                    told->unit == NULL ? "" : told->unit);
+        text_string(text, it->last.span_ns > 0 ? "; limit " : "limit ");
+        text_format(text, "%" PRIu64 " %s", told->threshold, told->unit == NULL ? "" : told->unit);
         if (told->window_ns > 0) {
             text_string(text, " in ");
             text_duration(text, told->window_ns);
         }
-        text_string(text, ")");
     }
+    text_string(text, ")");
 }
 
 static void write_many(struct text *text, const struct incident_cell *it, const struct storm *storm)

@@ -34,6 +34,7 @@ struct writer {
     char *encoded;
     char hostname[256]; /* "": not live */
     uint64_t flushed_ns;
+    bool urgent; /* an alert has been written since */
     bool ended;
 };
 
@@ -191,14 +192,15 @@ static void write_record(struct writer *writer, const struct record *record)
     }
 }
 
-/* Live: what an output gathers is a second old at most. */
+/* Live: what an output gathers is a second old at most, and an alert goes at once. */
 static void flush_live(struct writer *writer)
 {
     uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-    if (!writer->options.live || now_ns - writer->flushed_ns < NS_PER_S) {
+    if (!writer->options.live || (!writer->urgent && now_ns - writer->flushed_ns < NS_PER_S)) {
         return;
     }
     writer->flushed_ns = now_ns;
+    writer->urgent = false;
     for (uint32_t i = 0; i < writer->place_count; i++) {
         struct place *place = &writer->places[i];
         struct error error = {0}; /* the output has said it, and what it loses is counted */
@@ -217,6 +219,7 @@ bool writer_drain(struct writer *writer)
             writer->ended = position == UINT64_MAX;
             break;
         }
+        writer->urgent |= record->dataset == DATASET_ALERT;
         write_record(writer, record);
         ring_advance(ring, record->bytes);
         ring_release(ring);

@@ -40,7 +40,7 @@ static void test_one_call(void **state)
     assert_string_equal(told->target, "1002@example.com");
     assert_string_equal(
         told->message,
-        "203.0.113.66 ended 1 calls with a forged BYE: 1001 to 1002; who is said to have hung up "
+        "203.0.113.66 ended 1 call with a forged BYE: 1001 to 1002; who is said to have hung up "
         "sent audio for 4 s more (the address has not shown that it hears us) (urgent from 3 calls "
         "in 10 min). Keep signalling from strangers out at the edge, and protect it with TLS: who "
         "forges it must have read it.");

@@ -59,7 +59,7 @@ static void test_sentence(void **state)
         told->message,
         "A source that claims to be 203.0.113.51 asked 192.0.2.10 for 15 user names (2 exist: "
         "1001, "
-        "1002) in 7 s (limit 15 users in 1 min). Block the address at the edge and let the server "
+        "1002) (in 7 s; limit 15 users in 1 min). Block the address at the edge and let the server "
         "answer unknown and known users alike.");
     assert_string_equal(told->secondary, "192.0.2.10");
     assert_int_equal(told->stage, 2);

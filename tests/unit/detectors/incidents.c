@@ -55,7 +55,7 @@ static void test_open(void **state)
     assert_int_equal(told->evidence_count, 1);
     assert_string_equal(told->evidence[0].call_id, "call-1@192.0.2.1");
     assert_string_equal(told->message,
-                        "2001:db8::1 did 10 things in 7 s (limit 10 things in 1 min). Do it.");
+                        "2001:db8::1 did 10 things (in 7 s; limit 10 things in 1 min). Do it.");
     bench_close(&bench);
 }
 

@@ -190,9 +190,9 @@ static void test_sentence(void **state)
     assert_string_equal(
         bench_must(&bench, stream)->message,
         "The stream 192.0.2.21:20000 to 192.0.2.10:30000 ssrc 0x1234abcd sounds bad (sent by "
-        "1001@example.com), at worst 5.2 % lost, 2 in a row, delay variation 2.0 ms, R 62.5 in 15 "
-        "s "
-        "(limit 3 bad intervals in 20 s). Compare with other streams of the same link; if only one "
+        "1001@example.com), at worst 5.2 % lost, 2 in a row, delay variation 2.0 ms, R 62.5 (in "
+        "15 s; limit 3 bad intervals in 20 s). Compare with other streams of the same link; if "
+        "only one "
         "device suffers, look at its network first.");
     bench_close(&bench);
 }

@@ -199,14 +199,16 @@ static void test_sentence(void **state)
         bench.now_ns += 40 * NS_PER_S;
     }
     assert_string_equal(bench.told[0].message,
-                        "203.0.113.66 hears early media of +252612345678 (SO, mobile) by "
-                        "192.0.2.10 without registration or password, dialled as 00252612345678. "
-                        "Close the dial plan for callers without a password at once, block the "
+                        "203.0.113.66 was let through to +252612345678 (SO, mobile) by "
+                        "192.0.2.10 without registration or password, dialled as 00252612345678; "
+                        "it hears early media. Close the dial plan for callers without a password "
+                        "at once, block the "
                         "address, and look at the bill.");
     assert_int_equal(bench.told[0].stage, 4);
     frame_end(bench.frame, bench.now_ns);
     assert_int_equal(bench_must(&bench, slug)->count, 2);
-    assert_non_null(strstr(bench_must(&bench, slug)->message, ", 2 such calls in 2 min"));
+    assert_non_null(
+        strstr(bench_must(&bench, slug)->message, "; it was answered, 2 such calls (in 2 min"));
     bench_close(&bench);
 }
 

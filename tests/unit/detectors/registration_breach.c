@@ -87,7 +87,7 @@ static void test_sentence(void **state)
     assert_string_equal(
         told->message,
         "Account 1001@example.com was logged in to, during or after an attack on passwords, from "
-        "203.0.113.54, after 12 failed logins in 36 s (limit 10 failures in 1 d). Disable the "
+        "203.0.113.54, after 12 failed logins (in 36 s; limit 10 failures in 1 d). Disable the "
         "account, remove its bindings, set a new password, and look at the calls it made since.");
     assert_int_equal(told->stage, 4);
     /* the chain: guessed, then in */

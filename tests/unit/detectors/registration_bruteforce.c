@@ -94,9 +94,10 @@ static void test_sentence(void **state)
     }
     const struct incident *told = bench_must(&bench, brute);
     assert_string_equal(
-        told->message, "203.0.113.53 failed 10 logins on account 1001@example.com in 7.11 s (limit "
-                       "10 failures in 1 min). Block the address at the edge and give the account "
-                       "a new, long password.");
+        told->message,
+        "203.0.113.53 failed 10 logins on account 1001@example.com (in 7.11 s; limit "
+        "10 failures in 1 min). Block the address at the edge and give the account "
+        "a new, long password.");
     assert_string_equal(told->entity, "203.0.113.53");
     assert_string_equal(told->secondary, "1001@example.com");
     assert_string_equal(told->account, "1001@example.com");

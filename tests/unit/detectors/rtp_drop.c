@@ -252,7 +252,7 @@ static void test_none_came_back(void **state)
     stop(&stage, 0, 20, 22);
     run(&stage, 70);
     frame_end(stage.bench.frame, at_ns(70));
-    assert_non_null(strstr(bench_must(&stage.bench, rule)->message, "; none came back in"));
+    assert_non_null(strstr(bench_must(&stage.bench, rule)->message, "; none came back (in"));
     assert_int_equal(bench_count(&stage.bench, rule, INCIDENT_OPEN), 1);
     bench_close(&stage.bench);
 }
@@ -322,7 +322,7 @@ static void test_what_came_back(void **state)
         bench_must(&stage.bench, rule)->message,
         "The site lost 20 of 40 media streams at once, their calls up; 18 came back, after up to "
         "19 "
-        "s in 24 s (limit 10 streams in 5 s). Closed after 24 s, 20 in all. Look at the media "
+        "s (in 24 s; limit 10 streams in 5 s). Closed after 24 s, 20 in all. Look at the media "
         "server that is named, or at the link, firewall and switch that the silent streams share.");
     bench_close(&stage.bench);
 }

@@ -77,7 +77,7 @@ static void test_sentence(void **state)
     assert_string_equal(
         told->message,
         "A source that claims to be 203.0.113.50 asked 8 SIP endpoints (0 answered), the last one "
-        "[2001:db8::8]:5060 in 14 s (limit 8 targets in 1 min). Block the address at the edge and "
+        "[2001:db8::8]:5060 (in 14 s; limit 8 targets in 1 min). Block the address at the edge and "
         "check that the endpoints that answered are meant to be reachable.");
     bench_close(&bench);
 }

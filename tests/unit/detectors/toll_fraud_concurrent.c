@@ -164,8 +164,8 @@ static void test_sentence(void **state)
     episode(&bench, 10, 3, number_somalia());
     assert_string_equal(
         bench_must(&bench, slug)->message,
-        "Account 1001@example.com had at most 1 costly calls at once in 30 days before; now, the "
-        "last to +252612345678 (SO, mobile), it has 3 answered ones in 2 s (limit 3 calls at "
+        "Account 1001@example.com has 3 answered costly calls at once, the last to +252612345678 "
+        "(SO, mobile); in 30 days before it had at most 1 (in 2 s; limit 3 calls at "
         "once). Ask the user; if he knows nothing of it, end the calls, bar the account and change "
         "its password.");
     bench_close(&bench);

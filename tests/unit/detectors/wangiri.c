@@ -200,7 +200,7 @@ static void test_sentences(void **state)
     lure(&bench, 10, 20);
     assert_string_equal(bench_must(&bench, slug)->message,
                         "Callers of the number block +2526123 rang 10 numbers of ours once and "
-                        "hung up, the last as +252612345687 (SO, mobile) in 5.85 min (limit 10 "
+                        "hung up, the last as +252612345687 (SO, mobile) (in 5.85 min; limit 10 "
                         "numbers in 1 h). Bar calls to this number block and tell the users not "
                         "to call back.");
     assert_true(addr_is_unspecified(&bench_must(&bench, slug)->source.addr)); /* nobody's fault */
