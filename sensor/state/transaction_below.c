@@ -10,8 +10,8 @@
  * further on (RFC 3261 section 16.7, step 6).
  *
  * An upper hop that was seen before the lower one is found by its answer. A hop goes elsewhere than
- * the one below it: a sender who puts Vias of his own under the first is no hop of himself (and facts.c asks whether
- * the sender is known for a proxy).
+ * the one below it: a sender who puts Vias of his own under the first is no hop of himself. Whether
+ * the sender is known for a proxy is asked where a fact is made of it.
  *
  * Limits: LOWER_HOPS_MAX Vias are looked at, TRANSACTION_FURTHER different answers are remembered;
  * an upper answer that is seen behind the lower one is not known to be its cause. */
