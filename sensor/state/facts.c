@@ -336,7 +336,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
         const struct sip_uri *aor = is_register ? &answer->to : &answer->from;
         user = sip_part(answer, aor->user);
         host = sip_part(answer, aor->host);
-        told->q850 = sip_q850(answer);
+        told->q850 = answer->reason_header.bytes > 0 ? sip_q850(answer) : 0;
     }
     told->account = account_text(view, user, host);
     told->auth_user = ended->auth_user;

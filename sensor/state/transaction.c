@@ -261,7 +261,7 @@ static void end_hop(struct transaction_table *table, struct transaction_cell *ce
     if (sip->message.vias > 1 && transaction_tell_below(table, sip, cell->status)) {
         cell->flags |= TRANSACTION_UPPER;
     }
-    if (transaction_passed_on(cell, cell->status)) {
+    if (cell->further[0] != 0 && transaction_passed_on(cell, cell->status)) {
         cell->flags |= TRANSACTION_PASSED_ON;
     }
 }
