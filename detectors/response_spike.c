@@ -15,7 +15,7 @@
  * more answer: the hop behind it is a fact of its own.
  *
  * Whose requests count. Sources without any past success are left out whole: a scanner's 404 and
- * 403 say nothing about the service. And one caller with one callee is no spike (a monitor's test
+ * 403 say nothing about the service, nor does a flood in the names of our accounts. And one caller with one callee is no spike (a monitor's test
  * call that always gets 603, a wrong speed dial): a code counts once three different pairs met it.
  *
  * Severity 3 is for what users feel: a fifth of the calls lost, that is failed by the service's
@@ -121,8 +121,8 @@ static bool response_spike_heeds(const struct fact *fact)
     const struct fact_transaction *asked = &fact->is.transaction;
     return !fact->forced && method_asks(asked->method) && !asked->challenged && !asked->stale &&
            !asked->auth_failure && (asked->status != 0 || (asked->timeout && !asked->one_way)) &&
-           (asked->account_known || asked->device_known || asked->client.is_server ||
-            asked->client.good_accounts > 0);
+           (asked->client.is_server || asked->client.good_accounts > 0 ||
+            (asked->account_known && asked->client.proven));
 }
 
 /* --- counting --- */

@@ -11,6 +11,7 @@ static struct fact answer(uint8_t method, uint16_t status, uint32_t number)
 
     asked->method = method;
     asked->account_known = true;
+    asked->client.proven = true;
     asked->account = limit_name(number % 8, "@example.com");
     asked->target_user = limit_name(100 + number % 8, "");
     asked->reason = SLICE("Phrase");
@@ -105,6 +106,7 @@ static void test_hops(void **state)
             struct fact further = answer(FACT_METHOD_INVITE, 503, i);
             further.kind = FACT_HOP;
             further.is.transaction.client = party("192.0.2.10", 5060);
+            further.is.transaction.client.is_server = true;
             further.is.transaction.server = party("203.0.113.20", 5060);
             bench_tell(&bench, further);
             struct fact below = answer(FACT_METHOD_INVITE, 503, i);
@@ -155,6 +157,10 @@ static void test_whose(void **state)
     for (uint32_t i = 0; i < 300; i++) {
         struct fact fact = answer(FACT_METHOD_INVITE, 403, i);
         fact.is.transaction.account_known = false;
+        bench_tell(&bench, fact);
+        fact = answer(FACT_METHOD_INVITE, 403, i); /* forged */
+        fact.is.transaction.client.proven = false;
+        fact.is.transaction.device_known = true;
         bench_tell(&bench, fact);
         fact = answer(FACT_METHOD_INVITE, 403, i % 2); /* two pairs */
         bench_tell(&bench, fact);
