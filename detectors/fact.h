@@ -104,6 +104,7 @@ struct fact_number {
     bool dialled_abroad;
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
+    const char *country_name; /* in English, static; NULL or "" = none */
     uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
 };
 

@@ -467,6 +467,7 @@ static void put_number(struct facts_view *view, struct slice user, struct fact_n
         .cost_milli = number.cost_milli,
     };
     memcpy(out->country, number.country, sizeof out->country);
+    out->country_name = number.country_name;
 }
 
 /* The user of the request URI, as call_text.c keeps it: "sip:user@host", or "tel:number". */
