@@ -17,6 +17,7 @@
  * is a peer by address that we have only never seen answer. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
+#include "detectors/frame/key.h"
 
 struct conf {
     uint64_t peer_calls;
@@ -80,7 +81,7 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     bool attacker = is_attacker(context, conf, fact);
     bool doubt = (!costly_is_outside(call) && !attacker) || is_near(call) ||
                  lane->harmless >= conf->peer_calls;
-    char room[200];
+    char room[250];
     char target_room[32];
     struct text detail = text_into(room, sizeof room);
     struct text target = text_into(target_room, sizeof target_room);
@@ -107,7 +108,7 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     text_string(&detail, " by ");
     text_addr(&detail, &call->callee.endpoint.addr);
     text_string(&detail, " without registration or password, dialled as ");
-    text_printable(&detail, slice_part(call->dialled, 0, 32));
+    key_write_cut(&detail, call->dialled, 32);
     text_string(&detail, call->answered_ns != 0 ? "; it was answered" : "; it hears early media");
     if (lane->outside > 1) {
         text_format(&detail, ", %" PRIu32 " such calls", lane->outside);

@@ -212,12 +212,28 @@ static void test_sentence(void **state)
     bench_close(&bench);
 }
 
+static void test_any_name(void **state)
+{
+    (void)state;
+    char name[200];
+    struct bench bench;
+
+    memset(name, 1, sizeof name);
+    bench_open(&bench, slug);
+    struct fact fact = relayed(&bench, 1);
+    fact.is.call.dialled = slice_of(name, sizeof name);
+    bench_tell(&bench, fact);
+    assert_non_null(strstr(bench_must(&bench, slug)->message, "; it hears early media. Close"));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_harmless_before),
         cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_any_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
