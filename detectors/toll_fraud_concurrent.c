@@ -186,8 +186,8 @@ static void judge(struct detector_context *context, struct lane *lane, const str
     rate_confidence(fact, attacked, &finding);
     text_format(&detail, "has %" PRIu16 " answered costly calls at once, the last to ", lane->up);
     costly_write(&detail, &fact->is.call.called);
-    if (before == 0) {
-        text_string(&detail, "; it had none in 30 days before");
+    if (before == 0) { /* we may have listened for an hour only */
+        text_string(&detail, "; we know of none before");
     } else {
         text_format(&detail, "; in 30 days before it had at most %" PRIu16, before);
     }
@@ -247,11 +247,10 @@ const struct detector detector_toll_fraud_concurrent = {
     .false_alarms = "a conference bridge or dialler on a fresh sensor; exempt its account",
     .advice = "Ask the user; if he knows nothing of it, end the calls, bar the account and change "
               "its password.",
-    .example =
-        "Account 1001@voice.example.com has 3 answered costly calls at once, the last to "
-        "+252612345672 (SO, mobile); it had none in 30 days before (in 14.61 s; limit 3 calls at "
-        "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
-        "change its password.",
+    .example = "Account 1001@voice.example.com has 3 answered costly calls at once, the last to "
+               "+252612345672 (SO, mobile); we know of none before (in 14.61 s; limit 3 calls at "
+               "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
+               "change its password.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,

@@ -192,6 +192,10 @@ static void test_sentence(void **state)
         "once). Ask the user; if he knows nothing of it, end the calls, bar the account and change "
         "its password.");
     bench_close(&bench);
+    bench_open(&bench, slug);
+    episode(&bench, 10, 3, number_somalia());
+    assert_non_null(strstr(bench_must(&bench, slug)->message, "; we know of none before (in 2 s"));
+    bench_close(&bench);
 }
 
 int main(void)
