@@ -239,7 +239,8 @@ static void one_way_audio_on_fact(struct detector_context *context, void *lane, 
     if (call->sides[0].packets >= conf->packets && call->sides[1].packets >= conf->packets) {
         cell->both_ns = fact->time_ns;
     }
-    if (!find_deaf(call, conf, &verdict) || time_since(fact->time_ns, cell->both_ns) > HEARING_NS) {
+    bool hears = cell->both_ns != 0 && time_since(fact->time_ns, cell->both_ns) <= HEARING_NS;
+    if (!hears || !find_deaf(call, conf, &verdict)) {
         return;
     }
     struct hash_key key = detector_hash_key(context);
