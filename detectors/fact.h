@@ -244,6 +244,7 @@ struct fact_call {
     struct fact_party callee; /* who it went to */
     uint8_t event; /* enum fact_call_event */
     bool has_credentials; /* of any of its INVITEs */
+    bool challenged; /* the server asked for them: a 401 or 407 in this call */
     bool caller_registered; /* the From account has a binding from this address */
     bool account_known; /* the From account has succeeded before, from anywhere */
     bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */

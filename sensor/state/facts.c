@@ -499,6 +499,7 @@ static bool begin_call(struct facts_view *view, const struct change *change,
     put_parties(&call->caller, &call->callee, &told->caller, &told->callee);
     told->event = (uint8_t)event;
     told->has_credentials = call->has_credentials;
+    told->challenged = call->challenges > 0;
     told->ended_by_caller = call->ended_by == CALL_ENDED_BY_CALLER;
     told->status = call->status;
     told->started_ns = call->started_ns;
