@@ -50,7 +50,8 @@ enum fact_method {
 enum fact_side { FACT_OWN, FACT_FOREIGN, FACT_SIDE_UNKNOWN };
 
 /* What is known of an address (by state, from the past). Of the far end of an answer, a transaction,
- * a registration, a call and a flow only `is_server` is told, where the fact itself says it. */
+ * a registration, a call and a flow only `is_server` is told, where the fact itself says it; of who
+ * answered 503 or nothing, all. */
 struct fact_party {
     struct endpoint endpoint;
     bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
@@ -103,6 +104,7 @@ struct fact_number {
     bool dialled_abroad;
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
+    const char *country_name; /* in English, static; NULL or "" = none */
     uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
 };
 
@@ -141,7 +143,10 @@ struct fact_message {
     struct slice via_parameters; /* the topmost Via's text behind sent-by */
 };
 
-/* A client transaction got its final answer, or none in 32 s (status 0). At the lowest hop seen. */
+/* A client transaction got its final answer, or none in 32 s (status 0): TRANSACTION, told once for
+ * each request, at the lowest hop that was seen. HOP: the same of a hop further on: a proxy
+ * asked for the client of the one below. Told of final answers only, for rules about servers. A
+ * sender who never answered a request himself is no proxy, whatever Vias he writes. */
 struct fact_transaction {
     struct fact_party client;
     struct fact_party server;
@@ -151,6 +156,7 @@ struct fact_transaction {
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
     /* 401/403/407 to credentials, not stale: the only thing that counts as one */
     bool auth_failure;
+    bool passed_on; /* the answer is that of a hop further on: `server` did not think of it */
     bool timeout; /* no final answer although this server is seen to answer others */
     bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
     bool account_known; /* the account has succeeded before, from anywhere */
@@ -159,6 +165,7 @@ struct fact_transaction {
     /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
     bool user_exists;
     uint16_t status;
+    uint16_t q850; /* cause in the Reason header of the final answer; 0 = none */
     uint32_t cseq;
     uint64_t response_ns; /* request to final answer; 0 = timeout */
     uint64_t device_hash; /* of +sip.instance, else User-Agent; 0 = none */

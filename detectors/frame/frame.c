@@ -505,6 +505,7 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
         break;
     case FACT_MESSAGE:
     case FACT_TRANSACTION:
+    case FACT_HOP:
     case FACT_REGISTRATION:
     case FACT_STREAM:
     case FACT_INCIDENT:

@@ -41,8 +41,9 @@ static const struct plan_code plan_codes[PLAN_CODES] = {
 };
 
 static const struct plan_region plan_regions[] = {
-#define PLAN_REGION(country_, code_, local_, area_, digits_, trunk_, abroad_, emergency_)          \
+#define PLAN_REGION(country_, name_, code_, local_, area_, digits_, trunk_, abroad_, emergency_)   \
     {.country = country_,                                                                          \
+     .name = name_,                                                                                \
      .area_digits = (digits_),                                                                     \
      .code = (code_),                                                                              \
      .local_lengths = (local_),                                                                    \

@@ -5,9 +5,9 @@
  * declared zones every destination is own, and a server is who answered a request 
  * (docs/definitions.md).
  *
- * What makes no fact: a transaction of an upper hop (each request counts once, at the lowest hop
- * that was seen), one whose request was never seen (nobody knows whether it had credentials), an
- * invalid request that nobody accepted, an expired binding, a call of which only the middle was
+ * Each request counts once, at the lowest hop that was seen; what a hop further on answered is a
+ * fact of another kind. What makes no fact: a transaction whose request was never seen (nobody knows
+ * whether it had credentials), a hop further on without an answer, an invalid request that nobody accepted, an expired binding, a call of which only the middle was
  * seen.
  *
  * Most facts interest nobody, and a detector sees that at a few numbers: so begin() takes what lies
@@ -18,6 +18,7 @@
 #include "sensor/state/facts.h"
 
 #include "decoders/decoder.h"
+#include "decoders/sip_header.h"
 
 #include "sensor/state/account.h"
 
@@ -263,6 +264,24 @@ static void finish_message(struct facts_view *view, const struct change *change,
 
 /* --- transactions --- */
 
+/* Who asked whom. */
+static void put_asked(struct facts_view *view, const struct change *change,
+                      struct fact_transaction *told)
+{
+    const struct transaction *ended = change->transaction;
+
+    put_parties(&ended->client, &ended->server, &told->client, &told->server);
+    know(view, change, &told->client);
+    if (ended->timeout || ended->status == 503) {
+        know(view, change, &told->server);
+    }
+    if (ended->status != 0) {
+        told->server.is_server = true; /* by this very answer */
+    }
+    locate(view, &told->client);
+    locate(view, &told->server);
+}
+
 /* All at once: whoever looks for failures of strangers must know who is none. */
 static bool begin_transaction(struct facts_view *view, const struct change *change,
                               struct fact *fact)
@@ -270,22 +289,16 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     const struct transaction *ended = change->transaction;
     struct fact_transaction *told = &fact->is.transaction;
 
-    if (ended->upper_hop || ended->request_invalid || ended->started_ns == 0) {
+    if (ended->request_invalid || ended->started_ns == 0 ||
+        (ended->upper_hop && ended->status == 0)) {
         return false;
     }
-    fact->kind = FACT_TRANSACTION;
     fact->interface = ended->interface;
     fact->transport = carried_by(ended->transport);
     memset(told, 0, sizeof *told);
-    put_parties(&ended->client, &ended->server, &told->client, &told->server);
-    know(view, change, &told->client);
-    if (ended->timeout) {
-        know(view, change, &told->server);
-    } else {
-        told->server.is_server = ended->status != 0; /* by this very answer */
-    }
-    locate(view, &told->client);
-    locate(view, &told->server);
+    put_asked(view, change, told);
+    /* Whom nobody ever asked anything is no proxy: the Vias under his own are made up. */
+    fact->kind = ended->upper_hop && told->client.is_peer ? FACT_HOP : FACT_TRANSACTION;
     told->method = ended->method;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
@@ -294,6 +307,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
     }
+    told->passed_on = ended->passed_on;
     told->one_way = hears_half(view);
     told->timeout = ended->timeout && told->server.is_server;
     told->user_exists = ended->user_exists;
@@ -322,6 +336,7 @@ static bool begin_transaction(struct facts_view *view, const struct change *chan
         const struct sip_uri *aor = is_register ? &answer->to : &answer->from;
         user = sip_part(answer, aor->user);
         host = sip_part(answer, aor->host);
+        told->q850 = answer->reason_header.bytes > 0 ? sip_q850(answer) : 0;
     }
     told->account = account_text(view, user, host);
     told->auth_user = ended->auth_user;
@@ -452,6 +467,7 @@ static void put_number(struct facts_view *view, struct slice user, struct fact_n
         .cost_milli = number.cost_milli,
     };
     memcpy(out->country, number.country, sizeof out->country);
+    out->country_name = number.country_name;
 }
 
 /* The user of the request URI, as call_text.c keeps it: "sip:user@host", or "tel:number". */
@@ -849,6 +865,7 @@ void facts_finish(struct facts_view *view, const struct change *change, struct f
         know(view, change, &fact->is.flow.originator);
         break;
     case FACT_TRANSACTION:
+    case FACT_HOP:
     case FACT_SECOND:
     case FACT_SERVER:
     case FACT_INCIDENT:

@@ -56,7 +56,7 @@ struct facts_view {
 };
 
 /* What detectors choose by (detector.h, heeds). False: this change tells detectors nothing (partial
- * calls, transactions of upper hops, expiries ...). */
+ * calls, hops further on without an answer, expiries ...). */
 bool facts_begin(struct facts_view *view, const struct change *change, struct fact *out_fact);
 /* The rest of a fact that was begun with the same change. */
 void facts_finish(struct facts_view *view, const struct change *change, struct fact *fact);

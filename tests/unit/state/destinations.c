@@ -159,12 +159,14 @@ static void test_hours(void **state)
     struct destination_call call = call_to(1, 12025550100, "US", START_NS);
 
     for (unsigned i = 0; i < 49; i++) {
-        destination_learn(table, &call, START_NS);
+        destination_learn(table, &call, START_NS - 14 * NS_PER_DAY);
     }
     struct destination_call night = call_to(1, 12025550100, "US", START_NS);
     night.hour_of_week = 3;
     assert_int_equal(ask(table, night, START_NS).hour, DESTINATION_HOUR_UNKNOWN);
     destination_learn(table, &call, START_NS);
+    /* a young sensor finds every new hour rare */
+    assert_int_equal(ask(table, night, START_NS - NS_PER_MINUTE).hour, DESTINATION_HOUR_UNKNOWN);
     assert_int_equal(ask(table, night, START_NS).hour, DESTINATION_HOUR_RARE);
     assert_int_equal(ask(table, call, START_NS).hour, DESTINATION_HOUR_USUAL);
     /* Tuesday at ten is a workday at ten, Saturday is not */

@@ -155,9 +155,12 @@ static void transaction(void **unused)
     assert_text(told->target_user, "2002");
     assert_true(told->account_known && told->device_known && told->one_way);
     /* with the answer at hand the account is whole */
-    struct wire wire = {.what = "403 REGISTER", .user = "3001"};
+    struct wire wire = {.what = "403 REGISTER",
+                        .user = "3001",
+                        .headers = "Reason: SIP;cause=403, Q.850;cause=21\r\n"};
     change.sip = wire_sip(&wire, 1);
     assert_true(make(&stage, change));
+    assert_int_equal(told->q850, 21);
     assert_text(told->account, "3001@pbx.example");
     change.sip = NULL;
     /* no answer counts only where the server is seen to answer others */
@@ -169,6 +172,24 @@ static void transaction(void **unused)
     proof_see_answer(stage.proof, wire_sip(&wire, 1), false);
     assert_true(make(&stage, change));
     assert_true(told->timeout && told->server.is_server);
+    /* a hop further on: another kind, and only with an answer */
+    what.timeout = false;
+    what.status = 503;
+    what.upper_hop = true;
+    what.passed_on = true;
+    proof_good_account(stage.proof, &what.server.addr, 77, WIRE_START_NS);
+    assert_true(make(&stage, change));
+    assert_int_equal(stage.fact.kind, FACT_TRANSACTION); /* he is no proxy */
+    struct wire asked = {.what = "200 OPTIONS", .client = WIRE_SERVER, .server = WIRE_CLIENT};
+    proof_see_answer(stage.proof, wire_sip(&asked, 1), false);
+    assert_true(make(&stage, change));
+    assert_int_equal(stage.fact.kind, FACT_HOP);
+    assert_true(told->passed_on && told->server.is_server);
+    assert_int_equal(told->server.good_accounts, 1);
+    what.upper_hop = false;
+    assert_true(make(&stage, change));
+    assert_int_equal(stage.fact.kind, FACT_TRANSACTION);
+    what.status = 0;
     /* what tells nothing */
     what.upper_hop = true;
     assert_false(make(&stage, change));
