@@ -345,6 +345,7 @@ static bool load_clock(void *owner, struct snapshot_in *in)
     for (uint32_t i = 0; i < frame->slots.rule_count; i++) {
         frame->raised[i] = true;
     }
+    frame->raised_any = true;
     return !in->failed;
 }
 

@@ -836,6 +836,7 @@ static bool load(void *owner, struct snapshot_in *in)
                 load_entries(table->accounts, count, sizeof *table->accounts, in) &&
                 load_entries(table->numbers, count, sizeof *table->numbers, in);
 
+    table->past->evicted = 0; /* counts are of this run */
     table->past->generation &= 1;
     pull_back_past(table->past, now_s);
     for (uint32_t i = 0; i < count; i++) {
