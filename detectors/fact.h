@@ -106,11 +106,20 @@ struct fact_number {
     uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
 };
 
+/* Most messages carry on what was begun, and say nothing to those that look for strangers. */
+enum fact_message_step {
+    FACT_MESSAGE_ASKS, /* a request outside a dialog, its first copy, neither ACK nor CANCEL */
+    FACT_MESSAGE_ANSWERS, /* any response */
+    FACT_MESSAGE_GOES_ON, /* every other request */
+    FACT_MESSAGE_STEPS
+};
+
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
 struct fact_message {
     struct fact_party client; /* sender of the request */
     struct fact_party server;
     uint8_t method; /* enum fact_method; of a response: of its CSeq */
+    uint8_t step; /* enum fact_message_step */
     bool is_response;
     bool is_retransmission;
     bool has_credentials;
@@ -208,6 +217,7 @@ enum fact_call_event {
     FACT_CALL_ENDED,
     FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */
     FACT_CALL_TORN, /* its end was forged */
+    FACT_CALL_EVENTS
 };
 
 /* What a side of a call said of its audio, and how much of it was heard. */
@@ -269,7 +279,7 @@ struct fact_call {
     struct fact_party ender;
     uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
-    struct fact_number calling; /* of From */
+    struct fact_number calling; /* of From; of calls that ended, or went to a number that has e164 */
     struct slice call_id;
     struct slice from_user;
     struct slice from_host;

@@ -218,12 +218,17 @@ static void read_national(struct attempt *attempt, struct slice digits)
     }
 }
 
+static bool is_emergency(const struct dialling *dialling, struct slice digits)
+{
+    return plan_list_has(dialling->emergency, digits) ||
+           (dialling->home != NULL && plan_list_has(dialling->home->emergency, digits));
+}
+
 static void read_dialled(struct attempt *attempt, struct slice digits)
 {
     const struct dialling *dialling = attempt->dialling;
 
-    if (plan_list_has(dialling->emergency, digits) ||
-        (dialling->home != NULL && plan_list_has(dialling->home->emergency, digits))) {
+    if (is_emergency(dialling, digits)) {
         *attempt->out = (struct dialled){.class = NUMBER_EMERGENCY};
         attempt->done = true;
         return;
@@ -333,14 +338,14 @@ static void read_service(struct attempt *attempt, struct slice tail)
     }
 }
 
-void dial_read(const struct dialling *dialling, struct slice user, struct dialled *out)
+static __attribute__((noinline)) void read_text(const struct dialling *dialling, struct slice user,
+                                                struct dialled *out)
 {
     char room[2 * DIAL_BYTES] UNCLEARED;
     struct attempt attempt = {.dialling = dialling, .out = out};
     char *number = room + DIAL_BYTES;
     size_t bytes = 0;
 
-    *out = (struct dialled){0};
     if (!plain(user, number, DIAL_BYTES, &bytes)) {
         return;
     }
@@ -360,6 +365,31 @@ void dial_read(const struct dialling *dialling, struct slice user, struct dialle
         text = slice_of(room, before + bytes);
     }
     read_number(&attempt, text);
+}
+
+/* Digits that are an extension or an emergency number, and no digit for an outside line before them. */
+static bool is_short(const struct dialling *dialling, struct slice user)
+{
+    if (user.bytes == 0 || user.bytes > EXTENSION_DIGITS) {
+        return false;
+    }
+    for (size_t i = 0; i < user.bytes; i++) {
+        if (!is_digit(user.at[i])) {
+            return false;
+        }
+    }
+    return (dialling->outside_digits >> (user.at[0] - '0') & 1) == 0;
+}
+
+/* Most calls go from extension to extension: they cost a third of what any other reading does. */
+void dial_read(const struct dialling *dialling, struct slice user, struct dialled *out)
+{
+    *out = (struct dialled){0};
+    if (is_short(dialling, user)) {
+        out->class = is_emergency(dialling, user) ? NUMBER_EMERGENCY : NUMBER_INTERNAL;
+        return;
+    }
+    read_text(dialling, user, out);
 }
 
 /* --- options --- */
@@ -436,6 +466,9 @@ enum status dialling_open(const struct numbers_conf *conf, struct dialling *out,
                          conf->country);
     }
     enum status status = dial_list(&conf->outside, "site.outside", &out->outside, error);
+    for (const char *at = out->outside; status == STATUS_OK && *at != '\0'; at++) {
+        out->outside_digits |= (uint16_t)(*at == ' ' ? 0 : 1U << (*at - '0'));
+    }
     if (status == STATUS_OK) {
         status = dial_list(&conf->international, "site.international", &out->abroad, error);
     }

@@ -278,6 +278,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
     }
     take_geo(analyst);
     set_site(analyst, config);
+    state_facts_view(analyst->state)->unheard_steps = ~frame_message_steps(analyst->frame);
     analyst->part_count = state_parts(analyst->state, analyst->parts, STATE_PARTS);
     analyst->part_count +=
         frame_parts(analyst->frame, analyst->parts + analyst->part_count, FRAME_PARTS);
@@ -356,6 +357,7 @@ static void take_config(struct analyst *analyst)
     telemetry_reload(analyst->telemetry, &telemetry);
     set_site(analyst, config);
     analyst->fact_changes = fact_changes(analyst->frame);
+    state_facts_view(analyst->state)->unheard_steps = ~frame_message_steps(analyst->frame);
     atomic_store_explicit(&shared->config_taken, config, memory_order_release);
 }
 
