@@ -109,8 +109,8 @@ struct fact_number {
 /* Most messages carry on what was begun, and say nothing to those that look for strangers. */
 enum fact_message_step {
     FACT_MESSAGE_ASKS, /* a request outside a dialog, its first copy, neither ACK nor CANCEL */
-    FACT_MESSAGE_ANSWERS, /* any response */
-    FACT_MESSAGE_GOES_ON, /* every other request */
+    FACT_MESSAGE_ANSWERS, /* a response to such a request, its first copy */
+    FACT_MESSAGE_GOES_ON, /* every other */
     FACT_MESSAGE_STEPS
 };
 

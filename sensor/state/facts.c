@@ -196,6 +196,21 @@ static void look_ahead(const struct facts_view *view, const struct change *chang
     }
 }
 
+/* Of an answer to a request that was not seen nobody knows what it was. */
+static uint8_t step_of(const struct change *change)
+{
+    const struct sip_message *message = &change->sip->message;
+    bool is_response = sip_is_response(message);
+    bool in_dialog = is_response ? change->transaction != NULL && change->transaction->in_dialog
+                                 : message->to_tag.bytes != 0;
+
+    if (in_dialog || change->is_retransmission || message->method == SIP_METHOD_ACK ||
+        message->method == SIP_METHOD_CANCEL) {
+        return FACT_MESSAGE_GOES_ON;
+    }
+    return is_response ? FACT_MESSAGE_ANSWERS : FACT_MESSAGE_ASKS;
+}
+
 static bool begin_message(const struct facts_view *view, const struct change *change,
                           struct fact *fact)
 {
@@ -206,12 +221,7 @@ static bool begin_message(const struct facts_view *view, const struct change *ch
     struct fact_party *source = is_response ? &told->server : &told->client;
     struct fact_party *destination = is_response ? &told->client : &told->server;
 
-    uint8_t step = is_response ? FACT_MESSAGE_ANSWERS
-                   : message->to_tag.bytes != 0 || change->is_retransmission ||
-                           message->method == SIP_METHOD_ACK ||
-                           message->method == SIP_METHOD_CANCEL
-                       ? FACT_MESSAGE_GOES_ON
-                       : FACT_MESSAGE_ASKS;
+    uint8_t step = step_of(change);
     if ((view->unheard_steps >> step & 1) != 0) {
         return false;
     }
