@@ -324,6 +324,7 @@ const struct detector detector_enumeration = {
     .stage = 2,
     .key = KEY_SOURCE_SERVER,
     .wants = FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -150,11 +150,20 @@ struct fact_message {
     struct slice via_parameters; /* the topmost Via's text behind sent-by */
 };
 
+enum fact_transaction_end {
+    FACT_TRANSACTION_LOGIN_FAILED, /* auth_failure */
+    FACT_TRANSACTION_SILENT, /* no answer, whatever was asked */
+    FACT_TRANSACTION_ANSWERED, /* any other answer to what may begin something */
+    FACT_TRANSACTION_WENT_ON, /* ... to BYE, CANCEL, PRACK, UPDATE or INFO */
+    FACT_TRANSACTION_ENDS
+};
+
 /* A client transaction got its final answer, or none in 32 s (status 0). At the lowest hop seen. */
 struct fact_transaction {
     struct fact_party client;
     struct fact_party server;
     uint8_t method; /* enum fact_method */
+    uint8_t end; /* enum fact_transaction_end */
     bool has_credentials;
     bool challenged; /* 401/407 to a request without credentials */
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
@@ -279,7 +288,8 @@ struct fact_call {
     struct fact_party ender;
     uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
-    struct fact_number calling; /* of From; of calls that ended, or went to a number that has e164 */
+    struct fact_number
+        calling; /* of From; of calls that ended, or went to a number that has e164 */
     struct slice call_id;
     struct slice from_user;
     struct slice from_host;

@@ -391,6 +391,7 @@ const struct detector detector_scan = {
     .stage = 1,
     .key = KEY_SOURCE,
     .wants = FACT_BIT(MESSAGE) | FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_SILENT,
     .message_steps = 1 << FACT_MESSAGE_ASKS | 1 << FACT_MESSAGE_ANSWERS,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),

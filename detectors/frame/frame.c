@@ -15,12 +15,13 @@
 #include "detectors/frame/incidents.h"
 #include "detectors/frame/slots.h"
 
-/* Of calls and messages each event and step has a list of its own: who wants few is not asked of the
- * others, which spares a fifth of all asking. */
+/* Of calls, messages and transactions each event, step and end has a list of its own: who wants few
+ * is not asked of the others, which spares half of all asking. */
 enum {
     LIST_CALL = FACT_COUNT,
     LIST_MESSAGE = LIST_CALL + FACT_CALL_EVENTS,
-    LISTS = LIST_MESSAGE + FACT_MESSAGE_STEPS
+    LIST_TRANSACTION = LIST_MESSAGE + FACT_MESSAGE_STEPS,
+    LISTS = LIST_TRANSACTION + FACT_TRANSACTION_ENDS
 };
 enum { QUEUE_MAX = 64, QUEUE_TEXT_BYTES = INCIDENT_ACCOUNT_BYTES };
 
@@ -206,6 +207,10 @@ static bool is_among(uint8_t wanted, unsigned event)
 
 static bool wants_list(const struct detector *detector, unsigned list)
 {
+    if (list >= LIST_TRANSACTION) {
+        return (detector->wants & FACT_BIT(TRANSACTION)) != 0 &&
+               is_among(detector->transaction_ends, list - LIST_TRANSACTION);
+    }
     if (list >= LIST_MESSAGE) {
         return (detector->wants & FACT_BIT(MESSAGE)) != 0 &&
                is_among(detector->message_steps, list - LIST_MESSAGE);
@@ -272,24 +277,30 @@ uint32_t frame_wants(const struct detectors_frame *frame)
     return wants;
 }
 
+/* The lists of those from `first` on that anybody is in. */
+static uint32_t heard_of(const struct detectors_frame *frame, unsigned first, unsigned count)
+{
+    uint32_t heard = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        heard |= (uint32_t)(frame->hearer_count[first + i] > 0) << i;
+    }
+    return heard;
+}
+
 uint32_t frame_call_events(const struct detectors_frame *frame)
 {
-    uint32_t events = 0;
-
-    for (unsigned event = 0; event < FACT_CALL_EVENTS; event++) {
-        events |= (uint32_t)(frame->hearer_count[LIST_CALL + event] > 0) << event;
-    }
-    return events;
+    return heard_of(frame, LIST_CALL, FACT_CALL_EVENTS);
 }
 
 uint32_t frame_message_steps(const struct detectors_frame *frame)
 {
-    uint32_t steps = 0;
+    return heard_of(frame, LIST_MESSAGE, FACT_MESSAGE_STEPS);
+}
 
-    for (unsigned step = 0; step < FACT_MESSAGE_STEPS; step++) {
-        steps |= (uint32_t)(frame->hearer_count[LIST_MESSAGE + step] > 0) << step;
-    }
-    return steps;
+uint32_t frame_transaction_ends(const struct detectors_frame *frame)
+{
+    return heard_of(frame, LIST_TRANSACTION, FACT_TRANSACTION_ENDS);
 }
 
 enum status frame_open(const struct frame_limits *limits, const struct frame_conf *confs,
@@ -450,9 +461,10 @@ static inline uint8_t *entry_of(struct detectors_frame *frame, enum key_kind kin
 
 static unsigned list_of(const struct fact *fact)
 {
-    return fact->kind == FACT_MESSAGE ? LIST_MESSAGE + fact->is.message.step
-           : fact->kind == FACT_CALL  ? LIST_CALL + fact->is.call.event
-                                      : fact->kind;
+    return fact->kind == FACT_MESSAGE       ? LIST_MESSAGE + fact->is.message.step
+           : fact->kind == FACT_TRANSACTION ? LIST_TRANSACTION + fact->is.transaction.end
+           : fact->kind == FACT_CALL        ? LIST_CALL + fact->is.call.event
+                                            : fact->kind;
 }
 
 static void find_heeding(struct detectors_frame *frame, const struct fact *fact)

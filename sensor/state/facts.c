@@ -287,14 +287,30 @@ static void finish_message(struct facts_view *view, const struct change *change,
 
 /* --- transactions --- */
 
+static uint8_t end_of(const struct transaction *ended)
+{
+    if (ended->auth_failure) {
+        return FACT_TRANSACTION_LOGIN_FAILED;
+    }
+    if (ended->status == 0) {
+        return FACT_TRANSACTION_SILENT;
+    }
+    bool went_on = ended->method == SIP_METHOD_BYE || ended->method == SIP_METHOD_CANCEL ||
+                   ended->method == SIP_METHOD_PRACK || ended->method == SIP_METHOD_UPDATE ||
+                   ended->method == SIP_METHOD_INFO;
+    return went_on ? FACT_TRANSACTION_WENT_ON : FACT_TRANSACTION_ANSWERED;
+}
+
 /* All at once: whoever looks for failures of strangers must know who is none. */
 APART static bool begin_transaction(struct facts_view *view, const struct change *change,
-                              struct fact *fact)
+                                    struct fact *fact)
 {
     const struct transaction *ended = change->transaction;
     struct fact_transaction *told = &fact->is.transaction;
 
-    if (ended->upper_hop || ended->request_invalid || ended->started_ns == 0) {
+    uint8_t end = end_of(ended);
+    if (ended->upper_hop || ended->request_invalid || ended->started_ns == 0 ||
+        (view->unheard_ends >> end & 1) != 0) {
         return false;
     }
     fact->kind = FACT_TRANSACTION;
@@ -311,6 +327,7 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
     locate(view, &told->client);
     locate(view, &told->server);
     told->method = ended->method;
+    told->end = end;
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
     told->stale = ended->stale;
@@ -492,7 +509,7 @@ static struct slice dialled_of(const struct call *call)
 }
 
 APART static bool begin_call(struct facts_view *view, const struct change *change,
-                       enum fact_call_event event, struct fact *fact)
+                             enum fact_call_event event, struct fact *fact)
 {
     const struct call *call = change->call;
     struct fact_call *told = &fact->is.call;
@@ -577,7 +594,8 @@ static void put_past(struct facts_view *view, uint64_t account, struct fact *fac
     }
 }
 
-APART static void finish_call(struct facts_view *view, const struct change *change, struct fact *fact)
+APART static void finish_call(struct facts_view *view, const struct change *change,
+                              struct fact *fact)
 {
     const struct call *call = change->call;
     struct fact_call *told = &fact->is.call;
@@ -641,7 +659,7 @@ static bool is_pausing(const struct stream_sighting *sighting)
 }
 
 APART static bool begin_stream(const struct change *change, enum fact_stream_event event,
-                         struct fact *fact)
+                               struct fact *fact)
 {
     const struct media_stream *stream = change->stream;
     const struct stream_sighting *sighting = change->stream_sighting;
@@ -695,7 +713,8 @@ APART static bool begin_stream(const struct change *change, enum fact_stream_eve
     return true;
 }
 
-APART static void finish_stream(struct facts_view *view, const struct change *change, struct fact *fact)
+APART static void finish_stream(struct facts_view *view, const struct change *change,
+                                struct fact *fact)
 {
     struct fact_stream *told = &fact->is.stream;
 
@@ -707,7 +726,8 @@ APART static void finish_stream(struct facts_view *view, const struct change *ch
 /* --- servers --- */
 
 /* All at once: few are told. */
-APART static void begin_server(struct facts_view *view, const struct change *change, struct fact *fact)
+APART static void begin_server(struct facts_view *view, const struct change *change,
+                               struct fact *fact)
 {
     const struct server *server = change->server;
     const struct server_second *second = &server->second;
