@@ -228,7 +228,7 @@ struct fact_registration {
 
 enum fact_call_event {
     FACT_CALL_STARTED,
-    FACT_CALL_RINGING,
+    FACT_CALL_RINGING, /* of an extension (six digits or fewer) only with early media */
     FACT_CALL_ANSWERED,
     FACT_CALL_ENDED,
     FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */

@@ -16,7 +16,7 @@
 #include "detectors/frame/slots.h"
 
 /* Of calls, messages and transactions each event, step and end has a list of its own: who wants few
- * is not asked of the others, which spares half of all asking. */
+ * is not asked of the others, which spares two fifths of all asking. */
 enum {
     LIST_CALL = FACT_COUNT,
     LIST_MESSAGE = LIST_CALL + FACT_CALL_EVENTS,

@@ -269,7 +269,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
     struct frame_limits frame = frame_limits_of(config, options->key);
     struct telemetry_options telemetry = telemetry_options_of(options, config);
     telemetry.owner = analyst;
-    struct change_sink sink = {.on_change = on_change, .owner = analyst};
+    struct change_sink sink = {.on_change = on_change, .owner = analyst, .no_extensions = true};
     enum status status = telemetry_open(&telemetry, &analyst->telemetry, error);
     if (status == STATUS_OK) {
         status =

@@ -101,6 +101,11 @@ void call_tell(struct call_table *table, uint32_t index, enum change_kind kind, 
     if (!ended && (table->sink.unwanted >> kind & 1) != 0) {
         return; /* a view costs more than all else that a call does here */
     }
+    if (kind == CHANGE_CALL_RINGING && table->sink.no_extensions &&
+        (call_cell_at(table, index)->flags & (CELL_EXTENSION | CELL_EARLY_MEDIA)) ==
+            CELL_EXTENSION) {
+        return; /* no detector wants these, and they are 1 % of what a SIP message costs */
+    }
     struct change change = {
         .kind = (uint8_t)kind,
         .forced = forced,

@@ -64,6 +64,7 @@ enum cell_flag {
     CELL_ELSEWHERE = 1 << 23, /* its media may flow where no description says: ICE, multicast */
     CELL_JUDGED = 1 << 24, /* CALL_MEDIA was put, or cannot be */
     CELL_EARLY_MEDIA = 1 << 25, /* a 18x came with a session description */
+    CELL_EXTENSION = 1 << 26, /* what was dialled is six digits or fewer */
 };
 
 enum call_queue_kind {

@@ -66,6 +66,8 @@ struct change_sink {
     void (*on_change)(void *owner, const struct change *change);
     void *owner;
     uint32_t unwanted; /* CHANGE_BIT()s that need not be told; 0 = all are wanted */
+    bool
+        no_extensions; /* nor CALL_RINGING without early media where six digits or fewer were dialled */
 };
 
 #endif

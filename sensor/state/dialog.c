@@ -124,6 +124,16 @@ static void tell_progress(struct dialog_step *step)
     }
 }
 
+/* As number_dial.c reads it: an extension, or an emergency number. */
+static bool is_extension(struct slice uri)
+{
+    uint64_t digits;
+
+    (void)slice_split(&uri, ':');
+    struct slice user = slice_split(&uri, '@');
+    return user.bytes <= 6 && slice_u64(user, &digits);
+}
+
 static void begin(struct dialog_step *step)
 {
     struct call_cell *cell = step->at;
@@ -133,6 +143,9 @@ static void begin(struct dialog_step *step)
 
     dialog_text_keep(step);
     cell->flags &= ~(uint32_t)CELL_PARTIAL;
+    if (is_extension(sip_part(step->message, step->message->uri.whole))) {
+        cell->flags |= CELL_EXTENSION;
+    }
     cell->flags |= CELL_INVITE;
     cell->number = sighting_number(head);
     cell->started_ns = step->table->now_ns;

@@ -514,12 +514,16 @@ static void put_number(struct facts_view *view, struct slice user, struct fact_n
 static struct slice dialled_of(const struct call *call)
 {
     struct slice uri = call->uri;
-    if (slice_starts_with_nocase(uri, SLICE("tel:"))) {
+    size_t colon = 0;
+
+    while (colon < uri.bytes && uri.at[colon] != ':') { /* a scheme is short */
+        colon++;
+    }
+    if (colon == 3 && slice_lower(uri.at[0]) == 't' &&
+        slice_starts_with_nocase(uri, SLICE("tel:"))) {
         return slice_from(uri, 4);
     }
-    size_t colon = slice_find(uri, ':');
     size_t at = slice_find(uri, '@');
-
     return colon < at && at < uri.bytes ? slice_part(uri, colon + 1, at) : SLICE_NONE;
 }
 

@@ -205,7 +205,8 @@ static void unwanted_changes_are_kept_back(void **state)
     (void)state;
 
     scene_open_sink(&scene, 64, 64,
-                    CHANGE_BIT(CALL_STARTED) | CHANGE_BIT(CALL_RINGING) | CHANGE_BIT(CALL_ENDED));
+                    CHANGE_BIT(CALL_STARTED) | CHANGE_BIT(CALL_RINGING) | CHANGE_BIT(CALL_ENDED),
+                    false);
     scene_say(&scene, &(struct said)INVITE_1);
     scene_say(&scene, &(struct said)SAID(1, "180 INVITE", 1, "a", "b"));
     scene_say(&scene, &(struct said)SAID(2, "200 INVITE", 1, "a", "b"));
@@ -216,6 +217,39 @@ static void unwanted_changes_are_kept_back(void **state)
     assert_int_equal(scene_count(&scene, CHANGE_CALL_ANSWERED), 1);
     assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 1);
     scene_close(&scene);
+}
+
+/* Whose number has at most six digits rings unheard, until he is heard. */
+static void extensions_ring_unheard(void **state)
+{
+    static const struct {
+        const char *uri;
+        bool no_extensions;
+        unsigned rings; /* 180 alone, then with media */
+    } rows[] = {
+        {"sip:200100@example.com", true, 1},
+        {"sip:200100@example.com", false, 2},
+        {"sip:2001000@example.com", true, 2},
+        {"sip:+20010@example.com", true, 2},
+        {"sip:2001;phone-context=+44@example.com", true, 2},
+        {"sip:bob@example.com", true, 2},
+        {"tel:112", true, 1},
+        {"tel:112;phone-context=+44", true, 2},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct scene scene;
+        scene_open_sink(&scene, 64, 64, 0, rows[i].no_extensions);
+        scene_say(&scene, &(struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .uri = rows[i].uri));
+        scene_say(&scene, &(struct said)SAID(1, "180 INVITE", 1, "a", "b"));
+        assert_int_equal(scene_count(&scene, CHANGE_CALL_RINGING), rows[i].rings - 1);
+        scene_say(&scene, &(struct said)SAID_WITH(2, "183 INVITE", 1, "a", "b",
+                                                  .sdp = "192.0.2.2 30000 sendrecv"));
+        assert_int_equal(scene_count(&scene, CHANGE_CALL_RINGING), rows[i].rings);
+        call_end(scene.calls);
+        scene_close(&scene);
+    }
 }
 
 static void a_lost_fork_does_not_hang_up(void **state)
@@ -548,6 +582,7 @@ int main(void)
         cmocka_unit_test(each_change_once),
         cmocka_unit_test(early_media),
         cmocka_unit_test(unwanted_changes_are_kept_back),
+        cmocka_unit_test(extensions_ring_unheard),
         cmocka_unit_test(a_lost_fork_does_not_hang_up),
         cmocka_unit_test(open_branches_keep_a_call_open),
         cmocka_unit_test(retries_wait_longer_than_refusals),

@@ -23,6 +23,7 @@ struct said {
     const char *to_tag; /* NULL = none */
     const char *source; /* NULL = A; "192.0.2.9:5060" */
     const char *contact; /* host; NULL = 192.0.2.1 */
+    const char *uri; /* of a request; NULL = sip:bob@example.com */
     const char *headers; /* more lines, each with its CRLF */
     const char *sdp; /* "c-line address port direction", see scene_sdp() */
     unsigned vias; /* 0 = 1 */
@@ -121,13 +122,16 @@ static inline void scene_on_change(void *owner, const struct change *change)
 }
 
 static inline void scene_open_sink(struct scene *scene, uint32_t calls_max, uint32_t streams_max,
-                                   uint32_t unwanted)
+                                   uint32_t unwanted, bool no_extensions)
 {
     struct call_limits limits = {
         .calls_max = calls_max, .age_max_ns = 24 * NS_PER_HOUR, .key = HASH_KEY_FIXED};
     struct media_limits media = {
         .endpoints_max = 4 * calls_max, .streams_max = streams_max, .key = HASH_KEY_FIXED};
-    struct change_sink sink = {.on_change = scene_on_change, .owner = scene, .unwanted = unwanted};
+    struct change_sink sink = {.on_change = scene_on_change,
+                               .owner = scene,
+                               .unwanted = unwanted,
+                               .no_extensions = no_extensions};
     struct error error;
 
     memset(scene, 0, sizeof *scene);
@@ -138,7 +142,7 @@ static inline void scene_open_sink(struct scene *scene, uint32_t calls_max, uint
 
 static inline void scene_open_with(struct scene *scene, uint32_t calls_max, uint32_t streams_max)
 {
-    scene_open_sink(scene, calls_max, streams_max, 0);
+    scene_open_sink(scene, calls_max, streams_max, 0, false);
 }
 
 static inline void scene_open(struct scene *scene)
@@ -193,7 +197,8 @@ static inline void scene_write(const struct scene *scene, const struct said *sai
         status = slice_split(&method, ' ');
         text_format(text, "SIP/2.0 %.*s Phrase\r\n", (int)status.bytes, status.at);
     } else {
-        text_format(text, "%s sip:bob@example.com SIP/2.0\r\n", said->what);
+        text_format(text, "%s %s SIP/2.0\r\n", said->what,
+                    said->uri == NULL ? "sip:bob@example.com" : said->uri);
     }
     for (unsigned i = 0; i < (said->vias == 0 ? 1 : said->vias); i++) {
         text_format(text, "Via: SIP/2.0/UDP 192.0.2.%u:5060;branch=z9hG4bK-%u-%u\r\n", 1 + i, i,
