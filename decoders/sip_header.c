@@ -189,3 +189,20 @@ bool sip_parameter(struct slice value, struct slice name, struct slice *out_valu
     }
     return false;
 }
+
+uint16_t sip_q850(const struct sip_message *message)
+{
+    struct slice rest = sip_part(message, message->reason_header);
+
+    while (!slice_is_empty(rest)) {
+        struct slice value = slice_trim(slice_split(&rest, ','));
+        struct slice cause;
+        uint32_t number;
+        if (slice_starts_with_nocase(value, SLICE("Q.850")) &&
+            sip_parameter(value, SLICE("cause"), &cause) && slice_u32(cause, &number) &&
+            number > 0 && number < 128) {
+            return (uint16_t)number;
+        }
+    }
+    return 0;
+}

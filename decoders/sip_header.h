@@ -71,6 +71,8 @@ struct slice sip_value(const struct sip_message *message, enum sip_header header
 /* A parameter ;name=value of a header value (behind the brackets of a name-addr) or a
  * comma-separated auth parameter: found without case, quotes removed. */
 bool sip_parameter(struct slice value, struct slice name, struct slice *out_value);
+/* Q.850 cause in the Reason header (RFC 3326), 1 to 127; 0 = none. */
+uint16_t sip_q850(const struct sip_message *message);
 bool sip_auth_parameter(struct slice value, struct slice name, struct slice *out_value);
 
 #endif

@@ -50,7 +50,8 @@ enum fact_method {
 enum fact_side { FACT_OWN, FACT_FOREIGN, FACT_SIDE_UNKNOWN };
 
 /* What is known of an address (by state, from the past). Of the far end of an answer, a transaction,
- * a registration, a call and a flow only `is_server` is told, where the fact itself says it. */
+ * a registration, a call and a flow only `is_server` is told, where the fact itself says it; of who
+ * answered 503 or nothing, all. */
 struct fact_party {
     struct endpoint endpoint;
     bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
@@ -103,7 +104,16 @@ struct fact_number {
     bool dialled_abroad;
     bool allowed; /* the operator said that calls there are wanted */
     char country[3]; /* ISO 3166 alpha-2, NUL-terminated; "" = none (unknown, or no country's) */
+    const char *country_name; /* in English, static; NULL or "" = none */
     uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
+};
+
+/* Most messages carry on what was begun, and say nothing to those that look for strangers. */
+enum fact_message_step {
+    FACT_MESSAGE_ASKS, /* a request outside a dialog, its first copy, neither ACK nor CANCEL */
+    FACT_MESSAGE_ANSWERS, /* a response to such a request, its first copy */
+    FACT_MESSAGE_GOES_ON, /* every other */
+    FACT_MESSAGE_STEPS
 };
 
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
@@ -111,6 +121,7 @@ struct fact_message {
     struct fact_party client; /* sender of the request */
     struct fact_party server;
     uint8_t method; /* enum fact_method; of a response: of its CSeq */
+    uint8_t step; /* enum fact_message_step */
     bool is_response;
     bool is_retransmission;
     bool has_credentials;
@@ -141,16 +152,29 @@ struct fact_message {
     struct slice via_parameters; /* the topmost Via's text behind sent-by */
 };
 
-/* A client transaction got its final answer, or none in 32 s (status 0). At the lowest hop seen. */
+enum fact_transaction_end {
+    FACT_TRANSACTION_LOGIN_FAILED, /* auth_failure */
+    FACT_TRANSACTION_SILENT, /* no answer, whatever was asked */
+    FACT_TRANSACTION_ANSWERED, /* any other answer to what may begin something */
+    FACT_TRANSACTION_WENT_ON, /* ... to BYE, CANCEL, PRACK, UPDATE or INFO */
+    FACT_TRANSACTION_ENDS
+};
+
+/* A client transaction got its final answer, or none in 32 s (status 0): TRANSACTION, told once for
+ * each request, at the lowest hop that was seen. HOP: the same of a hop further on: a proxy
+ * asked for the client of the one below. Told of final answers only, for rules about servers. A
+ * sender who never answered a request himself is no proxy, whatever Vias he writes. */
 struct fact_transaction {
     struct fact_party client;
     struct fact_party server;
     uint8_t method; /* enum fact_method */
+    uint8_t end; /* enum fact_transaction_end */
     bool has_credentials;
     bool challenged; /* 401/407 to a request without credentials */
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
     /* 401/403/407 to credentials, not stale: the only thing that counts as one */
     bool auth_failure;
+    bool passed_on; /* the answer is that of a hop further on: `server` did not think of it */
     bool timeout; /* no final answer although this server is seen to answer others */
     bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
     bool account_known; /* the account has succeeded before, from anywhere */
@@ -159,6 +183,7 @@ struct fact_transaction {
     /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
     bool user_exists;
     uint16_t status;
+    uint16_t q850; /* cause in the Reason header of the final answer; 0 = none */
     uint32_t cseq;
     uint64_t response_ns; /* request to final answer; 0 = timeout */
     uint64_t device_hash; /* of +sip.instance, else User-Agent; 0 = none */
@@ -208,6 +233,7 @@ enum fact_call_event {
     FACT_CALL_ENDED,
     FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */
     FACT_CALL_TORN, /* its end was forged */
+    FACT_CALL_EVENTS
 };
 
 /* What a side of a call said of its audio, and how much of it was heard. */
@@ -270,7 +296,8 @@ struct fact_call {
     struct fact_party ender;
     uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
-    struct fact_number calling; /* of From */
+    struct fact_number
+        calling; /* of From; of calls that ended, or went to a number that has e164 */
     struct slice call_id;
     struct slice from_user;
     struct slice from_host;

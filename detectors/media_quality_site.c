@@ -47,6 +47,7 @@ struct lane {
 struct seen {
     uint64_t name;
     uint64_t at_ns;
+    uint64_t ends[2]; /* of a call: its phones; 0 = a server, or the same again */
 };
 
 struct cell {
@@ -92,17 +93,45 @@ static struct seen *find(struct seen *seen, uint32_t count, uint64_t name)
     return NULL;
 }
 
-static uint32_t add(struct seen *seen, uint32_t count, uint32_t room, uint64_t name,
-                    uint64_t now_ns)
+static uint32_t add(struct seen *seen, uint32_t count, uint32_t room, const struct seen *one)
 {
-    struct seen *found = find(seen, count, name);
+    struct seen *found = find(seen, count, one->name);
 
     if (found != NULL) {
-        found->at_ns = now_ns;
+        found->at_ns = one->at_ns;
     } else if (count < room) {
-        seen[count++] = (struct seen){name, now_ns};
+        seen[count++] = *one;
     }
     return count;
+}
+
+static uint64_t phone_of(struct detector_context *context, const struct fact_party *end)
+{
+    bool server = end->is_server && end->good_accounts == 0;
+
+    return server ? 0 : hash_addr(detector_hash_key(context), &end->endpoint.addr);
+}
+
+/* One phone with a bad link damages all whom it talks to: it is behind every bad call. */
+static bool is_one_phone(const struct cell *cell)
+{
+    if (cell->call_count == 0) {
+        return false;
+    }
+    const struct seen *last = &cell->calls[cell->call_count - 1];
+
+    for (unsigned end = 0; end < 2; end++) {
+        uint32_t with = 0;
+        while (with < cell->call_count && last->ends[end] != 0 &&
+               (cell->calls[with].ends[0] == last->ends[end] ||
+                cell->calls[with].ends[1] == last->ends[end])) {
+            with++;
+        }
+        if (with == cell->call_count) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The end that the damage is put down to. */
@@ -184,16 +213,19 @@ static void on_bad_stream(struct detector_context *context, struct cell *cell,
         cell->first_ns = now_ns;
     }
     cell->last_ns = now_ns;
-    cell->device_count = add(cell->devices, cell->device_count, DEVICES_MAX,
-                             device_of(context, cell, incident), now_ns);
+    struct seen device = {.name = device_of(context, cell, incident), .at_ns = now_ns};
+    struct seen call = {
+        .name = incident->call_number,
+        .at_ns = now_ns,
+        .ends = {phone_of(context, &incident->source), phone_of(context, &incident->destination)}};
+    cell->device_count = add(cell->devices, cell->device_count, DEVICES_MAX, &device);
     if (incident->call_number != 0) {
-        cell->call_count =
-            add(cell->calls, cell->call_count, CALLS_MAX, incident->call_number, now_ns);
+        cell->call_count = add(cell->calls, cell->call_count, CALLS_MAX, &call);
     }
     uint64_t calls = cell->up + window_sum(&cell->ended, now_ns, conf->window_ns);
     calls = calls > cell->call_count ? calls : cell->call_count;
     uint8_t severity = severity_of(cell, conf, calls);
-    if (severity == 0) {
+    if (severity == 0 || is_one_phone(cell)) {
         return;
     }
     char buffer[160];

@@ -186,7 +186,7 @@ const struct detector detector_open_relay = {
     .advice = "Close the dial plan for callers without a password at once, block the address, and "
               "look at the bill.",
     .example =
-        "203.0.113.66 was let through to +252612345678 (SO, mobile) by 192.0.2.10 without "
+        "203.0.113.66 was let through to +252612345678 (Somalia, mobile) by 192.0.2.10 without "
         "registration or password, dialled as 00252612345678; it hears early media. Close the "
         "dial plan for callers without a password at once, block the address, and look at the "
         "bill.",

@@ -7,8 +7,10 @@
  * Two sets, because one that begins anew each minute would part a burst in two: any half minute lies
  * in one of them whole.
  *
- * Only known accounts count, and each once a minute: a guesser's and a scanner's are unknown, one
- * phone with a wrong password is one (H1). A first challenge and an old nonce are no failures, nor is
+ * Only known accounts count, and each once a minute: a scanner's are unknown, one phone with a wrong
+ * password is one (H1). And only at known devices that are there: they come from where an account
+ * has logged in, or have proven that they hear our answers. So neither forged addresses nor one who
+ * tries a password at many accounts is an outage. A first challenge and an old nonce are no failures, nor is
  * 503, which says "later" (H6). */
 #include "base/sketch.h"
 #include "detectors/frame/key.h"
@@ -57,9 +59,16 @@ static bool is_success(const struct fact_transaction *asked)
     return asked->status / 100 == 2;
 }
 
+/* One of ours, and there: an agent and a name are soon forged. */
+static bool is_own(const struct fact_transaction *asked)
+{
+    return asked->account_known && asked->device_known &&
+           (asked->client.proven || asked->client.good_accounts > 0);
+}
+
 static bool is_failure(const struct fact_transaction *asked)
 {
-    return asked->status >= 400 && asked->account_known && !asked->challenged && !asked->stale &&
+    return asked->status >= 400 && is_own(asked) && !asked->challenged && !asked->stale &&
            asked->status != 423 && asked->status != 491 && asked->status != 503;
 }
 
@@ -209,7 +218,8 @@ const struct detector detector_registration_failure_spike = {
     .title = "many accounts that cannot register",
     .category = "availability",
     .sees = "a registrar that refuses many accounts at once which it used to let in",
-    .blind = "accounts that the sensor has never seen succeed",
+    .blind = "accounts that the sensor has never seen succeed, phones that come with another agent "
+             "from another network, and those that are refused unasked at a new address",
     .false_alarms = "a planned change of passwords, until the phones have them",
     .advice =
         "Look at what changed: passwords, the account database, the clock of the registrar, a "
@@ -222,6 +232,7 @@ const struct detector detector_registration_failure_spike = {
     .severity = 2,
     .key = KEY_SERVER,
     .wants = FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -11,8 +11,11 @@
  * once. 404, 484 and the like are a class of their own: numbers that nobody has, severity 2 at most.
  * All others are the service's: 4xx that refuse, 5xx, 6xx, and no answer while others get one.
  *
+ * Who answered. A refusal counts at the server that said it. A proxy that passed it on has only one
+ * more answer: the hop behind it is a fact of its own.
+ *
  * Whose requests count. Sources without any past success are left out whole: a scanner's 404 and
- * 403 say nothing about the service. And one caller with one callee is no spike (a monitor's test
+ * 403 say nothing about the service, nor does a flood in the names of our accounts. And one caller with one callee is no spike (a monitor's test
  * call that always gets 603, a wrong speed dial): a code counts once three different pairs met it.
  *
  * Severity 3 is for what users feel: a fifth of the calls lost, that is failed by the service's
@@ -28,7 +31,7 @@ enum {
     CLASSES = 2,
     ROWS = 8,
     PAIRS = 3,
-    PHRASE_BYTES = 32,
+    PHRASE_BYTES = 30,
     MAD_TIMES = 6,
     USUAL_TIMES = 2,
     EVENTS_SMALL = 8,
@@ -77,6 +80,7 @@ struct row {
     uint16_t code; /* 0 = no answer */
     uint8_t group;
     bool used;
+    uint16_t q850; /* of the last answer that named one */
     char phrase[PHRASE_BYTES];
 };
 
@@ -117,8 +121,8 @@ static bool response_spike_heeds(const struct fact *fact)
     const struct fact_transaction *asked = &fact->is.transaction;
     return !fact->forced && method_asks(asked->method) && !asked->challenged && !asked->stale &&
            !asked->auth_failure && (asked->status != 0 || (asked->timeout && !asked->one_way)) &&
-           (asked->account_known || asked->device_known || asked->client.is_server ||
-            asked->client.good_accounts > 0);
+           (asked->client.is_server || asked->client.good_accounts > 0 ||
+            (asked->account_known && asked->client.proven));
 }
 
 /* --- counting --- */
@@ -195,6 +199,7 @@ static void count_error(struct detector_context *context, struct cell *cell,
                                 pair_of(context, asked), fact->time_ns);
     struct text phrase = text_into(row->phrase, sizeof row->phrase - 1);
 
+    row->q850 = asked->q850 != 0 ? asked->q850 : row->q850;
     key_write_printable(&phrase, asked->reason);
     (void)text_terminate(&phrase);
 }
@@ -278,8 +283,11 @@ static void say(struct detector_context *context, const struct tally *tally, enu
     if (tally->most->code == 0) {
         text_string(&detail, "gave no answer to ");
     } else {
-        text_format(&detail, "answered %u %s to ", (unsigned)tally->most->code,
-                    tally->most->phrase);
+        text_format(&detail, "answered %u %s", (unsigned)tally->most->code, tally->most->phrase);
+        if (tally->most->q850 != 0) {
+            text_format(&detail, ", Q.850 cause %u,", (unsigned)tally->most->q850);
+        }
+        text_string(&detail, " to ");
     }
     text_format(&detail, "%" PRIu32 " of %" PRIu32 " %s; errors are %" PRIu64 " %% of all",
                 tally->most_count, tally->total, group_name(group), tally->share_ppm / 10000);
@@ -386,8 +394,9 @@ static void response_spike_on_fact(struct detector_context *context, void *memor
         }
         return;
     }
-    enum class class = class_of(fact->is.transaction.status);
-    enum group group = group_of(fact->is.transaction.method);
+    const struct fact_transaction *asked = &fact->is.transaction;
+    enum class class = asked->passed_on ? CLASS_NONE : class_of(asked->status);
+    enum group group = group_of(asked->method);
     if (cell == NULL) {
         cell = take_cell(context, lane, fact, class != CLASS_NONE);
     }
@@ -419,10 +428,12 @@ const struct detector detector_response_spike = {
     .slug = "response-spike",
     .title = "server whose answers go bad",
     .category = "availability",
-    .sees = "a share of error answers far above what is usual, which code, to what, and how many "
-            "calls were lost by it",
-    .blind = "requests of sources that never had success, errors that one caller alone meets, and "
-             "servers that answer fewer than eight errors a minute",
+    .sees =
+        "a share of error answers far above what is usual, who gave them, which code and cause, "
+        "to what, and how many calls were lost by it",
+    .blind = "requests of sources that never had success, errors that one caller alone meets, "
+             "servers that answer fewer than eight errors a minute, and who stands behind a server "
+             "that makes calls of its own of ours (B2BUA)",
     .false_alarms = "a number range that was taken out of service; a test of a load generator with "
                     "a registered account",
     .advice = "Look at the server that answers and at what it asks in turn: the code says where to "
@@ -433,13 +444,14 @@ const struct detector detector_response_spike = {
                "to begin. If calls are lost, route around it.",
     .severity = 2,
     .key = KEY_SERVER,
-    .wants = FACT_BIT(TRANSACTION) | FACT_BIT(SERVER),
+    .wants = FACT_BIT(TRANSACTION) | FACT_BIT(HOP) | FACT_BIT(SERVER),
+    .transaction_ends = 1 << FACT_TRANSACTION_SILENT | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),
     .slab_option = "servers",
     .slab_on_demand = true,
-    .kept = 1,
+    .kept = 2,
     .take_up = response_spike_take_up,
     .options = options,
     .heeds = response_spike_heeds,

@@ -192,6 +192,7 @@ const struct detector detector_sip_flood_source = {
     .severity = 3,
     .key = KEY_SOURCE,
     .wants = FACT_BIT(MESSAGE),
+    .message_steps = 1 << FACT_MESSAGE_ASKS,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,

@@ -761,7 +761,7 @@ const struct detector detector_toll_fraud_account = {
     .advice = "Bar international and premium calls of the account, end what is up, and change its "
               "password.",
     .example =
-        "Account 1004@voice.example.com called +252612345678 (SO, mobile): score 85 = "
+        "Account 1004@voice.example.com called +252612345678 (Somalia, mobile): score 85 = "
         "destination 20 + first call abroad 10 + country new to account 10 + country new to site "
         "5 + login after guessing 40; account score 85 by 1 costly call (in 1.105 s; limit 50 "
         "points in 1 h). Bar international and premium calls of the account, end what is up, and "

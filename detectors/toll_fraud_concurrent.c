@@ -247,10 +247,11 @@ const struct detector detector_toll_fraud_concurrent = {
     .false_alarms = "a conference bridge or dialler on a fresh sensor; exempt its account",
     .advice = "Ask the user; if he knows nothing of it, end the calls, bar the account and change "
               "its password.",
-    .example = "Account 1001@voice.example.com has 3 answered costly calls at once, the last to "
-               "+252612345672 (SO, mobile); we know of none before (in 14.61 s; limit 3 calls at "
-               "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
-               "change its password.",
+    .example =
+        "Account 1001@voice.example.com has 3 answered costly calls at once, the last to "
+        "+252612345672 (Somalia, mobile); we know of none before (in 14.61 s; limit 3 calls at "
+        "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
+        "change its password.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,

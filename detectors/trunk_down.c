@@ -8,7 +8,7 @@
  * server that never lived is none either: a drained back end, a keep-alive into the void.
  *
  *   silence  requests without an answer, one after the other: state keeps them (struct fact_server)
- *   503      in transactions; any other final answer starts anew
+ *   503      of its own, not passed on; any other final answer starts anew
  *   quiet    no INVITE from it for a quarter of an hour in which the site has other calls
  *
  * The last route is the one beside which nobody else answers those who wait. One of many routes that
@@ -65,10 +65,12 @@ struct cell {
 
 static bool trunk_down_heeds(const struct fact *fact)
 {
-    if (fact->kind == FACT_TRANSACTION) {
+    if (fact->kind != FACT_SERVER) {
         const struct fact_transaction *asked = &fact->is.transaction;
+        bool counts =
+            asked->status != 503 || (!asked->passed_on && asked->server.good_accounts == 0);
         return asked->method == FACT_METHOD_INVITE && asked->client.is_server &&
-               asked->status >= 200 && !asked->challenged && !fact->forced;
+               asked->status >= 200 && counts && !asked->challenged && !fact->forced;
     }
     const struct fact_server *server = &fact->is.server;
     return server->server.good_accounts == 0 && !server->one_way &&
@@ -242,7 +244,7 @@ static void on_answer(struct detector_context *context, struct lane *lane, const
 static void trunk_down_on_fact(struct detector_context *context, void *memory, void *slab,
                                const void *conf, const struct fact *fact)
 {
-    if (fact->kind == FACT_TRANSACTION) {
+    if (fact->kind != FACT_SERVER) {
         on_answer(context, memory, fact);
     } else {
         on_server(context, memory, slab, conf, fact);
@@ -277,7 +279,8 @@ const struct detector detector_trunk_down = {
         "answer in 32 s). Call the provider; route around the trunk until it answers again.",
     .severity = 3,
     .key = KEY_SERVER,
-    .wants = FACT_BIT(SERVER) | FACT_BIT(TRANSACTION),
+    .wants = FACT_BIT(SERVER) | FACT_BIT(TRANSACTION) | FACT_BIT(HOP),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -192,8 +192,8 @@ const struct detector detector_wangiri = {
     .advice = "Bar calls to this number block and tell the users not to call back.",
     .example =
         "Callers of the number block +2526123 rang 10 numbers of ours once and hung up, the last "
-        "as +252612345679 (SO, mobile) (in 2.6 min; limit 10 numbers in 1 h). Bar calls to this "
-        "number block and tell the users not to call back.",
+        "as +252612345679 (Somalia, mobile) (in 2.6 min; limit 10 numbers in 1 h). Bar calls to "
+        "this number block and tell the users not to call back.",
     .tactic = {"TA0043", "Reconnaissance"},
     .attack = {"T1598.004"},
     .severity = 2,

@@ -138,9 +138,10 @@ const struct detector detector_wangiri_callback = {
     .blind = "a call back from a mobile phone, and one to another block than the caller showed",
     .false_alarms = "a customer in a country of risk who hung up after one ring and is called back",
     .advice = "Tell the user to hang up, and bar calls to this number block.",
-    .example = "Callers of the number block +2526123 were called back by 1001@voice.example.com at "
-               "+252612345678 (SO, mobile), 1 h after they rang once and hung up. Tell the user to "
-               "hang up, and bar calls to this number block.",
+    .example =
+        "Callers of the number block +2526123 were called back by 1001@voice.example.com at "
+        "+252612345678 (Somalia, mobile), 1 h after they rang once and hung up. Tell the user to "
+        "hang up, and bar calls to this number block.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1598.004"},
     .severity = 3,

@@ -114,14 +114,15 @@ bool costly_is_listed(const struct option_list *list, struct slice account)
 void costly_write(struct text *text, const struct fact_number *number)
 {
     const char *word = type_word(number->type);
+    const char *country = number->country_name == NULL ? number->country : number->country_name;
 
     text_format(text, "+%" PRIu64, number->e164);
-    if (number->country[0] == '\0' && word[0] == '\0') {
+    if (country[0] == '\0' && word[0] == '\0') {
         return;
     }
     text_string(text, " (");
-    text_string(text, number->country);
-    text_string(text, number->country[0] != '\0' && word[0] != '\0' ? ", " : "");
+    text_string(text, country);
+    text_string(text, country[0] != '\0' && word[0] != '\0' ? ", " : "");
     text_string(text, word);
     text_string(text, ")");
 }

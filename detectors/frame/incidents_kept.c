@@ -101,6 +101,7 @@ static void mend_party(struct fact_party *party)
 {
     snapshot_truth(&party->proven);
     snapshot_truth(&party->is_server);
+    snapshot_truth(&party->is_peer);
 }
 
 static void mend_told(struct incident *told)
@@ -131,6 +132,7 @@ static void mend_last(struct incident_cell *it)
     snapshot_truth(&it->last.names_nobody);
     snapshot_truth(&it->last.succeeded);
     snapshot_truth(&it->last.only_rise);
+    snapshot_truth(&it->last.about_hearing);
     it->last.unit = it->told.unit;
     it->last.account = SLICE_NONE;
     it->last.target = SLICE_NONE;

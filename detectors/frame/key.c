@@ -28,6 +28,7 @@ const struct fact_party *key_source(const struct fact *fact)
     case FACT_MESSAGE:
         return &fact->is.message.client;
     case FACT_TRANSACTION:
+    case FACT_HOP:
         return &fact->is.transaction.client;
     case FACT_REGISTRATION:
         return &fact->is.registration.client;
@@ -55,6 +56,7 @@ const struct fact_party *key_destination(const struct fact *fact)
     case FACT_MESSAGE:
         return &fact->is.message.server;
     case FACT_TRANSACTION:
+    case FACT_HOP:
         return &fact->is.transaction.server;
     case FACT_REGISTRATION:
         return &fact->is.registration.server;
@@ -78,6 +80,7 @@ struct slice key_account(const struct fact *fact)
 {
     switch ((enum fact_kind)fact->kind) {
     case FACT_TRANSACTION:
+    case FACT_HOP:
         return fact->is.transaction.account;
     case FACT_REGISTRATION:
         return fact->is.registration.account;
@@ -102,6 +105,7 @@ struct slice key_call_id(const struct fact *fact)
     case FACT_MESSAGE:
         return fact->is.message.call_id;
     case FACT_TRANSACTION:
+    case FACT_HOP:
         return fact->is.transaction.call_id;
     case FACT_REGISTRATION:
         return fact->is.registration.call_id;
@@ -158,6 +162,7 @@ uint64_t key_call_number(const struct fact *fact)
         return fact->is.incident.call_number;
     case FACT_MESSAGE:
     case FACT_TRANSACTION:
+    case FACT_HOP:
     case FACT_REGISTRATION:
     case FACT_FLOW:
     case FACT_SECOND:

@@ -5,7 +5,8 @@
  * flows, COUNTS, MARK. Each table tells its part in order of first packets, so the whole ascends
  * without sorting.
  *
- * Counters travel as differences, at marks divisible by 10 s (live: at each, for what must be noticed soon) and at the end; what does not fit into
+ * Counters travel as differences, at marks divisible by 10 s (live: at each, for what must be noticed
+ * soon) and at the end; what does not fit into
  * one sighting goes into the next with the same key. */
 #include "sensor/flows/worker_inside.h"
 

@@ -191,6 +191,8 @@ static enum status row_add(struct number_list *list, struct place *place, struct
     return STATUS_OK;
 }
 
+static const char *const first_line = "the first line must be prefix,kind,points,cost,note";
+
 static enum status rows_read(struct number_list *list, FILE *file, struct place *place)
 {
     char line[LINE_BYTES];
@@ -201,8 +203,8 @@ static enum status rows_read(struct number_list *list, FILE *file, struct place 
         struct slice text = slice_of_string(line);
         place->line++;
         place->line_at = line;
-        if (text.bytes == sizeof line - 1 && text.at[text.bytes - 1] != '\n') {
-            return refuse(place, text, "a line has at most 1022 bytes");
+        if ((text.bytes == 0 || text.at[text.bytes - 1] != '\n') && feof(file) == 0) {
+            return refuse(place, text, "a line has at most 1022 bytes and no NUL");
         }
         text = slice_trim(text);
         if (text.bytes == 0 || text.at[0] == '#') {
@@ -210,12 +212,14 @@ static enum status rows_read(struct number_list *list, FILE *file, struct place 
         }
         if (!has_header) {
             has_header = slice_equal(text, SLICE("prefix,kind,points,cost,note"));
-            status = has_header ? STATUS_OK
-                                : refuse(place, text,
-                                         "the first line must be prefix,kind,points,cost,note");
+            status = has_header ? STATUS_OK : refuse(place, text, first_line);
             continue;
         }
         status = row_add(list, place, text);
+    }
+    if (status == STATUS_OK && !has_header && ferror(file) == 0) {
+        place->line = 1;
+        return refuse(place, SLICE_NONE, first_line);
     }
     return status;
 }

@@ -41,8 +41,9 @@ static const struct plan_code plan_codes[PLAN_CODES] = {
 };
 
 static const struct plan_region plan_regions[] = {
-#define PLAN_REGION(country_, code_, local_, area_, digits_, trunk_, abroad_, emergency_)          \
+#define PLAN_REGION(country_, name_, code_, local_, area_, digits_, trunk_, abroad_, emergency_)   \
     {.country = country_,                                                                          \
+     .name = name_,                                                                                \
      .area_digits = (digits_),                                                                     \
      .code = (code_),                                                                              \
      .local_lengths = (local_),                                                                    \
@@ -151,6 +152,14 @@ size_t plan_list_take(const char *list, struct slice digits)
 
 bool plan_list_has(const char *list, struct slice digits)
 {
+    size_t longest = 0; /* the first */
+
+    while (list[longest] != ' ' && list[longest] != '\0') {
+        longest++;
+    }
+    if (longest < digits.bytes) {
+        return false;
+    }
     while (*list != '\0') {
         if (begins(list, digits) == digits.bytes) {
             return digits.bytes != 0;

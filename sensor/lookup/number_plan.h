@@ -15,6 +15,7 @@
 /* Lists are texts with spaces between, longest first; x in them is any digit. */
 struct plan_region {
     char country[3]; /* ISO 3166 alpha-2; "" = a network or service of no country */
+    const char *name; /* in English; "" = a network of no country */
     uint8_t area_digits; /* a local number of so many digits lacks `area`; 0 = none */
     uint16_t code; /* calling code */
     uint32_t local_lengths; /* bit n: n digits may be a number inside one area */

@@ -156,6 +156,7 @@ static void judge(const struct numbers *numbers, const struct dialled *dialled, 
     out->dialled_abroad = abroad && (dialled->prefixed || numbers->dialling.home != NULL);
     if (dialled->plan.region != NULL) {
         memcpy(out->country, dialled->plan.region->country, sizeof out->country);
+        out->country_name = dialled->plan.region->name;
     }
     if (out->class == NUMBER_INTERNAL) {
         return; /* the site's own */

@@ -53,6 +53,7 @@ struct number {
     bool dialled_abroad;
     bool allowed; /* site.allowed has it */
     char country[3]; /* "" = none */
+    const char *country_name; /* in English, static; "" = none */
     uint16_t cost_milli; /* a minute, thousandths of a currency unit */
 };
 

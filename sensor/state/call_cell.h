@@ -285,6 +285,7 @@ struct call_sound *call_sound_of(const struct call_table *table, const struct ca
 void call_sound_release(struct call_table *table, struct call_cell *cell);
 /* A 2xx inside the dialog: its two ends are on the path; of the first, also who it names. */
 void call_sound_path(struct dialog_step *step, bool first);
+void call_sound_ack(struct dialog_step *step);
 void call_sound_bye(struct dialog_step *step, bool by_caller);
 void call_sound_bye_accepted(struct dialog_step *step);
 /* CANCEL, and what the caller says behind one. */

@@ -11,7 +11,8 @@
  *
  * Only a 2xx adds to the path: it went where the request came from, so a new address that a
  * re-INVITE announced is known, and one that nobody accepted is not. A Contact names an address
- * without a port, because what is sent from there may come from any. Via and Record-Route name the
+ * without a port, because what is sent from there may come from any; one that is seen with its port is
+ * known better. Via and Record-Route name the
  * proxies of hops that we do not see; they are not read: it cost 8 % of all instructions, and a BYE
  * from there is honest all the same as long as its sender falls silent. With more than CALL_HOPS
  * nobody is a stranger any more.
@@ -116,10 +117,28 @@ void call_sound_path(struct dialog_step *step, bool first)
         const struct call_cell *cell = step->at;
         add_hop(sound, addr_hash(step->table, &cell->caller.addr), cell->caller.port, 0);
         add_hop(sound, addr_hash(step->table, &cell->callee.addr), cell->callee.port, 0);
-        add_host(step->table, sound, sip_part(step->message, step->message->contact.host));
     }
     add_hop(sound, addr_hash(step->table, &head->source), head->source_port, head->ttl);
     add_hop(sound, addr_hash(step->table, &head->destination), head->destination_port, 0);
+    if (first) { /* last: an address that is there with its port says more */
+        add_host(step->table, sound, sip_part(step->message, step->message->contact.host));
+    }
+}
+
+/* How far away the caller is, only his own messages say; the first that he sends in the dialog does.
+ */
+void call_sound_ack(struct dialog_step *step)
+{
+    const struct sighting *head = &step->sip->head;
+    struct call_sound *sound = call_sound_of(step->table, step->at);
+
+    for (unsigned i = 0; sound != NULL && i < sound->hop_count; i++) {
+        struct call_hop *hop = &sound->hops[i];
+        if (hop->ttl == 0 && hop->port == head->source_port &&
+            hop->addr == addr_hash(step->table, &head->source)) {
+            hop->ttl = head->ttl;
+        }
+    }
 }
 
 static enum call_hop_doubt doubt_of(const struct call_table *table, const struct call_sound *sound,

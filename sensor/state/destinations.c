@@ -18,7 +18,8 @@
  * the present generation.
  *
  * A week has 168 hours, and fifty calls spread over them are one here and one there: nearly every
- * hour would be rare. So hours of workdays are one, and of weekends.
+ * hour would be rare. So hours of workdays are one, and of weekends. And an hour that has just begun
+ * for the first time is rare to a young sensor: nothing is said before two weeks are over.
  *
  * Limits: 32-bit tags; two accounts or numbers of one group are taken for each other once in 2^29.
  * The ninth country of an account makes it forget the one that it called longest ago. Who can place
@@ -34,6 +35,7 @@ enum {
     PLACES = 1 + PLACE_COUNTRIES + 1000, /* 0 = none; then countries; then codes of three digits */
     HOURS = 48,
     HOURS_ENOUGH = 50,
+    HOURS_DAYS = 14,
     HOURS_RARE_ONE_IN = 50,
     WAYS = 8,
     ACCOUNT_PLACES = 8,
@@ -99,6 +101,7 @@ struct past {
     uint32_t generation_s; /* when the present one began; 0 = not yet */
     uint32_t generation_items;
     uint32_t generation; /* 0 or 1: the present one */
+    uint32_t heard_s; /* first call that was learnt; 0 = none yet */
     uint32_t hours[HOURS];
     struct place places[PLACES];
     struct learnt learnt[RECENT];
@@ -345,10 +348,14 @@ static uint8_t judge_hour(uint64_t here, uint64_t all)
 }
 
 static uint8_t hour_of(const struct destination_table *table, const struct account_past *account,
-                       uint32_t class)
+                       uint32_t class, uint32_t now_s)
 {
     uint8_t judged = DESTINATION_HOUR_UNKNOWN;
     uint64_t all = 0;
+
+    if (table->past->heard_s == 0 || age_of(now_s, table->past->heard_s) < HOURS_DAYS * DAY_S) {
+        return judged;
+    }
 
     for (unsigned i = 0; account != NULL && i < HOURS; i++) {
         all += account->hours[i];
@@ -623,7 +630,7 @@ void destination_ask(const struct destination_table *table, const struct destina
     if (call->e164 == 0) {
         return;
     }
-    out_view->hour = hour_of(table, account, class_of(call->hour_of_week));
+    out_view->hour = hour_of(table, account, class_of(call->hour_of_week), now_s);
     out_view->prefixes_tried = prefixes_of(table, call, now_s);
     out_view->weeks_called = weeks_of(table, hash_number(table, call->e164), started_s, now_s);
     uint64_t block = hash_number(table, call->block);
@@ -645,6 +652,9 @@ void destination_learn(struct destination_table *table, const struct destination
     uint32_t place = place_of(call);
     uint32_t class = class_of(call->hour_of_week);
 
+    if (table->past->heard_s == 0) {
+        table->past->heard_s = now_s;
+    }
     site_learn_hour(table->past, class);
     if (call->account != 0) {
         struct account_past *account = account_take(table, call->account);
@@ -679,6 +689,7 @@ static void shift_second(uint32_t *second, uint32_t shift_s)
 static void shift_past(struct past *past, uint32_t shift_s)
 {
     shift_second(&past->generation_s, shift_s);
+    shift_second(&past->heard_s, shift_s);
     for (unsigned i = 0; i < PLACES; i++) {
         shift_second(&past->places[i].first_s, shift_s);
         shift_second(&past->places[i].last_s, shift_s);
@@ -773,6 +784,7 @@ static void pull_back(uint32_t *second, uint32_t now_s)
 static void pull_back_past(struct past *past, uint32_t now_s)
 {
     pull_back(&past->generation_s, now_s);
+    pull_back(&past->heard_s, now_s);
     for (unsigned i = 0; i < PLACES; i++) {
         pull_back(&past->places[i].first_s, now_s);
         pull_back(&past->places[i].last_s, now_s);
@@ -824,6 +836,7 @@ static bool load(void *owner, struct snapshot_in *in)
                 load_entries(table->accounts, count, sizeof *table->accounts, in) &&
                 load_entries(table->numbers, count, sizeof *table->numbers, in);
 
+    table->past->evicted = 0; /* counts are of this run */
     table->past->generation &= 1;
     pull_back_past(table->past, now_s);
     for (uint32_t i = 0; i < count; i++) {

@@ -302,6 +302,7 @@ static void see_request(struct dialog_step *step)
         break;
     case SIP_METHOD_ACK:
         step->at->flags |= CELL_ACK;
+        call_sound_ack(step);
         break;
     case SIP_METHOD_CANCEL:
         see_cancel(step);

@@ -81,18 +81,10 @@ void dialog_text_phrase(struct dialog_step *step)
 
 void dialog_text_q850(struct dialog_step *step)
 {
-    struct slice rest = text_of(step, step->message->reason_header);
+    uint16_t cause = sip_q850(step->message);
 
-    while (!slice_is_empty(rest)) {
-        struct slice value = slice_trim(slice_split(&rest, ','));
-        struct slice cause;
-        uint32_t number;
-        if (slice_starts_with_nocase(value, SLICE("Q.850")) &&
-            sip_parameter(value, SLICE("cause"), &cause) && slice_u32(cause, &number) &&
-            number > 0 && number < 128) {
-            call_more_take(step->table, step->at)->q850 = (uint16_t)number;
-            return;
-        }
+    if (cause != 0) {
+        call_more_take(step->table, step->at)->q850 = cause;
     }
 }
 

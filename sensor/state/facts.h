@@ -39,6 +39,9 @@ struct facts_view {
     const struct server_table *servers;
     const struct numbers *numbers; /* the analyst sets these three */
     struct geo *geo; /* NULL = no file */
+    /* What nobody wants: 1 << enum fact_message_step, 1 << enum fact_transaction_end. */
+    uint32_t unheard_steps;
+    uint32_t unheard_ends;
     struct calendar calendar; /* of the site */
     struct hash_key key;
     uint64_t quarter; /* hours since the epoch x 4, of hour_of_week: zones differ by quarters */
@@ -56,7 +59,7 @@ struct facts_view {
 };
 
 /* What detectors choose by (detector.h, heeds). False: this change tells detectors nothing (partial
- * calls, transactions of upper hops, expiries ...). */
+ * calls, hops further on without an answer, expiries ...). */
 bool facts_begin(struct facts_view *view, const struct change *change, struct fact *out_fact);
 /* The rest of a fact that was begun with the same change. */
 void facts_finish(struct facts_view *view, const struct change *change, struct fact *fact);

@@ -15,7 +15,8 @@
  * there a flood overwrites what others left, so that more look new than are.
  *
  * A call that fails by an error of the service is remembered for ten seconds by who calls whom:
- * where the same two succeed through another server in time, it was not lost. */
+ * where the same two succeed through another server in time, it was not lost. It failed at the
+ * server that said so, not at a proxy that passed it on. */
 #include "sensor/state/server.h"
 
 #include "sensor/state/shift.h"
@@ -488,7 +489,7 @@ static void see_answer(struct server_table *table, const struct sip_sighting *si
         see_first_answer(table, cell, server, sip, view->transaction);
     }
     if (view->is_first_final && message->method == SIP_METHOD_INVITE &&
-        !view->transaction->in_dialog) {
+        !view->transaction->in_dialog && !view->transaction->passed_on) {
         see_call_end(table, sip, proof);
     }
 }

@@ -1,4 +1,4 @@
-/* transaction.c - one cell of 48 bytes for each key, and a detail with texts while the answer is
+/* transaction.c - one cell of 56 bytes for each key, and a detail with texts while the answer is
  * awaited.
  *
  *   table: hash -> cell [first time, number, status, flags, counts]
@@ -158,11 +158,6 @@ static void count_up(uint16_t *count)
     }
 }
 
-static uint32_t tag_of(uint64_t hash)
-{
-    return (uint32_t)(hash >> 32);
-}
-
 static struct transaction_cell *cell_at(const struct transaction_table *table, uint32_t at)
 {
     return table_at(&table->cells, at);
@@ -239,12 +234,12 @@ static void fill_request(struct transaction_table *table, struct transaction_cel
     if (message->verdict == SIP_INVALID) {
         flags |= TRANSACTION_INVALID;
     }
-    if (message->vias > 1 && transaction_was_seen_below(table, sip)) {
+    cell->server_tag = transaction_tag(sip->keys.destination);
+    if (message->vias > 1 && transaction_below(table, sip) != TABLE_NONE) {
         flags |= TRANSACTION_UPPER;
     }
     cell->flags |= flags;
     cell->method = message->method;
-    cell->server_tag = tag_of(sip->keys.destination);
     transaction_detail_take(table, cell, sip);
 }
 
@@ -255,6 +250,19 @@ static void see_cancel(struct transaction_table *table, const struct sip_sightin
 
     if (at != TABLE_NONE) {
         cell_at(table, at)->flags |= TRANSACTION_CANCELLED;
+    }
+}
+
+/* With its final answer: it may be an upper hop that was seen before the lower one, and its answer
+ * is looked for by the hop below. */
+static void end_hop(struct transaction_table *table, struct transaction_cell *cell,
+                    const struct sip_sighting *sip)
+{
+    if (sip->message.vias > 1 && transaction_tell_below(table, sip, cell->status)) {
+        cell->flags |= TRANSACTION_UPPER;
+    }
+    if (cell->further[0] != 0 && transaction_passed_on(cell, cell->status)) {
+        cell->flags |= TRANSACTION_PASSED_ON;
     }
 }
 
@@ -275,6 +283,7 @@ static void join(struct transaction_table *table, uint32_t at, const struct sip_
     }
     cell->final_ms = milliseconds(time_since(answered_ns, cell->first_ns));
     cell->flags |= TRANSACTION_ENDED;
+    end_hop(table, cell, sip);
     transaction_show(table, at, true);
     bool is_challenge = cell->status == 401 || cell->status == 407;
     table->shown.challenged = is_challenge && (cell->flags & TRANSACTION_CREDENTIALS) == 0;
@@ -305,7 +314,7 @@ static void see_request(struct transaction_table *table, const struct sip_sighti
     } else if ((cell->flags & TRANSACTION_REQUEST) == 0) {
         join(table, at, sip);
         return;
-    } else if (cell->server_tag == tag_of(sip->keys.destination)) {
+    } else if (cell->server_tag == transaction_tag(sip->keys.destination)) {
         count_up(&cell->copies_request);
         view->is_retransmission = true;
     }
@@ -366,7 +375,7 @@ static void see_final(struct transaction_table *table, uint32_t at, const struct
 {
     struct transaction_cell *cell = cell_at(table, at);
     const struct sip_message *message = &sip->message;
-    uint32_t tag = tag_of(sip->keys.to_tag);
+    uint32_t tag = transaction_tag(sip->keys.to_tag);
 
     if (cell->status != 0) {
         bool is_copy = cell->status == message->status && cell->answer_tag == tag;
@@ -387,6 +396,7 @@ static void see_final(struct transaction_table *table, uint32_t at, const struct
         return;
     }
     cell->flags |= TRANSACTION_ENDED;
+    end_hop(table, cell, sip);
     transaction_show(table, at, true);
     table->shown.final_ns = table->now_ns; /* the cell knows it to the millisecond only */
     table->shown.reason = sip_part(message, message->reason);
@@ -414,7 +424,8 @@ static void see_response(struct transaction_table *table, const struct sip_sight
     view->transaction = &table->shown;
     view->is_first_answer = cell->status == 0 && cell->provisional_count == 0 &&
                             (cell->flags & TRANSACTION_REQUEST) != 0;
-    if ((cell->flags & TRANSACTION_INVALID) != 0 && promotes(cell, sip, tag_of(sip->keys.source))) {
+    if ((cell->flags & TRANSACTION_INVALID) != 0 &&
+        promotes(cell, sip, transaction_tag(sip->keys.source))) {
         cell->flags &= (uint16_t)~TRANSACTION_INVALID;
         view->promoted = true;
     }

@@ -21,7 +21,7 @@
 #include "base/table.h"
 #include "sensor/state/change.h"
 
-enum { TRANSACTION_TEXT_BYTES = 448, TRANSACTION_PROVISIONALS = 4 };
+enum { TRANSACTION_TEXT_BYTES = 448, TRANSACTION_PROVISIONALS = 4, TRANSACTION_FURTHER = 4 };
 #define TRANSACTION_TIMEOUT_NS (32 * NS_PER_S)
 #define TRANSACTION_RINGING_NS                                                                     \
     (180 * NS_PER_S) /* timer C, behind the last provisional answer to INVITE */
@@ -50,8 +50,8 @@ struct transaction {
     bool timeout; /* ended without a final answer */
     bool request_invalid; /* verdict X: provisional until answered (docs/definitions.md) */
     bool ended;
-    bool upper_hop; /* the same request was seen with fewer Vias before: detectors do not count this
-                       one */
+    bool upper_hop; /* the same request was seen with fewer Vias: detectors do not count this one */
+    bool passed_on; /* the final answer came from a hop further on */
     bool in_dialog; /* the request had a To tag */
     uint8_t method; /* enum sip_method: CSeq's */
     uint8_t transport;

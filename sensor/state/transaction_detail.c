@@ -530,6 +530,7 @@ static void show_whole(struct transaction_table *table, const struct transaction
     shown->final_ns = cell->status == 0 ? 0 : time_add(cell->first_ns, cell->final_ms * NS_PER_MS);
     shown->last_ns = table->now_ns;
     shown->user_exists = (flags & TRANSACTION_RANG) != 0;
+    shown->passed_on = (flags & TRANSACTION_PASSED_ON) != 0;
     shown->provisional_count = cell->provisional_count;
     for (unsigned i = 0; i < cell->provisional_count; i++) {
         shown->provisional[i] = (uint16_t)(100 + cell->provisional[i]);

@@ -4,7 +4,7 @@
  * Owns      nothing.
  * Borrows   cells and details of the table.
  * Time      packet time, an argument.
- * Bounds    a cell is 48 bytes, a detail 192, 256, or its text and what few have.
+ * Bounds    a cell is 56 bytes, a detail 192, 256, or its text and what few have.
  * Errors    none.
  * Thread    the analyst's. */
 #ifndef SENSOR_STATE_TRANSACTION_INSIDE_H
@@ -28,6 +28,7 @@ enum transaction_flag {
     TRANSACTION_ENDED = 1 << 8,
     TRANSACTION_TIMED_OUT = 1 << 9,
     TRANSACTION_AUTS = 1 << 10,
+    TRANSACTION_PASSED_ON = 1 << 11,
 };
 
 /* What stays as long as late copies may come. */
@@ -46,6 +47,7 @@ struct transaction_cell {
     uint8_t method;
     uint8_t provisional_count;
     uint8_t provisional[TRANSACTION_PROVISIONALS]; /* status - 100 */
+    uint16_t further[TRANSACTION_FURTHER]; /* final answers of hops further on; 0 = none */
 };
 static_assert(sizeof(struct transaction_cell) <= 56, "with the table's head: within 96 bytes");
 
@@ -122,10 +124,21 @@ struct transaction_table {
     bool shown_whole; /* and not only what every message asks for */
 };
 
+/* What a cell keeps of the hash of an address or a tag. */
+static inline uint32_t transaction_tag(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
 /* --- transaction_below.c --- */
-/* Was this request seen below, with one of the Vias that stand under its topmost one? */
-bool transaction_was_seen_below(const struct transaction_table *table,
-                                const struct sip_sighting *sip);
+/* The cell of the nearest hop below that was seen, by the Vias under the topmost one of a request
+ * or an answer; TABLE_NONE where there is none. */
+uint32_t transaction_below(const struct transaction_table *table, const struct sip_sighting *sip);
+/* The final answer of this hop, told to the hop below. True: there is one, so this is an upper. */
+bool transaction_tell_below(struct transaction_table *table, const struct sip_sighting *sip,
+                            uint16_t status);
+/* Is this status what a hop further on said? */
+bool transaction_passed_on(const struct transaction_cell *cell, uint16_t status);
 
 /* --- transaction_detail.c --- */
 /* Takes the text and the values of a message that opens a transaction (or joins an answer that came

@@ -500,8 +500,8 @@ def rtp_drop_server(net):
     return [Caught("rtp-drop", "192.0.2.18", 3, 698.0)]
 
 
-@attack("call-teardown-forged", "4 BYEs under the caller's own address, but from farther away (TTL): he talks on and hangs up himself 15 "
-        "s later",
+@attack("call-teardown-forged", "4 BYEs under the called phone's own address, but from farther away (TTL): it talks on and hangs up "
+        "itself 15 s later",
         "`call-teardown` 3; no telephone of the office is blamed", quick=True)
 def call_teardown_forged(net):
     office = crowd(net)
@@ -513,13 +513,13 @@ def call_teardown_forged(net):
         t = d.invite(700 + 40.0 * k, sdp(one, "G729"), office.server, a.password)
         d.reply(t.time + 0.02, t, 180)
         at = d.accept(t.time + 3, t, sdp(two, "G729"))
-        Stream(net, one, two).run(at, at + 30)
-        Stream(net, two, one).run(at, at + 15.02)
-        net.ttl[a.end[0]] = 41
-        bye = d.send(at + 15, "BYE", hops=[a.end, b.end])
-        del net.ttl[a.end[0]]
+        Stream(net, two, one).run(at, at + 30)
+        Stream(net, one, two).run(at, at + 15.02)
+        net.ttl[b.end[0]] = 41
+        bye = d.send(at + 15, "BYE", reverse=True, hops=[b.end, a.end])
+        del net.ttl[b.end[0]]
         ended.append(d.reply(bye.time + 0.02, bye, 200))
-        d.bye(at + 30.1, answer=481)
+        d.bye(at + 30.1, reverse=True, answer=481)
     return [Caught("call-teardown", "", 3, ended[0] + 5.0, 8.0), Never(phone.end[0] for phone in office.phones)]
 
 

@@ -81,6 +81,7 @@ class Net(Wire):
         super().__init__(seed, **more)
         self.messages = 0
         self.tokens = 0
+        self.asked = {}  # ends of a request, by its branch
         self.unheard = 0  # answered calls whose media does not pass by the sensor
 
     def token(self, length=12):
@@ -97,6 +98,13 @@ class Net(Wire):
         return self.rng.uniform(0.020, 0.060)
 
     def say(self, at, source, destination, text):
+        """A message. An answer that comes from elsewhere than the request went to is a mistake of the scenario."""
+        at_branch = text.index(";branch=")
+        branch = text[at_branch:text.index("\r\n", at_branch)].partition(";rport")[0]
+        if not text.startswith("SIP/2.0"):
+            self.asked[branch] = source, destination
+        elif self.asked.get(branch) != (destination, source):
+            raise ValueError(f"{source} answers at {at} what {self.asked.get(branch)} asked: {text[:60]!r}")
         self.messages += 1
         self.udp(at, source, destination, text.encode())
 
@@ -200,7 +208,7 @@ class Dialog:
     def send(self, at, method, reverse=False, body="", extra="", until=None, again=None, cseq=None, hops=None, after=None):
         """A request along the hops (until hop number `until`). `again` is the transaction that it belongs to: CANCEL and the
         ACK of a refusal use its branch. `after` is one that the last proxy now sends on to hops[-1] as well (a fork)."""
-        hops = hops or (self.hops[::-1] if reverse else self.hops)
+        hops = list(hops or (self.hops[::-1] if reverse else self.hops))
         first = 0
         if after is not None:
             cseq, first = after.cseq, len(hops) - 2

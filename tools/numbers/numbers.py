@@ -281,6 +281,20 @@ def regions_of(package, code):
     return [(name, package.PhoneMetadata.metadata_for_region(name, None)) for name in names]
 
 
+def english(name):
+    """What the package calls the country; it lacks three. "*xx" there: as in the language xx."""
+    from phonenumbers.geodata.locale import LOCALE_DATA
+    words = {"AC": {"en": "Ascension Island"}, "TA": {"en": "Tristan da Cunha"}, "XK": {"en": "Kosovo"}}
+    words.update(LOCALE_DATA)
+    word = words.get(name, {}).get("en", "")
+    if word.startswith("*"):
+        word = words[name][word[1:]]
+    if not word.isascii():
+        word = {"CI": "Ivory Coast", "RE": "Reunion", "ST": "Sao Tome and Principe", "CW": "Curacao", "AX": "Aland Islands",
+                "BL": "Saint Barthelemy", "TR": "Turkey"}[name]
+    return word.replace("&", "and")
+
+
 def region_line(package, name, code, region):
     short = package.PhoneMetadata.short_metadata_for_region(name) if name else None
     emergency = short.emergency.national_number_pattern if short and short.emergency else None
@@ -288,7 +302,8 @@ def region_line(package, name, code, region):
     local = sum(1 << n for n in region.general_desc.possible_length_local_only)
     abroad = listed(expand(expressions.parse(region.international_prefix))) if name else ""
     emergency = listed(expand(expressions.parse(emergency))) if emergency else ""
-    return f'PLAN_REGION("{name}", {code}, {local:#x}, "{area}", {digits}, "{trunk}", "{abroad}", "{emergency}")\n'
+    return (f'PLAN_REGION("{name}", "{english(name)}", {code}, {local:#x}, "{area}", {digits}, "{trunk}", "{abroad}", '
+            f'"{emergency}")\n')
 
 
 def table_text(package):

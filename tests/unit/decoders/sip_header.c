@@ -211,12 +211,47 @@ static void test_parameters(void **state)
     }
 }
 
+static void test_q850(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        uint16_t cause;
+    } cases[] = {
+        {"Reason: Q.850;cause=34;text=\"No circuit\"\r\n", 34},
+        {"Reason: SIP ;cause=503, q.850 ;cause=127\r\n", 127},
+        {"Reason: SIP;cause=503\r\n", 0},
+        {"Reason: Q.850\r\n", 0},
+        {"Reason: Q.850;cause=0\r\n", 0},
+        {"Reason: Q.850;cause=128\r\n", 0},
+        {"Reason: Q.850;cause=x\r\n", 0},
+        {"", 0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sip_message message;
+        char raw[256];
+        int bytes = snprintf(raw, sizeof raw,
+                             "SIP/2.0 503 x\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKa\r\n"
+                             "Call-ID: c\r\nCSeq: 1 INVITE\r\n%s\r\n",
+                             cases[i].line);
+        assert_int_equal(
+            sip_decode((const uint8_t *)raw, (size_t)bytes, (size_t)bytes, SIP_UDP, true, &message),
+            REASON_NONE);
+        assert_int_equal(sip_q850(&message), cases[i].cause);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_compact_names),
-        cmocka_unit_test(test_lines),      cmocka_unit_test(test_values),
-        cmocka_unit_test(test_parameters), cmocka_unit_test(test_lines_that_end_with_cr),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_compact_names),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_q850),
+        cmocka_unit_test(test_lines_that_end_with_cr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

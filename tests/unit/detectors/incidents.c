@@ -529,6 +529,36 @@ static void test_recent(void **state)
     }
 }
 
+/* Who was spoken of before a restart was spoken of. */
+static void test_recent_is_kept(void **state)
+{
+    (void)state;
+    struct snapshot_part from[FRAME_PARTS];
+    struct snapshot_part to[FRAME_PARTS];
+    struct bench first;
+    struct bench second;
+
+    open_it(&first, 100);
+    open_it(&second, 100);
+    bench_tell(&first, fact_transaction(party_number(1, 5060), 401));
+    uint32_t count = frame_parts(first.frame, from, FRAME_PARTS);
+    assert_int_equal(frame_parts(second.frame, to, FRAME_PARTS), count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct snapshot_out out = {.at = malloc(from[i].bytes_max), .room = from[i].bytes_max};
+        assert_non_null(out.at);
+        from[i].save(from[i].owner, &out);
+        struct snapshot_in in = {.at = out.at, .bytes = out.bytes, .now_ns = first.now_ns};
+        assert_true(to[i].load(to[i].owner, &in));
+        free(out.at);
+    }
+    recent = false;
+    second.now_ns = first.now_ns;
+    bench_tell(&second, message_from(1));
+    assert_true(recent);
+    bench_close(&second);
+    bench_close(&first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,7 +570,7 @@ int main(void)
         cmocka_unit_test(test_caps),         cmocka_unit_test(test_hearing),
         cmocka_unit_test(test_evidence),     cmocka_unit_test(test_accounts),
         cmocka_unit_test(test_long_texts),   cmocka_unit_test(test_parties),
-        cmocka_unit_test(test_recent),
+        cmocka_unit_test(test_recent),       cmocka_unit_test(test_recent_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -294,6 +294,27 @@ static void test_one_bad_user(void **state)
     bench_close(&bench);
 }
 
+/* The same at a small site, where the other's stream goes bad first: two calls of 28, and he has a
+ * part in both. Two calls of four people are the site's matter. */
+static void test_one_bad_user_in_few_calls(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    for (uint32_t common = 0; common < 2; common++) {
+        bench_open(&bench, "media-quality,media-quality-site");
+        answer_calls(&bench, 28);
+        for (uint32_t call = 0; call < 2; call++) {
+            uint32_t user = common == 1 ? 1 : 1 + call;
+            spoil(&bench, call * 2, 100 + call, user, call + 1, true);
+            spoil(&bench, call * 2 + 1, user, 100 + call, call + 1, true);
+            bench_wait(&bench, 10 * NS_PER_MINUTE);
+        }
+        assert_int_equal(bench_severity(&bench, site), common == 1 ? 0 : 2);
+        bench_close(&bench);
+    }
+}
+
 /* H53: twenty seconds of congestion hit twelve of forty calls at once: 2 is right, 3 is not. */
 static void test_congestion(void **state)
 {
@@ -382,7 +403,7 @@ int main(void)
         cmocka_unit_test(test_devices),      cmocka_unit_test(test_window),
         cmocka_unit_test(test_one_bad_user), cmocka_unit_test(test_congestion),
         cmocka_unit_test(test_urgent),       cmocka_unit_test(test_calls_end),
-        cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_storm),        cmocka_unit_test(test_one_bad_user_in_few_calls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

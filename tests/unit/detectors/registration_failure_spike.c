@@ -10,6 +10,7 @@ static struct fact login(uint32_t account, bool good)
 
     fact.is.transaction.account = limit_name(account, "@example.com");
     fact.is.transaction.account_known = true;
+    fact.is.transaction.device_known = true;
     return fact;
 }
 
@@ -51,6 +52,46 @@ static void test_rows(void **state)
         for (uint32_t account = 0; account < rows[i].failing; account++) {
             bench_tell(&bench, login(account, false));
             bench.now_ns += rows[i].gap_ns;
+        }
+        if (bench_severity(&bench, slug) != rows[i].severity) {
+            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
+        }
+        bench_close(&bench);
+    }
+}
+
+/* Own devices that are there: what forged sources and guessers have not, each for itself. */
+static void test_whose(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool account_known;
+        bool device_known;
+        bool proven;
+        uint16_t good_accounts;
+        unsigned severity;
+    } rows[] = {
+        {"echoed a nonce", true, true, true, 0, 3},
+        {"refused unasked where it used to log in", true, true, false, 1, 3},
+        {"forged, with the agent of the account's phone", true, true, false, 0, 0},
+        {"one source, many accounts", true, false, true, 0, 0},
+        {"the same from behind an office's address", true, false, true, 9, 0},
+        {"nobody's account", false, false, true, 0, 0},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        bench_open(&bench, slug);
+        log_in(&bench, 60);
+        for (uint32_t account = 0; account < 60; account++) {
+            struct fact fact = login(account, false);
+            struct fact_transaction *asked = &fact.is.transaction;
+            asked->account_known = rows[i].account_known;
+            asked->device_known = rows[i].device_known;
+            asked->client.proven = rows[i].proven;
+            asked->client.good_accounts = rows[i].good_accounts;
+            bench_tell(&bench, fact);
         }
         if (bench_severity(&bench, slug) != rows[i].severity) {
             fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
@@ -104,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_whose),
         cmocka_unit_test(test_what_counts),
     };
 

@@ -11,6 +11,7 @@ static struct fact answer(uint8_t method, uint16_t status, uint32_t number)
 
     asked->method = method;
     asked->account_known = true;
+    asked->client.proven = true;
     asked->account = limit_name(number % 8, "@example.com");
     asked->target_user = limit_name(100 + number % 8, "");
     asked->reason = SLICE("Phrase");
@@ -92,6 +93,60 @@ static void test_lost(void **state)
     bench_close(&bench);
 }
 
+/* The proxy passes on what the carrier says: the carrier is told of, and not when the proxy's other
+ * carrier takes the calls (H8). What the proxy says itself is its own. */
+static void test_hops(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    for (unsigned own = 0; own < 2; own++) {
+        bench_open(&bench, slug);
+        for (uint32_t i = 0; i < 40; i++) {
+            struct fact further = answer(FACT_METHOD_INVITE, 503, i);
+            further.kind = FACT_HOP;
+            further.is.transaction.client = party("192.0.2.10", 5060);
+            further.is.transaction.client.is_server = true;
+            further.is.transaction.server = party("203.0.113.20", 5060);
+            bench_tell(&bench, further);
+            struct fact below = answer(FACT_METHOD_INVITE, 503, i);
+            below.is.transaction.passed_on = own == 0;
+            bench_tell(&bench, below);
+            bench.now_ns += NS_PER_S;
+        }
+        assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), own + 1);
+        assert_string_equal(bench.told[0].entity, "203.0.113.20");
+        bench_close(&bench);
+    }
+    /* They count among its answers: eight of its own are not half of all. */
+    bench_open(&bench, slug);
+    for (uint32_t i = 0; i < 18; i++) {
+        struct fact below = answer(FACT_METHOD_INVITE, 503, i);
+        below.is.transaction.passed_on = i < 10;
+        bench_tell(&bench, below);
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* The last cause that was named stands beside the code. */
+static void test_cause(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct fact fact = answer(FACT_METHOD_INVITE, 503, i);
+        fact.is.transaction.q850 = i == 18 ? 38 : i == 3 ? 34 : 0;
+        bench_tell(&bench, fact);
+    }
+    assert_non_null(strstr(bench.told[0].message, "answered 503 Phrase, Q.850 cause 34, to "));
+    bench_wait(&bench, 20 * NS_PER_MINUTE);
+    assert_non_null(strstr(bench_must(&bench, slug)->message, "cause 38"));
+    bench_close(&bench);
+}
+
 /* A scanner's errors are his; one pair's are theirs (H5). */
 static void test_whose(void **state)
 {
@@ -102,6 +157,10 @@ static void test_whose(void **state)
     for (uint32_t i = 0; i < 300; i++) {
         struct fact fact = answer(FACT_METHOD_INVITE, 403, i);
         fact.is.transaction.account_known = false;
+        bench_tell(&bench, fact);
+        fact = answer(FACT_METHOD_INVITE, 403, i); /* forged */
+        fact.is.transaction.client.proven = false;
+        fact.is.transaction.device_known = true;
         bench_tell(&bench, fact);
         fact = answer(FACT_METHOD_INVITE, 403, i % 2); /* two pairs */
         bench_tell(&bench, fact);
@@ -153,10 +212,8 @@ static void test_baseline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_whose),
-        cmocka_unit_test(test_baseline),
+        cmocka_unit_test(test_rows),  cmocka_unit_test(test_lost),  cmocka_unit_test(test_hops),
+        cmocka_unit_test(test_cause), cmocka_unit_test(test_whose), cmocka_unit_test(test_baseline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,40 @@ static void test_busy(void **state)
     }
 }
 
+enum whose { WHOSE_OWN, WHOSE_FURTHER_ON, WHOSE_PASSED_ON, WHOSE_PHONE, WHOSE_NOT_OURS };
+
+static unsigned severity_of_busy(enum whose whose)
+{
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t s = 0; s <= 70; s += 2) {
+        struct fact fact = fact_transaction(party("192.0.2.11", 5060), 503);
+        struct fact_transaction *asked = &fact.is.transaction;
+        fact.kind = whose == WHOSE_FURTHER_ON ? FACT_HOP : FACT_TRANSACTION;
+        asked->method = FACT_METHOD_INVITE;
+        asked->client.is_server = whose != WHOSE_NOT_OURS;
+        asked->passed_on = whose == WHOSE_PASSED_ON;
+        asked->server.good_accounts = whose == WHOSE_PHONE;
+        bench_tell(&bench, fact);
+        bench.now_ns += 2 * NS_PER_S;
+    }
+    unsigned severity = bench_severity(&bench, slug);
+    bench_close(&bench);
+    return severity;
+}
+
+/* 503 counts at who says it: not at a proxy that passes it on, not at a phone. */
+static void test_whose_busy(void **state)
+{
+    (void)state;
+    assert_int_equal(severity_of_busy(WHOSE_OWN), 3);
+    assert_int_equal(severity_of_busy(WHOSE_FURTHER_ON), 3);
+    assert_int_equal(severity_of_busy(WHOSE_PASSED_ON), 0);
+    assert_int_equal(severity_of_busy(WHOSE_PHONE), 0);
+    assert_int_equal(severity_of_busy(WHOSE_NOT_OURS), 0);
+}
+
 /* Five weeks: 40 calls in that hour of the first four. */
 static unsigned quiet(uint32_t calls_each, uint32_t silent_minutes, uint32_t elsewhere,
                       uint32_t unanswered)
@@ -169,9 +203,8 @@ static void test_quiet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_no_trunk),
-        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_silence), cmocka_unit_test(test_no_trunk),
+        cmocka_unit_test(test_busy),    cmocka_unit_test(test_whose_busy),
         cmocka_unit_test(test_quiet),
     };
 

@@ -367,15 +367,20 @@ static void neighbours_are_near(void **state)
 
 static char path[64];
 
-static void write_file(const char *text)
+static void write_bytes(const char *bytes, size_t count)
 {
     (void)snprintf(path, sizeof path, "/tmp/earshot-numbers-XXXXXX");
     int at = mkstemp(path);
 
     assert_true(at >= 0);
-    assert_int_equal(write(at, text, strlen(text)), (ssize_t)strlen(text));
+    assert_int_equal(write(at, bytes, count), (ssize_t)count);
     (void)close(at);
     (void)snprintf(conf.file, sizeof conf.file, "%s", path);
+}
+
+static void write_file(const char *text)
+{
+    write_bytes(text, strlen(text));
 }
 
 #define HEAD "# numbers\nprefix,kind,points,cost,note\n"
@@ -399,17 +404,36 @@ static void rows_say_the_last_word(void **state)
     has_points("+493012345678", 0, 10);
 }
 
-static void refuses(const char *text, unsigned line, unsigned column, const char *what)
+static void refuses_bytes(const char *bytes, size_t count, unsigned line, unsigned column,
+                          const char *what)
 {
     struct error error = {0};
     char where[128];
 
-    write_file(text);
+    write_bytes(bytes, count);
     assert_int_equal(numbers_open(&conf, &numbers, &error), STATUS_USAGE);
     (void)unlink(path);
     (void)snprintf(where, sizeof where, "%s:%u:%u", path, line, column);
     assert_string_equal(error.where, where);
     assert_non_null(strstr(error.message, what));
+}
+
+static void refuses(const char *text, unsigned line, unsigned column, const char *what)
+{
+    refuses_bytes(text, strlen(text), line, column, what);
+}
+
+/* What C takes for the end of a text is no end of a line: a row would be read without its rest. */
+static void garbled_files_are_refused(void **state)
+{
+    (void)state;
+    static const char inside[] = HEAD "+44,block,1\0,9,\n+45,block,1,,\n";
+    static const char first[] = HEAD "\0+44,block,1,,\n";
+
+    refuses_bytes(inside, sizeof inside - 1, 3, 1, "no NUL");
+    refuses_bytes(first, sizeof first - 1, 3, 1, "no NUL");
+    refuses("", 1, 1, "first line"); /* cut while it was written */
+    refuses("# numbers\n", 1, 1, "first line");
 }
 
 static void mistakes_have_a_place(void **state)
@@ -501,6 +525,7 @@ int main(void)
         CASE(neighbours_are_near),
         CASE(rows_say_the_last_word),
         CASE(mistakes_have_a_place),
+        CASE(garbled_files_are_refused),
         CASE(the_shipped_example_opens),
         CASE(a_full_file_opens_and_one_row_more_does_not),
         CASE(options_are_checked),

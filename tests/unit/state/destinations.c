@@ -159,12 +159,14 @@ static void test_hours(void **state)
     struct destination_call call = call_to(1, 12025550100, "US", START_NS);
 
     for (unsigned i = 0; i < 49; i++) {
-        destination_learn(table, &call, START_NS);
+        destination_learn(table, &call, START_NS - 14 * NS_PER_DAY);
     }
     struct destination_call night = call_to(1, 12025550100, "US", START_NS);
     night.hour_of_week = 3;
     assert_int_equal(ask(table, night, START_NS).hour, DESTINATION_HOUR_UNKNOWN);
     destination_learn(table, &call, START_NS);
+    /* a young sensor finds every new hour rare */
+    assert_int_equal(ask(table, night, START_NS - NS_PER_MINUTE).hour, DESTINATION_HOUR_UNKNOWN);
     assert_int_equal(ask(table, night, START_NS).hour, DESTINATION_HOUR_RARE);
     assert_int_equal(ask(table, call, START_NS).hour, DESTINATION_HOUR_USUAL);
     /* Tuesday at ten is a workday at ten, Saturday is not */
@@ -323,6 +325,33 @@ static void test_shift_and_copy(void **state)
     destination_close(table);
 }
 
+/* A run counts what it evicted itself. */
+static void test_counts_are_not_kept(void **state)
+{
+    (void)state;
+    struct destination_table *table = open_table(8);
+    struct destination_table *copy = open_table(8);
+    struct snapshot_part from;
+    struct snapshot_part to;
+
+    for (uint32_t i = 1; i <= 16; i++) {
+        struct destination_call call = call_to(i, 252612345000 + i, "SO", START_NS);
+        destination_learn(table, &call, START_NS);
+    }
+    assert_int_equal(destination_evicted(table), 16); /* eight accounts, eight numbers */
+    destination_part(table, &from);
+    destination_part(copy, &to);
+    struct snapshot_out out = {.at = malloc(from.bytes_max), .room = from.bytes_max};
+    assert_non_null(out.at);
+    from.save(from.owner, &out);
+    struct snapshot_in in = {.at = out.at, .bytes = out.bytes, .now_ns = START_NS};
+    assert_true(to.load(to.owner, &in));
+    assert_int_equal(destination_evicted(copy), 0);
+    free(out.at);
+    destination_close(copy);
+    destination_close(table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,7 +359,7 @@ int main(void)
         cmocka_unit_test(test_forgotten),      cmocka_unit_test(test_weeks),
         cmocka_unit_test(test_hours),          cmocka_unit_test(test_other_accounts),
         cmocka_unit_test(test_prefixes),       cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_shift_and_copy),
+        cmocka_unit_test(test_shift_and_copy), cmocka_unit_test(test_counts_are_not_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,36 @@ static void lost_calls(void **unused)
     }
 }
 
+/* A call is lost at the carrier that refused it, not at the proxy that said so to the phone. */
+static void lost_further_on(void **unused)
+{
+    struct stage stage;
+    unsigned lost = 0;
+
+    (void)unused;
+    stage_open(&stage, 64);
+    know(&stage, WIRE_CLIENT);
+    know(&stage, "192.0.2.11:5060");
+    SAY(&stage, .what = "INVITE");
+    SAY(&stage, .at_ms = 1, .what = "INVITE", .vias = 2, .client = "192.0.2.11:5060",
+        .server = "203.0.113.20:5060");
+    SAY(&stage, .at_ms = 2, .what = "503 INVITE", .vias = 2, .client = "192.0.2.11:5060",
+        .server = "203.0.113.20:5060");
+    SAY(&stage, .at_ms = 3, .what = "503 INVITE");
+    for (uint32_t second = 1; second < 15; second++) {
+        mark(&stage, second);
+    }
+    struct endpoint carrier = wire_endpoint("203.0.113.20:5060");
+    for (unsigned told = 0; told < stage.count; told++) {
+        const struct server *server = &stage.told[told].server;
+        lost += server->second.calls_lost;
+        assert_true(server->second.calls_lost == 0 ||
+                    addr_equal(&server->endpoint.addr, &carrier.addr));
+    }
+    assert_int_equal(lost, 1);
+    stage_close(&stage);
+}
+
 /* A confirmed clock jump: what is owed is no older by it. */
 static void jump(void **unused)
 {
@@ -293,7 +323,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts), cmocka_unit_test(sweep),      cmocka_unit_test(owing),
-        cmocka_unit_test(trunks), cmocka_unit_test(lost_calls), cmocka_unit_test(jump),
+        cmocka_unit_test(trunks), cmocka_unit_test(lost_calls), cmocka_unit_test(lost_further_on),
+        cmocka_unit_test(jump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -299,6 +299,152 @@ static void hops(void **unused)
     transaction_close(stage.table);
 }
 
+#define PHONE "192.0.2.10:5060"
+#define PROXY "192.0.2.11:5060"
+#define CARRIER "203.0.113.20:5060"
+#define OTHER_CARRIER "203.0.113.30:5060"
+#define UNDER_PHONE "Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-INVITE-1-0\r\n"
+
+/* The proxy's second branch of the same request. */
+static void say_branch(struct stage *stage, const char *what)
+{
+    SAY(stage, .at_ms = 3, .what = what, .branch = "z9hG4bK-second", .headers = UNDER_PHONE,
+        .client = PROXY, .server = OTHER_CARRIER);
+}
+
+/* Phone, proxy, one carrier or two: is what the proxy says its own? */
+static void passed_on(void **unused)
+{
+    static const struct {
+        const char *first; /* answer of a carrier; NULL = not asked */
+        const char *second;
+        const char *proxy;
+        bool passed_on;
+    } rows[] = {
+        {"503 INVITE", NULL, "503 INVITE", true},
+        {"404 INVITE", NULL, "404 INVITE", true},
+        {"503 INVITE", NULL, "500 INVITE", true}, /* RFC 3261 section 16.7, step 6 */
+        {"500 INVITE", NULL, "503 INVITE", false},
+        {"503 INVITE", NULL, "480 INVITE", false},
+        {"503 INVITE", "200 INVITE", "200 INVITE", true},
+        {"503 INVITE", "404 INVITE", "503 INVITE", true},
+        {"503 INVITE", "200 INVITE", "408 INVITE", false},
+        {NULL, NULL, "503 INVITE", false},
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        static struct stage stage;
+        stage_open(&stage, 16);
+        SAY(&stage, .what = "INVITE", .client = PHONE, .server = PROXY);
+        if (rows[i].first != NULL) {
+            SAY(&stage, .at_ms = 1, .what = "INVITE", .vias = 2, .client = PROXY,
+                .server = CARRIER);
+            SAY(&stage, .at_ms = 2, .what = rows[i].first, .vias = 2, .client = PROXY,
+                .server = CARRIER);
+            SAY(&stage, .at_ms = 2, .what = rows[i].first, .vias = 2, .client = PROXY,
+                .server = CARRIER); /* a copy */
+        }
+        if (rows[i].second != NULL) {
+            say_branch(&stage, "INVITE");
+            say_branch(&stage, rows[i].second);
+        }
+        SAY(&stage, .at_ms = 5, .what = rows[i].proxy, .client = PHONE, .server = PROXY);
+        unsigned hops = 1U + (rows[i].first != NULL) + (rows[i].second != NULL);
+        assert_int_equal(stage.ended_count, hops);
+        for (unsigned hop = 0; hop < hops; hop++) {
+            bool last = hop == hops - 1;
+            assert_int_equal(stage.ended[hop].transaction.upper_hop, !last);
+            assert_int_equal(stage.ended[hop].transaction.passed_on, last && rows[i].passed_on);
+        }
+        transaction_close(stage.table);
+    }
+}
+
+/* Three hops: each is asked for by the one below, also where one of them is not seen. */
+static void passed_on_twice(void **unused)
+{
+    static struct stage stage;
+    (void)unused;
+
+    for (unsigned middle = 0; middle < 2; middle++) {
+        stage_open(&stage, 16);
+        SAY(&stage, .what = "INVITE", .client = PHONE, .server = PROXY);
+        if (middle == 1) {
+            SAY(&stage, .at_ms = 1, .what = "INVITE", .vias = 2, .client = PROXY,
+                .server = "192.0.2.12:5060");
+        }
+        SAY(&stage, .at_ms = 2, .what = "INVITE", .vias = 3, .client = "192.0.2.12:5060",
+            .server = CARRIER);
+        SAY(&stage, .at_ms = 3, .what = "503 INVITE", .vias = 3, .client = "192.0.2.12:5060",
+            .server = CARRIER);
+        assert_false(stage.ended[0].transaction.passed_on);
+        if (middle == 1) {
+            SAY(&stage, .at_ms = 4, .what = "503 INVITE", .vias = 2, .client = PROXY,
+                .server = "192.0.2.12:5060");
+            assert_true(stage.ended[1].transaction.passed_on);
+        }
+        SAY(&stage, .at_ms = 5, .what = "503 INVITE", .client = PHONE, .server = PROXY);
+        assert_int_equal(stage.ended_count, middle + 2);
+        assert_true(stage.ended[middle + 1].transaction.passed_on);
+        transaction_close(stage.table);
+    }
+}
+
+/* The mirror tells the hop further on first, or its answer before its request. */
+static void hops_out_of_order(void **unused)
+{
+    static struct stage stage;
+    (void)unused;
+
+    stage_open(&stage, 16);
+    SAY(&stage, .what = "INVITE", .vias = 2, .client = PROXY, .server = CARRIER);
+    SAY(&stage, .at_ms = 1, .what = "INVITE", .client = PHONE, .server = PROXY);
+    SAY(&stage, .at_ms = 2, .what = "503 INVITE", .vias = 2, .client = PROXY, .server = CARRIER);
+    SAY(&stage, .at_ms = 3, .what = "503 INVITE", .client = PHONE, .server = PROXY);
+    assert_int_equal(stage.ended_count, 2);
+    assert_true(stage.ended[0].transaction.upper_hop);
+    assert_true(stage.ended[1].transaction.passed_on && !stage.ended[1].transaction.upper_hop);
+    SAY(&stage, .at_ms = 10, .what = "INVITE", .cseq = 2, .client = PHONE, .server = PROXY);
+    SAY(&stage, .at_ms = 11, .what = "503 INVITE", .cseq = 2, .vias = 2, .client = PROXY,
+        .server = CARRIER);
+    SAY(&stage, .at_ms = 12, .what = "INVITE", .cseq = 2, .vias = 2, .client = PROXY,
+        .server = CARRIER);
+    SAY(&stage, .at_ms = 13, .what = "503 INVITE", .cseq = 2, .client = PHONE, .server = PROXY);
+    assert_int_equal(stage.ended_count, 4);
+    assert_true(stage.ended[2].transaction.upper_hop);
+    assert_true(stage.ended[3].transaction.passed_on);
+    transaction_close(stage.table);
+}
+
+/* Nobody is a hop of himself: a guesser would be heard once. But a host may ask itself. */
+static void no_hop(void **unused)
+{
+    static struct stage stage;
+    (void)unused;
+
+    stage_open(&stage, 16);
+    SAY(&stage, .what = "REGISTER", .client = PHONE, .server = PROXY);
+    SAY(&stage, .at_ms = 1, .what = "REGISTER", .vias = 2, .client = PHONE, .server = PROXY);
+    SAY(&stage, .at_ms = 2, .what = "403 REGISTER", .vias = 2, .client = PHONE, .server = PROXY);
+    assert_false(stage.ended[0].transaction.upper_hop);
+    SAY(&stage, .at_ms = 3, .what = "INVITE", .headers = UNDER_PHONE, .server = PROXY);
+    SAY(&stage, .at_ms = 4, .what = "403 INVITE", .headers = UNDER_PHONE, .server = PROXY);
+    assert_false(stage.ended[1].transaction.upper_hop || stage.ended[1].transaction.passed_on);
+    SAY(&stage, .at_ms = 5, .what = "OPTIONS", .client = PHONE, .server = PROXY);
+    SAY(&stage, .at_ms = 6, .what = "OPTIONS", .vias = 2, .client = PROXY,
+        .server = "192.0.2.11:5080");
+    SAY(&stage, .at_ms = 7, .what = "200 OPTIONS", .vias = 2, .client = PROXY,
+        .server = "192.0.2.11:5080");
+    assert_true(stage.ended[2].transaction.upper_hop);
+    SAY(&stage, .at_ms = 8, .what = "INVITE", .headers = UNDER_PHONE, .call_id = "itself",
+        .client = PROXY, .server = "192.0.2.11:5080");
+    SAY(&stage, .at_ms = 9, .what = "403 INVITE", .headers = UNDER_PHONE, .call_id = "itself",
+        .client = PROXY, .server = "192.0.2.11:5080");
+    assert_false(stage.ended[3].transaction.upper_hop || stage.ended[3].transaction.passed_on);
+    transaction_close(stage.table);
+}
+
 /* An invalid request is held until the addressed element takes it up. */
 static void invalid(void **unused)
 {
@@ -542,13 +688,24 @@ static void jumped(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answered),   cmocka_unit_test(timed_out),
-        cmocka_unit_test(invited),    cmocka_unit_test(keys),
-        cmocka_unit_test(templates),  cmocka_unit_test(answer_first),
-        cmocka_unit_test(hops),       cmocka_unit_test(invalid),
-        cmocka_unit_test(judged),     cmocka_unit_test(excuses_are_rationed),
-        cmocka_unit_test(forced),     cmocka_unit_test(full),
-        cmocka_unit_test(long_texts), cmocka_unit_test(jumped),
+        cmocka_unit_test(answered),
+        cmocka_unit_test(timed_out),
+        cmocka_unit_test(invited),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(templates),
+        cmocka_unit_test(answer_first),
+        cmocka_unit_test(hops),
+        cmocka_unit_test(passed_on),
+        cmocka_unit_test(passed_on_twice),
+        cmocka_unit_test(hops_out_of_order),
+        cmocka_unit_test(no_hop),
+        cmocka_unit_test(invalid),
+        cmocka_unit_test(judged),
+        cmocka_unit_test(excuses_are_rationed),
+        cmocka_unit_test(forced),
+        cmocka_unit_test(full),
+        cmocka_unit_test(long_texts),
+        cmocka_unit_test(jumped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
