@@ -14,11 +14,12 @@
  * strangers call does not look at it, so anybody can send one; but a phone may have kept the nonce
  * of a challenge that we did not hear: severity 2.
  *
- * Outside is a number that cannot be one of our own (frame/costly.h). A carrier that brings calls to
- * our own numbers in a country of risk looks like one who calls there, so a plain number that is
- * neither premium nor satellite is severity 2 unless the source has shown itself as an attacker. So is a source beside the server: it may be a phone that
- * registered before we listened. And a source whose harmless calls this server took for a long time
- * is a peer by address that we have only never seen answer. */
+ * Outside is a number that cannot be one of our own (frame/costly.h). A carrier that brings calls
+ * to our own numbers in a country of risk looks like one who calls there, so a plain number that is
+ * neither premium nor satellite is severity 2 unless the source has shown itself as an attacker. So
+ * is a source beside the server: it may be a phone that registered before we listened. And a source
+ * ten of whose harmless calls this server took is a peer by address that we have only never seen
+ * answer, unless it has shown itself as an attacker: anybody can make ten harmless calls first. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
 #include "detectors/frame/key.h"
@@ -92,7 +93,7 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     const struct fact_number *called = &call->called;
     bool attacker = is_attacker(context, conf, fact);
     bool doubt = (!costly_is_outside(call) && !attacker) || is_near(call) ||
-                 call->has_credentials || lane->harmless >= conf->peer_calls;
+                 call->has_credentials || (lane->harmless >= conf->peer_calls && !attacker);
     char room[250];
     char target_room[32];
     struct text detail = text_into(room, sizeof room);

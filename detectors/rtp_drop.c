@@ -4,11 +4,15 @@
  *             the same of each of 64 senders that are no registered phones
  *             seconds[16]   how many fell silent in it
  *             burst         the drop that is being judged or was told
+ *             ears[1024]    where those that fell silent were heard, the last of each place
  *
  * A worker tells a stream silent 3 s after its last packet, and each stream that got packets at the
  * marks that 5 s divide: how many tell an interval is how many flow, so no count can drift. Only
  * streams count that ought to flow: their call is up, nobody holds, they are older than `age` (many
  * announcements of one length that end together are no drop) and are none that pause by nature.
+ *
+ * Anybody can send streams to a port that a call listens at, and stop. One ear hears one stream, or
+ * two where audio and video share a port: of more that stop there together none counts.
  *
  * It is judged at those marks too, where all that came back has said so. The drop is the fullest
  * stretch of `window` in the last 16 s, and half of it must have stopped within a second or two:
@@ -29,6 +33,8 @@ enum {
     SERVERS = 64,
     PROBES = 4,
     SECONDS = 16,
+    EARS = 1024,
+    EAR_STREAMS = 2,
     LOOK_S = 5,
     SHARE_ALL = 950000,
     SHARE_SERVER = 900000,
@@ -99,6 +105,13 @@ struct burst {
     bool changed;
 };
 
+/* A port of a call at which streams fell silent. */
+struct ear {
+    uint64_t name;
+    uint64_t second; /* of the first of them */
+    uint64_t silent;
+};
+
 struct cell {
     struct flowing flowing;
     uint64_t heard_ns; /* as the second before told it */
@@ -109,6 +122,7 @@ struct cell {
     struct second seconds[SECONDS];
     struct burst burst;
     struct server servers[SERVERS];
+    struct ear ears[EARS];
 };
 
 static bool rtp_drop_heeds(const struct fact *fact)
@@ -211,12 +225,32 @@ static struct second *second_of(struct cell *cell, uint64_t time_ns)
     return place;
 }
 
+/* As many as one can listen to. A place that another ear takes over is forgotten: then it counts. */
+static bool is_heard(struct detector_context *context, struct cell *cell, const struct conf *conf,
+                     const struct fact_stream *stream)
+{
+    uint64_t name = hash_mix(hash_endpoint(detector_hash_key(context), &stream->receiver.endpoint),
+                             stream->call_number);
+    uint64_t second = time_second(stream->silent_ns);
+    struct ear *ear = &cell->ears[name % EARS];
+    uint64_t apart = second > ear->second ? second - ear->second : ear->second - second;
+
+    if (ear->name != name || apart > time_second(conf->window_ns)) {
+        *ear = (struct ear){.name = name, .second = second};
+    }
+    ear->silent++;
+    return ear->silent <= EAR_STREAMS;
+}
+
 static void on_silent(struct detector_context *context, struct cell *cell, const struct conf *conf,
                       const struct fact *fact)
 {
     const struct fact_stream *stream = &fact->is.stream;
-    struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
 
+    if (!is_heard(context, cell, conf, stream)) {
+        return;
+    }
+    struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
     second_of(cell, stream->silent_ns)->silent++;
     cell->fresh = true;
     cell->active = most(cell->active, &cell->flowing);

@@ -16,7 +16,14 @@
 #define ADVICE                                                                                     \
     "Look at the mirror port and at the sensor's own load before you believe that anything ended."
 
-enum { EVERY_S = 10, SEVERITY_DEAF = 3, SEVERITY_DOUBT = 2, SEVERITY_COPIES = 1 };
+enum {
+    EVERY_S = 10,
+    SEVERITY_DEAF = 3,
+    SEVERITY_DOUBT = 2,
+    SEVERITY_COPIES = 1,
+    DETAIL_BYTES = 250, /* what an incident keeps */
+    PARTS_BYTES = DETAIL_BYTES - 10,
+};
 
 struct conf {
     uint64_t lost_ppm;
@@ -150,18 +157,32 @@ static void judge_rest(struct verdict *verdict, const struct conf *conf,
     }
 }
 
+/* Parts that there was no room for are left out whole. */
+static void close_parts(struct text *text)
+{
+    if (!text->overflow) {
+        return;
+    }
+    while (text->bytes > 0 && text->at[text->bytes - 1] != ';') {
+        text->bytes--;
+    }
+    *text = (struct text){.at = text->at, .capacity = DETAIL_BYTES, .bytes = text->bytes};
+    text_string(text, " and more");
+}
+
 static void sensor_blind_on_fact(struct detector_context *context, void *memory, void *cell,
                                  const void *conf, const struct fact *fact)
 {
     const struct fact_second *is = &fact->is.second;
     struct lane *lane = memory;
-    char buffer[480];
-    struct verdict verdict = {.text = text_into(buffer, sizeof buffer)};
+    char buffer[DETAIL_BYTES];
+    struct verdict verdict = {.text = text_into(buffer, PARTS_BYTES)};
     (void)cell;
 
     judge_frames(&verdict, conf, is);
     judge_hearing(&verdict, conf, is);
     judge_rest(&verdict, conf, is);
+    close_parts(&verdict.text);
     if (verdict.severity == 0) {
         *lane = (struct lane){0};
         return;

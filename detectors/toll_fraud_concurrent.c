@@ -163,7 +163,7 @@ static void judge(struct detector_context *context, struct lane *lane, const str
 {
     uint16_t before = higher(lane->peak_max[0], lane->peak_max[1]);
     bool unusual = lane->up >= conf->calls && before <= conf->usual;
-    char room[160];
+    char room[250];
     struct text detail = text_into(room, sizeof room);
 
     if ((!unusual && lane->up < conf->always) || is_machine(lane, conf)) {

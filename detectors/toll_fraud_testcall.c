@@ -100,7 +100,10 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     text_string(&detail, "was called for the first time: ");
     costly_write(&detail, &call->called);
     text_format(&detail, ", risk %u, by ", costly_points(&call->called));
-    key_write_cut(&detail, call->account, 48);
+    /* The length and the doubts must stand behind it. */
+    size_t taken = detail.bytes + doubts.bytes + 20;
+    size_t left = taken < sizeof room ? sizeof room - taken : 0;
+    key_write_cut(&detail, call->account, left < 48 ? left : 48);
     if (is_short) {
         text_string(&detail, " for ");
         text_duration(&detail, time_since(call->ended_ns, call->answered_ns));

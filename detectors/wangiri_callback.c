@@ -67,7 +67,7 @@ static void on_own_call(struct detector_context *context, struct lane *lane,
     const struct fact_call *call = &fact->is.call;
     bool campaign = is_within(lane->incident_ns, fact->time_ns, conf->window_ns);
     bool again = lane->last_call == call->call_number + 1;
-    char room[200];
+    char room[250];
     struct text detail = text_into(room, sizeof room);
 
     if (call->event == FACT_CALL_ENDED ||

@@ -169,6 +169,11 @@ void nonce_accept(struct nonce_table *table, uint64_t nonce_hash, const struct n
     }
 }
 
+bool nonce_was_issued(const struct nonce_table *table, uint64_t nonce_hash)
+{
+    return nonce_hash != 0 && table_find(&table->nonces, nonce_hash) != TABLE_NONE;
+}
+
 bool nonce_had_success(const struct nonce_table *table, uint64_t nonce_hash, uint64_t user_hash)
 {
     uint32_t cell = table_find(&table->nonces, nonce_hash);

@@ -30,6 +30,8 @@ void nonce_close(struct nonce_table *table);
 size_t nonce_bytes_max(uint32_t nonces_max);
 void nonce_issue(struct nonce_table *table, uint64_t nonce_hash, const struct nonce_client *client,
                  uint64_t now_ns);
+/* It was seen in a challenge; 0 = none. */
+bool nonce_was_issued(const struct nonce_table *table, uint64_t nonce_hash);
 /* A request with this nonce (0 = none) and user was accepted. */
 void nonce_accept(struct nonce_table *table, uint64_t nonce_hash, const struct nonce_client *client,
                   uint64_t user_hash, uint64_t now_ns);

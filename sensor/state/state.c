@@ -262,7 +262,8 @@ static void learn_success(struct state *state, const struct sip_sighting *sip,
     bool binds = ended->method == SIP_METHOD_REGISTER && message->expires != 0 &&
                  message->contact.whole.bytes != 0 && message->contact_expires != 0;
 
-    if (ended->status / 100 != 2 || (!ended->has_credentials && !binds)) {
+    /* Who answers everybody does not look at a password: one that nobody asked for proves nothing. */
+    if (ended->status / 100 != 2 || (!ended->credentials_asked && !binds)) {
         return;
     }
     uint64_t agent =

@@ -41,6 +41,7 @@ struct transaction {
     uint32_t cseq;
     bool has_cseq;
     bool has_credentials; /* of the request */
+    bool credentials_asked; /* accepted ones, by a challenge that we heard */
     bool challenged; /* final 401/407 without credentials */
     bool stale;
     bool auth_failure; /* as fact_transaction */

@@ -93,6 +93,7 @@ void transaction_judge(struct transaction_table *table, const struct transaction
         nonce_issue(table->nonces, sip->keys.nonce, &client, table->now_ns);
     }
     if (is_success && has_credentials) {
+        shown->credentials_asked = nonce_was_issued(table->nonces, extra->nonce_hash);
         nonce_accept(table->nonces, extra->nonce_hash, &client, extra->user_hash, table->now_ns);
     }
 }

@@ -193,6 +193,10 @@ static void test_harmless_before(void **state)
         }
         bench_tell(&bench, relayed(&bench, 100));
         assert_int_equal(bench_severity(&bench, slug), calls < 10 ? 4 : 2);
+        struct fact fact = relayed(&bench, 101);
+        fact.is.call.prefixes_tried = 3; /* nor does a carrier try out the dial plan */
+        bench_tell(&bench, fact);
+        assert_int_equal(bench_severity(&bench, slug), 4);
         bench_close(&bench);
     }
 }

@@ -18,6 +18,7 @@ struct stage {
     bool held[STREAMS_MAX];
     bool follows[STREAMS_MAX];
     bool down[STREAMS_MAX];
+    uint32_t ears; /* they go to so many ports of calls; 0 = each to its own */
     uint32_t senders; /* they share so many servers; 0 = each has its own sender */
 };
 
@@ -39,6 +40,10 @@ static struct fact stream_fact(const struct stage *stage, uint32_t i, uint8_t ev
     uint32_t sender = stage->senders == 0 ? 1000 + i : 2000 + i % stage->senders;
     struct fact fact =
         fact_interval(party_number(sender, 20000), party_number(5000 + i, 30000), i + 1);
+    if (stage->ears != 0) {
+        fact.is.stream.receiver = party_number(5000 + i % stage->ears, 30000);
+        fact.is.stream.call_number = 1 + i % stage->ears;
+    }
 
     fact.time_ns = at_ns(stage->second);
     fact.is.stream.event = event;
@@ -279,6 +284,21 @@ static void test_hand_over(void **state)
 
 /* One of ten servers loses all its twelve streams, a tenth of the site's; then eleven of twelve, nine of
  * twelve. */
+/* Anybody can send to a port that a call listens at; audio and video of calls may share one. */
+static void test_one_ear(void **state)
+{
+    (void)state;
+    for (uint32_t ears = 9; ears < 12; ears++) {
+        struct stage stage;
+        stage_open(&stage, 33);
+        stage.ears = ears < 11 ? ears / 2 : 40; /* 4 and 5, then one for each */
+        stop(&stage, 0, 20, 20);
+        run(&stage, 60);
+        assert_int_equal(bench_severity(&stage.bench, rule), ears == 9 ? 0 : 3);
+        bench_close(&stage.bench);
+    }
+}
+
 static void test_a_server(void **state)
 {
     (void)state;
@@ -333,7 +353,7 @@ int main(void)
         cmocka_unit_test(test_limits),           cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_waits_for_a_sign), cmocka_unit_test(test_a_server),
         cmocka_unit_test(test_what_came_back),   cmocka_unit_test(test_hand_over),
-        cmocka_unit_test(test_none_came_back),
+        cmocka_unit_test(test_none_came_back),   cmocka_unit_test(test_one_ear),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

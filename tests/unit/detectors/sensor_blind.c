@@ -122,6 +122,27 @@ static void full_tables_clocks_and_copies(void **state)
     assert_int_equal(severity_of(second), 1);
 }
 
+/* What there is no room for is left out whole, and that is said. */
+static void all_at_once(void **state)
+{
+    struct bench bench;
+    struct fact_second second = whole();
+    (void)state;
+
+    second.frames = UINT32_MAX;
+    second.dropped = UINT32_MAX;
+    second.cut = UINT32_MAX;
+    second.silent_s = 86400;
+    second.silent_interface = SLICE("enp129s0f0np0v0");
+    second.one_way_capture = true;
+    second.full_ppm = 1000000;
+    second.clock_steps = 1;
+    bench_open(&bench, blind);
+    tell_ten(&bench, second);
+    assert_non_null(strstr(bench_must(&bench, blind)->message, " for 86400 s; and more. Look at"));
+    bench_close(&bench);
+}
+
 static void only_every_tenth_second(void **state)
 {
     struct bench bench;
@@ -194,6 +215,7 @@ int main(void)
         cmocka_unit_test(a_silent_interface),
         cmocka_unit_test(one_direction),
         cmocka_unit_test(full_tables_clocks_and_copies),
+        cmocka_unit_test(all_at_once),
         cmocka_unit_test(only_every_tenth_second),
         cmocka_unit_test(the_sentence_says_what_is_lost),
         cmocka_unit_test(one_incident),

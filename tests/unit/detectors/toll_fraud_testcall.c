@@ -121,9 +121,15 @@ static void test_any_name(void **state)
     struct fact fact = costly_call(&bench, 1, number_satellite());
     make_stranger(&fact);
     fact.is.call.account = slice_of(name, sizeof name);
+    fact.is.call.called.e164 = 881612345678901;
+    fact.is.call.called.country_name = "South Georgia and the South Sandwich Islands";
+    fact.is.call.prefixes_tried = 7;
+    fact.is.call.hour = FACT_HOUR_RARE;
     tell_whole(&bench, fact, 8 * NS_PER_S);
     const struct incident *told = bench_must(&bench, slug);
-    assert_non_null(strstr(told->message, "for 8 s, neither registered nor logged in."));
+    assert_non_null(strstr(
+        told->message,
+        "for 8 s, at a rare hour, neither registered nor logged in, after 7 ways to dial it."));
     bench_close(&bench);
 }
 

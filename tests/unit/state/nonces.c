@@ -28,6 +28,8 @@ static void old(void **unused)
     assert_true(nonce_is_old(table, 1, &one, 5)); /* nobody got one: the capture began behind it */
     nonce_issue(table, 1, &one, WIRE_START_NS);
     assert_false(nonce_is_old(table, 1, &one, 5));
+    assert_true(nonce_was_issued(table, 1));
+    assert_false(nonce_was_issued(table, 99) || nonce_was_issued(table, 0));
     assert_false(nonce_is_old(table, 99, &one, 5)); /* made up */
     nonce_issue(table, 2, &one, WIRE_START_NS);
     assert_true(nonce_is_old(table, 1, &one, 5));
