@@ -84,6 +84,8 @@ struct detector {
     /* 1 << enum fact_call_event: the only ones of CALL facts that it could heed; 0 = any. It spares
      * making the others; heeds() decides all the same. */
     uint8_t call_events;
+    uint8_t message_steps; /* the same of MESSAGE facts: 1 << enum fact_message_step; 0 = any */
+    uint8_t transaction_ends; /* ... of TRANSACTION facts: 1 << enum fact_transaction_end */
     uint16_t lane_bytes; /* of its zeroed lane, <= DETECTOR_LANE_BYTES; 0 = none */
     uint16_t conf_bytes; /* of its configuration struct, which options describe */
     uint32_t slab_bytes; /* of one slab cell; its lane begins with a uint32_t handle. 0 = no slab */

@@ -253,6 +253,9 @@ static void judge(struct detector_context *context, const struct cell *cell,
     uint32_t now_ms = remembered_ms(fact->time_ns);
 
     for (size_t i = 0; i < LIMITS; i++) {
+        if (cell->used < limits[i].threshold) {
+            continue;
+        }
         struct tally tally = tally_of(cell, now_ms, limits[i].window_ns, port, false);
         if (tally.users >= limits[i].threshold && tally.same_port * 5 <= tally.users) {
             tally = tally_of(cell, now_ms, limits[i].window_ns, port, true);
@@ -321,6 +324,7 @@ const struct detector detector_enumeration = {
     .stage = 2,
     .key = KEY_SOURCE_SERVER,
     .wants = FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -108,11 +108,20 @@ struct fact_number {
     uint16_t cost_milli; /* a minute, thousandths of a currency unit: a guess */
 };
 
+/* Most messages carry on what was begun, and say nothing to those that look for strangers. */
+enum fact_message_step {
+    FACT_MESSAGE_ASKS, /* a request outside a dialog, its first copy, neither ACK nor CANCEL */
+    FACT_MESSAGE_ANSWERS, /* a response to such a request, its first copy */
+    FACT_MESSAGE_GOES_ON, /* every other */
+    FACT_MESSAGE_STEPS
+};
+
 /* A SIP message. Client and server are roles: in a response `client` is still who asked. */
 struct fact_message {
     struct fact_party client; /* sender of the request */
     struct fact_party server;
     uint8_t method; /* enum fact_method; of a response: of its CSeq */
+    uint8_t step; /* enum fact_message_step */
     bool is_response;
     bool is_retransmission;
     bool has_credentials;
@@ -143,6 +152,14 @@ struct fact_message {
     struct slice via_parameters; /* the topmost Via's text behind sent-by */
 };
 
+enum fact_transaction_end {
+    FACT_TRANSACTION_LOGIN_FAILED, /* auth_failure */
+    FACT_TRANSACTION_SILENT, /* no answer, whatever was asked */
+    FACT_TRANSACTION_ANSWERED, /* any other answer to what may begin something */
+    FACT_TRANSACTION_WENT_ON, /* ... to BYE, CANCEL, PRACK, UPDATE or INFO */
+    FACT_TRANSACTION_ENDS
+};
+
 /* A client transaction got its final answer, or none in 32 s (status 0): TRANSACTION, told once for
  * each request, at the lowest hop that was seen. HOP: the same of a hop further on: a proxy
  * asked for the client of the one below. Told of final answers only, for rules about servers. A
@@ -151,6 +168,7 @@ struct fact_transaction {
     struct fact_party client;
     struct fact_party server;
     uint8_t method; /* enum fact_method */
+    uint8_t end; /* enum fact_transaction_end */
     bool has_credentials;
     bool challenged; /* 401/407 to a request without credentials */
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
@@ -215,6 +233,7 @@ enum fact_call_event {
     FACT_CALL_ENDED,
     FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */
     FACT_CALL_TORN, /* its end was forged */
+    FACT_CALL_EVENTS
 };
 
 /* What a side of a call said of its audio, and how much of it was heard. */
@@ -244,6 +263,7 @@ struct fact_call {
     struct fact_party callee; /* who it went to */
     uint8_t event; /* enum fact_call_event */
     bool has_credentials; /* of any of its INVITEs */
+    bool challenged; /* the server asked for them: a 401 or 407 in this call */
     bool caller_registered; /* the From account has a binding from this address */
     bool account_known; /* the From account has succeeded before, from anywhere */
     bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */
@@ -276,7 +296,8 @@ struct fact_call {
     struct fact_party ender;
     uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
-    struct fact_number calling; /* of From */
+    struct fact_number
+        calling; /* of From; of calls that ended, or went to a number that has e164 */
     struct slice call_id;
     struct slice from_user;
     struct slice from_host;

@@ -6,6 +6,7 @@
  * four of five other calls of the last quarter of an hour were heard both ways. Which direction of
  * one call is missing is the matter of one-way-audio. */
 #include "detectors/detector.h"
+#include "detectors/frame/key.h"
 
 #include "base/window.h"
 
@@ -81,9 +82,9 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
     confidence_margin(&finding.confidence, silent, conf->calls);
     text_format(&detail, "has %" PRIu64 " answered call%s in which nobody is heard, %s", silent,
                 silent == 1 ? "" : "s", silent == 1 ? "from " : "the last from ");
-    text_printable(&detail, slice_part(call->from_user, 0, 24));
+    key_write_cut(&detail, call->from_user, 24);
     text_string(&detail, " to ");
-    text_printable(&detail, slice_part(call->to_user, 0, 24));
+    key_write_cut(&detail, call->to_user, 24);
     finding.detail = text_slice(&detail);
     detector_raise(context, &finding);
 }

@@ -19,6 +19,7 @@
  * As long as no call was heard both ways it may be us who hear one side only: a mirror of one
  * direction is no fault of the calls. */
 #include "detectors/detector.h"
+#include "detectors/frame/key.h"
 
 #include "base/window.h"
 
@@ -174,9 +175,9 @@ static void write_detail(struct text *detail, const struct fact_call *call,
         text_addr(detail, &call->callee.endpoint.addr);
     }
     text_string(detail, calls == 1 ? ": " : ", the last: ");
-    text_printable(detail, slice_part(call->from_user, 0, 24));
+    key_write_cut(detail, call->from_user, 24);
     text_string(detail, verdict->caller_is_deaf ? " does not hear " : " is not heard by ");
-    text_printable(detail, slice_part(call->to_user, 0, 24));
+    key_write_cut(detail, call->to_user, 24);
     write_cause(detail, verdict);
 }
 
@@ -187,7 +188,7 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
     uint64_t judged = window_sum(&cell->judged, fact->time_ns, conf->window_ns);
     uint64_t calls;
     enum place place = place_of(cell, conf, judged, &calls);
-    char buffer[300];
+    char buffer[255];
     char name[160];
     struct text detail = text_into(buffer, sizeof buffer);
     struct text target = text_into(name, sizeof name);
@@ -238,7 +239,8 @@ static void one_way_audio_on_fact(struct detector_context *context, void *lane, 
     if (call->sides[0].packets >= conf->packets && call->sides[1].packets >= conf->packets) {
         cell->both_ns = fact->time_ns;
     }
-    if (!find_deaf(call, conf, &verdict) || time_since(fact->time_ns, cell->both_ns) > HEARING_NS) {
+    bool hears = cell->both_ns != 0 && time_since(fact->time_ns, cell->both_ns) <= HEARING_NS;
+    if (!hears || !find_deaf(call, conf, &verdict)) {
         return;
     }
     struct hash_key key = detector_hash_key(context);

@@ -10,6 +10,10 @@
  * an address that has answered a request outside a dialog, so that somebody of ours chose to ask it.
  * (To answer a BYE makes no peer: every stranger whose call was taken is sent one.)
  *
+ * A password is one that the server asked for, in this call or of this source lately. Who lets
+ * strangers call does not look at it, so anybody can send one; but a phone may have kept the nonce
+ * of a challenge that we did not hear: severity 2.
+ *
  * Outside is a number that cannot be one of our own (frame/costly.h). A carrier that brings calls to
  * our own numbers in a country of risk looks like one who calls there, so a plain number that is
  * neither premium nor satellite is severity 2 unless the source has shown itself as an attacker. So is a source beside the server: it may be a phone that
@@ -17,6 +21,7 @@
  * is a peer by address that we have only never seen answer. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
+#include "detectors/frame/key.h"
 
 struct conf {
     uint64_t peer_calls;
@@ -44,9 +49,17 @@ static bool open_relay_heeds(const struct fact *fact)
 {
     const struct fact_call *call = &fact->is.call;
 
-    return !fact->forced && !call->has_credentials &&
+    return !fact->forced && !(call->has_credentials && call->challenged) &&
            (call->event == FACT_CALL_ANSWERED ||
             (call->event == FACT_CALL_RINGING && call->early_media));
+}
+
+static bool is_stranger(const struct fact_call *call)
+{
+    struct fact_call without = *call;
+
+    without.has_credentials = call->has_credentials && call->caller.proven;
+    return costly_is_stranger(&without);
 }
 
 /* A number that its country does not have has points too, and is nobody's. */
@@ -79,8 +92,8 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     const struct fact_number *called = &call->called;
     bool attacker = is_attacker(context, conf, fact);
     bool doubt = (!costly_is_outside(call) && !attacker) || is_near(call) ||
-                 lane->harmless >= conf->peer_calls;
-    char room[200];
+                 call->has_credentials || lane->harmless >= conf->peer_calls;
+    char room[250];
     char target_room[32];
     struct text detail = text_into(room, sizeof room);
     struct text target = text_into(target_room, sizeof target_room);
@@ -106,8 +119,11 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     costly_write(&detail, called);
     text_string(&detail, " by ");
     text_addr(&detail, &call->callee.endpoint.addr);
-    text_string(&detail, " without registration or password, dialled as ");
-    text_printable(&detail, slice_part(call->dialled, 0, 32));
+    text_string(&detail,
+                call->has_credentials
+                    ? " without registration, with a password nobody asked for, dialled as "
+                    : " without registration or password, dialled as ");
+    key_write_cut(&detail, call->dialled, 32);
     text_string(&detail, call->answered_ns != 0 ? "; it was answered" : "; it hears early media");
     if (lane->outside > 1) {
         text_format(&detail, ", %" PRIu32 " such calls", lane->outside);
@@ -127,8 +143,7 @@ static void open_relay_on_fact(struct detector_context *context, void *memory, v
     bool again = lane->last_call == call->call_number + 1;
     (void)cell;
 
-    if (!costly_is_stranger(call) ||
-        option_networks_have(&conf->peers, &call->caller.endpoint.addr)) {
+    if (!is_stranger(call) || option_networks_have(&conf->peers, &call->caller.endpoint.addr)) {
         return;
     }
     lane->last_call = call->call_number + 1;

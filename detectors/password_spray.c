@@ -270,6 +270,7 @@ const struct detector detector_password_spray = {
     .stage = 3,
     .key = KEY_SOURCE_PREFIX,
     .wants = FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -151,6 +151,7 @@ const struct detector detector_registration_breach = {
     .stage = 4,
     .key = KEY_ACCOUNT,
     .wants = FACT_BIT(REGISTRATION) | FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,

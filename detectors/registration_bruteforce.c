@@ -238,6 +238,7 @@ const struct detector detector_registration_bruteforce = {
     .stage = 3,
     .key = KEY_SOURCE_ACCOUNT,
     .wants = FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

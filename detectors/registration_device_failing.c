@@ -101,6 +101,7 @@ const struct detector detector_registration_device_failing = {
     .severity = 1,
     .key = KEY_ACCOUNT_DEVICE,
     .wants = FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,

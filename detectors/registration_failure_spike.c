@@ -232,6 +232,7 @@ const struct detector detector_registration_failure_spike = {
     .severity = 2,
     .key = KEY_SERVER,
     .wants = FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -445,6 +445,7 @@ const struct detector detector_response_spike = {
     .severity = 2,
     .key = KEY_SERVER,
     .wants = FACT_BIT(TRANSACTION) | FACT_BIT(HOP) | FACT_BIT(SERVER),
+    .transaction_ends = 1 << FACT_TRANSACTION_SILENT | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -248,6 +248,14 @@ static void on_answer(const struct source *source, uint32_t hash)
     }
 }
 
+/* An answer to who asked nobody else: nearly everybody, and nothing is left to note. */
+static bool is_settled(const struct source *source, const struct fact *fact)
+{
+    return fact->kind == FACT_MESSAGE && fact->is.message.is_response &&
+           (source->lane->used == 0 ||
+            (source->lane->used == 1 && (source->targets[0].flags & ANSWERED) != 0));
+}
+
 static void on_silence(struct detector_context *context, const struct source *source,
                        const struct conf *conf, const struct fact *fact, uint32_t hash)
 {
@@ -341,6 +349,9 @@ static void scan_on_fact(struct detector_context *context, void *lane_at, void *
         *lane = (struct lane){.handle = lane->handle};
     }
     lane->last_ns = fact->time_ns;
+    if (is_settled(&source, fact)) {
+        return;
+    }
     uint32_t hash = (uint32_t)hash_endpoint(detector_hash_key(context), &server_of(fact)->endpoint);
     if (fact->kind == FACT_TRANSACTION) {
         on_silence(context, &source, conf, fact, hash);
@@ -380,6 +391,8 @@ const struct detector detector_scan = {
     .stage = 1,
     .key = KEY_SOURCE,
     .wants = FACT_BIT(MESSAGE) | FACT_BIT(TRANSACTION),
+    .transaction_ends = 1 << FACT_TRANSACTION_SILENT,
+    .message_steps = 1 << FACT_MESSAGE_ASKS | 1 << FACT_MESSAGE_ANSWERS,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -345,6 +345,7 @@ const struct detector detector_scanner_fingerprint = {
     .stage = 1,
     .key = KEY_SOURCE,
     .wants = FACT_BIT(MESSAGE),
+    .message_steps = 1 << FACT_MESSAGE_ASKS | 1 << FACT_MESSAGE_ANSWERS,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,

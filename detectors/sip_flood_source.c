@@ -137,6 +137,18 @@ static uint64_t floor_of(const struct fact_party *source, const struct conf *con
     return source->good_accounts > 0 ? conf->rate_known : conf->rate;
 }
 
+/* Its own rate may lift the limit, for all but servers not above theirs: else who sends a little
+ * more every minute would teach us any rate. */
+static uint64_t limit_of(const struct lane *lane, uint64_t floor, const struct conf *conf)
+{
+    uint64_t own = OWN_TIMES * (uint64_t)lane->own_milli / 1000;
+
+    if (floor < conf->rate_shared && own > conf->rate_shared) {
+        return conf->rate_shared;
+    }
+    return own > floor ? own : floor;
+}
+
 static void sip_flood_source_on_fact(struct detector_context *context, void *memory, void *slab,
                                      const void *configuration, const struct fact *fact)
 {
@@ -150,8 +162,7 @@ static void sip_flood_source_on_fact(struct detector_context *context, void *mem
     if (sum <= floor * SECONDS || !source->proven || detector_age_ns(context) < YOUNG_NS) {
         return;
     }
-    uint64_t own = OWN_TIMES * (uint64_t)lane->own_milli / 1000;
-    uint64_t limit = own > floor ? own : floor;
+    uint64_t limit = limit_of(lane, floor, conf);
     if (sum <= limit * SECONDS) {
         return;
     }
@@ -181,6 +192,7 @@ const struct detector detector_sip_flood_source = {
     .severity = 3,
     .key = KEY_SOURCE,
     .wants = FACT_BIT(MESSAGE),
+    .message_steps = 1 << FACT_MESSAGE_ASKS,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .options = options,

@@ -115,6 +115,7 @@ struct cell {
     uint32_t day; /* since the epoch, of the next two */
     uint32_t day_cost;
     uint32_t day_hour_cost; /* highest hour of it */
+    uint32_t day_alarm; /* 1: it has raised severity 3, so it is not what is usual */
     uint32_t day_cost_max[2]; /* of earlier days, this generation and the one before */
     uint32_t hour_cost_max[2];
     uint32_t generation_day;
@@ -457,7 +458,7 @@ static uint32_t higher(uint32_t one, uint32_t other)
     return one > other ? one : other;
 }
 
-/* A day that is over becomes history. */
+/* A day that is over becomes history, unless it was an attack: that would hide the next one. */
 static void turn_day(struct cell *cell, uint32_t now_s)
 {
     uint32_t day = now_s / DAY_S;
@@ -472,11 +473,14 @@ static void turn_day(struct cell *cell, uint32_t now_s)
         cell->hour_cost_max[0] = 0;
         cell->generation_day = day;
     }
-    cell->day_cost_max[0] = higher(cell->day_cost_max[0], cell->day_cost);
-    cell->hour_cost_max[0] = higher(cell->hour_cost_max[0], cell->day_hour_cost);
+    if (cell->day_alarm == 0) {
+        cell->day_cost_max[0] = higher(cell->day_cost_max[0], cell->day_cost);
+        cell->hour_cost_max[0] = higher(cell->hour_cost_max[0], cell->day_hour_cost);
+    }
     cell->day = day;
     cell->day_cost = 0;
     cell->day_hour_cost = 0;
+    cell->day_alarm = 0;
 }
 
 struct money {
@@ -654,6 +658,7 @@ static void judge(struct detector_context *context, struct cell *cell, struct en
         }
         return;
     }
+    cell->day_alarm = finding.severity >= 3 ? 1 : cell->day_alarm;
     rate_confidence(context, fact, &score, &finding);
     write_tail(&tail, &money, account, finding.count);
     struct text detail = text_into(detail_room, sizeof detail_room - tail.bytes);
@@ -699,9 +704,15 @@ static void toll_fraud_account_on_fact(struct detector_context *context, void *l
     begin_row(cell, fact);
     turn_day(cell, now_s);
     struct entry *entry = find(cell, call->call_number);
-    bool again = entry != NULL;
-    if (!again) {
+    /* Of more calls at once than there is room for the oldest is forgotten: what it told before was
+     * counted. */
+    bool forgotten = entry == NULL && call->rang && call->event != FACT_CALL_RINGING;
+    bool again = entry != NULL || forgotten;
+    if (entry == NULL) {
         entry = take(cell, call, now_s);
+        entry->score = forgotten ? SCORE_MAX : 0;
+    }
+    if (!again) {
         (void)window_add(&cell->count, fact->time_ns, NS_PER_HOUR, 1);
     }
     entry->answered_s = call->answered_ns == 0 ? 0 : second_of(call->answered_ns);
@@ -767,7 +778,7 @@ const struct detector detector_toll_fraud_account = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "accounts",
     .slab_on_demand = true,
-    .kept = 1,
+    .kept = 2,
     .take_up = toll_fraud_account_take_up,
     .options = options,
     .heeds = toll_fraud_account_heeds,

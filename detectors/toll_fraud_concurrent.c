@@ -4,7 +4,7 @@
  *
  * An episode lasts from the first answered costly call to the end of the last. What it reached
  * becomes the account's history when it is over, unless it raised an alert: an attack does not
- * teach. Three calls are too many for an account that never had more than one; six are for anybody
+ * teach, neither that so many are usual nor that the account is a machine's. Three calls are too many for an account that never had more than one; six are for anybody
  * who is no machine. A machine shows itself: 20 calls of any kind at once, in an earlier episode or
  * now beside the costly ones (a dialler, a conference bridge, a trunk).
  *
@@ -46,6 +46,7 @@ struct lane {
     uint16_t peak_max[2]; /* of earlier episodes */
     uint16_t all_max[2];
     uint16_t raised; /* 1: in this episode */
+    uint16_t all_raised; /* 1: since `all` was last 0 */
 };
 static_assert(sizeof(struct lane) <= DETECTOR_LANE_BYTES, "it must fit into a lane");
 
@@ -109,8 +110,10 @@ static void end(struct lane *lane, bool costly, bool risky)
 {
     count_down(&lane->all);
     if (lane->all == 0) {
-        lane->all_max[0] = higher(lane->all_max[0], lane->all_peak);
+        lane->all_max[0] =
+            lane->all_raised != 0 ? lane->all_max[0] : higher(lane->all_max[0], lane->all_peak);
         lane->all_peak = 0;
+        lane->all_raised = 0;
     }
     if (!costly) {
         return;
@@ -133,7 +136,7 @@ static bool is_machine(const struct lane *lane, const struct conf *conf)
     uint16_t before = higher(lane->all_max[0], lane->all_max[1]);
     uint64_t beside = lane->all > lane->up ? (uint64_t)lane->all - lane->up : 0;
 
-    return before > conf->machine || beside >= conf->machine;
+    return before >= conf->machine || beside >= conf->machine;
 }
 
 static bool is_attacked(const struct detector_context *context, const struct fact *fact)
@@ -179,11 +182,12 @@ static void judge(struct detector_context *context, struct lane *lane, const str
                               .unit = "calls at once",
                               .span_ns = time_since(fact->time_ns, lane->first_ns)};
     lane->raised = 1;
+    lane->all_raised = 1;
     rate_confidence(fact, attacked, &finding);
     text_format(&detail, "has %" PRIu16 " answered costly calls at once, the last to ", lane->up);
     costly_write(&detail, &fact->is.call.called);
-    if (before == 0) {
-        text_string(&detail, "; it had none in 30 days before");
+    if (before == 0) { /* we may have listened for an hour only */
+        text_string(&detail, "; we know of none before");
     } else {
         text_format(&detail, "; in 30 days before it had at most %" PRIu16, before);
     }
@@ -216,16 +220,20 @@ static void toll_fraud_concurrent_on_fact(struct detector_context *context, void
     }
 }
 
-/* Of calls that were up when a run ended nobody will say that they have: what is usual stays. */
+/* Of calls that were up when a run ended nobody will say that they have: what is usual stays, and
+ * what they reached becomes usual unless it was an attack. */
 static bool toll_fraud_concurrent_take_up(void *memory, void *cell)
 {
     struct lane *lane = memory;
     (void)cell;
 
+    lane->peak = lane->raised != 0 ? 0 : lane->peak;
+    lane->all_peak = lane->all_raised != 0 ? 0 : lane->all_peak;
     lane->up = 0;
     lane->risky = 0;
     lane->all = 0;
-    memset(&lane->raised, 0, sizeof lane->raised);
+    lane->raised = 0;
+    lane->all_raised = 0;
     return true;
 }
 
@@ -241,9 +249,9 @@ const struct detector detector_toll_fraud_concurrent = {
               "its password.",
     .example =
         "Account 1001@voice.example.com has 3 answered costly calls at once, the last to "
-        "+252612345672 (Somalia, mobile); it had none in 30 days before (in 14.61 s; limit 3 "
-        "calls at once). Ask the user; if he knows nothing of it, end the calls, bar the account "
-        "and change its password.",
+        "+252612345672 (Somalia, mobile); we know of none before (in 14.61 s; limit 3 calls at "
+        "once). Ask the user; if he knows nothing of it, end the calls, bar the account and "
+        "change its password.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,
@@ -253,7 +261,7 @@ const struct detector detector_toll_fraud_concurrent = {
     .call_events = 1 << FACT_CALL_ANSWERED | 1 << FACT_CALL_ENDED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
-    .kept = 1,
+    .kept = 2,
     .take_up = toll_fraud_concurrent_take_up,
     .options = options,
     .heeds = toll_fraud_concurrent_heeds,

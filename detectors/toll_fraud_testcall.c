@@ -9,6 +9,7 @@
  * or source must come to it. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
+#include "detectors/frame/key.h"
 
 struct conf {
     uint64_t risk;
@@ -43,12 +44,11 @@ static bool toll_fraud_testcall_heeds(const struct fact *fact)
            (fact->is.call.event == FACT_CALL_ANSWERED || fact->is.call.event == FACT_CALL_ENDED);
 }
 
-/* Who calls and when, in words; false: nothing is odd about it. */
-static bool write_doubts(struct detector_context *context, const struct conf *conf,
+/* Who calls and when, in words; none: nothing is odd about it. */
+static void write_doubts(struct detector_context *context, const struct conf *conf,
                          const struct fact *fact, struct text *text)
 {
     const struct fact_call *call = &fact->is.call;
-    size_t before = text->bytes;
 
     if (costly_is_night(fact->hour_of_week)) {
         text_string(text, ", at night");
@@ -66,7 +66,6 @@ static bool write_doubts(struct detector_context *context, const struct conf *co
     if (detector_recent(context, "enumeration", fact, NS_PER_DAY)) {
         text_string(text, ", after asking for names");
     }
-    return text->bytes > before;
 }
 
 /* Counts an answered call once. */
@@ -89,20 +88,24 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
                  const struct fact *fact, bool is_short)
 {
     const struct fact_call *call = &fact->is.call;
-    char room[240];
+    char room[250];
+    char doubts_room[120];
     struct text detail = text_into(room, sizeof room);
+    struct text doubts = text_into(doubts_room, sizeof doubts_room);
 
+    write_doubts(context, conf, fact, &doubts);
+    if (doubts.bytes == 0) {
+        return;
+    }
     text_string(&detail, "was called for the first time: ");
     costly_write(&detail, &call->called);
     text_format(&detail, ", risk %u, by ", costly_points(&call->called));
-    text_printable(&detail, slice_part(call->account, 0, 48));
+    key_write_cut(&detail, call->account, 48);
     if (is_short) {
         text_string(&detail, " for ");
         text_duration(&detail, time_since(call->ended_ns, call->answered_ns));
     }
-    if (!write_doubts(context, conf, fact, &detail)) {
-        return;
-    }
+    text_slice_put(&detail, text_slice(&doubts));
     struct finding finding = {.severity = 3,
                               .stage = 5,
                               .succeeded = true,

@@ -280,6 +280,7 @@ const struct detector detector_trunk_down = {
     .severity = 3,
     .key = KEY_SERVER,
     .wants = FACT_BIT(SERVER) | FACT_BIT(TRANSACTION) | FACT_BIT(HOP),
+    .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

@@ -6,6 +6,7 @@
  * the lure and the call back meet in one lane. */
 #include "detectors/detector.h"
 #include "detectors/frame/costly.h"
+#include "detectors/frame/key.h"
 
 struct conf {
     uint64_t window_ns;
@@ -91,7 +92,7 @@ static void on_own_call(struct detector_context *context, struct lane *lane,
         confidence_add(&finding.confidence, 15, "many numbers were rung");
     }
     text_string(&detail, "were called back by ");
-    text_printable(&detail, slice_part(call->account, 0, 64));
+    key_write_cut(&detail, call->account, 64);
     text_string(&detail, " at ");
     costly_write(&detail, &call->called);
     text_string(&detail, ", ");

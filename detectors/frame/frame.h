@@ -47,6 +47,10 @@ void frame_reload(struct detectors_frame *frame, const struct frame_conf *confs)
 uint32_t frame_wants(const struct detectors_frame *frame);
 /* Of CALL facts, 1 << enum fact_call_event. */
 uint32_t frame_call_events(const struct detectors_frame *frame);
+/* Of MESSAGE facts, 1 << enum fact_message_step. */
+uint32_t frame_message_steps(const struct detectors_frame *frame);
+/* Of TRANSACTION facts, 1 << enum fact_transaction_end. */
+uint32_t frame_transaction_ends(const struct detectors_frame *frame);
 /* Does any detector heed this fact? For most none does, and then it need not be made whole. */
 bool frame_heeds(struct detectors_frame *frame, const struct fact *fact);
 /* Gives the fact that was asked about, whole now, to those who heed it, and what follows from it. */

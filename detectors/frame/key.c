@@ -298,6 +298,15 @@ void key_write_printable(struct text *text, struct slice part)
     }
 }
 
+void key_write_cut(struct text *text, struct slice part, size_t bytes)
+{
+    size_t room = text->overflow ? 0 : text->capacity - text->bytes;
+    struct text own = text_into(text->at + text->bytes, bytes < room ? bytes : room);
+
+    key_write_printable(&own, part);
+    text->bytes += own.bytes;
+}
+
 static void write_device(const struct fact *fact, struct text *text)
 {
     struct slice agent = fact->kind == FACT_TRANSACTION    ? fact->is.transaction.user_agent

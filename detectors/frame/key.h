@@ -41,5 +41,7 @@ void key_write(enum key_kind kind, const struct fact *fact, struct text *entity,
                struct text *secondary);
 /* The longest beginning of `part` whose printable form fits into what is left of `text`. */
 void key_write_printable(struct text *text, struct slice part);
+/* The same in at most so many bytes: whatever the wire says, there is room for what comes behind. */
+void key_write_cut(struct text *text, struct slice part, size_t bytes);
 
 #endif

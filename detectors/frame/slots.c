@@ -235,21 +235,34 @@ static bool admits(struct slots *slots, enum key_kind kind, uint64_t hash, uint6
     return admission_admits(&slots->admission, table, &stranger);
 }
 
+/* TABLE_NONE: the table is crowded. Apart, because most entries are there: what registers it needs is
+ * not saved for them. */
+static __attribute__((noinline)) uint32_t take_new(struct slots *slots, enum key_kind kind,
+                                                   uint64_t hash, const struct fact *fact,
+                                                   bool strong)
+{
+    uint64_t group = key_group(kind, fact, slots->key);
+    bool is_new;
+
+    if (!strong && !admits(slots, kind, hash, group, fact)) {
+        return TABLE_NONE;
+    }
+    return table_take(&slots->kinds[kind].table, hash, group, fact->time_ns, &is_new);
+}
+
 void *slots_take(struct slots *slots, enum key_kind kind, uint64_t hash, const struct fact *fact,
                  bool strong)
 {
     struct table *table = &slots->kinds[kind].table;
     uint32_t cell = table_find(table, hash);
 
-    if (cell == TABLE_NONE) {
-        bool is_new;
-        uint64_t group = key_group(kind, fact, slots->key);
-        if (!strong && !admits(slots, kind, hash, group, fact)) {
+    if (cell != TABLE_NONE) {
+        table_touch(table, cell, fact->time_ns);
+    } else {
+        cell = take_new(slots, kind, hash, fact, strong);
+        if (cell == TABLE_NONE) {
             return NULL;
         }
-        cell = table_take(table, hash, group, fact->time_ns, &is_new);
-    } else {
-        table_touch(table, cell, fact->time_ns);
     }
     if (strong) {
         table_strengthen(table, cell);

@@ -141,6 +141,7 @@ struct stream_cold {
     uint32_t run_missing; /* open run of missing numbers that ends at judged_ext */
     uint32_t longest_loss;
     uint32_t interval_longest;
+    uint32_t interval_ext; /* holes below here belong to intervals that were told */
     uint32_t resets;
     uint32_t loss_runs;
     uint64_t expected_done; /* of sequences before the last restart */

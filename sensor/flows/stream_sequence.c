@@ -48,16 +48,20 @@ static bool is_received(const struct stream_cold *cold, uint32_t ext)
 struct judge {
     uint32_t missing;
     uint32_t longest;
+    uint32_t interval_ext;
     uint32_t interval_longest;
     uint32_t runs;
 };
 
-static void judge_run(struct judge *judge, uint32_t missing)
+/* A hole is told with the interval in which the packet behind it came, and not again when it leaves
+ * the window: it never lies in two, because the highest number of each interval was received. */
+static void judge_run(struct judge *judge, uint32_t missing, uint32_t last)
 {
     judge->missing += missing;
     judge->longest = judge->missing > judge->longest ? judge->missing : judge->longest;
-    judge->interval_longest =
-        judge->missing > judge->interval_longest ? judge->missing : judge->interval_longest;
+    if (judge->missing > judge->interval_longest && (int32_t)(last - judge->interval_ext) >= 0) {
+        judge->interval_longest = judge->missing;
+    }
 }
 
 /* All numbers below `to`; at most 512 of them are looked at one by one. */
@@ -71,7 +75,7 @@ static void judge_window(const struct stream_cold *cold, uint32_t to, struct jud
                 return;
             }
         } else {
-            judge_run(judge, 1);
+            judge_run(judge, 1, ext);
         }
     }
 }
@@ -80,6 +84,7 @@ static struct judge judge_of(const struct stream_cold *cold)
 {
     return (struct judge){.missing = cold->run_missing,
                           .longest = cold->longest_loss,
+                          .interval_ext = cold->interval_ext,
                           .interval_longest = cold->interval_longest,
                           .runs = cold->loss_runs};
 }
@@ -118,7 +123,7 @@ static void see_gap(struct stream_hot *hot, struct stream_cold *cold, uint32_t s
         uint32_t within = (int32_t)(horizon - hot->max_ext - 1) > 0 ? hot->max_ext + 1 : horizon;
         judge_window(cold, within, &judge);
         if (horizon != within) {
-            judge_run(&judge, horizon - within);
+            judge_run(&judge, horizon - within, horizon - 1);
         }
         judged = horizon;
     }

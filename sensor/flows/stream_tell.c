@@ -98,6 +98,7 @@ static void begin_interval(struct stream_parts *parts, const struct stream_sight
     cold->told = sighting->total;
     cold->delta_max_us = sighting->total.delta_max_us;
     cold->interval_longest = 0;
+    cold->interval_ext = parts->hot->max_ext + 1;
     cold->interval_from_ns = sighting->interval_to_ns;
     cold->second_packets_max = 0;
     cold->interval_index++;

@@ -17,6 +17,7 @@ enum { DIAL_BYTES = 40 };
 struct dialling {
     const struct plan_region *home; /* NULL = site.country was not said */
     char *outside;
+    uint16_t outside_digits; /* bit n: a digit of theirs */
     char *abroad; /* "" = those of the country, 00 and 011 */
     char *emergency;
     char *own; /* beginnings of the site's numbers */

@@ -152,6 +152,14 @@ size_t plan_list_take(const char *list, struct slice digits)
 
 bool plan_list_has(const char *list, struct slice digits)
 {
+    size_t longest = 0; /* the first */
+
+    while (list[longest] != ' ' && list[longest] != '\0') {
+        longest++;
+    }
+    if (longest < digits.bytes) {
+        return false;
+    }
     while (*list != '\0') {
         if (begins(list, digits) == digits.bytes) {
             return digits.bytes != 0;

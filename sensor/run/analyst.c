@@ -140,6 +140,14 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
     return changes;
 }
 
+static void skip_unheard(struct analyst *analyst)
+{
+    struct facts_view *view = state_facts_view(analyst->state);
+
+    view->unheard_steps = ~frame_message_steps(analyst->frame);
+    view->unheard_ends = ~frame_transaction_ends(analyst->frame);
+}
+
 static void tell_detectors(struct analyst *analyst, const struct change *change)
 {
     struct facts_view *view = state_facts_view(analyst->state);
@@ -278,6 +286,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
     }
     take_geo(analyst);
     set_site(analyst, config);
+    skip_unheard(analyst);
     analyst->part_count = state_parts(analyst->state, analyst->parts, STATE_PARTS);
     analyst->part_count +=
         frame_parts(analyst->frame, analyst->parts + analyst->part_count, FRAME_PARTS);
@@ -356,6 +365,7 @@ static void take_config(struct analyst *analyst)
     telemetry_reload(analyst->telemetry, &telemetry);
     set_site(analyst, config);
     analyst->fact_changes = fact_changes(analyst->frame);
+    skip_unheard(analyst);
     atomic_store_explicit(&shared->config_taken, config, memory_order_release);
 }
 

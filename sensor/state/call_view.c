@@ -52,7 +52,7 @@ static uint16_t bits_of(uint16_t bits)
 static void view_texts(const struct call_table *table, const struct call_cell *cell,
                        struct call_view *view)
 {
-    struct slice fields[TEXT_COUNT];
+    struct slice fields[TEXT_COUNT] UNCLEARED;
     struct call *call = &view->call;
 
     call_text_get(table, cell, view, fields);

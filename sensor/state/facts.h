@@ -39,6 +39,9 @@ struct facts_view {
     const struct server_table *servers;
     const struct numbers *numbers; /* the analyst sets these three */
     struct geo *geo; /* NULL = no file */
+    /* What nobody wants: 1 << enum fact_message_step, 1 << enum fact_transaction_end. */
+    uint32_t unheard_steps;
+    uint32_t unheard_ends;
     struct calendar calendar; /* of the site */
     struct hash_key key;
     uint64_t quarter; /* hours since the epoch x 4, of hour_of_week: zones differ by quarters */

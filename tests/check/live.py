@@ -468,7 +468,7 @@ def blindness_is_told(binary):
             sensors["lossy"].process.send_signal(signal.SIGSTOP)
             time.sleep(0.2)
             for i in range(30000):
-                wires["lossy"].send(fresh(talk[0], 900000 + i % 1000))
+                wires["lossy"].send(fresh(talk[0], 900000 + i))
             sensors["lossy"].process.send_signal(signal.SIGCONT)
         if not attacked and blind("lossy"):  # its confidence is lower until the next ten seconds are over
             attacked = True

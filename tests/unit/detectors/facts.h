@@ -220,6 +220,7 @@ static inline struct fact fact_answer(struct fact_party client, struct fact_part
     struct fact fact = fact_request(client, server);
 
     fact.is.message.is_response = true;
+    fact.is.message.step = FACT_MESSAGE_ANSWERS;
     fact.is.message.status = status;
     return fact;
 }
@@ -233,6 +234,7 @@ static inline struct fact fact_transaction(struct fact_party client, uint16_t st
         .client = client,
         .server = party("192.0.2.10", 5060),
         .method = FACT_METHOD_REGISTER,
+        .end = status == 0 ? FACT_TRANSACTION_SILENT : FACT_TRANSACTION_ANSWERED,
         .status = status,
         .cseq = 1,
         .response_ns = 3 * NS_PER_MS,
@@ -255,6 +257,7 @@ static inline struct fact fact_failure(struct fact_party client, uint32_t attemp
 
     try->has_credentials = true;
     try->auth_failure = true;
+    try->end = FACT_TRANSACTION_LOGIN_FAILED;
     try->user_exists = true;
     try->client.proven = true;
     try->call_id_hash = 1000 + attempt;

@@ -56,7 +56,9 @@ static void test_first_look(void **state)
 
     synthetic_crowd();
     bench_open(&bench, NULL);
-    assert_int_equal(frame_call_events(bench.frame), UINT32_MAX);
+    assert_int_equal(frame_call_events(bench.frame), (1 << FACT_CALL_EVENTS) - 1);
+    assert_int_equal(frame_message_steps(bench.frame), (1 << FACT_MESSAGE_STEPS) - 1);
+    assert_int_equal(frame_transaction_ends(bench.frame), (1 << FACT_TRANSACTION_ENDS) - 1);
     bench_close(&bench);
     for (unsigned i = 0; i < CROWD; i++) {
         crowd[i].call_events = i % 2 == 0 ? 1 << FACT_CALL_ENDED : 1 << FACT_CALL_STARTED;

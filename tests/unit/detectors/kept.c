@@ -1,6 +1,6 @@
 /* Over a restart: who goes on from an image tells what he would have told without one, also where
  * tables are too small for all; and what is no image does no harm. */
-#include "facts.h"
+#include "costly_facts.h"
 
 enum { ROOM = 32 << 20, ENTRIES = 64, SOURCES = 90, FACTS = 6000, CUT = 2900 };
 
@@ -293,6 +293,39 @@ static void test_cut_and_garbled(void **state)
     bench_close(&one);
 }
 
+/* A run that ends in the middle of an attack has not made it usual. */
+static void test_attack_does_not_teach(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct bench next;
+    struct image image;
+    bool whole;
+
+    open_small(&bench, "toll-fraud-concurrent");
+    for (uint64_t call = 1; call < 26; call++) {
+        struct fact fact = costly_call(&bench, call, number_somalia());
+        tell_event(&bench, &fact, FACT_CALL_ANSWERED);
+    }
+    assert_int_equal(bench_severity(&bench, "toll-fraud-concurrent"), 3);
+    save(&bench, &image);
+    open_small(&next, "toll-fraud-concurrent");
+    assert_int_equal(load(&next, &image, bench.now_ns, 0, &whole), 0);
+    assert_true(whole);
+    free(image.memory);
+    bench_wait(&next, NS_PER_DAY);
+    for (uint64_t call = 100; call < 104; call++) {
+        struct fact fact = costly_call(&next, call, number_somalia());
+        tell_event(&next, &fact, FACT_CALL_ANSWERED);
+        if (call == 100) {
+            tell_event(&next, &fact, FACT_CALL_ENDED); /* what was before becomes usual now */
+        }
+    }
+    assert_int_equal(bench_count(&next, "toll-fraud-concurrent", INCIDENT_OPEN), 1);
+    bench_close(&next);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_future_is_left_out),
         cmocka_unit_test(test_other_rules),
         cmocka_unit_test(test_cut_and_garbled),
+        cmocka_unit_test(test_attack_does_not_teach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

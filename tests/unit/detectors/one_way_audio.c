@@ -140,11 +140,17 @@ static void test_half_a_mirror(void **state)
     (void)state;
     struct bench bench;
 
-    bench_open(&bench, one);
-    for (uint32_t i = 0; i < 100; i++) {
-        bench_tell(&bench, media(i, 250, 0));
+    for (unsigned epoch = 0; epoch < 2; epoch++) { /* a capture may begin at second 0 */
+        bench_open(&bench, one);
+        bench.now_ns = epoch == 0 ? NS_PER_S : bench.now_ns;
+        for (uint32_t i = 0; i < 100; i++) {
+            bench_tell(&bench, media(i, 250, 0));
+        }
+        assert_int_equal(bench.count, 0);
+        if (epoch == 0) {
+            bench_close(&bench);
+        }
     }
-    assert_int_equal(bench.count, 0);
     heard(&bench, 1);
     bench_wait(&bench, 25 * NS_PER_HOUR);
     bench_tell(&bench, media(1, 250, 0));

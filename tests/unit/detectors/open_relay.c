@@ -34,6 +34,16 @@ static void change_credentials(struct fact *fact)
 {
     fact->is.call.has_credentials = true;
 }
+static void change_challenged(struct fact *fact)
+{
+    change_credentials(fact);
+    fact->is.call.challenged = true;
+}
+static void change_nonce_of_before(struct fact *fact)
+{
+    change_credentials(fact);
+    fact->is.call.caller.proven = true;
+}
 static void change_registered(struct fact *fact)
 {
     fact->is.call.caller_registered = true;
@@ -130,7 +140,9 @@ static void test_table(void **state)
         {"18x without", change_plain_180, 0},
         {"200", change_answer, 4},
         {"ended", change_ended, 0},
-        {"credentials", change_credentials, 0},
+        {"credentials that the server asked for", change_challenged, 0},
+        {"credentials by a challenge of before", change_nonce_of_before, 0},
+        {"credentials that nobody asked for", change_credentials, 2},
         {"registered", change_registered, 0},
         {"peer (H10)", change_peer, 0},
         {"answered a BYE only", change_bye, 4},
@@ -212,12 +224,28 @@ static void test_sentence(void **state)
     bench_close(&bench);
 }
 
+static void test_any_name(void **state)
+{
+    (void)state;
+    char name[200];
+    struct bench bench;
+
+    memset(name, 1, sizeof name);
+    bench_open(&bench, slug);
+    struct fact fact = relayed(&bench, 1);
+    fact.is.call.dialled = slice_of(name, sizeof name);
+    bench_tell(&bench, fact);
+    assert_non_null(strstr(bench_must(&bench, slug)->message, "; it hears early media. Close"));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_harmless_before),
         cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_any_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

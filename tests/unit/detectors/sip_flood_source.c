@@ -75,6 +75,23 @@ static void test_own_rate(void **state)
     bench_close(&bench);
 }
 
+/* Who grows slowly does not teach his way to any rate. */
+static void test_ramp(void **state)
+{
+    (void)state;
+    static const struct source_row stranger = {.proven = true};
+    struct bench bench;
+
+    begin(&bench, NS_PER_HOUR);
+    for (uint32_t rate = 15; rate < 500; rate += rate / 2) {
+        send(&bench, &stranger, rate, 300);
+        assert_int_equal(bench.count, 0);
+    }
+    send(&bench, &stranger, 550, 10);
+    assert_int_equal(bench_severity(&bench, slug), 3);
+    bench_close(&bench);
+}
+
 /* In a dialog, copies, answers: no new question. */
 static void test_what_counts(void **state)
 {
@@ -102,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_own_rate),
+        cmocka_unit_test(test_ramp),
         cmocka_unit_test(test_what_counts),
     };
 

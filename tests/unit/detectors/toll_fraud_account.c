@@ -390,6 +390,50 @@ static void test_money(void **state)
     bench_close(&bench);
 }
 
+/* The money of an attack is not what the account is used to. */
+static void test_attack_does_not_teach(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    tell_cost(&bench, 1, 3000, 60 * NS_PER_S);
+    bench_wait(&bench, 8 * NS_PER_DAY);
+    for (uint64_t day = 0; day < 3; day++) {
+        tell_cost(&bench, 2 + day, 3000, 500 * NS_PER_S); /* 25 */
+        assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), day + 1);
+        bench_wait(&bench, NS_PER_DAY);
+    }
+    bench_close(&bench);
+}
+
+/* More calls at once than there is room for: each counts once all the same. */
+static void test_forgotten_calls(void **state)
+{
+    (void)state;
+    enum { AT_ONCE = 40 };
+    static struct fact facts[AT_ONCE];
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint64_t call = 0; call < AT_ONCE; call++) {
+        facts[call] = costly_call(&bench, 1 + call, number_satellite());
+        tell_event(&bench, &facts[call], FACT_CALL_RINGING);
+    }
+    bench.now_ns += 3 * NS_PER_S;
+    for (uint64_t call = 0; call < AT_ONCE; call++) {
+        tell_event(&bench, &facts[call], FACT_CALL_ANSWERED);
+    }
+    bench.now_ns += 30 * NS_PER_S;
+    for (uint64_t call = 0; call < AT_ONCE; call++) {
+        tell_event(&bench, &facts[call], FACT_CALL_ENDED);
+    }
+    frame_end(bench.frame, bench.now_ns);
+    assert_int_equal(bench_must(&bench, slug)->count, AT_ONCE);
+    assert_non_null(strstr(bench_must(&bench, slug)->message, " by 40 costly calls"));
+    bench_close(&bench);
+}
+
 static void test_other_country(void **state)
 {
     (void)state;
@@ -447,6 +491,8 @@ int main(void)
         cmocka_unit_test(test_honest),
         cmocka_unit_test(test_week),
         cmocka_unit_test(test_money),
+        cmocka_unit_test(test_attack_does_not_teach),
+        cmocka_unit_test(test_forgotten_calls),
         cmocka_unit_test(test_other_country),
         cmocka_unit_test(test_bounds),
     };

@@ -105,6 +105,29 @@ static void test_attack_does_not_teach(void **state)
     bench_close(&bench);
 }
 
+/* Nor does it make the account one of a machine, however many calls it had. */
+static void test_attack_makes_no_machine(void **state)
+{
+    (void)state;
+    for (uint64_t home = 0; home < 2; home++) {
+        struct bench bench;
+        struct fact last;
+        bench_open(&bench, slug);
+        if (home > 0) {
+            last = answered(&bench, 500, number_home());
+        }
+        episode(&bench, 1, 25, number_somalia());
+        if (home > 0) {
+            tell_event(&bench, &last, FACT_CALL_ENDED); /* outlasts them */
+        }
+        bench_wait(&bench, 12 * NS_PER_HOUR);
+        assert_int_equal(bench_count(&bench, slug, INCIDENT_CLOSE), 1);
+        episode(&bench, 100, 25, number_somalia());
+        assert_int_equal(bench_count(&bench, slug, INCIDENT_OPEN), 2);
+        bench_close(&bench);
+    }
+}
+
 /* H7, H11: a dialler shows itself by its other calls, now or before. */
 static void test_machine(void **state)
 {
@@ -123,7 +146,7 @@ static void test_machine(void **state)
     }
     struct bench bench;
     bench_open(&bench, slug);
-    episode(&bench, 1000, 21, number_home());
+    episode(&bench, 1000, 20, number_home());
     episode(&bench, 1, 6, number_somalia());
     assert_int_equal(bench.count, 0);
     bench_close(&bench);
@@ -169,6 +192,10 @@ static void test_sentence(void **state)
         "once). Ask the user; if he knows nothing of it, end the calls, bar the account and change "
         "its password.");
     bench_close(&bench);
+    bench_open(&bench, slug);
+    episode(&bench, 10, 3, number_somalia());
+    assert_non_null(strstr(bench_must(&bench, slug)->message, "; we know of none before (in 2 s"));
+    bench_close(&bench);
 }
 
 int main(void)
@@ -177,6 +204,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_after_attack),
         cmocka_unit_test(test_attack_does_not_teach),
+        cmocka_unit_test(test_attack_makes_no_machine),
         cmocka_unit_test(test_machine),
         cmocka_unit_test(test_not_judged),
         cmocka_unit_test(test_sentence),

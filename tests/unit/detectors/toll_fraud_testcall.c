@@ -109,12 +109,31 @@ static void test_sentence(void **state)
     bench_close(&bench);
 }
 
+/* A stranger chooses his name: no name hides what is odd about the call. */
+static void test_any_name(void **state)
+{
+    (void)state;
+    char name[200];
+    struct bench bench;
+
+    memset(name, 1, sizeof name);
+    bench_open(&bench, slug);
+    struct fact fact = costly_call(&bench, 1, number_satellite());
+    make_stranger(&fact);
+    fact.is.call.account = slice_of(name, sizeof name);
+    tell_whole(&bench, fact, 8 * NS_PER_S);
+    const struct incident *told = bench_must(&bench, slug);
+    assert_non_null(strstr(told->message, "for 8 s, neither registered nor logged in."));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_first_day),
         cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_any_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

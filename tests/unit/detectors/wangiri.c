@@ -217,12 +217,32 @@ static void test_sentences(void **state)
     bench_close(&bench);
 }
 
+/* Whatever the caller calls himself, the number and the time stand behind it. */
+static void test_any_name(void **state)
+{
+    (void)state;
+    char name[200];
+    struct bench bench;
+
+    memset(name, 1, sizeof name);
+    bench_open(&bench, "wangiri,wangiri-callback");
+    lure(&bench, 10, 20);
+    bench.now_ns += NS_PER_HOUR;
+    struct fact fact = usual_call(&bench, 1000, number_somalia());
+    fact.is.call.account = slice_of(name, sizeof name);
+    tell_whole(&bench, fact, NS_PER_MINUTE);
+    assert_non_null(strstr(bench_must(&bench, back)->message,
+                           " at +252612345678 (SO, mobile), 1 h after they rang many"));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits),     cmocka_unit_test(test_dialler),
         cmocka_unit_test(test_hunt_group), cmocka_unit_test(test_not_judged),
         cmocka_unit_test(test_callback),   cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_any_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -437,6 +437,35 @@ static void marks_tell_intervals_silence_and_the_end(void **state)
     scene_close(&scene);
 }
 
+/* A hole leaves the window of 512 numbers ten seconds after it was told. */
+static void a_hole_is_told_with_its_interval_only(void **state)
+{
+    static const uint32_t longest[] = {20, 0, 3, 0, 0};
+    (void)state;
+    open_stream(4000, 5000);
+    uint64_t second = START_NS / NS_PER_S;
+    uint32_t place = 0;
+    for (uint64_t at = 0; at < 25; at++) {
+        for (int packets = 0; packets < 50; packets++, place++) {
+            bool missing = (place >= 200 && place < 220) || (place >= 600 && place < 603);
+            if (!missing) {
+                (void)send(place);
+            }
+        }
+        scene_mark(&scene, second + at + 1, 0);
+    }
+    assert_int_equal(scene.told_count, COUNT_OF(longest));
+    for (size_t index = 0; index < COUNT_OF(longest); index++) {
+        const struct stream_sighting *got = &scene.told[index];
+        assert_int_equal(got->event, STREAM_INTERVAL);
+        assert_int_equal(got->interval.longest_loss, longest[index]);
+        assert_int_equal(got->interval.lost, longest[index]);
+        assert_int_equal(got->total.longest_loss, 20);
+    }
+    (void)scene_end(&scene);
+    scene_close(&scene);
+}
+
 static void a_voice_that_returns_is_silent_again(void **state)
 {
     (void)state;
@@ -569,6 +598,7 @@ int main(void)
         cmocka_unit_test(static_types_have_their_clocks),
         cmocka_unit_test(pauses_of_the_sender_are_no_variation),
         cmocka_unit_test(marks_tell_intervals_silence_and_the_end),
+        cmocka_unit_test(a_hole_is_told_with_its_interval_only),
         cmocka_unit_test(a_voice_that_returns_is_silent_again),
         cmocka_unit_test(a_jump_of_the_clock_ages_nobody),
         cmocka_unit_test(a_full_shard_pushes_out_candidates_first),

@@ -69,6 +69,7 @@ static void message(void **unused)
     struct endpoint client = wire_endpoint(WIRE_CLIENT);
     assert_true(endpoint_equal(&told->client.endpoint, &client));
     assert_true(told->starts_dialog && told->has_branch_cookie);
+    assert_int_equal(told->step, FACT_MESSAGE_ASKS);
     assert_false(told->is_response || told->in_dialog || told->invalid || told->has_credentials);
     assert_int_equal(told->cseq, 1);
     assert_int_equal(told->max_forwards, 70);
@@ -87,12 +88,24 @@ static void message(void **unused)
     assert_true(make(&stage, copy));
     assert_true(told->is_retransmission);
     assert_false(told->starts_dialog);
+    assert_int_equal(told->step, FACT_MESSAGE_GOES_ON);
     wire = (struct wire){.what = "200 INVITE"};
     assert_true(make(&stage, (struct change){.kind = CHANGE_MESSAGE, .sip = wire_sip(&wire, 3)}));
     assert_true(told->is_response);
     assert_int_equal(told->status, 200);
     assert_true(endpoint_equal(&told->client.endpoint, &client));
     assert_int_equal(told->expires, UINT32_MAX);
+    assert_int_equal(told->step, FACT_MESSAGE_ANSWERS);
+    assert_true(slice_is_empty(told->from_user) && slice_is_empty(told->via_parameters));
+    /* an answer to what stands in a dialog goes on with it; what nobody wants is not told */
+    struct transaction asked = {.in_dialog = true};
+    struct change later = {.kind = CHANGE_MESSAGE, .transaction = &asked};
+    later.sip = wire_sip(&wire, 3);
+    assert_true(make(&stage, later));
+    assert_int_equal(told->step, FACT_MESSAGE_GOES_ON);
+    stage.view.unheard_steps = 1 << FACT_MESSAGE_GOES_ON;
+    assert_false(make(&stage, later));
+    stage.view.unheard_steps = 0;
     /* an invalid one says so, with its worst suspicion */
     wire = (struct wire){.what = "BYE", .to_tag = "t", .invalid = true};
     assert_true(make(&stage, (struct change){.kind = CHANGE_MESSAGE, .sip = wire_sip(&wire, 4)}));
@@ -199,6 +212,43 @@ static void transaction(void **unused)
     what.request_invalid = false;
     what.started_ns = 0;
     assert_false(make(&stage, change));
+    stage_close(&stage);
+}
+
+/* What a message or a transaction is to the conversation, and that nothing is made of what nobody
+ * wants. */
+static void unheard(void **unused)
+{
+    static const struct {
+        uint8_t method;
+        uint16_t status;
+        bool auth_failure;
+        uint8_t end;
+    } rows[] = {
+        {SIP_METHOD_INVITE, 407, true, FACT_TRANSACTION_LOGIN_FAILED},
+        {SIP_METHOD_BYE, 403, true, FACT_TRANSACTION_LOGIN_FAILED},
+        {SIP_METHOD_BYE, 0, false, FACT_TRANSACTION_SILENT},
+        {SIP_METHOD_INVITE, 200, false, FACT_TRANSACTION_ANSWERED},
+        {SIP_METHOD_NOTIFY, 200, false, FACT_TRANSACTION_ANSWERED},
+        {SIP_METHOD_BYE, 200, false, FACT_TRANSACTION_WENT_ON},
+        {SIP_METHOD_CANCEL, 481, false, FACT_TRANSACTION_WENT_ON},
+    };
+    static struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct transaction what = ended();
+        what.method = rows[i].method;
+        what.status = rows[i].status;
+        what.auth_failure = rows[i].auth_failure;
+        struct change change = {.kind = CHANGE_TRANSACTION_ENDED, .transaction = &what};
+        stage.view.unheard_ends = ~(UINT32_C(1) << rows[i].end);
+        assert_true(make(&stage, change));
+        assert_int_equal(stage.fact.is.transaction.end, rows[i].end);
+        stage.view.unheard_ends = UINT32_C(1) << rows[i].end;
+        assert_false(make(&stage, change));
+    }
     stage_close(&stage);
 }
 
@@ -432,6 +482,10 @@ static void numbers(void **unused)
         struct change change = {.kind = CHANGE_CALL_STARTED, .call = &what};
         assert_true(make(&stage, change));
         const struct fact_call *told = &stage.fact.is.call;
+        /* from one of ours to one of ours: at its end only */
+        assert_int_equal(told->calling.block, rows[i].called == 0 ? 0 : 4930123);
+        change.kind = CHANGE_CALL_ENDED;
+        assert_true(make(&stage, change));
         assert_int_equal(told->called.e164, rows[i].called);
         assert_string_equal(told->called.country, rows[i].called == 0 ? "" : "GB");
         assert_int_equal(told->calling.block, 4930123);
@@ -650,17 +704,12 @@ static void flow_and_second(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(message),
-        cmocka_unit_test(transaction),
-        cmocka_unit_test(registration),
-        cmocka_unit_test(call),
-        cmocka_unit_test(sound),
-        cmocka_unit_test(pauses),
-        cmocka_unit_test(past),
-        cmocka_unit_test(numbers),
-        cmocka_unit_test(places),
-        cmocka_unit_test(stream),
-        cmocka_unit_test(flow_and_second),
+        cmocka_unit_test(message), cmocka_unit_test(transaction),
+        cmocka_unit_test(unheard), cmocka_unit_test(registration),
+        cmocka_unit_test(call),    cmocka_unit_test(sound),
+        cmocka_unit_test(pauses),  cmocka_unit_test(past),
+        cmocka_unit_test(numbers), cmocka_unit_test(places),
+        cmocka_unit_test(stream),  cmocka_unit_test(flow_and_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
