@@ -548,6 +548,12 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
         break;
     case FACT_SECOND:
         moved.is.second.second = time_second(moved.time_ns);
+        moved.is.second.heard_ns = time_since(fact->is.second.heard_ns, shift_ns);
+        break;
+    case FACT_STREAM:
+        moved.is.stream.started_ns = time_since(fact->is.stream.started_ns, shift_ns);
+        moved.is.stream.last_ns = time_since(fact->is.stream.last_ns, shift_ns);
+        moved.is.stream.silent_ns = time_since(fact->is.stream.silent_ns, shift_ns);
         break;
     case FACT_SERVER:
         moved.is.server.unanswered_since_ns =
@@ -560,7 +566,6 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_TRANSACTION:
     case FACT_HOP:
     case FACT_REGISTRATION:
-    case FACT_STREAM:
     case FACT_INCIDENT:
     case FACT_COUNT:
         break;

@@ -435,6 +435,7 @@ static void take_mark(struct analyst *analyst, const struct mark_sighting *mark)
     }
     if (mark->shift_ns != 0) {
         frame_shift(analyst->frame, mark->shift_ns);
+        hearing_shift(&analyst->hearing, mark->shift_ns);
     }
     analyst->now_ns = mark->second * NS_PER_S;
     take_config(analyst);

@@ -107,3 +107,23 @@ void hearing_mark(struct hearing *hearing, uint64_t second, const uint64_t *coun
     }
     find_silent(hearing, names, name_count, out);
 }
+
+static void move(uint64_t *second, uint64_t shift_s)
+{
+    *second += *second == 0 ? 0 : shift_s;
+}
+
+void hearing_shift(struct hearing *hearing, uint64_t shift_ns)
+{
+    const struct hearing_sums last = hearing->before[hearing->second % HEARING_SECONDS];
+    uint64_t shift_s = time_second(shift_ns);
+
+    for (unsigned i = 0; i < HEARING_SECONDS; i++) {
+        hearing->before[i] = last; /* they stand by their seconds, which are others now */
+    }
+    move(&hearing->second, shift_s);
+    move(&hearing->begun_s, shift_s);
+    for (unsigned i = 0; i < COUNT_INTERFACES; i++) {
+        move(&hearing->interfaces[i].heard_s, shift_s);
+    }
+}

@@ -39,5 +39,7 @@ struct hearing {
  * = not live. Fills the figures of the last ten seconds. */
 void hearing_mark(struct hearing *hearing, uint64_t second, const uint64_t *counts,
                   const char *const *names, size_t name_count, struct fact_second *out);
+/* A confirmed clock jump, before its mark: nobody was silent for as long as that. */
+void hearing_shift(struct hearing *hearing, uint64_t shift_ns);
 
 #endif

@@ -192,21 +192,6 @@ const char *image_fault(const void *at, size_t bytes, struct hash_key key)
     return sections_fault(&head, at, end, key);
 }
 
-uint64_t image_saved_ns(const void *at)
-{
-    struct head head;
-
-    memcpy(&head, at, sizeof head);
-    return head.saved_ns;
-}
-
-struct slice image_version(const void *at)
-{
-    const char *version = (const char *)at + offsetof(struct head, version);
-
-    return slice_of(version, strnlen(version, IMAGE_VERSION_BYTES));
-}
-
 /* --- taking apart --- */
 
 static const struct snapshot_part *part_of(const struct snapshot_part *parts, uint32_t count,

@@ -8,7 +8,7 @@
  * Thread    one at a time: built by the analyst, sealed by who writes it.
  *
  *   head      magic · byte order · format · mark of the hash key · state time · bytes · sections
- *             · version of the program
+ *             · version of the program, for people
  *   section   name · version · layout · entries · bytes · checksum, then the bytes, padded to 8
  *   ...
  *   tail      checksum of all that stands before it
@@ -41,9 +41,6 @@ void image_seal(struct image *image, struct hash_key key);
 
 /* NULL: all of it is as it was sealed, by this key. Else what is wrong with it. */
 MUST_USE const char *image_fault(const void *at, size_t bytes, struct hash_key key);
-/* Of an image without fault. */
-uint64_t image_saved_ns(const void *at);
-struct slice image_version(const void *at);
 
 /* What became of a section of the file. */
 enum image_outcome {

@@ -347,6 +347,26 @@ static void test_what_came_back(void **state)
     bench_close(&stage.bench);
 }
 
+/* Streams tell the wire's time, behind a jump of the clock too. */
+static void test_behind_a_jump(void **state)
+{
+    (void)state;
+    struct stage stage;
+    const uint64_t jump_s = 30 * UINT64_C(86400);
+
+    stage_open(&stage, 30);
+    run(&stage, 10);
+    frame_shift(stage.bench.frame, jump_s * NS_PER_S);
+    stage.second = jump_s + 11;
+    for (uint32_t i = 0; i < 30; i++) {
+        stage.born_s[i] = stage.second;
+    }
+    stop(&stage, 0, 10, jump_s + 32);
+    run(&stage, jump_s + 45);
+    assert_int_equal(bench_severity(&stage.bench, rule), 3);
+    bench_close(&stage.bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_waits_for_a_sign), cmocka_unit_test(test_a_server),
         cmocka_unit_test(test_what_came_back),   cmocka_unit_test(test_hand_over),
         cmocka_unit_test(test_none_came_back),   cmocka_unit_test(test_one_ear),
+        cmocka_unit_test(test_behind_a_jump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,29 @@ static void an_interface_that_never_brought_anything(void **state)
     assert_int_equal(stage.told.mute_s, 0);
 }
 
+/* A box without a clock of its own learns the time: that is no silence of thirty days. */
+static void a_clock_that_jumps(void **state)
+{
+    static struct stage stage;
+    const uint64_t jump_s = 30 * UINT64_C(86400) + 3;
+    (void)state;
+
+    stage_open(&stage);
+    stage.counts[COUNT_KERNEL_DROPPED] = 4;
+    for (unsigned i = 0; i < 40; i++) {
+        pass(&stage, 100, 0);
+    }
+    hearing_shift(&stage.hearing, jump_s * NS_PER_S);
+    stage.second += jump_s;
+    pass(&stage, 0, 0);
+    assert_int_equal(stage.told.silent_s, 1);
+    assert_int_equal(stage.told.mute_s, 40);
+    assert_int_equal(stage.told.frames, 0); /* ten seconds begin anew */
+    assert_int_equal(stage.told.dropped, 0);
+    pass(&stage, 100, 0);
+    assert_int_equal(stage.told.frames, 100);
+}
+
 static void without_interfaces_nothing_is_silent(void **state)
 {
     static struct stage stage;
@@ -168,6 +191,7 @@ int main(void)
         cmocka_unit_test(a_silent_interface),
         cmocka_unit_test(an_interface_that_never_brought_much),
         cmocka_unit_test(an_interface_that_never_brought_anything),
+        cmocka_unit_test(a_clock_that_jumps),
         cmocka_unit_test(without_interfaces_nothing_is_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
