@@ -46,12 +46,26 @@ struct first_seen {
     uint16_t minute; /* modulo 2^16 */
 };
 
+/* Who asked last, and how many servers he got his last answer from within the last minute. */
+struct route {
+    uint64_t asker;
+    uint32_t servers; /* 0 = free */
+};
+
+/* Open addressing, half full at most; made when it is first asked for at a mark. */
+struct routes {
+    bool known;
+    uint32_t mask;
+    struct route *slots;
+};
+
 struct server_table {
     struct table cells;
     struct table failing;
-    struct region maps; /* the two below */
+    struct region maps; /* the two below, and the slots of `routes` */
     uint64_t *asked; /* bits */
     struct first_seen *first;
+    struct routes *routes;
     uint32_t head; /* of the list */
     uint32_t tail;
     bool asked_any;
@@ -234,6 +248,22 @@ static struct table_options failing_options(struct server_table *table)
 
 enum { ASKED_BYTES = ASKED_BITS / 8, FIRST_BYTES = FIRST_SLOTS * (int)sizeof(struct first_seen) };
 
+static uint32_t route_slots(uint32_t servers_max)
+{
+    uint32_t slots = 2;
+
+    while (slots / 2 < servers_max) {
+        slots *= 2;
+    }
+    return slots;
+}
+
+static size_t maps_bytes(uint32_t servers_max)
+{
+    return ASKED_BYTES + FIRST_BYTES + sizeof(struct routes) +
+           (size_t)route_slots(servers_max) * sizeof(struct route);
+}
+
 enum status server_open(uint32_t servers_max, struct hash_key key, struct change_sink sink,
                         struct server_table **out_table, struct error *error)
 {
@@ -256,12 +286,15 @@ enum status server_open(uint32_t servers_max, struct hash_key key, struct change
     if (status != STATUS_OK) {
         goto no_failing;
     }
-    status = region_open(ASKED_BYTES + FIRST_BYTES, &table->maps, error);
+    status = region_open(maps_bytes(servers_max), &table->maps, error);
     if (status != STATUS_OK) {
         goto no_maps;
     }
     table->asked = table->maps.at;
     table->first = (void *)((uint8_t *)table->maps.at + ASKED_BYTES);
+    table->routes = (void *)((uint8_t *)table->maps.at + ASKED_BYTES + FIRST_BYTES);
+    table->routes->mask = route_slots(servers_max) - 1;
+    table->routes->slots = (void *)(table->routes + 1);
     *out_table = table;
     return STATUS_OK;
 
@@ -291,7 +324,7 @@ size_t server_bytes_max(uint32_t servers_max)
     struct table_options failing = failing_options(NULL);
 
     return sizeof(struct server_table) + table_bytes_max(&cells) + table_bytes_max(&failing) +
-           ASKED_BYTES + FIRST_BYTES;
+           maps_bytes(servers_max);
 }
 
 const struct table *server_index(const struct server_table *table)
@@ -500,6 +533,7 @@ void server_see(struct server_table *table, const struct sip_sighting *sip,
     if (sip->head.state_ns > table->now_ns) {
         table->now_ns = sip->head.state_ns;
     }
+    table->routes->known = false;
     if (!sip_is_response(&sip->message)) {
         if (sip->message.method != SIP_METHOD_ACK) {
             see_request(table, sip, view, proof);
@@ -596,6 +630,7 @@ void server_mark(struct server_table *table, uint64_t mark_s, uint64_t shift_ns)
         shift(table, shift_ns);
     }
     table->now_ns = mark_s * NS_PER_S;
+    table->routes->known = false;
     expire_failing(table);
     for (uint32_t cell = table->head; cell != TABLE_NONE;) {
         struct server *server = server_at(table, cell);
@@ -620,25 +655,61 @@ static bool is_waiting(const struct server *server, uint64_t asker)
     return false;
 }
 
+/* It answered within the last minute and has lived; no device, for nobody logs in from a trunk. */
+static bool is_route(const struct server_table *table, const struct server *server,
+                     const struct proof_table *proof)
+{
+    struct proof_view known;
+
+    if (server->answered < SERVER_LIVED ||
+        time_since(table->now_ns, server->last_answer_ns) > ROUTE_NS) {
+        return false;
+    }
+    proof_ask(proof, &server->endpoint.addr, table->now_ns, &known);
+    return known.good_accounts == 0;
+}
+
+static struct route *route_of(const struct routes *routes, uint64_t asker)
+{
+    uint32_t at = (uint32_t)(asker >> 32) & routes->mask;
+
+    while (routes->slots[at].servers != 0 && routes->slots[at].asker != asker) {
+        at = (at + 1) & routes->mask;
+    }
+    return &routes->slots[at];
+}
+
+/* Once a mark: at an outage thousands of servers ask, and each would look through all others. */
+static void find_routes(const struct server_table *table, const struct proof_table *proof)
+{
+    struct routes *routes = table->routes;
+
+    memset(routes->slots, 0, ((size_t)routes->mask + 1) * sizeof *routes->slots);
+    for (uint32_t cell = table_next(&table->cells, 0); cell != TABLE_NONE;
+         cell = table_next(&table->cells, cell + 1)) {
+        const struct server *server = server_at(table, cell);
+        if (is_route(table, server, proof)) {
+            struct route *route = route_of(routes, server->last_asker);
+            route->asker = server->last_asker;
+            route->servers++;
+        }
+    }
+    routes->known = true;
+}
+
 /* Other servers where the same askers get answers. */
 static uint32_t count_routes(const struct server_table *table, const struct server *server,
                              const struct proof_table *proof)
 {
     uint32_t routes = 0;
 
-    for (uint32_t cell = table_next(&table->cells, 0); cell != TABLE_NONE;
-         cell = table_next(&table->cells, cell + 1)) {
-        const struct server *other = server_at(table, cell);
-        struct proof_view known;
-        if (other == server || other->answered < SERVER_LIVED ||
-            time_since(table->now_ns, other->last_answer_ns) > ROUTE_NS ||
-            !is_waiting(server, other->last_asker)) {
-            continue;
-        }
-        proof_ask_hash(proof, table_hash_of(&table->cells, cell), table->now_ns, &known);
-        routes += known.good_accounts == 0;
+    if (!table->routes->known) {
+        find_routes(table, proof);
     }
-    return routes;
+    for (uint32_t i = 0; i < server->waiting.askers; i++) {
+        routes += route_of(table->routes, server->waiting.asker[i])->servers;
+    }
+    return routes - (is_waiting(server, server->last_asker) && is_route(table, server, proof));
 }
 
 void server_around(const struct server_table *table, const struct server *server,
