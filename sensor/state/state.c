@@ -262,8 +262,10 @@ static void learn_success(struct state *state, const struct sip_sighting *sip,
     bool binds = ended->method == SIP_METHOD_REGISTER && message->expires != 0 &&
                  message->contact.whole.bytes != 0 && message->contact_expires != 0;
 
-    /* Who answers everybody does not look at a password: one that nobody asked for proves nothing. */
-    if (ended->status / 100 != 2 || (!ended->credentials_asked && !binds)) {
+    /* Who answers everybody does not look at a password: one that nobody asked for proves nothing,
+     * and OPTIONS is answered to anybody. */
+    bool accepted = ended->credentials_asked && ended->method != SIP_METHOD_OPTIONS;
+    if (ended->status / 100 != 2 || (!accepted && !binds)) {
         return;
     }
     uint64_t agent =
