@@ -29,6 +29,7 @@ struct writer {
     struct place places[OUTPUTS_MAX];
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
+    struct privacy *privacy;
     struct report *report;
     struct encode_json *encoder; /* NULL where there is no place */
     char *encoded;
@@ -102,8 +103,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     }
     writer->options = *options;
     writer->encoded = encoded;
-    enum status status = STATUS_OK;
-    if (options->report != REPORT_NONE) {
+    enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
+    if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
@@ -146,6 +147,7 @@ void writer_close(struct writer *writer)
     if (writer->report != NULL) {
         report_close(writer->report);
     }
+    privacy_close(writer->privacy);
     if (writer->encoder != NULL) {
         encode_json_close(writer->encoder);
     }
@@ -175,6 +177,7 @@ static void deliver(const struct writer *writer, struct place *place, const stru
 
 static void write_record(struct writer *writer, const struct record *record)
 {
+    record = privacy_apply(writer->privacy, record);
     if (writer->report != NULL) {
         report_see(writer->report, record);
     }
