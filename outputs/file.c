@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 256 << 10, WRITE_AT_BYTES = 192 << 10 };
@@ -33,26 +32,25 @@ static const struct option options[] = {
 /* clang-format on */
 
 struct file {
-    char name[OPTION_TEXT_BYTES]; /* of the output, for messages */
+    const struct output_host *host;
     int descriptor;
     bool owned; /* close() it at the end */
     bool broken; /* the last write failed; said */
-    uint64_t waiting; /* records in the buffer, a part of one counts */
-    uint64_t written; /* since the last poll() */
+    uint64_t waiting[DATASET_COUNT]; /* records in the buffer, a part of one counts */
     size_t bytes; /* in the buffer */
     char buffer[BUFFER_BYTES];
 };
 
-static enum status file_open(const char *name, const void *conf_bytes, void **out_instance,
-                             struct error *error)
+static enum status file_open(const struct output_host *host, const void *conf_bytes,
+                             void **out_instance, struct error *error)
 {
     const struct conf *conf = conf_bytes;
     struct file *file = calloc(1, sizeof *file);
 
     if (file == NULL) {
-        return error_set(error, STATUS_FAILED, name, "no memory for its buffer");
+        return error_set(error, STATUS_FAILED, host->name, "no memory for its buffer");
     }
-    memcpy(file->name, name, strnlen(name, sizeof file->name - 1));
+    file->host = host;
     if (strcmp(conf->path, "-") == 0) {
         file->descriptor = STDOUT_FILENO;
     } else {
@@ -71,6 +69,27 @@ static enum status file_open(const char *name, const void *conf_bytes, void **ou
     return STATUS_OK;
 }
 
+static void all_written(struct file *file)
+{
+    struct output_tally *tally = file->host->tally;
+
+    tally->acknowledged += tally->waiting;
+    tally->waiting = 0;
+    memset(file->waiting, 0, sizeof file->waiting);
+}
+
+static void say_broken(struct file *file, int failed)
+{
+    bool broken = failed != 0 && failed != EAGAIN;
+
+    if (broken && !file->broken) {
+        log_line(LOG_ERROR, "output %s: cannot write, records are lost (%s)", file->host->name,
+                 strerror(failed));
+    }
+    file->broken = broken;
+    file->host->tally->away = broken;
+}
+
 /* Writes what it can. 0, or the errno that stopped it; what is left stays, from the front. */
 static int write_out(struct file *file)
 {
@@ -87,15 +106,11 @@ static int write_out(struct file *file)
     }
     memmove(file->buffer, file->buffer + done, file->bytes - done);
     file->bytes -= done;
+    file->host->tally->waiting_bytes = file->bytes;
     if (file->bytes == 0) {
-        file->written += file->waiting;
-        file->waiting = 0;
+        all_written(file);
     }
-    if (failed != 0 && failed != EAGAIN && !file->broken) {
-        log_line(LOG_ERROR, "output %s: cannot write, records are lost (%s)", file->name,
-                 strerror(failed));
-    }
-    file->broken = failed != 0 && failed != EAGAIN;
+    say_broken(file, failed);
     return failed;
 }
 
@@ -103,65 +118,59 @@ static enum output_result file_send(void *instance, const struct record *record,
                                     struct slice encoded)
 {
     struct file *file = instance;
+    struct output_tally *tally = file->host->tally;
     size_t bytes = encoded.bytes + 1;
 
-    (void)record;
     if (file->bytes + bytes > BUFFER_BYTES || file->bytes >= WRITE_AT_BYTES) {
         int failed = write_out(file);
         if (file->bytes + bytes > BUFFER_BYTES) {
-            return failed == EAGAIN ? OUTPUT_FULL : OUTPUT_LOST;
+            if (failed == EAGAIN && !file->host->live) {
+                return OUTPUT_FULL;
+            }
+            tally->accepted++;
+            tally->dropped[record->dataset]++;
+            return OUTPUT_ACCEPTED;
         }
     }
     memcpy(file->buffer + file->bytes, encoded.at, encoded.bytes);
     file->buffer[file->bytes + encoded.bytes] = '\n';
     file->bytes += bytes;
-    file->waiting++;
+    file->waiting[record->dataset]++;
+    tally->accepted++;
+    tally->waiting++;
+    tally->waiting_bytes = file->bytes;
     return OUTPUT_ACCEPTED;
 }
 
-/* Waits up to the deadline for a reader that is slow. */
-static enum status file_flush(void *instance, uint64_t timeout_ns, struct error *error)
+static void file_flush(void *instance)
 {
-    struct file *file = instance;
-    uint64_t left_ms = timeout_ns / NS_PER_MS;
-    int failed;
-
-    while ((failed = write_out(file)) == EAGAIN && left_ms > 0) {
-        uint64_t step_ms = left_ms < 100 ? left_ms : 100;
-        struct pollfd ready = {.fd = file->descriptor, .events = POLLOUT};
-        (void)poll(&ready, 1, (int)step_ms); /* an early wake-up only shortens the deadline */
-        left_ms -= step_ms;
-    }
-    errno = failed;
-    return failed == 0 ? STATUS_OK
-                       : error_system(error, STATUS_FAILED, file->name,
-                                      "%" PRIu64 " records could not be written", file->waiting);
+    (void)write_out(instance);
 }
 
-static enum status file_poll(void *instance, uint64_t *out_acknowledged, struct error *error)
+static void file_poll(void *instance)
 {
     struct file *file = instance;
 
-    (void)error; /* failures are told by send and flush */
     if (file->bytes >= WRITE_AT_BYTES) {
         (void)write_out(file);
     }
-    *out_acknowledged = file->written;
-    file->written = 0;
-    return STATUS_OK;
 }
 
 static void file_close(void *instance)
 {
     struct file *file = instance;
+    struct output_tally *tally = file->host->tally;
 
-    if (file != NULL) {
-        (void)write_out(file);
-        if (file->owned) {
-            (void)close(file->descriptor);
+    if (write_out(file) != 0) {
+        for (size_t i = 0; i < DATASET_COUNT; i++) {
+            tally->dropped[i] += file->waiting[i];
         }
-        free(file);
+        tally->waiting = 0;
     }
+    if (file->owned) {
+        (void)close(file->descriptor);
+    }
+    free(file);
 }
 
 extern const struct output output_file;
@@ -169,6 +178,7 @@ const struct output output_file = {
     .type = "file",
     .title = "lines of JSON in a file or on standard output",
     .conf_bytes = sizeof(struct conf),
+    .formats = 1U << OUTPUT_JSON | 1U << OUTPUT_CEF,
     .options = options,
     .open = file_open,
     .send = file_send,

@@ -106,6 +106,13 @@ struct dataset_row {
 
 extern const struct dataset_row dataset_rows[DATASET_COUNT];
 
+/* Who writes: the same in every record of a run. Texts outlive whoever was given them. */
+struct record_identity {
+    const char *observer; /* observer.name */
+    const char *hostname; /* NULL: left out, as for captures that are read from files */
+    const char *version;
+};
+
 struct record {
     uint32_t bytes; /* of all, with this head */
     uint16_t dataset;

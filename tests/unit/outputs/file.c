@@ -19,6 +19,10 @@ static const struct output *file_type(void)
     return NULL;
 }
 
+static struct output_tally tally;
+static struct output_host host = {.name = "records", .tally = &tally};
+static const struct record call = {.dataset = DATASET_CALL};
+
 static enum status open_path(const char *path, void **out_instance, struct error *error)
 {
     const struct output *type = file_type();
@@ -29,7 +33,8 @@ static enum status open_path(const char *path, void **out_instance, struct error
     option_presets(type->options, conf);
     assert_int_equal(option_parse(option, slice_of_string(path), conf, "test", "path", error),
                      STATUS_OK);
-    enum status status = type->open("records", conf, out_instance, error);
+    tally = (struct output_tally){0};
+    enum status status = type->open(&host, conf, out_instance, error);
     free(conf);
     return status;
 }
@@ -39,7 +44,6 @@ static void appends_whole_lines(void **state)
     const struct output *type = file_type();
     char path[] = "/tmp/earshot-file-XXXXXX";
     struct error error;
-    uint64_t told;
     struct stat before;
     void *file;
     char text[64];
@@ -48,16 +52,15 @@ static void appends_whole_lines(void **state)
     int descriptor = mkstemp(path);
     assert_true(descriptor >= 0 && write(descriptor, "old\n", 4) == 4);
     assert_int_equal(open_path(path, &file, &error), STATUS_OK);
-    assert_int_equal(type->send(file, NULL, SLICE("{\"a\":1}")), OUTPUT_ACCEPTED);
-    assert_int_equal(type->send(file, NULL, SLICE("{}")), OUTPUT_ACCEPTED);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 0); /* accepted is not written */
+    assert_int_equal(type->send(file, &call, SLICE("{\"a\":1}")), OUTPUT_ACCEPTED);
+    assert_int_equal(type->send(file, &call, SLICE("{}")), OUTPUT_ACCEPTED);
+    type->poll(file);
+    assert_int_equal(tally.acknowledged, 0); /* accepted is not written */
+    assert_int_equal(tally.waiting, 2);
     assert_true(fstat(descriptor, &before) == 0 && before.st_size == 4);
-    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_OK);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 2);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 0);
+    type->flush(file);
+    assert_int_equal(tally.acknowledged, 2);
+    assert_int_equal(tally.waiting, 0);
     assert_int_equal(pread(descriptor, text, sizeof text, 0), 15);
     assert_memory_equal(text, "old\n{\"a\":1}\n{}\n", 15);
     type->close(file);
@@ -72,7 +75,6 @@ static void writes_more_than_its_buffer(void **state)
     char path[] = "/tmp/earshot-file-XXXXXX";
     static char line[200 << 10];
     struct error error;
-    uint64_t told;
     void *file;
     (void)state;
 
@@ -83,13 +85,13 @@ static void writes_more_than_its_buffer(void **state)
     for (size_t i = 0; i < 2000; i++) {
         size_t bytes = i * 7919 % sizeof line;
         total += bytes + 1;
-        assert_int_equal(type->send(file, NULL, slice_of(line, bytes)), OUTPUT_ACCEPTED);
+        assert_int_equal(type->send(file, &call, slice_of(line, bytes)), OUTPUT_ACCEPTED);
         if (total > (16 << 20)) {
             break;
         }
     }
-    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_OK);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
+    type->flush(file);
+    assert_int_equal(tally.waiting, 0);
     struct stat after;
     assert_true(fstat(descriptor, &after) == 0);
     assert_int_equal(after.st_size, total);
@@ -114,26 +116,24 @@ static void a_full_disk_loses_records(void **state)
     const struct output *type = file_type();
     static char line[100 << 10];
     struct error error = {0};
-    uint64_t told;
-    unsigned accepted = 0;
-    unsigned lost = 0;
     void *file;
     (void)state;
 
     memset(line, 'x', sizeof line);
     assert_int_equal(open_path("/dev/full", &file, &error), STATUS_OK);
     for (unsigned i = 0; i < 10; i++) {
-        enum output_result result = type->send(file, NULL, slice_of(line, sizeof line));
-        accepted += result == OUTPUT_ACCEPTED;
-        lost += result == OUTPUT_LOST;
+        assert_int_equal(type->send(file, &call, slice_of(line, sizeof line)), OUTPUT_ACCEPTED);
     }
-    assert_int_equal(accepted, 2); /* what the buffer holds */
-    assert_int_equal(lost, 8);
-    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_FAILED);
-    assert_int_equal(error.sys_errno, ENOSPC);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 0);
+    assert_int_equal(tally.waiting, 2); /* what the buffer holds */
+    assert_int_equal(tally.dropped[DATASET_CALL], 8);
+    type->flush(file);
+    assert_true(tally.away);
+    assert_int_equal(tally.acknowledged, 0);
+    assert_int_equal(tally.waiting, 2);
     type->close(file);
+    assert_int_equal(tally.waiting, 0);
+    assert_int_equal(tally.dropped[DATASET_CALL], 10);
+    assert_int_equal(tally.accepted, 10);
 }
 
 enum { LINE_BYTES = 10000 };
@@ -178,27 +178,28 @@ static void a_slow_reader_is_waited_for(void **state)
     assert_int_equal(open_path("-", &file, &error), STATUS_OK);
     for (;; accepted++) {
         memset(line, 'a' + (int)(accepted % 26), sizeof line);
-        if (type->send(file, NULL, slice_of(line, sizeof line)) != OUTPUT_ACCEPTED) {
+        if (type->send(file, &call, slice_of(line, sizeof line)) != OUTPUT_ACCEPTED) {
             break;
         }
     }
-    enum output_result full = type->send(file, NULL, slice_of(line, sizeof line));
-    enum status waited = type->flush(file, NS_PER_S / 10, &error);
+    enum output_result full = type->send(file, &call, slice_of(line, sizeof line));
+    type->flush(file);
+    uint64_t waited = tally.waiting;
     size_t bytes = 0;
     static char got[64 << 10];
-    enum status done = STATUS_FAILED;
-    for (unsigned i = 0; i < 100 && done != STATUS_OK; i++) {
+    for (unsigned i = 0; i < 100 && tally.waiting > 0; i++) {
         ssize_t some = read(ends[0], got, sizeof got);
         bytes += see_lines(got, some, bytes);
-        done = type->flush(file, 0, &error);
+        type->flush(file);
     }
     for (ssize_t some; (some = read(ends[0], got, sizeof got)) > 0;) {
         bytes += see_lines(got, some, bytes);
     }
     (void)dup2(saved, STDOUT_FILENO);
     assert_int_equal(full, OUTPUT_FULL);
-    assert_int_equal(waited, STATUS_FAILED);
-    assert_int_equal(done, STATUS_OK);
+    assert_int_not_equal(waited, 0);
+    assert_int_equal(tally.waiting, 0);
+    assert_int_equal(tally.acknowledged, accepted);
     assert_int_equal(bytes, accepted * (sizeof line + 1));
     type->close(file);
     (void)close(saved);

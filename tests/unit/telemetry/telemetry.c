@@ -40,7 +40,7 @@ static void records_are_valid_by_the_schema(void **state)
 {
     struct heap heap = {0};
     struct telemetry *telemetry = open_telemetry(&heap, "offline", TELEMETRY_SIP_MESSAGES, true);
-    const struct encode_identity identity = {.observer = "offline", .version = "0.1.0"};
+    const struct record_identity identity = {.observer = "offline", .version = "0.1.0"};
     char schema[] = "/tmp/earshot-schema-XXXXXX";
     char records[] = "/tmp/earshot-records-XXXXXX";
     char command[256];
