@@ -32,6 +32,7 @@ enum {
     RECORD_SENTENCE_MAX = 1024, /* of FIELD_TEXT */
     RECORD_TRUNCATED_MAX = 8,
     RECORD_MEMBERS_MAX = 8, /* of an object */
+    OUTPUT_PLACES_MAX = 64, /* configured outputs, and so names in the maps of a sensor record */
 };
 
 #define RECORD_ECS_VERSION "8.17.0" /* every name of a row with `ecs` is in it, and in 9.4 */

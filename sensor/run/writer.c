@@ -92,7 +92,10 @@ static enum status place_open(struct writer *writer, const char *name, const str
                                       .places = writer->places,
                                       .place_count = &writer->place_count};
     enum status status = type->open(&road->host, conf, &road->instance, error);
-    writer->place_count += status == STATUS_OK;
+    if (status == STATUS_OK) {
+        writer->options.shared->outputs[writer->place_count].name = name;
+        writer->options.shared->output_count = ++writer->place_count;
+    }
     return status;
 }
 
@@ -264,6 +267,19 @@ void writer_close(struct writer *writer)
 
 /* --- the loop --- */
 
+/* For the sensor's own record. */
+static void tell_tallies(struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        const struct output_tally *tally = &writer->places[i].tally;
+        struct run_output *told = &writer->options.shared->outputs[i];
+        atomic_store_explicit(&told->waiting, tally->waiting, memory_order_relaxed);
+        atomic_store_explicit(&told->acknowledged, tally->acknowledged, memory_order_relaxed);
+        atomic_store_explicit(&told->repeated, tally->repeated, memory_order_relaxed);
+        atomic_store_explicit(&told->dropped, output_dropped(tally), memory_order_relaxed);
+    }
+}
+
 static void poll_places(struct writer *writer)
 {
     for (uint32_t i = 0; i < writer->place_count; i++) {
@@ -280,6 +296,7 @@ static void turn(struct writer *writer, bool sleep)
     if (writer->loop != NULL) {
         (void)event_base_loop(writer->loop, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
         poll_places(writer);
+        tell_tallies(writer);
     }
 }
 

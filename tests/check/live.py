@@ -296,6 +296,12 @@ def lost_and_counted(binary):
             last = sensor.written("sensor")[-1]["earshot"]["sensor"]
             if last["drops"]["kernel"] != report["capture"]["dropped"]:
                 problems.append(f"{n} workers: the sensor record says {last['drops']}")
+            outputs = last.get("outputs", {})  # as they stood before the last records
+            taken = sum(outputs.get(word, {}).get("--records", 0) for word in ("acknowledged", "waiting"))
+            if taken > len(sensor.written()) or "dropped" in outputs:
+                problems.append(f"{n} workers: {len(sensor.written())} records were written, it says {outputs}")
+            if not 0 < last["rss_bytes"] < 2 << 30 or not last["cpu_ms"] or last["uptime_s"] > 60 or last["lag_ms"] > 60000:
+                problems.append(f"{n} workers: of itself it says {last}")
     return problems + silent("tap0")
 
 
