@@ -32,6 +32,7 @@ enum {
     RECORD_SENTENCE_MAX = 1024, /* of FIELD_TEXT */
     RECORD_TRUNCATED_MAX = 8,
     RECORD_MEMBERS_MAX = 8, /* of an object */
+    OUTPUT_PLACES_MAX = 64, /* configured outputs, and so names in the maps of a sensor record */
 };
 
 #define RECORD_ECS_VERSION "8.17.0" /* every name of a row with `ecs` is in it, and in 9.4 */
@@ -105,6 +106,13 @@ struct dataset_row {
 };
 
 extern const struct dataset_row dataset_rows[DATASET_COUNT];
+
+/* Who writes: the same in every record of a run. Texts outlive whoever was given them. */
+struct record_identity {
+    const char *observer; /* observer.name */
+    const char *hostname; /* NULL: left out, as for captures that are read from files */
+    const char *version;
+};
 
 struct record {
     uint32_t bytes; /* of all, with this head */

@@ -83,6 +83,7 @@ struct config_output {
     const struct output *type;
     void *conf;
     uint32_t datasets; /* bit for each enum dataset */
+    enum output_format format;
 };
 
 struct config {
