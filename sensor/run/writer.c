@@ -352,10 +352,10 @@ static struct slice encode(struct writer *writer, enum output_format format,
 
 static void write_record(struct writer *writer, const struct record *record)
 {
-    record = privacy_apply(writer->privacy, record);
     uint32_t wanted = UINT32_C(1) << record->dataset;
     struct slice encoded[OUTPUT_FORMATS] = {{0}}; /* once, when the first output wants it */
 
+    record = privacy_apply(writer->privacy, record);
     if (writer->report != NULL) {
         report_see(writer->report, record);
     }
