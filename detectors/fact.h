@@ -233,6 +233,9 @@ enum fact_call_event {
     FACT_CALL_ENDED,
     FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */
     FACT_CALL_TORN, /* its end was forged */
+    /* It rang and its caller hung up: known at once, and once. ENDED is told all the same, and may
+     * say that it was taken up again. */
+    FACT_CALL_GIVEN_UP,
     FACT_CALL_EVENTS
 };
 
@@ -276,6 +279,7 @@ struct fact_call {
     /* A 18x came with a session description. RINGING is told again when it comes behind a plain one. */
     bool early_media;
     bool rang; /* a 18x came */
+    bool given_up; /* GIVEN_UP was told of it */
     /* What the site and the account have called before, as it was when this call started. */
     bool first_abroad; /* the account's first call to another country */
     bool country_new_account;
@@ -297,7 +301,7 @@ struct fact_call {
     uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
     struct fact_number
-        calling; /* of From; of calls that ended, or went to a number that has e164 */
+        calling; /* of From; of calls that ended, were given up, or went to a number that has e164 */
     struct slice call_id;
     struct slice from_user;
     struct slice from_host;

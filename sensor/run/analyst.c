@@ -128,6 +128,7 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
     changes |= (events >> FACT_CALL_STARTED & 1) != 0 ? CHANGE_BIT(CALL_STARTED) : 0;
     changes |= (events >> FACT_CALL_RINGING & 1) != 0 ? CHANGE_BIT(CALL_RINGING) : 0;
     changes |= (events >> FACT_CALL_ANSWERED & 1) != 0 ? CHANGE_BIT(CALL_ANSWERED) : 0;
+    changes |= (events >> FACT_CALL_GIVEN_UP & 1) != 0 ? CHANGE_BIT(CALL_GIVEN_UP) : 0;
     changes |= (events >> FACT_CALL_ENDED & 1) != 0 ? CHANGE_BIT(CALL_ENDED) : 0;
     changes |= (events >> FACT_CALL_MEDIA & 1) != 0 ? CHANGE_BIT(CALL_MEDIA) : 0;
     changes |= (events >> FACT_CALL_TORN & 1) != 0 ? CHANGE_BIT(CALL_TORN) : 0;

@@ -126,6 +126,7 @@ struct call {
     bool held;
     bool one_way; /* only requests or only responses were seen */
     bool early_media; /* a 18x came with a session description */
+    bool given_up; /* CALL_GIVEN_UP was put */
     uint16_t interface;
     uint16_t vlan_outer;
     struct endpoint caller;

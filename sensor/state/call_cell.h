@@ -65,6 +65,7 @@ enum cell_flag {
     CELL_JUDGED = 1 << 24, /* CALL_MEDIA was put, or cannot be */
     CELL_EARLY_MEDIA = 1 << 25, /* a 18x came with a session description */
     CELL_EXTENSION = 1 << 26, /* what was dialled is six digits or fewer */
+    CELL_GIVEN_UP = 1 << 27, /* CALL_GIVEN_UP was put */
 };
 
 enum call_queue_kind {

@@ -26,6 +26,9 @@ enum change_kind {
     CHANGE_CALL_STARTED, /* call, sip */
     CHANGE_CALL_RINGING, /* the first 18x, and the first with a session description */
     CHANGE_CALL_ANSWERED,
+    /* call: it rang and its caller hung up. Told once, when that is known; it may be taken up again, and
+     * is told ENDED all the same. No record is made of it */
+    CHANGE_CALL_GIVEN_UP,
     CHANGE_CALL_ENDED, /* call; sip may be NULL */
     CHANGE_CALL_MEDIA, /* call: who is heard, ten seconds after the answer; no record is made of it */
     CHANGE_CALL_TORN, /* call: its end was forged; number = packet of the BYE. No record either */

@@ -551,6 +551,7 @@ APART static bool begin_call(struct facts_view *view, const struct change *chang
     told->ended_ns = call->ended_ns;
     told->early_media = call->early_media;
     told->rang = call->ringing_ns != 0;
+    told->given_up = call->given_up;
     told->call_number = call->number;
     told->call_id = call->call_id;
     told->from_user = call->from_user;
@@ -636,7 +637,8 @@ APART static void finish_call(struct facts_view *view, const struct change *chan
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
     told->account_known = device.account_known;
     told->device_known = device.device_known;
-    if (told->event == FACT_CALL_ENDED || told->called.e164 != 0) {
+    if (told->event == FACT_CALL_ENDED || told->event == FACT_CALL_GIVEN_UP ||
+        told->called.e164 != 0) {
         put_number(view, call->from_user, &told->calling);
     }
     told->account = account_text(view, call->from_user, call->from_host);
@@ -861,6 +863,8 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_call(view, change, FACT_CALL_RINGING, out_fact);
     case CHANGE_CALL_ANSWERED:
         return begin_call(view, change, FACT_CALL_ANSWERED, out_fact);
+    case CHANGE_CALL_GIVEN_UP:
+        return begin_call(view, change, FACT_CALL_GIVEN_UP, out_fact);
     case CHANGE_CALL_ENDED:
         return begin_call(view, change, FACT_CALL_ENDED, out_fact);
     case CHANGE_CALL_MEDIA:
