@@ -312,7 +312,14 @@ struct fact_call {
     struct slice user_agent;
 };
 
-enum fact_stream_event { FACT_STREAM_INTERVAL, FACT_STREAM_SILENT, FACT_STREAM_ENDED };
+/* BEGUN and RESUMED come within a second, of streams of calls, and bring no figures but gap_ns. */
+enum fact_stream_event {
+    FACT_STREAM_INTERVAL,
+    FACT_STREAM_SILENT, /* no packet for 3 s */
+    FACT_STREAM_BEGUN,
+    FACT_STREAM_RESUMED, /* it was told silent, and packets came again */
+    FACT_STREAM_ENDED
+};
 
 struct fact_stream {
     struct fact_party sender;
@@ -324,8 +331,9 @@ struct fact_stream {
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
     bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
-    bool follows; /* it began in the middle of its call: another one moved, or was replaced */
-    bool resumed; /* INTERVAL: it was told silent before, and packets came again */
+    /* It began in the middle of its call: another one moved, or was replaced. Said once: BEGUN, or
+     * INTERVAL where its call was found only then. */
+    bool follows;
     uint32_t ssrc;
     uint16_t index; /* interval number */
     uint32_t packets; /* of the interval */
@@ -342,7 +350,7 @@ struct fact_stream {
     uint64_t call_number; /* 0 = no call */
     uint64_t started_ns; /* its first packet */
     uint64_t last_ns; /* its last */
-    uint64_t silent_ns; /* SILENT and resumed: its last packet before the silence */
+    uint64_t silent_ns; /* SILENT and RESUMED: its last packet before the silence */
     uint64_t gap_ns; /* longest between two packets of the interval */
     struct slice call_id;
     struct slice codec;
@@ -387,6 +395,7 @@ struct fact_second {
     uint32_t mute_s; /* live: that an interface has brought nothing at all since the start */
     struct slice mute_interface;
     uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
+    uint64_t flows_ns; /* last packet of a stream that was not told silent before it; 0 = none */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers

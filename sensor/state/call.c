@@ -518,6 +518,7 @@ void call_mark(struct call_table *table, uint64_t mark_s, uint64_t shift_ns)
     }
     table->now_ns = mark_ns > table->now_ns ? mark_ns : table->now_ns;
     table->now_number = 0;
+    call_sound_mark(table);
     for (unsigned kind = QUEUE_SETUP; kind < QUEUE_COUNT; kind++) {
         const struct call_queue *queue = &table->queues[kind];
         while (kind != QUEUE_STREAMS && queue->first != TABLE_NONE &&

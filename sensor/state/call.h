@@ -89,6 +89,7 @@ struct call_sound {
     uint8_t torn; /* enum call_torn, once told */
     bool hops_missed; /* more than CALL_HOPS: nobody is a stranger */
     bool ender_is_caller; /* whom the BYE claims to come from */
+    uint16_t watch; /* its place among those that are watched, + 1; 0 = it is not */
     bool is_cancel;
 };
 

@@ -34,6 +34,8 @@ enum change_kind {
     CHANGE_CALL_TORN, /* call: its end was forged; number = packet of the BYE. No record either */
     CHANGE_STREAM_INTERVAL, /* stream, sighting */
     CHANGE_STREAM_SILENT,
+    CHANGE_STREAM_BEGUN, /* stream, sighting, of a stream that has a call. No record is made of it */
+    CHANGE_STREAM_RESUMED, /* the same: it was told silent and is heard again */
     CHANGE_STREAM_ENDED,
     CHANGE_FLOW_ENDED, /* flow */
     CHANGE_SERVER, /* server; second: the one that is over */

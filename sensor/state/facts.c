@@ -697,7 +697,6 @@ APART static bool begin_stream(const struct change *change, enum fact_stream_eve
     told->held = stream->held;
     told->secondary_types = sighting->secondary_types;
     told->pauses = is_pausing(sighting);
-    told->resumed = stream->resumed;
     told->started_ns = sighting->first_ns;
     told->last_ns = sighting->last_ns;
     told->silent_ns = stream->silent_ns;
@@ -727,7 +726,8 @@ APART static bool begin_stream(const struct change *change, enum fact_stream_eve
     if (stream->call != NULL) {
         uint64_t answered_ns = stream->call->answered_ns;
         told->call_is_up = answered_ns != 0 && !stream->call->ended;
-        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
+        told->follows = stream->is_new && answered_ns != 0 &&
+                        sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
@@ -875,6 +875,10 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:
         return begin_stream(change, FACT_STREAM_SILENT, out_fact);
+    case CHANGE_STREAM_BEGUN:
+        return begin_stream(change, FACT_STREAM_BEGUN, out_fact);
+    case CHANGE_STREAM_RESUMED:
+        return begin_stream(change, FACT_STREAM_RESUMED, out_fact);
     case CHANGE_STREAM_ENDED:
         return begin_stream(change, FACT_STREAM_ENDED, out_fact);
     case CHANGE_FLOW_ENDED:
@@ -892,6 +896,7 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         out_fact->is.second.answers = view->direction.sum.answers;
         out_fact->is.second.one_way_capture = view->one_way_capture;
         out_fact->is.second.heard_ns = view->heard_ns;
+        out_fact->is.second.flows_ns = view->flows_ns;
         out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }

@@ -41,39 +41,80 @@ static uint32_t end_hash(const struct media_table *table, const struct endpoint 
     return (uint32_t)hash_mix(hash_addr(table->key, &endpoint->addr), endpoint->port);
 }
 
+/* What the packets of a stream of this call say; false: nothing of its voice. */
+static bool hear(const struct media_table *table, const struct sighting *head,
+                 const struct open_stream *stream, const struct call_sound *sound,
+                 struct call_heard *out)
+{
+    const struct endpoint_claim *to = media_claim(table, head, stream, true);
+    const struct endpoint_claim *from = media_claim(table, head, stream, false);
+    struct endpoint source = {head->source, head->source_port};
+    struct endpoint destination = {head->destination, head->destination_port};
+
+    out->mark_s = (uint32_t)time_second(head->state_ns);
+    out->from = end_hash(table, &source);
+    out->to = end_hash(table, &destination);
+    out->from_caller = (stream->flags & OPEN_FROM_CALLER) != 0;
+    out->stray = to == NULL;
+    return is_audio(to, from) &&
+           (sound->accepted_ns == 0 || (!is_shared(table, &source, stream->call) &&
+                                        !is_shared(table, &destination, stream->call)));
+}
+
 void media_note_sound(struct media_table *table, const struct stream_sighting *sighting,
                       const struct open_stream *stream)
 {
-    const struct sighting *head = &sighting->head;
     bool counts = sighting->event == STREAM_INTERVAL || sighting->event == STREAM_ENDED;
-    struct call_sound *sound =
-        call_sound_of(table->calls, call_cell_at(table->calls, stream->call));
+    struct call_table *calls = table->calls;
+    struct call_sound *sound = call_sound_of(calls, call_cell_at(calls, stream->call));
 
     if (sound == NULL || !counts || sighting->interval.packets == 0) {
         return;
     }
-    const struct endpoint_claim *to = media_claim(table, sighting, stream, true);
-    const struct endpoint_claim *from = media_claim(table, sighting, stream, false);
-    struct endpoint source = {head->source, head->source_port};
-    struct endpoint destination = {head->destination, head->destination_port};
     uint64_t packets = sighting->interval.packets;
     struct call_heard heard = {
         .from_ns = sighting->interval_from_ns,
         .last_ns = sighting->last_ns,
-        .mark_s = (uint32_t)time_second(head->state_ns),
         .packets = packets > UINT16_MAX ? UINT16_MAX : (uint32_t)packets,
-        .from = end_hash(table, &source),
-        .to = end_hash(table, &destination),
-        .from_caller = (stream->flags & OPEN_FROM_CALLER) != 0,
-        .stray = to == NULL,
     };
-    if (!is_audio(to, from) ||
-        (sound->accepted_ns != 0 && (is_shared(table, &source, stream->call) ||
-                                     is_shared(table, &destination, stream->call)))) {
+    if (!hear(table, &sighting->head, stream, sound, &heard)) {
         return;
     }
     if (call_sound_hear(sound, &heard)) {
-        call_sound_tell_torn(table->calls, stream->call, head->state_ns);
+        call_sound_tell_torn(calls, stream->call, sighting->head.state_ns);
+    } else if (call_sound_wonders(sound)) {
+        call_sound_watch(calls, stream->call);
+    }
+}
+
+/* Few calls are watched, mostly none, and many streams are alive. */
+void media_see_alive(struct media_table *table, const struct alive_sighting *alive)
+{
+    struct call_table *calls = table->calls;
+
+    for (uint32_t i = 0; calls->watch_count > 0 && i < alive->stream_count; i++) {
+        const struct alive_stream *one = &alive->streams[i];
+        uint32_t index = table_find(&table->streams, hash_mix(table->key.seed, one->stream_number));
+        const struct open_stream *stream =
+            index == TABLE_NONE ? NULL : table_at(&table->streams, index);
+        if (stream == NULL || !media_has_call(table, stream)) {
+            continue;
+        }
+        struct call_watch *watch = call_sound_watched(calls, stream->call);
+        struct sighting head = {.state_ns = alive->head.state_ns,
+                                .source = one->source,
+                                .destination = one->destination,
+                                .source_port = one->source_port,
+                                .destination_port = one->destination_port};
+        struct call_heard heard = {.from_ns = one->from_ns,
+                                   .last_ns = one->last_ns,
+                                   .packets =
+                                       one->packets > UINT16_MAX ? UINT16_MAX : one->packets};
+        if (watch != NULL &&
+            hear(table, &head, stream, call_sound_of(calls, call_cell_at(calls, stream->call)),
+                 &heard)) {
+            call_sound_hear_so_far(calls, watch, &heard);
+        }
     }
 }
 

@@ -113,6 +113,8 @@ void telemetry_change(struct telemetry *telemetry, const struct change *change)
     case CHANGE_CALL_TORN:
     case CHANGE_CALL_GIVEN_UP:
     case CHANGE_STREAM_SILENT:
+    case CHANGE_STREAM_BEGUN:
+    case CHANGE_STREAM_RESUMED:
     case CHANGE_SERVER:
     case CHANGE_SECOND:
         break;
