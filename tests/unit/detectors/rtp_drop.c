@@ -184,6 +184,26 @@ static void test_when(void **state)
     }
 }
 
+/* Nine at once are too few; with what trickles after them they are a drop when nothing more follows. */
+static void test_nine_at_once(void **state)
+{
+    (void)state;
+    struct stage stage;
+
+    stage_open(&stage, 30);
+    stop(&stage, 0, 9, 22);
+    for (uint32_t i = 9; i < 15; i++) {
+        stage.stops_s[i] = 23 + (i - 9) / 2;
+    }
+    run(&stage, 28);
+    assert_int_equal(bench_severity(&stage.bench, rule), 0);
+    run(&stage, 30);
+    assert_int_equal(bench_severity(&stage.bench, rule), 0); /* half of all: it may be the mirror */
+    run(&stage, 36);
+    assert_int_equal(bench_severity(&stage.bench, rule), 3);
+    bench_close(&stage.bench);
+}
+
 /* Three seconds and a half of silence: what came back before it was judged is none. */
 static void test_back_in_time(void **state)
 {
@@ -443,7 +463,7 @@ int main(void)
         cmocka_unit_test(test_what_came_back),   cmocka_unit_test(test_hand_over),
         cmocka_unit_test(test_none_came_back),   cmocka_unit_test(test_one_ear),
         cmocka_unit_test(test_behind_a_jump),    cmocka_unit_test(test_when),
-        cmocka_unit_test(test_back_in_time),
+        cmocka_unit_test(test_back_in_time),     cmocka_unit_test(test_nine_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
