@@ -45,6 +45,7 @@ struct writer {
     struct road roads[OUTPUT_PLACES_MAX];
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
+    struct privacy *privacy;
     struct report *report;
     struct encode_json *encode_json;
     char *encoded[OUTPUT_FORMATS];
@@ -206,8 +207,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
-    enum status status = STATUS_OK;
-    if (options->report != REPORT_NONE) {
+    enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
+    if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
@@ -255,6 +256,7 @@ void writer_close(struct writer *writer)
     if (writer->report != NULL) {
         report_close(writer->report);
     }
+    privacy_close(writer->privacy);
     if (writer->encode_json != NULL) {
         encode_json_close(writer->encode_json);
     }
@@ -353,6 +355,7 @@ static void write_record(struct writer *writer, const struct record *record)
     uint32_t wanted = UINT32_C(1) << record->dataset;
     struct slice encoded[OUTPUT_FORMATS] = {{0}}; /* once, when the first output wants it */
 
+    record = privacy_apply(writer->privacy, record);
     if (writer->report != NULL) {
         report_see(writer->report, record);
     }
