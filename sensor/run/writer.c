@@ -89,6 +89,7 @@ static enum status place_open(struct writer *writer, const char *name, const str
     road->host = (struct output_host){.name = name,
                                       .loop = writer->loop,
                                       .identity = writer->identity,
+                                      .format = road->format,
                                       .live = writer->options.live,
                                       .tally = &place->tally,
                                       .places = writer->places,
