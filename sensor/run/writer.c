@@ -14,6 +14,7 @@
 #include "sensor/run/writer.h"
 
 #include "base/log.h"
+#include "outputs/encode_cef.h"
 #include "outputs/encode_json.h"
 #include "outputs/output.h"
 #include "sensor/telemetry/telemetry.h"
@@ -48,6 +49,7 @@ struct writer {
     struct privacy *privacy;
     struct report *report;
     struct encode_json *encode_json;
+    struct encode_cef *encode_cef;
     char *encoded[OUTPUT_FORMATS];
     char hostname[256]; /* "": not live */
     struct record_identity identity;
@@ -88,6 +90,7 @@ static enum status place_open(struct writer *writer, const char *name, const str
     road->host = (struct output_host){.name = name,
                                       .loop = writer->loop,
                                       .identity = writer->identity,
+                                      .format = road->format,
                                       .live = writer->options.live,
                                       .tally = &place->tally,
                                       .places = writer->places,
@@ -159,13 +162,18 @@ static enum status loop_open(struct writer *writer, struct error *error)
 
 static enum status encoders_open(struct writer *writer, struct error *error)
 {
+    static const size_t bytes_max[OUTPUT_FORMATS] = {
+        [OUTPUT_JSON] = ENCODE_JSON_BYTES_MAX, [OUTPUT_CEF] = ENCODE_CEF_BYTES_MAX};
+
     for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
-        writer->encoded[i] = malloc(ENCODE_JSON_BYTES_MAX);
+        writer->encoded[i] = malloc(bytes_max[i]);
         if (writer->encoded[i] == NULL) {
             return error_set(error, STATUS_FAILED, "", "no memory for the writer");
         }
     }
-    return encode_json_open(&writer->identity, &writer->encode_json, error);
+    enum status status = encode_json_open(&writer->identity, &writer->encode_json, error);
+    return status != STATUS_OK ? status
+                               : encode_cef_open(&writer->identity, &writer->encode_cef, error);
 }
 
 static enum status places_open(struct writer *writer, struct error *error)
@@ -260,6 +268,7 @@ void writer_close(struct writer *writer)
     if (writer->encode_json != NULL) {
         encode_json_close(writer->encode_json);
     }
+    encode_cef_close(writer->encode_cef);
     for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
         free(writer->encoded[i]);
     }
@@ -347,6 +356,9 @@ static struct slice encode(struct writer *writer, enum output_format format,
     uint64_t created_ns = writer->options.live ? clock_ns(CLOCK_REALTIME) : 0;
     char *out = writer->encoded[format];
 
+    if (format == OUTPUT_CEF) {
+        return slice_of(out, encode_cef(writer->encode_cef, record, out));
+    }
     return slice_of(out, encode_json(writer->encode_json, record, created_ns, out));
 }
 
