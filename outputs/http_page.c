@@ -49,6 +49,8 @@ const char http_page_style[] =
     "th,td{padding:.4rem .9rem;text-align:right;border-top:1px solid var(--line);white-space:nowrap}\n"
     "th:first-child,td:first-child{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:7rem}\n"
     "thead th{border-top:0;color:var(--dim);font-weight:600;font-size:.85rem}\n"
+    "tbody:first-child tr:first-child td{border-top:0}\n"
+    "@media(max-width:36rem){th,td{padding:.35rem .45rem;font-size:.85rem}th:first-child,td:first-child{min-width:4.5rem}}\n"
     "td.bad{color:var(--bad);font-weight:600}\n"
     ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(17rem,1fr));gap:0 1rem}\n"
     ".none{color:var(--dim);margin:0}\n"
@@ -241,22 +243,21 @@ static void put_cell(struct text *text, uint64_t value, bool bad)
 
 static void put_outputs(const struct output_host *host, struct text *text)
 {
-    text_string(text,
-                "<section>\n<h2>Outputs</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>output"
-                "</th><th>delivered</th><th>waiting</th><th>repeated</th><th>lost</th><th>far end"
-                "</th></tr></thead>\n<tbody>\n");
+    text_string(text, "<section>\n<h2>Outputs</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>"
+                      "output</th><th>far end</th><th>lost</th><th>waiting</th><th>delivered</th>"
+                      "<th>repeated</th></tr></thead>\n<tbody>\n");
     for (uint32_t i = 0; i < *host->place_count; i++) {
         const struct output_place *place = &host->places[i];
         uint64_t lost = output_dropped(&place->tally);
         text_string(text, "<tr><td>");
         http_page_escape(text, slice_of_string(place->name));
         text_format(text, " <small>%s</small></td>", place->type->type);
-        put_cell(text, place->tally.acknowledged, false);
-        put_cell(text, place->tally.waiting, false);
-        put_cell(text, place->tally.repeated, false);
+        text_string(text, place->tally.away ? "<td class=\"bad\">away</td>" : "<td>there</td>");
         put_cell(text, lost, lost > 0);
-        text_string(text, place->tally.away ? "<td class=\"bad\">away</td></tr>\n"
-                                            : "<td>there</td></tr>\n");
+        put_cell(text, place->tally.waiting, false);
+        put_cell(text, place->tally.acknowledged, false);
+        put_cell(text, place->tally.repeated, false);
+        text_string(text, "</tr>\n");
     }
     text_string(text, "</tbody>\n</table></div>\n</section>\n");
 }
