@@ -23,7 +23,8 @@ EDGES = {
     "base": ((), (), (("xxhash.h", "base/hash.c"),)),
     "decoders": (("base",), (), ()),
     "detectors": (("base",), (), ()),
-    "outputs": (("base",), (), (("openssl/", None), ("xxhash.h", None))),
+    "outputs": (("base",), (), (("openssl/", None), ("xxhash.h", None), ("event2/", None), ("librdkafka/", "outputs/kafka.c"),
+                              ("hiredis/", "outputs/redis.c"))),
     "sensor/capture": (("base",), (), (("pcap", None), ("zlib.h", None), ("zstd.h", None))),
     "sensor/flows": (("base", "decoders"), (), (("ndpi", "sensor/flows/classify.c"),)),
     "sensor/lookup": (("base",), (), (("maxminddb.h", "sensor/lookup/geo.c"),)),
@@ -31,7 +32,7 @@ EDGES = {
     "sensor/telemetry": (("base", "decoders", "sensor/state", "sensor/lookup"),
                          ("detectors/frame/incident.h", "detectors/frame/frame.h", "outputs/record.h",
                           "outputs/community_id.h", "sensor/flows/sighting.h"), ()),
-    "sensor/run": (("base", "decoders", "detectors", "outputs", "sensor"), (), (("yaml.h", "sensor/run/settings.c"),)),
+    "sensor/run": (("base", "decoders", "detectors", "outputs", "sensor"), (), (("yaml.h", "sensor/run/settings.c"), ("event2/", "sensor/run/writer.c"))),
 }
 THREADS = {"pthread.h": ("sensor/run/", "base/log.c"), "stdatomic.h": ("base/ring", "base/counter", "base/lock", "sensor/run/", "base/log.c")}
 FLOATING = ("sensor/state/quality", "base/sketch", "base/baseline")
@@ -70,7 +71,7 @@ def layers():
             for prefix, only in external:
                 if name.startswith(prefix) and only not in (None, path):
                     problems.append(f"{path} includes <{name}>: only {only} may")
-            if any(name.startswith(p) for p in ("pcap", "zlib", "zstd", "yaml", "ndpi", "openssl", "xxhash")) \
+            if any(name.startswith(p) for p in ("pcap", "zlib", "zstd", "yaml", "ndpi", "openssl", "xxhash", "event2", "librdkafka", "hiredis")) \
                     and not any(name.startswith(p) for p, _ in external):
                 problems.append(f"{path} includes <{name}>: {folder} may not use this library")
             for header, places in THREADS.items():
