@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,25 @@ def check_worst(store, count, binary, records):
     count.check("opensearch takes the first and the last moment", [] if results == {"created": 2} else [str(dict(results))])
 
 
+def check_page(store, count, binary):
+    """The commands of docs/elastic.md: the template is put, records go in, and come to nothing when they come again."""
+    if shutil.which("jq") is None:
+        count.skip("opensearch by the commands of docs/elastic.md", "jq is not installed")
+        return
+    with open(os.path.join(ROOT, "docs", "elastic.md"), encoding="utf-8") as f:
+        put, load = re.findall(r"^```\n(.*?)^```", f.read().replace("localhost:9200", store.url), re.M | re.S)[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(os.path.join(ROOT, "conf"), os.path.join(folder, "conf"))
+        subprocess.run([binary, "-r", "pcaps/demo.pcap", "--records", os.path.join(folder, "records.jsonl"), "--report", "none"], cwd=ROOT,
+                       check=True)
+        with open(os.path.join(folder, "records.jsonl"), encoding="utf-8") as f:
+            offered = len(f.readlines())
+        said = [subprocess.run(["bash", "-ec", command], cwd=folder, capture_output=True, text=True).stdout for command in (put, load, load)]
+    wanted = ['{"acknowledged":true}', f"[[201,{offered}]]", f"[[409,{offered}]]"]
+    found = ["".join(text.split()) for text in said]
+    count.check("opensearch by the commands of docs/elastic.md", [] if found == wanted else [f"{found} instead of {wanted}"])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
@@ -208,6 +228,7 @@ def main():
                 check_refused(store, count, records)
                 check_worst(store, count, binary, records)
                 check_rules(store, count, binary)
+                check_page(store, count, binary)
     except Unavailable as why:
         count.skip("opensearch", why)
     count.end()
