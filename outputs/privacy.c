@@ -10,8 +10,8 @@
  * whoever stands in a sentence stands in a field too (related.user).
  *
  * An alert's entity is a name only where its type says so; of a pair the second part may be a
- * device, and a stream's target is one. Identities that are made of names are keyed like them. What is told of cut and invalid texts is made anew at the
- * end, where a record has it. */
+ * device. Identities that are made of names are keyed like them. What is told of cut and invalid
+ * texts is made anew at the end, where a record has it. */
 #include "outputs/privacy.h"
 
 #include "outputs/reduce.h"
@@ -41,7 +41,6 @@ enum way {
     WAY_ENTITY_TYPE,
     WAY_ENTITY,
     WAY_SECONDARY,
-    WAY_TARGET,
     WAY_IDENTITY,
     WAY_TRUNCATED,
     WAY_TAGS,
@@ -85,8 +84,6 @@ static enum way way_of(enum field field)
         return WAY_ENTITY;
     case FIELD_ID_EARSHOT_ALERT_SECONDARY:
         return WAY_SECONDARY;
-    case FIELD_ID_EARSHOT_ALERT_TARGET:
-        return WAY_TARGET;
     case FIELD_ID_EARSHOT_ALERT_ID:
     case FIELD_ID_EARSHOT_ALERT_CHAIN_ID:
     case FIELD_ID_EARSHOT_ALERT_CONTINUES:
@@ -177,9 +174,6 @@ static enum way way_in(struct scope *scope, enum way way, struct slice text)
         break;
     case WAY_SECONDARY:
         is_name = slice_equal(scope->entity_type, SLICE("source-account"));
-        break;
-    case WAY_TARGET:
-        is_name = !slice_equal(scope->entity_type, SLICE("stream"));
         break;
     case WAY_COPY:
     case WAY_NAME:

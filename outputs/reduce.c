@@ -482,25 +482,40 @@ static bool is_word(char byte)
            byte == '_' || byte == '\\' || (uint8_t)byte >= 0x80;
 }
 
-/* May a name begin or end between `at - 1` and `at`? Not inside a word, nor inside of what points,
- * dashes, colons and strokes hold together: addresses, times, words such as one-way. */
+/* Does what stands at `at` hold both sides together? Points and dashes do in words, colons and strokes
+ * in addresses, ports, prefixes and times. */
+static bool is_joint(struct slice text, size_t at)
+{
+    if (at == 0 || at + 1 >= text.bytes) {
+        return false;
+    }
+    char before = text.at[at - 1];
+    char behind = text.at[at + 1];
+
+    switch (text.at[at]) {
+    case '.':
+    case '-':
+        return is_word(before) && is_word(behind);
+    case ':':
+        return (before == ':' || hex_value(before) >= 0) &&
+               (behind == ':' || hex_value(behind) >= 0);
+    case '/':
+        return is_digit(before) && is_digit(behind);
+    default:
+        return false;
+    }
+}
+
+/* May a name begin or end between `at - 1` and `at`? */
 static bool is_edge(struct slice text, size_t at)
 {
     if (at == 0 || at == text.bytes) {
         return true;
     }
-    char before = text.at[at - 1];
-    char behind = text.at[at];
-    bool joins_behind = behind == '.' || behind == '-' || behind == ':' || behind == '/';
-    bool joins_before = before == '.' || before == '-' || before == ':' || before == '/';
-
-    if (is_word(before) && is_word(behind)) {
+    if (is_word(text.at[at - 1]) && is_word(text.at[at])) {
         return false;
     }
-    if (is_word(before) && joins_behind && at + 1 < text.bytes) {
-        return !is_word(text.at[at + 1]);
-    }
-    return !(is_word(behind) && joins_before && at >= 2 && is_word(text.at[at - 2]));
+    return !is_joint(text, at) && !is_joint(text, at - 1);
 }
 
 /* Names of one or two letters are words of sentences too: only with a domain are they names. */
