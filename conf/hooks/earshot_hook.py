@@ -191,11 +191,13 @@ def main(**hook):
 
     check raises Failed where something is missing; the others give (exit status, answer).
     """
-    action = sys.argv[1] if len(sys.argv) == 2 and sys.argv[1] in ACTIONS else sys.exit("usage: " + "|".join(ACTIONS))
+    action = sys.argv[1] if len(sys.argv) == 2 else ""
     try:
+        if action not in ACTIONS:
+            raise Failed(MISCONFIGURED, f"usage: {sys.argv[0]} {'|'.join(ACTIONS)}, and an order on standard input")
         status, said = answer(hook, action, read_order(action))
-    except Failed as failed:
-        status, why = failed.args
+    except Exception as error:  # whatever the far end did to us: one sentence, and not a page of Python
+        status, why = error.args if isinstance(error, Failed) else (AGAIN, f"{type(error).__name__}: {error}")
         why = "".join(c if " " <= c <= "~" else " " for c in why)[:1000]
         said = {"ok": False, "error": why} if action == "check" else {"applied": False, "verified": False}
         say(sys.stderr, why)
