@@ -322,12 +322,18 @@ static void the_cache_turns_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_spelling_has_one_hash),           cmocka_unit_test(tells_numbers_from_users),
-        cmocka_unit_test(hides_the_names_of_uris),           cmocka_unit_test(joins_uris_with_names),
-        cmocka_unit_test(hides_whole_words_of_sentences),      cmocka_unit_test(forgets_the_names_of_the_last_record),
-        cmocka_unit_test(remembers_so_many_names),     cmocka_unit_test(takes_any_bytes),
-        cmocka_unit_test(odd_bytes_join), cmocka_unit_test(hides_a_uri_that_was_cut),
-        cmocka_unit_test(keys_identities),     cmocka_unit_test(the_cache_turns_over),
+        cmocka_unit_test(every_spelling_has_one_hash),
+        cmocka_unit_test(tells_numbers_from_users),
+        cmocka_unit_test(hides_the_names_of_uris),
+        cmocka_unit_test(joins_uris_with_names),
+        cmocka_unit_test(hides_whole_words_of_sentences),
+        cmocka_unit_test(forgets_the_names_of_the_last_record),
+        cmocka_unit_test(remembers_so_many_names),
+        cmocka_unit_test(takes_any_bytes),
+        cmocka_unit_test(odd_bytes_join),
+        cmocka_unit_test(hides_a_uri_that_was_cut),
+        cmocka_unit_test(keys_identities),
+        cmocka_unit_test(the_cache_turns_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
