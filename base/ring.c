@@ -23,6 +23,7 @@
 #include "base/ring.h"
 
 #include <linux/futex.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -34,6 +35,11 @@ void bell_ring(struct bell *bell)
 {
     atomic_fetch_add_explicit(&bell->rung, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&bell->sleeping, memory_order_seq_cst) != 0) {
+        int descriptor = atomic_load_explicit(&bell->descriptor, memory_order_relaxed);
+        if (descriptor != 0) {
+            (void)eventfd_write(descriptor, 1); /* full is as good: it is readable */
+            return;
+        }
         (void)syscall(SYS_futex, &bell->rung, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     }
 }
@@ -54,6 +60,27 @@ void bell_wait(struct bell *bell, uint32_t heard, uint64_t timeout_ns)
         (void)syscall(SYS_futex, &bell->rung, FUTEX_WAIT_PRIVATE, heard,
                       timeout_ns == 0 ? NULL : &limit, NULL, 0);
     }
+    atomic_store_explicit(&bell->sleeping, 0, memory_order_seq_cst);
+}
+
+void bell_use(struct bell *bell, int descriptor)
+{
+    assert(descriptor != 0);
+    atomic_store_explicit(&bell->descriptor, descriptor, memory_order_relaxed);
+}
+
+bool bell_doze(struct bell *bell, uint32_t heard)
+{
+    atomic_store_explicit(&bell->sleeping, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&bell->rung, memory_order_seq_cst) == heard) {
+        return true;
+    }
+    bell_awake(bell);
+    return false;
+}
+
+void bell_awake(struct bell *bell)
+{
     atomic_store_explicit(&bell->sleeping, 0, memory_order_seq_cst);
 }
 

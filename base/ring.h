@@ -25,11 +25,19 @@
 
 enum { RING_ALIGN = 16, RING_WAKE_BYTES = 64 << 10 };
 
-/* A place to sleep until somebody has news: a futex word. One sleeper, many callers. */
+/* A place to sleep until somebody has news: a futex word. One sleeper, many callers. A sleeper that
+ * waits for other things too, in an event loop, has a descriptor of its own that becomes readable. */
 struct bell {
     _Atomic uint32_t rung;
     _Atomic uint32_t sleeping;
+    _Atomic int descriptor; /* an eventfd behind bell_use(); 0 = none */
 };
+
+/* From now on the sleeper sleeps elsewhere, looking at `descriptor` (never 0) too: between
+ * bell_doze() and bell_awake(), instead of bell_wait(). Before anybody rings. */
+void bell_use(struct bell *bell, int descriptor);
+bool bell_doze(struct bell *bell, uint32_t heard); /* false: it rang since, do not sleep */
+void bell_awake(struct bell *bell);
 
 void bell_ring(struct bell *bell); /* wakes the sleeper, if any */
 uint32_t bell_listen(const struct bell *bell); /* read before looking for work ... */

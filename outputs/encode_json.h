@@ -14,15 +14,9 @@
 /* Every byte of a value as \u00XX, and a key for every field. */
 enum { ENCODE_JSON_BYTES_MAX = 512 << 10 };
 
-struct encode_identity {
-    const char *observer; /* observer.name */
-    const char *hostname; /* NULL: left out, as for captures that are read from files */
-    const char *version;
-};
-
 struct encode_json;
 
-MUST_USE enum status encode_json_open(const struct encode_identity *identity,
+MUST_USE enum status encode_json_open(const struct record_identity *identity,
                                       struct encode_json **out_encoder, struct error *error);
 void encode_json_close(struct encode_json *encoder);
 /* Writes the object, without a line end, into `out` (room for ENCODE_JSON_BYTES_MAX); returns its

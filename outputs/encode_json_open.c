@@ -124,7 +124,7 @@ static void put_name(struct text *text, const char *name)
     text_byte(text, '"');
 }
 
-enum status encode_json_open(const struct encode_identity *identity,
+enum status encode_json_open(const struct record_identity *identity,
                              struct encode_json **out_encoder, struct error *error)
 {
     struct encode_json *encoder = calloc(1, sizeof *encoder);

@@ -14,3 +14,13 @@ const struct output *const outputs[] = {
     NULL,
 };
 /* clang-format on */
+
+uint64_t output_dropped(const struct output_tally *tally)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < DATASET_COUNT; i++) {
+        sum += tally->dropped[i];
+    }
+    return sum;
+}

@@ -9,6 +9,8 @@
 #include "sensor/run/reload.h"
 
 enum { GROUP_PREFIX_BYTES = OPTION_TEXT_BYTES + 32, KEY_BYTES = 640 };
+enum { COMMON_DATASETS = 1, COMMON_FORMAT = 2 }; /* rows of output_common_options */
+enum { FORMAT_OF_TYPE = 0 }; /* of output_common.format; else enum output_format + 1 */
 
 struct config_group {
     char prefix[GROUP_PREFIX_BYTES]; /* "detectors.scan"; "" for keys at the top */
@@ -24,12 +26,13 @@ struct detector_common {
 struct output_common {
     char type[OPTION_TEXT_BYTES];
     struct option_list datasets;
+    unsigned format; /* index of the word */
 };
 
 /* clang-format off */
 static const struct option top_options[] = {
-    OPTION("secret", TEXT, config_sensor, secret, NULL, "", NULL,
-           "key of all table hashes; empty: fixed with -r, drawn once live"),
+    OPTION_SECRET("secret", config_sensor, secret,
+                  "key of all table hashes; empty: fixed with -r, drawn once live"),
     {.kind = OPTION_END},
 };
 
@@ -99,6 +102,8 @@ static const struct option output_common_options[] = {
     OPTION("type", TEXT, output_common, type, NULL, "", NULL, "kind of output, see --list outputs"),
     OPTION("datasets", LIST, output_common, datasets, NULL, "", NULL,
            "datasets that go there, without 'earshot.'; empty: all"),
+    OPTION_CHOICE("format", output_common, format, "default", "default|json|cef",
+                  "how a record is written; default: the first that the type of output carries"),
     {.kind = OPTION_END},
 };
 
@@ -277,35 +282,69 @@ static enum status outputs_add(struct config *config, const struct settings *set
     return STATUS_OK;
 }
 
-static enum status datasets_of(struct config *config, struct error *error)
+static enum status datasets_of(const struct config_group *group, const struct output_common *common,
+                               struct config_output *output, struct error *error)
 {
-    for (uint32_t g = 0, n = 0; g < config->group_count; g++) {
+    for (uint32_t i = 0; i < common->datasets.count; i++) {
+        struct slice wanted = slice_of_string(common->datasets.items[i]);
+        unsigned found = DATASET_COUNT;
+        for (unsigned d = 0; d < DATASET_COUNT; d++) {
+            if (slice_equal(slice_from(slice_of_string(dataset_rows[d].name), 8), wanted)) {
+                found = d;
+            }
+        }
+        if (found == DATASET_COUNT) {
+            return error_set(error, STATUS_USAGE, group->origins[COMMON_DATASETS],
+                             "%s.datasets: '%s' is no dataset, see --list records", group->prefix,
+                             common->datasets.items[i]);
+        }
+        output->datasets |= UINT32_C(1) << found;
+    }
+    if (common->datasets.count == 0) {
+        output->datasets = UINT32_MAX;
+    }
+    return STATUS_OK;
+}
+
+/* The one that was asked for, or the first that the type carries. */
+static enum status format_of(const struct config_group *group, const struct output_common *common,
+                             struct config_output *output, struct error *error)
+{
+    unsigned formats = output->type->formats;
+    unsigned format = 0;
+
+    if (common->format != FORMAT_OF_TYPE) {
+        format = common->format - 1;
+        if ((formats & 1U << format) == 0) {
+            return error_set(error, STATUS_USAGE, group->origins[COMMON_FORMAT],
+                             "%s.format: an output of type %s does not carry it", group->prefix,
+                             output->type->type);
+        }
+    }
+    while (formats != 0 && (formats & 1U << format) == 0) {
+        format++;
+    }
+    output->format = (enum output_format)format;
+    return STATUS_OK;
+}
+
+/* What the common keys of each output say. */
+static enum status outputs_read(struct config *config, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t g = 0, n = 0; g < config->group_count && status == STATUS_OK; g++) {
         const struct config_group *group = &config->groups[g];
         if (group->options != output_common_options) {
             continue;
         }
         struct config_output *output = &config->outputs[n++];
-        const struct output_common *common = group->base;
-        for (uint32_t i = 0; i < common->datasets.count; i++) {
-            struct slice wanted = slice_of_string(common->datasets.items[i]);
-            unsigned found = DATASET_COUNT;
-            for (unsigned d = 0; d < DATASET_COUNT; d++) {
-                if (slice_equal(slice_from(slice_of_string(dataset_rows[d].name), 8), wanted)) {
-                    found = d;
-                }
-            }
-            if (found == DATASET_COUNT) {
-                return error_set(error, STATUS_USAGE, group->origins[1],
-                                 "%s.datasets: '%s' is no dataset, see --list records",
-                                 group->prefix, common->datasets.items[i]);
-            }
-            output->datasets |= UINT32_C(1) << found;
-        }
-        if (common->datasets.count == 0) {
-            output->datasets = UINT32_MAX;
+        status = datasets_of(group, group->base, output, error);
+        if (status == STATUS_OK) {
+            status = format_of(group, group->base, output, error);
         }
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* --- settings to values --- */
@@ -416,8 +455,7 @@ static const char *origin_of(const struct config *config, struct slice key)
     return origin == NULL ? "" : origin;
 }
 
-/* What values of "site." name is read: a file, a rule, lists of digits. An error that has only a key
- * gets the place where it stands. */
+/* What values of "site." name is read: a file, a rule, lists of digits. */
 static enum status site_open(struct config *config, struct error *error)
 {
     const char *zone_where = origin_of(config, SLICE("site.timezone"));
@@ -427,12 +465,20 @@ static enum status site_open(struct config *config, struct error *error)
     if (status == STATUS_OK) {
         status = numbers_open(&config->site.numbers, &config->numbers, error);
     }
-    if (status != STATUS_OK && slice_starts_with(slice_of_string(error->where), SLICE("site."))) {
-        struct error found = *error;
-        return error_set(error, status, origin_of(config, slice_of_string(found.where)), "%s: %s",
-                         found.where, found.message);
-    }
     return status;
+}
+
+/* An error that has only a key gets the place where it stands. */
+static void place_error(const struct config *config, struct error *error)
+{
+    struct slice key = slice_of_string(error->where);
+    struct config_group *group = NULL;
+
+    if (row_find(config, key, &group) != NULL) {
+        struct error found = *error;
+        (void)error_set(error, found.code, origin_of(config, key), "%s: %s", found.where,
+                        found.message);
+    }
 }
 
 /* Sections that are written without anything behind them ("detectors:") say nothing. */
@@ -451,6 +497,7 @@ enum status config_open(const struct settings *settings, struct config **out_con
     group_add(config, "capture", "", capture_options, &config->sensor);
     group_add(config, "records", "", records_options, &config->records);
     group_add(config, "geo", "", geo_options, &config->geo);
+    group_add(config, "privacy", "", privacy_options, &config->privacy);
     group_add(config, "site", "", numbers_options, &config->site.numbers);
     group_add(config, "site", "", site_options, &config->site);
     tables_add(config);
@@ -462,10 +509,16 @@ enum status config_open(const struct settings *settings, struct config **out_con
         }
     }
     if (status == STATUS_OK) {
-        status = datasets_of(config, error);
+        status = outputs_read(config, error);
     }
     if (status == STATUS_OK) {
         status = site_open(config, error);
+    }
+    if (status == STATUS_OK) {
+        status = privacy_check(&config->privacy, error);
+    }
+    if (status != STATUS_OK) {
+        place_error(config, error);
     }
     if (status != STATUS_OK) {
         config_close(config);
@@ -529,7 +582,7 @@ static void show_row(void *owner, const struct config_row *row)
     FILE *out = owner;
     char value[2048];
     struct text text = text_into(value, sizeof value);
-    if (strcmp(row->key, "secret") == 0 && strcmp(row->origin, "default") != 0) {
+    if (row->option->secret && strcmp(row->origin, "default") != 0) {
         text_string(&text, "(not shown)");
     } else {
         option_print(row->option, row->base, &text);

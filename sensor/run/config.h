@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
+#include "outputs/privacy.h"
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/run/settings.h"
@@ -82,12 +83,14 @@ struct config_output {
     const struct output *type;
     void *conf;
     uint32_t datasets; /* bit for each enum dataset */
+    enum output_format format;
 };
 
 struct config {
     struct config_sensor sensor;
     struct config_records records;
     struct geo_conf geo;
+    struct privacy_conf privacy;
     struct config_site site;
     struct numbers *numbers; /* opened by site.numbers */
     struct calendar calendar; /* of site.timezone */

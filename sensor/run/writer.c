@@ -1,39 +1,60 @@
-/* The writer: the only thread that touches the world outside.
+/* writer.c - the only thread that touches the world outside.
  *
- * A record is encoded once and given to every output that takes its dataset; the report sees every
- * record whatever the outputs want. Which records exist at all was decided where they are made
- * (records.*). */
+ * A record is encoded once for each format that an output wants and given to every output that takes
+ * its dataset; the report sees every record whatever the outputs want. Which records exist at all was
+ * decided where they are made (records.*).
+ *
+ * Sockets and timers of the outputs hang in one event loop. While there are records the loop gets a
+ * turn after each round; where there are none the thread sleeps in it, and the analyst's bell is a
+ * descriptor of it. Live no output holds the writer: what it has no room for it drops and counts. With
+ * -r the writer waits for room as long as the far end takes something. */
+/* First: its headers name what banned.h forbids. */
+#include <event2/event.h>
+
 #include "sensor/run/writer.h"
 
 #include "base/log.h"
+#include "outputs/encode_cef.h"
 #include "outputs/encode_json.h"
+#include "outputs/output.h"
 #include "sensor/telemetry/telemetry.h"
 
+#include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { OUTPUTS_MAX = 64 };
-#define FLUSH_TIMEOUT_NS (30 * NS_PER_S)
-#define LIVE_TIMEOUT_NS (100 * NS_PER_MS)
+enum { SLEEP_MS = 100, ROUND_RECORDS = 256 };
+#define END_FILES_NS (30 * NS_PER_S)
+#define END_LIVE_NS (3 * NS_PER_S)
 
-struct place {
-    const char *name;
-    const struct output *type;
+/* What the writer alone knows of a place. */
+struct road {
     void *instance;
     uint32_t datasets;
-    uint64_t accepted;
-    uint64_t lost;
+    enum output_format format;
+    bool reads_records; /* it wants no text */
+    uint64_t offered;
+    struct output_host host;
 };
 
 struct writer {
     struct writer_options options;
-    struct place places[OUTPUTS_MAX];
+    struct event_base *loop; /* NULL where there is no place */
+    struct event *woken; /* by the analyst */
+    struct event *tick;
+    int descriptor; /* that the analyst's bell makes readable */
+    struct output_place places[OUTPUT_PLACES_MAX];
+    struct road roads[OUTPUT_PLACES_MAX];
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
+    struct privacy *privacy;
     struct report *report;
-    struct encode_json *encoder; /* NULL where there is no place */
-    char *encoded;
+    struct encode_json *encode_json;
+    struct encode_cef *encode_cef;
+    char *encoded[OUTPUT_FORMATS];
     char hostname[256]; /* "": not live */
+    struct record_identity identity;
     uint64_t flushed_ns;
+    uint32_t round; /* records since the loop had its turn */
     bool urgent; /* an alert has been written since */
     bool ended;
 };
@@ -56,15 +77,29 @@ static const struct output *output_named(const char *type)
 }
 
 static enum status place_open(struct writer *writer, const char *name, const struct output *type,
-                              const void *conf, uint32_t datasets, struct error *error)
+                              const void *conf, const struct road *wanted, struct error *error)
 {
-    if (writer->place_count == OUTPUTS_MAX) {
-        return error_set(error, STATUS_USAGE, name, "more than %d outputs", OUTPUTS_MAX);
+    if (writer->place_count == OUTPUT_PLACES_MAX) {
+        return error_set(error, STATUS_USAGE, name, "more than %d outputs", (int)OUTPUT_PLACES_MAX);
     }
-    struct place *place = &writer->places[writer->place_count];
-    *place = (struct place){.name = name, .type = type, .datasets = datasets};
-    enum status status = type->open(name, conf, &place->instance, error);
-    writer->place_count += status == STATUS_OK;
+    struct output_place *place = &writer->places[writer->place_count];
+    struct road *road = &writer->roads[writer->place_count];
+    *place = (struct output_place){.name = name, .type = type};
+    *road = *wanted;
+    road->reads_records = type->formats == 0;
+    road->host = (struct output_host){.name = name,
+                                      .loop = writer->loop,
+                                      .identity = writer->identity,
+                                      .format = road->format,
+                                      .live = writer->options.live,
+                                      .tally = &place->tally,
+                                      .places = writer->places,
+                                      .place_count = &writer->place_count};
+    enum status status = type->open(&road->host, conf, &road->instance, error);
+    if (status == STATUS_OK) {
+        writer->options.shared->outputs[writer->place_count].name = name;
+        writer->options.shared->output_count = ++writer->place_count;
+    }
     return status;
 }
 
@@ -85,7 +120,89 @@ static enum status records_open(struct writer *writer, struct error *error)
                               error);
     }
     if (status == STATUS_OK) {
-        status = place_open(writer, "--records", file, writer->records_conf, UINT32_MAX, error);
+        struct road road = {.datasets = UINT32_MAX, .format = OUTPUT_JSON};
+        status = place_open(writer, "--records", file, writer->records_conf, &road, error);
+    }
+    return status;
+}
+
+static void on_woken(evutil_socket_t descriptor, short what, void *owner)
+{
+    eventfd_t rung = 0;
+    (void)what;
+    (void)owner;
+    (void)eventfd_read(descriptor, &rung); /* nothing there is as good */
+}
+
+static void on_tick(evutil_socket_t descriptor, short what, void *owner)
+{
+    (void)descriptor; /* it only ends the sleep, so that poll() comes round */
+    (void)what;
+    (void)owner;
+}
+
+static enum status loop_open(struct writer *writer, struct error *error)
+{
+    struct timeval tick = {.tv_usec = SLEEP_MS * 1000};
+
+    writer->loop = event_base_new();
+    writer->descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (writer->loop != NULL && writer->descriptor > 0) {
+        writer->woken =
+            event_new(writer->loop, writer->descriptor, EV_READ | EV_PERSIST, on_woken, NULL);
+        writer->tick = event_new(writer->loop, -1, EV_PERSIST, on_tick, NULL);
+    }
+    if (writer->woken == NULL || writer->tick == NULL || event_add(writer->woken, NULL) != 0 ||
+        event_add(writer->tick, &tick) != 0) {
+        return error_set(error, STATUS_FAILED, "", "no memory for the loop of the outputs");
+    }
+    bell_use(&writer->options.shared->writer_bell, writer->descriptor);
+    return STATUS_OK;
+}
+
+static enum status encoders_open(struct writer *writer, struct error *error)
+{
+    static const size_t bytes_max[OUTPUT_FORMATS] = {
+        [OUTPUT_JSON] = ENCODE_JSON_BYTES_MAX, [OUTPUT_CEF] = ENCODE_CEF_BYTES_MAX};
+
+    for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
+        writer->encoded[i] = malloc(bytes_max[i]);
+        if (writer->encoded[i] == NULL) {
+            return error_set(error, STATUS_FAILED, "", "no memory for the writer");
+        }
+    }
+    enum status status = encode_json_open(&writer->identity, &writer->encode_json, error);
+    return status != STATUS_OK ? status
+                               : encode_cef_open(&writer->identity, &writer->encode_cef, error);
+}
+
+static enum status places_open(struct writer *writer, struct error *error)
+{
+    const struct config *config = writer->options.config;
+    uint32_t configured = writer->options.deliver ? config->output_count : 0;
+    enum status status = STATUS_OK;
+
+    if (configured == 0 && writer->options.records == NULL) {
+        return STATUS_OK;
+    }
+    if (writer->options.live && gethostname(writer->hostname, sizeof writer->hostname - 1) != 0) {
+        writer->hostname[0] = '\0';
+    }
+    writer->identity =
+        (struct record_identity){.observer = writer->options.observer_name,
+                                 .hostname = writer->hostname[0] == '\0' ? NULL : writer->hostname,
+                                 .version = EARSHOT_VERSION};
+    status = loop_open(writer, error);
+    if (status == STATUS_OK) {
+        status = encoders_open(writer, error);
+    }
+    if (status == STATUS_OK && writer->options.records != NULL) {
+        status = records_open(writer, error);
+    }
+    for (uint32_t i = 0; i < configured && status == STATUS_OK; i++) {
+        const struct config_output *output = &config->outputs[i];
+        struct road road = {.datasets = output->datasets, .format = output->format};
+        status = place_open(writer, output->name, output->type, output->conf, &road, error);
     }
     return status;
 }
@@ -94,38 +211,19 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
                         struct error *error)
 {
     struct writer *writer = calloc(1, sizeof *writer);
-    char *encoded = malloc(ENCODE_JSON_BYTES_MAX);
-    if (writer == NULL || encoded == NULL) {
-        free(writer);
-        free(encoded);
+    if (writer == NULL) {
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
-    writer->encoded = encoded;
-    enum status status = STATUS_OK;
-    if (options->report != REPORT_NONE) {
+    enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
+    if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
         }
     }
-    if (status == STATUS_OK && options->records != NULL) {
-        status = records_open(writer, error);
-    }
-    for (uint32_t i = 0;
-         options->deliver && i < options->config->output_count && status == STATUS_OK; i++) {
-        const struct config_output *output = &options->config->outputs[i];
-        status =
-            place_open(writer, output->name, output->type, output->conf, output->datasets, error);
-    }
-    if (status == STATUS_OK && writer->place_count > 0) {
-        if (options->live && gethostname(writer->hostname, sizeof writer->hostname - 1) != 0) {
-            writer->hostname[0] = '\0';
-        }
-        const char *hostname = writer->hostname[0] == '\0' ? NULL : writer->hostname;
-        struct encode_identity identity = {
-            .observer = options->observer_name, .hostname = hostname, .version = EARSHOT_VERSION};
-        status = encode_json_open(&identity, &writer->encoder, error);
+    if (status == STATUS_OK) {
+        status = places_open(writer, error);
     }
     if (status != STATUS_OK) {
         writer_close(writer);
@@ -135,60 +233,160 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     return STATUS_OK;
 }
 
+static void places_close(struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        if (writer->roads[i].instance != NULL) {
+            writer->places[i].type->close(writer->roads[i].instance);
+            writer->roads[i].instance = NULL;
+        }
+    }
+}
+
 void writer_close(struct writer *writer)
 {
     if (writer == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < writer->place_count; i++) {
-        writer->places[i].type->close(writer->places[i].instance);
+    places_close(writer);
+    if (writer->woken != NULL) {
+        event_free(writer->woken);
+    }
+    if (writer->tick != NULL) {
+        event_free(writer->tick);
+    }
+    if (writer->loop != NULL) {
+        event_base_free(writer->loop);
+    }
+    if (writer->descriptor > 0) {
+        (void)close(writer->descriptor);
     }
     if (writer->report != NULL) {
         report_close(writer->report);
     }
-    if (writer->encoder != NULL) {
-        encode_json_close(writer->encoder);
+    privacy_close(writer->privacy);
+    if (writer->encode_json != NULL) {
+        encode_json_close(writer->encode_json);
+    }
+    encode_cef_close(writer->encode_cef);
+    for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
+        free(writer->encoded[i]);
     }
     free(writer->records_conf);
-    free(writer->encoded);
     free(writer);
 }
 
-static void deliver(const struct writer *writer, struct place *place, const struct record *record,
+/* --- the loop --- */
+
+/* For the sensor's own record. */
+static void tell_tallies(struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        const struct output_tally *tally = &writer->places[i].tally;
+        struct run_output *told = &writer->options.shared->outputs[i];
+        atomic_store_explicit(&told->waiting, tally->waiting, memory_order_relaxed);
+        atomic_store_explicit(&told->acknowledged, tally->acknowledged, memory_order_relaxed);
+        atomic_store_explicit(&told->repeated, tally->repeated, memory_order_relaxed);
+        atomic_store_explicit(&told->dropped, output_dropped(tally), memory_order_relaxed);
+    }
+}
+
+static void poll_places(struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        if (writer->places[i].type->poll != NULL) {
+            writer->places[i].type->poll(writer->roads[i].instance);
+        }
+    }
+}
+
+/* Sockets and timers that are due; `sleep`: waits for the next one, a tick at most. */
+static void turn(struct writer *writer, bool sleep)
+{
+    writer->round = 0;
+    if (writer->loop != NULL) {
+        (void)event_base_loop(writer->loop, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+        poll_places(writer);
+        tell_tallies(writer);
+    }
+}
+
+/* --- records --- */
+
+/* With -r every arrow waits: for room, as long as the far end takes something within the time. */
+static void wait_for_room(struct writer *writer, uint32_t index, const struct record *record,
+                          struct slice encoded)
+{
+    struct output_place *place = &writer->places[index];
+    uint64_t acknowledged = place->tally.acknowledged;
+    uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
+
+    for (;;) {
+        turn(writer, true);
+        if (place->type->send(writer->roads[index].instance, record, encoded) == OUTPUT_ACCEPTED) {
+            return;
+        }
+        uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+        if (place->tally.acknowledged != acknowledged) {
+            acknowledged = place->tally.acknowledged;
+            since_ns = now_ns;
+        } else if (now_ns - since_ns >= END_FILES_NS) {
+            place->tally.accepted++;
+            place->tally.dropped[record->dataset]++;
+            return;
+        }
+    }
+}
+
+static void deliver(struct writer *writer, uint32_t index, const struct record *record,
                     struct slice encoded)
 {
-    enum output_result result = place->type->send(place->instance, record, encoded);
-    if (result == OUTPUT_FULL) {
-        /* Offline every arrow waits: the output makes room or says that it cannot. */
-        struct error error = {0};
-        uint64_t timeout_ns = writer->options.live ? LIVE_TIMEOUT_NS : FLUSH_TIMEOUT_NS;
-        result = place->type->flush(place->instance, timeout_ns, &error) == STATUS_OK
-                     ? place->type->send(place->instance, record, encoded)
-                     : OUTPUT_LOST;
+    struct output_place *place = &writer->places[index];
+    struct road *road = &writer->roads[index];
+
+    road->offered++;
+    if (place->type->send(road->instance, record, encoded) == OUTPUT_FULL) {
+        wait_for_room(writer, index, record, encoded);
     }
-    if (result == OUTPUT_ACCEPTED) {
-        place->accepted++;
-    } else {
-        place->lost++;
+}
+
+static struct slice encode(struct writer *writer, enum output_format format,
+                           const struct record *record)
+{
+    uint64_t created_ns = writer->options.live ? clock_ns(CLOCK_REALTIME) : 0;
+    char *out = writer->encoded[format];
+
+    if (format == OUTPUT_CEF) {
+        return slice_of(out, encode_cef(writer->encode_cef, record, out));
     }
+    return slice_of(out, encode_json(writer->encode_json, record, created_ns, out));
 }
 
 static void write_record(struct writer *writer, const struct record *record)
 {
+    uint32_t wanted = UINT32_C(1) << record->dataset;
+    struct slice encoded[OUTPUT_FORMATS] = {{0}}; /* once, when the first output wants it */
+
+    record = privacy_apply(writer->privacy, record);
     if (writer->report != NULL) {
         report_see(writer->report, record);
     }
-    uint32_t wanted = UINT32_C(1) << record->dataset;
-    size_t bytes = 0; /* encoded once, when the first output wants it */
     for (uint32_t i = 0; i < writer->place_count; i++) {
-        if ((writer->places[i].datasets & wanted) == 0) {
+        struct road *road = &writer->roads[i];
+        if ((road->datasets & wanted) == 0) {
             continue;
         }
-        if (bytes == 0) {
-            uint64_t created_ns = writer->options.live ? clock_ns(CLOCK_REALTIME) : 0;
-            bytes = encode_json(writer->encoder, record, created_ns, writer->encoded);
+        if (!road->reads_records && encoded[road->format].bytes == 0) {
+            encoded[road->format] = encode(writer, road->format, record);
         }
-        deliver(writer, &writer->places[i], record, slice_of(writer->encoded, bytes));
+        deliver(writer, i, record, road->reads_records ? SLICE_NONE : encoded[road->format]);
+    }
+}
+
+static void flush_places(struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        writer->places[i].type->flush(writer->roads[i].instance);
     }
 }
 
@@ -201,11 +399,7 @@ static void flush_live(struct writer *writer)
     }
     writer->flushed_ns = now_ns;
     writer->urgent = false;
-    for (uint32_t i = 0; i < writer->place_count; i++) {
-        struct place *place = &writer->places[i];
-        struct error error = {0}; /* the output has said it, and what it loses is counted */
-        (void)place->type->flush(place->instance, LIVE_TIMEOUT_NS, &error);
-    }
+    flush_places(writer);
 }
 
 bool writer_drain(struct writer *writer)
@@ -223,8 +417,12 @@ bool writer_drain(struct writer *writer)
         write_record(writer, record);
         ring_advance(ring, record->bytes);
         ring_release(ring);
+        if (++writer->round >= ROUND_RECORDS) {
+            turn(writer, false);
+        }
     }
     flush_live(writer);
+    turn(writer, false);
     return writer->ended;
 }
 
@@ -236,27 +434,64 @@ void writer_run(struct writer *writer)
         if (writer_drain(writer)) {
             break;
         }
-        bell_wait(bell, heard, NS_PER_S / 10);
+        if (writer->loop == NULL) {
+            bell_wait(bell, heard, SLEEP_MS * NS_PER_MS);
+        } else if (bell_doze(bell, heard)) {
+            turn(writer, true);
+            bell_awake(bell);
+        }
     }
+}
+
+/* --- the end --- */
+
+static bool something_waits(const struct writer *writer)
+{
+    bool waits = false;
+
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        waits |= writer->places[i].tally.waiting > 0;
+    }
+    return waits;
+}
+
+/* What is still on its way gets a last time; then it is given up, and counted. */
+static void drain_places(struct writer *writer)
+{
+    uint64_t limit_ns = writer->options.live ? END_LIVE_NS : END_FILES_NS;
+    uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
+
+    flush_places(writer);
+    while (something_waits(writer) && clock_ns(CLOCK_MONOTONIC) - since_ns < limit_ns) {
+        turn(writer, true);
+        flush_places(writer);
+    }
+    places_close(writer);
+}
+
+static enum status judge_places(const struct writer *writer, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        const struct output_place *place = &writer->places[i];
+        uint64_t dropped = output_dropped(&place->tally);
+        assert(writer->roads[i].offered ==
+               place->tally.acknowledged + place->tally.waiting + dropped);
+        if (dropped > 0) {
+            status = error_set(error, STATUS_FAILED, place->name,
+                               "%" PRIu64 " records could not be delivered, %" PRIu64 " were",
+                               dropped, place->tally.acknowledged);
+            log_error_struct(error);
+        }
+    }
+    return status;
 }
 
 enum status writer_finish(struct writer *writer, bool colour, unsigned width, struct error *error)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < writer->place_count; i++) {
-        struct place *place = &writer->places[i];
-        struct error failed = {0};
-        if (place->type->flush(place->instance, FLUSH_TIMEOUT_NS, &failed) != STATUS_OK) {
-            log_error_struct(&failed);
-            *error = failed;
-            status = STATUS_FAILED;
-        }
-        if (place->lost > 0) {
-            status = error_set(error, STATUS_FAILED, place->name,
-                               "%" PRIu64 " records could not be delivered, %" PRIu64 " were",
-                               place->lost, place->accepted);
-        }
-    }
+    drain_places(writer);
+    enum status status = judge_places(writer, error);
     if (writer->report != NULL) {
         struct error failed = {0};
         if (report_print(writer->report, stdout, colour, width, &failed) != STATUS_OK) {

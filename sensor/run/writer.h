@@ -1,11 +1,11 @@
-/* writer.h - records to their places: encoded once, handed to each output that wants them.
+/* writer.h - records to their places: encoded once a format, handed to each output that wants them.
  *
- * Owns      the outputs' instances, the report, the encoder's buffer.
+ * Owns      the outputs' instances and tallies, the loop that they hang in, the report, the encoders.
  * Borrows   the record ring; the configuration.
  * Time      none with -r; live the wall clock: event.created, and a flush each second.
  * Bounds    one encoded record at a time; what an output holds is its own bound.
  * Errors    open; an output that fails at run time is counted and said, the others go on.
- * Thread    one: its own, or the only one (N = 0). */
+ * Thread    one: its own, or the only one (N = 0). It sleeps in the loop. */
 #ifndef SENSOR_RUN_WRITER_H
 #define SENSOR_RUN_WRITER_H
 

@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from counting import Count  # noqa: E402
+from splunk_addon import splunk  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROOMS = ("base", "decoders", "detectors", "outputs", "sensor")
@@ -22,7 +23,8 @@ EDGES = {
     "base": ((), (), (("xxhash.h", "base/hash.c"),)),
     "decoders": (("base",), (), ()),
     "detectors": (("base",), (), ()),
-    "outputs": (("base",), (), (("openssl/", None), ("xxhash.h", None))),
+    "outputs": (("base",), (), (("openssl/", None), ("xxhash.h", None), ("event2/", None), ("librdkafka/", "outputs/kafka.c"),
+                              ("hiredis/", "outputs/redis.c"))),
     "sensor/capture": (("base",), (), (("pcap", None), ("zlib.h", None), ("zstd.h", None))),
     "sensor/flows": (("base", "decoders"), (), (("ndpi", "sensor/flows/classify.c"),)),
     "sensor/lookup": (("base",), (), (("maxminddb.h", "sensor/lookup/geo.c"),)),
@@ -30,7 +32,7 @@ EDGES = {
     "sensor/telemetry": (("base", "decoders", "sensor/state", "sensor/lookup"),
                          ("detectors/frame/incident.h", "detectors/frame/frame.h", "outputs/record.h",
                           "outputs/community_id.h", "sensor/flows/sighting.h"), ()),
-    "sensor/run": (("base", "decoders", "detectors", "outputs", "sensor"), (), (("yaml.h", "sensor/run/settings.c"),)),
+    "sensor/run": (("base", "decoders", "detectors", "outputs", "sensor"), (), (("yaml.h", "sensor/run/settings.c"), ("event2/", "sensor/run/writer.c"))),
 }
 THREADS = {"pthread.h": ("sensor/run/", "base/log.c"), "stdatomic.h": ("base/ring", "base/counter", "base/lock", "sensor/run/", "base/log.c")}
 FLOATING = ("sensor/state/quality", "base/sketch", "base/baseline")
@@ -69,7 +71,7 @@ def layers():
             for prefix, only in external:
                 if name.startswith(prefix) and only not in (None, path):
                     problems.append(f"{path} includes <{name}>: only {only} may")
-            if any(name.startswith(p) for p in ("pcap", "zlib", "zstd", "yaml", "ndpi", "openssl", "xxhash")) \
+            if any(name.startswith(p) for p in ("pcap", "zlib", "zstd", "yaml", "ndpi", "openssl", "xxhash", "event2", "librdkafka", "hiredis")) \
                     and not any(name.startswith(p) for p, _ in external):
                 problems.append(f"{path} includes <{name}>: {folder} may not use this library")
             for header, places in THREADS.items():
@@ -160,7 +162,8 @@ def hardening(binary):
 def docs(binary):
     problems = []
     pages = {"options": "docs/options.md", "records": "docs/records.md", "reasons": "docs/reasons.md",
-             "detections": "docs/detections.md", "schema": "docs/records.schema.json", "man": "docs/earshot.8"}
+             "detections": "docs/detections.md", "schema": "docs/records.schema.json",
+             "template": "conf/opensearch/earshot-template.json", "man": "docs/earshot.8"}
     for page, path in pages.items():
         out = subprocess.run([binary, "--docs", page], capture_output=True, text=True)
         if out.returncode != 0:
@@ -279,7 +282,7 @@ def main():
     parser.add_argument("--binary", required=True)
     binary = os.path.abspath(parser.parse_args().binary)
     count = Count()
-    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names):
+    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names, splunk):
         count.check(f"check {check.__name__}", check())
     for check in (exported, hardening, docs, readme):
         count.check(f"check {check.__name__}", check(binary))

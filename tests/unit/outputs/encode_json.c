@@ -8,7 +8,7 @@ static char out[ENCODE_JSON_BYTES_MAX];
 
 static int open_encoder(void **state)
 {
-    const struct encode_identity identity = {.observer = "edge \"1\"", .version = "0.1.0"};
+    const struct record_identity identity = {.observer = "edge \"1\"", .version = "0.1.0"};
     struct error error;
     (void)state;
     return encode_json_open(&identity, &encoder, &error) == STATUS_OK ? 0 : -1;

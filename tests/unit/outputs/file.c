@@ -19,19 +19,40 @@ static const struct output *file_type(void)
     return NULL;
 }
 
-static enum status open_path(const char *path, void **out_instance, struct error *error)
+static struct output_tally tally;
+static struct output_host host = {.name = "records", .tally = &tally};
+static const struct record call = {.dataset = DATASET_CALL};
+
+static void set(void *conf, const char *key, const char *value)
+{
+    const struct option *option = option_find(file_type()->options, slice_of_string(key));
+    struct error error;
+
+    assert_non_null(option);
+    assert_int_equal(option_parse(option, slice_of_string(value), conf, "test", key, &error),
+                     STATUS_OK);
+}
+
+/* `rotate`: NULL = never, else two files are kept. */
+static enum status open_rotating(const char *path, const char *rotate, void **out_instance,
+                                 struct error *error)
 {
     const struct output *type = file_type();
     void *conf = calloc(1, type->conf_bytes);
-    const struct option *option = option_find(type->options, SLICE("path"));
 
-    assert_non_null(option);
     option_presets(type->options, conf);
-    assert_int_equal(option_parse(option, slice_of_string(path), conf, "test", "path", error),
-                     STATUS_OK);
-    enum status status = type->open("records", conf, out_instance, error);
+    set(conf, "path", path);
+    set(conf, "rotate", rotate == NULL ? "0" : rotate);
+    set(conf, "keep", "2");
+    tally = (struct output_tally){0};
+    enum status status = type->open(&host, conf, out_instance, error);
     free(conf);
     return status;
+}
+
+static enum status open_path(const char *path, void **out_instance, struct error *error)
+{
+    return open_rotating(path, NULL, out_instance, error);
 }
 
 static void appends_whole_lines(void **state)
@@ -39,7 +60,6 @@ static void appends_whole_lines(void **state)
     const struct output *type = file_type();
     char path[] = "/tmp/earshot-file-XXXXXX";
     struct error error;
-    uint64_t told;
     struct stat before;
     void *file;
     char text[64];
@@ -48,16 +68,15 @@ static void appends_whole_lines(void **state)
     int descriptor = mkstemp(path);
     assert_true(descriptor >= 0 && write(descriptor, "old\n", 4) == 4);
     assert_int_equal(open_path(path, &file, &error), STATUS_OK);
-    assert_int_equal(type->send(file, NULL, SLICE("{\"a\":1}")), OUTPUT_ACCEPTED);
-    assert_int_equal(type->send(file, NULL, SLICE("{}")), OUTPUT_ACCEPTED);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 0); /* accepted is not written */
+    assert_int_equal(type->send(file, &call, SLICE("{\"a\":1}")), OUTPUT_ACCEPTED);
+    assert_int_equal(type->send(file, &call, SLICE("{}")), OUTPUT_ACCEPTED);
+    type->poll(file);
+    assert_int_equal(tally.acknowledged, 0); /* accepted is not written */
+    assert_int_equal(tally.waiting, 2);
     assert_true(fstat(descriptor, &before) == 0 && before.st_size == 4);
-    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_OK);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 2);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 0);
+    type->flush(file);
+    assert_int_equal(tally.acknowledged, 2);
+    assert_int_equal(tally.waiting, 0);
     assert_int_equal(pread(descriptor, text, sizeof text, 0), 15);
     assert_memory_equal(text, "old\n{\"a\":1}\n{}\n", 15);
     type->close(file);
@@ -72,7 +91,6 @@ static void writes_more_than_its_buffer(void **state)
     char path[] = "/tmp/earshot-file-XXXXXX";
     static char line[200 << 10];
     struct error error;
-    uint64_t told;
     void *file;
     (void)state;
 
@@ -81,15 +99,15 @@ static void writes_more_than_its_buffer(void **state)
     memset(line, 'x', sizeof line);
     size_t total = 0;
     for (size_t i = 0; i < 2000; i++) {
-        size_t bytes = i * 7919 % sizeof line;
+        size_t bytes = 1 + i * 7919 % (sizeof line - 1);
         total += bytes + 1;
-        assert_int_equal(type->send(file, NULL, slice_of(line, bytes)), OUTPUT_ACCEPTED);
+        assert_int_equal(type->send(file, &call, slice_of(line, bytes)), OUTPUT_ACCEPTED);
         if (total > (16 << 20)) {
             break;
         }
     }
-    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_OK);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
+    type->flush(file);
+    assert_int_equal(tally.waiting, 0);
     struct stat after;
     assert_true(fstat(descriptor, &after) == 0);
     assert_int_equal(after.st_size, total);
@@ -114,26 +132,24 @@ static void a_full_disk_loses_records(void **state)
     const struct output *type = file_type();
     static char line[100 << 10];
     struct error error = {0};
-    uint64_t told;
-    unsigned accepted = 0;
-    unsigned lost = 0;
     void *file;
     (void)state;
 
     memset(line, 'x', sizeof line);
     assert_int_equal(open_path("/dev/full", &file, &error), STATUS_OK);
     for (unsigned i = 0; i < 10; i++) {
-        enum output_result result = type->send(file, NULL, slice_of(line, sizeof line));
-        accepted += result == OUTPUT_ACCEPTED;
-        lost += result == OUTPUT_LOST;
+        assert_int_equal(type->send(file, &call, slice_of(line, sizeof line)), OUTPUT_ACCEPTED);
     }
-    assert_int_equal(accepted, 2); /* what the buffer holds */
-    assert_int_equal(lost, 8);
-    assert_int_equal(type->flush(file, NS_PER_S, &error), STATUS_FAILED);
-    assert_int_equal(error.sys_errno, ENOSPC);
-    assert_int_equal(type->poll(file, &told, &error), STATUS_OK);
-    assert_int_equal(told, 0);
+    assert_int_equal(tally.waiting, 2); /* what the buffer holds */
+    assert_int_equal(tally.dropped[DATASET_CALL], 8);
+    type->flush(file);
+    assert_true(tally.away);
+    assert_int_equal(tally.acknowledged, 0);
+    assert_int_equal(tally.waiting, 2);
     type->close(file);
+    assert_int_equal(tally.waiting, 0);
+    assert_int_equal(tally.dropped[DATASET_CALL], 10);
+    assert_int_equal(tally.accepted, 10);
 }
 
 enum { LINE_BYTES = 10000 };
@@ -178,33 +194,141 @@ static void a_slow_reader_is_waited_for(void **state)
     assert_int_equal(open_path("-", &file, &error), STATUS_OK);
     for (;; accepted++) {
         memset(line, 'a' + (int)(accepted % 26), sizeof line);
-        if (type->send(file, NULL, slice_of(line, sizeof line)) != OUTPUT_ACCEPTED) {
+        if (type->send(file, &call, slice_of(line, sizeof line)) != OUTPUT_ACCEPTED) {
             break;
         }
     }
-    enum output_result full = type->send(file, NULL, slice_of(line, sizeof line));
-    enum status waited = type->flush(file, NS_PER_S / 10, &error);
+    enum output_result full = type->send(file, &call, slice_of(line, sizeof line));
+    type->flush(file);
+    uint64_t waited = tally.waiting;
     size_t bytes = 0;
     static char got[64 << 10];
-    enum status done = STATUS_FAILED;
-    for (unsigned i = 0; i < 100 && done != STATUS_OK; i++) {
+    for (unsigned i = 0; i < 100 && tally.waiting > 0; i++) {
         ssize_t some = read(ends[0], got, sizeof got);
         bytes += see_lines(got, some, bytes);
-        done = type->flush(file, 0, &error);
+        type->flush(file);
     }
     for (ssize_t some; (some = read(ends[0], got, sizeof got)) > 0;) {
         bytes += see_lines(got, some, bytes);
     }
     (void)dup2(saved, STDOUT_FILENO);
     assert_int_equal(full, OUTPUT_FULL);
-    assert_int_equal(waited, STATUS_FAILED);
-    assert_int_equal(done, STATUS_OK);
+    assert_int_not_equal(waited, 0);
+    assert_int_equal(tally.waiting, 0);
+    assert_int_equal(tally.acknowledged, accepted);
     assert_int_equal(bytes, accepted * (sizeof line + 1));
     type->close(file);
     (void)close(saved);
     (void)close(again);
     (void)close(ends[0]);
     (void)close(ends[1]);
+}
+
+/* What a file holds, "" where there is none. */
+static const char *text_of(const char *folder, const char *name)
+{
+    static char text[4096];
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    int descriptor = open(path, O_RDONLY);
+    ssize_t bytes = descriptor < 0 ? 0 : read(descriptor, text, sizeof text - 1);
+    text[bytes < 0 ? 0 : bytes] = '\0';
+    (void)close(descriptor);
+    return text;
+}
+
+static void remove_folder(const char *folder)
+{
+    static const char *const names[] = {"r", "r.1", "r.2", "r.3", "elsewhere"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[256];
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void rotates_between_whole_lines(void **state)
+{
+    const struct output *type = file_type();
+    char folder[] = "/tmp/earshot-file-XXXXXX";
+    char path[64];
+    struct error error;
+    void *file;
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/r", folder);
+    assert_int_equal(open_rotating(path, "10", &file, &error), STATUS_OK);
+    static const char *const lines[] = {"one",  "two", "three",         "four",
+                                        "five", "six", "fourteen-bytes"};
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(type->send(file, &call, slice_of_string(lines[i])), OUTPUT_ACCEPTED);
+        type->flush(file);
+    }
+    assert_string_equal(text_of(folder, "r"),
+                        "fourteen-bytes\n"); /* larger than a file may be: alone */
+    assert_string_equal(text_of(folder, "r.1"), "six\n");
+    assert_string_equal(text_of(folder, "r.2"), "four\nfive\n");
+    assert_string_equal(text_of(folder, "r.3"), ""); /* "three": it went, two are kept */
+    assert_int_equal(tally.acknowledged, 7);
+    type->close(file);
+    remove_folder(folder);
+}
+
+static void follows_its_name_when_moved_away(void **state)
+{
+    const struct output *type = file_type();
+    char folder[] = "/tmp/earshot-file-XXXXXX";
+    char path[64];
+    char moved[64];
+    struct error error;
+    void *file;
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/r", folder);
+    (void)snprintf(moved, sizeof moved, "%s/elsewhere", folder);
+    assert_int_equal(open_path(path, &file, &error), STATUS_OK);
+    assert_int_equal(type->send(file, &call, SLICE("one")), OUTPUT_ACCEPTED);
+    type->flush(file);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(type->send(file, &call, SLICE("two")), OUTPUT_ACCEPTED);
+    type->flush(file);
+    assert_string_equal(text_of(folder, "elsewhere"), "one\n");
+    assert_string_equal(text_of(folder, "r"), "two\n");
+    type->close(file);
+    remove_folder(folder);
+}
+
+/* A name that cannot be moved (there is a folder where NAME.2 should be): the lines go on. */
+static void goes_on_where_it_cannot_rotate(void **state)
+{
+    const struct output *type = file_type();
+    char folder[] = "/tmp/earshot-file-XXXXXX";
+    char path[64];
+    char taken[64];
+    struct error error;
+    void *file;
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/r", folder);
+    (void)snprintf(taken, sizeof taken, "%s/r.2", folder);
+    assert_int_equal(mkdir(taken, 0700), 0);
+    assert_int_equal(open_rotating(path, "4", &file, &error), STATUS_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(type->send(file, &call, SLICE("line")), OUTPUT_ACCEPTED);
+        type->flush(file);
+    }
+    assert_string_equal(text_of(folder, "r.1"), "line\n");
+    assert_string_equal(text_of(folder, "r"), "line\nline\n");
+    assert_int_equal(tally.acknowledged, 3);
+    type->close(file);
+    assert_int_equal(rmdir(taken), 0);
+    remove_folder(folder);
 }
 
 int main(void)
@@ -215,6 +339,9 @@ int main(void)
         cmocka_unit_test(says_what_cannot_be_opened),
         cmocka_unit_test(a_full_disk_loses_records),
         cmocka_unit_test(a_slow_reader_is_waited_for),
+        cmocka_unit_test(rotates_between_whole_lines),
+        cmocka_unit_test(follows_its_name_when_moved_away),
+        cmocka_unit_test(goes_on_where_it_cannot_rotate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
