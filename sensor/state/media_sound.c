@@ -87,32 +87,50 @@ void media_note_sound(struct media_table *table, const struct stream_sighting *s
     }
 }
 
+/* The stream with its call; one that has told no interval yet is joined for this moment. */
+static bool find_call(struct media_table *table, const struct alive_stream *one,
+                      struct stream_sighting *sighting, struct open_stream *out)
+{
+    uint32_t index = table_find(&table->streams, hash_mix(table->key.seed, one->stream_number));
+
+    if (index == TABLE_NONE) {
+        return false;
+    }
+    const struct open_stream *stream = table_at(&table->streams, index);
+    *out = *stream;
+    sighting->head.source = one->source;
+    sighting->head.destination = one->destination;
+    sighting->head.source_port = one->source_port;
+    sighting->head.destination_port = one->destination_port;
+    sighting->first_ns = one->from_ns;
+    sighting->last_ns = one->last_ns;
+    return media_has_call(table, out) || media_join(table, sighting, out);
+}
+
 /* Few calls are watched, mostly none, and many streams are alive. */
 void media_see_alive(struct media_table *table, const struct alive_sighting *alive)
 {
     struct call_table *calls = table->calls;
+    struct stream_sighting sighting;
 
-    for (uint32_t i = 0; calls->watch_count > 0 && i < alive->stream_count; i++) {
+    if (calls->watch_count == 0) {
+        return;
+    }
+    memset(&sighting, 0, sizeof sighting);
+    sighting.head.state_ns = alive->head.state_ns;
+    for (uint32_t i = 0; i < alive->stream_count; i++) {
         const struct alive_stream *one = &alive->streams[i];
-        uint32_t index = table_find(&table->streams, hash_mix(table->key.seed, one->stream_number));
-        const struct open_stream *stream =
-            index == TABLE_NONE ? NULL : table_at(&table->streams, index);
-        if (stream == NULL || !media_has_call(table, stream)) {
+        struct open_stream stream;
+        if (!find_call(table, one, &sighting, &stream)) {
             continue;
         }
-        struct call_watch *watch = call_sound_watched(calls, stream->call);
-        struct sighting head = {.state_ns = alive->head.state_ns,
-                                .source = one->source,
-                                .destination = one->destination,
-                                .source_port = one->source_port,
-                                .destination_port = one->destination_port};
+        struct call_watch *watch = call_sound_watched(calls, stream.call);
         struct call_heard heard = {.from_ns = one->from_ns,
                                    .last_ns = one->last_ns,
                                    .packets =
                                        one->packets > UINT16_MAX ? UINT16_MAX : one->packets};
-        if (watch != NULL &&
-            hear(table, &head, stream, call_sound_of(calls, call_cell_at(calls, stream->call)),
-                 &heard)) {
+        if (watch != NULL && hear(table, &sighting.head, &stream,
+                                  call_sound_of(calls, call_cell_at(calls, stream.call)), &heard)) {
             call_sound_hear_so_far(calls, watch, &heard);
         }
     }

@@ -64,8 +64,8 @@ static void say(struct said said)
     scene_say(&listener.scene, &said);
 }
 
-/* An interval of a stream, told at `to_s`. */
-static void hear(const char *from, const char *to, double from_s, double to_s, unsigned packets)
+static void tell_stream(const char *from, const char *to, double from_s, double to_s,
+                        unsigned packets, enum stream_event event)
 {
     static struct stream_sighting sighting;
     struct endpoint source = scene_endpoint(from);
@@ -81,7 +81,7 @@ static void hear(const char *from, const char *to, double from_s, double to_s, u
     sighting.head.destination = destination.addr;
     sighting.head.destination_port = destination.port;
     sighting.stream_number = 1000U * source.port + destination.port;
-    sighting.event = STREAM_INTERVAL;
+    sighting.event = (uint8_t)event;
     sighting.clock_is_static = true;
     sighting.clock_rate = 8000;
     sighting.ssrc = 0x1234;
@@ -93,6 +93,18 @@ static void hear(const char *from, const char *to, double from_s, double to_s, u
     sighting.total.packets = sighting.interval.packets = packets;
     sighting.total.expected = sighting.interval.expected = packets;
     media_see_stream(listener.scene.media, &sighting, false);
+}
+
+/* An interval of a stream, told at `to_s`. */
+static void hear(const char *from, const char *to, double from_s, double to_s, unsigned packets)
+{
+    tell_stream(from, to, from_s, to_s, packets, STREAM_INTERVAL);
+}
+
+/* That it began. */
+static void begin(const char *from, const char *to, double at_s)
+{
+    tell_stream(from, to, 1.2, at_s, 0, STREAM_BEGUN);
 }
 
 static void talk(void)
@@ -332,6 +344,24 @@ static void tell_second(unsigned now_s, unsigned rate, bool callee_too)
     }
 }
 
+/* Its audio has told no interval yet. */
+static void ends_at_once(void **state)
+{
+    (void)state;
+    stage_open();
+    talk();
+    begin(ALICE, BOB, 2);
+    say((struct said)SAID_WITH(1.5, "BYE", 2, "a", "b", .source = FORGER));
+    say((struct said)SAID_WITH(1.5, "200 BYE", 2, "a", "b", .source = "192.0.2.2:5060"));
+    alive(ALICE, BOB, 1.2, 3, 90);
+    scene_mark(&listener.scene, 3);
+    assert_int_equal(listener.torn, 0);
+    alive(ALICE, BOB, 1.2, 4, 140);
+    scene_mark(&listener.scene, 4);
+    assert_int_equal(listener.torn, 1);
+    stage_close();
+}
+
 /* A proof is told with the second that completes it, and packets count once. */
 static void ends_by_the_second(void **state)
 {
@@ -531,6 +561,7 @@ int main(void)
         cmocka_unit_test(two_legs),
         cmocka_unit_test(ends),
         cmocka_unit_test(ends_by_the_second),
+        cmocka_unit_test(ends_at_once),
         cmocka_unit_test(more_than_are_watched),
         cmocka_unit_test(known_addresses),
         cmocka_unit_test(a_port_that_went_on),
