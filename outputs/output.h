@@ -26,7 +26,6 @@ enum output_result {
 };
 
 enum output_format { OUTPUT_JSON, OUTPUT_CEF, OUTPUT_FORMATS };
-enum { OUTPUT_PLACES_MAX = 64 };
 
 /* Kept by the output; read by the writer and by the output that shows the figures of all. */
 struct output_tally {
@@ -52,6 +51,7 @@ struct output_host {
     const char *name; /* of the output, for messages */
     struct event_base *loop;
     struct record_identity identity;
+    enum output_format format; /* of `encoded` */
     bool
         live; /* nothing waits; else (-r --deliver) a full output is OUTPUT_FULL, and nothing is dropped for room */
     struct output_tally *tally; /* its own */

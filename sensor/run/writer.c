@@ -14,6 +14,7 @@
 #include "sensor/run/writer.h"
 
 #include "base/log.h"
+#include "outputs/encode_cef.h"
 #include "outputs/encode_json.h"
 #include "outputs/output.h"
 #include "sensor/telemetry/telemetry.h"
@@ -45,8 +46,10 @@ struct writer {
     struct road roads[OUTPUT_PLACES_MAX];
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
+    struct privacy *privacy;
     struct report *report;
     struct encode_json *encode_json;
+    struct encode_cef *encode_cef;
     char *encoded[OUTPUT_FORMATS];
     char hostname[256]; /* "": not live */
     struct record_identity identity;
@@ -87,12 +90,16 @@ static enum status place_open(struct writer *writer, const char *name, const str
     road->host = (struct output_host){.name = name,
                                       .loop = writer->loop,
                                       .identity = writer->identity,
+                                      .format = road->format,
                                       .live = writer->options.live,
                                       .tally = &place->tally,
                                       .places = writer->places,
                                       .place_count = &writer->place_count};
     enum status status = type->open(&road->host, conf, &road->instance, error);
-    writer->place_count += status == STATUS_OK;
+    if (status == STATUS_OK) {
+        writer->options.shared->outputs[writer->place_count].name = name;
+        writer->options.shared->output_count = ++writer->place_count;
+    }
     return status;
 }
 
@@ -155,13 +162,18 @@ static enum status loop_open(struct writer *writer, struct error *error)
 
 static enum status encoders_open(struct writer *writer, struct error *error)
 {
+    static const size_t bytes_max[OUTPUT_FORMATS] = {
+        [OUTPUT_JSON] = ENCODE_JSON_BYTES_MAX, [OUTPUT_CEF] = ENCODE_CEF_BYTES_MAX};
+
     for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
-        writer->encoded[i] = malloc(ENCODE_JSON_BYTES_MAX);
+        writer->encoded[i] = malloc(bytes_max[i]);
         if (writer->encoded[i] == NULL) {
             return error_set(error, STATUS_FAILED, "", "no memory for the writer");
         }
     }
-    return encode_json_open(&writer->identity, &writer->encode_json, error);
+    enum status status = encode_json_open(&writer->identity, &writer->encode_json, error);
+    return status != STATUS_OK ? status
+                               : encode_cef_open(&writer->identity, &writer->encode_cef, error);
 }
 
 static enum status places_open(struct writer *writer, struct error *error)
@@ -203,8 +215,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
-    enum status status = STATUS_OK;
-    if (options->report != REPORT_NONE) {
+    enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
+    if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
@@ -252,9 +264,11 @@ void writer_close(struct writer *writer)
     if (writer->report != NULL) {
         report_close(writer->report);
     }
+    privacy_close(writer->privacy);
     if (writer->encode_json != NULL) {
         encode_json_close(writer->encode_json);
     }
+    encode_cef_close(writer->encode_cef);
     for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
         free(writer->encoded[i]);
     }
@@ -263,6 +277,19 @@ void writer_close(struct writer *writer)
 }
 
 /* --- the loop --- */
+
+/* For the sensor's own record. */
+static void tell_tallies(struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        const struct output_tally *tally = &writer->places[i].tally;
+        struct run_output *told = &writer->options.shared->outputs[i];
+        atomic_store_explicit(&told->waiting, tally->waiting, memory_order_relaxed);
+        atomic_store_explicit(&told->acknowledged, tally->acknowledged, memory_order_relaxed);
+        atomic_store_explicit(&told->repeated, tally->repeated, memory_order_relaxed);
+        atomic_store_explicit(&told->dropped, output_dropped(tally), memory_order_relaxed);
+    }
+}
 
 static void poll_places(struct writer *writer)
 {
@@ -280,6 +307,7 @@ static void turn(struct writer *writer, bool sleep)
     if (writer->loop != NULL) {
         (void)event_base_loop(writer->loop, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
         poll_places(writer);
+        tell_tallies(writer);
     }
 }
 
@@ -328,6 +356,9 @@ static struct slice encode(struct writer *writer, enum output_format format,
     uint64_t created_ns = writer->options.live ? clock_ns(CLOCK_REALTIME) : 0;
     char *out = writer->encoded[format];
 
+    if (format == OUTPUT_CEF) {
+        return slice_of(out, encode_cef(writer->encode_cef, record, out));
+    }
     return slice_of(out, encode_json(writer->encode_json, record, created_ns, out));
 }
 
@@ -336,6 +367,7 @@ static void write_record(struct writer *writer, const struct record *record)
     uint32_t wanted = UINT32_C(1) << record->dataset;
     struct slice encoded[OUTPUT_FORMATS] = {{0}}; /* once, when the first output wants it */
 
+    record = privacy_apply(writer->privacy, record);
     if (writer->report != NULL) {
         report_see(writer->report, record);
     }
