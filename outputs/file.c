@@ -19,10 +19,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 256 << 10, WRITE_AT_BYTES = 192 << 10, PATH_BYTES = OPTION_TEXT_BYTES + 24 };
+enum {
+    BUFFER_BYTES = 256 << 10,
+    WRITE_AT_BYTES = 192 << 10,
+    LINE_BYTES_MIN = 2,
+    PATH_BYTES = OPTION_TEXT_BYTES + 24
+};
 
 struct conf {
     char path[OPTION_TEXT_BYTES];
@@ -53,8 +60,9 @@ struct file {
     dev_t device; /* of the open file, with its number: whether NAME is still the same */
     ino_t inode;
     uint64_t size; /* of the open file */
-    uint64_t waiting[DATASET_COUNT]; /* records in the buffer, a part of one counts */
     size_t bytes; /* in the buffer */
+    uint32_t records; /* in the buffer, a part of one counts */
+    uint8_t datasets[BUFFER_BYTES / LINE_BYTES_MIN]; /* of each, the oldest first */
     char buffer[BUFFER_BYTES];
 };
 
@@ -167,13 +175,25 @@ static void look_for_file(struct file *file)
 
 /* --- writing --- */
 
-static void all_written(struct file *file)
+/* The first `bytes` of the buffer are out: so are the lines that end in them. */
+static void written(struct file *file, size_t bytes)
 {
     struct output_tally *tally = file->host->tally;
+    struct slice rest = slice_of(file->buffer, bytes);
+    uint32_t lines = 0;
 
-    tally->acknowledged += tally->waiting;
-    tally->waiting = 0;
-    memset(file->waiting, 0, sizeof file->waiting);
+    for (size_t end; (end = slice_find(rest, '\n')) < rest.bytes; lines++) {
+        rest = slice_from(rest, end + 1);
+    }
+    file->torn = bytes == 0 ? file->torn : rest.bytes > 0;
+    file->size += bytes;
+    file->bytes -= bytes;
+    file->records -= lines;
+    memmove(file->buffer, file->buffer + bytes, file->bytes);
+    memmove(file->datasets, file->datasets + lines, file->records);
+    tally->acknowledged += lines;
+    tally->waiting = file->records;
+    tally->waiting_bytes = file->bytes;
 }
 
 static void say_broken(struct file *file, int failed)
@@ -188,6 +208,21 @@ static void say_broken(struct file *file, int failed)
     file->host->tally->away = broken;
 }
 
+/* As much as goes without waiting: what is no file of ours may be a pipe that nobody reads, and a
+ * pipe that says it is ready takes PIPE_BUF bytes at once. */
+static ssize_t write_some(const struct file *file, const char *from, size_t bytes)
+{
+    if (file->regular || !file->host->live) {
+        return write(file->descriptor, from, bytes);
+    }
+    struct pollfd ready = {.fd = file->descriptor, .events = POLLOUT};
+    if (poll(&ready, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return write(file->descriptor, from, bytes < PIPE_BUF ? bytes : PIPE_BUF);
+}
+
 /* Writes what it can. 0, or the errno that stopped it; what is left stays, from the front. */
 static int write_out(struct file *file)
 {
@@ -196,21 +231,14 @@ static int write_out(struct file *file)
 
     rotate_if_due(file);
     while (done < file->bytes && failed == 0) {
-        ssize_t bytes = write(file->descriptor, file->buffer + done, file->bytes - done);
+        ssize_t bytes = write_some(file, file->buffer + done, file->bytes - done);
         if (bytes >= 0) {
             done += (size_t)bytes;
         } else if (errno != EINTR) {
             failed = errno;
         }
     }
-    file->torn = done == 0 ? file->torn : done < file->bytes && file->buffer[done - 1] != '\n';
-    file->size += done;
-    memmove(file->buffer, file->buffer + done, file->bytes - done);
-    file->bytes -= done;
-    file->host->tally->waiting_bytes = file->bytes;
-    if (file->bytes == 0) {
-        all_written(file);
-    }
+    written(file, done);
     say_broken(file, failed);
     return failed;
 }
@@ -222,6 +250,7 @@ static enum output_result file_send(void *instance, const struct record *record,
     struct output_tally *tally = file->host->tally;
     size_t bytes = encoded.bytes + 1;
 
+    assert(bytes >= LINE_BYTES_MIN);
     if (file->bytes + bytes > BUFFER_BYTES || file->bytes >= WRITE_AT_BYTES) {
         int failed = write_out(file);
         if (file->bytes + bytes > BUFFER_BYTES) {
@@ -236,9 +265,9 @@ static enum output_result file_send(void *instance, const struct record *record,
     memcpy(file->buffer + file->bytes, encoded.at, encoded.bytes);
     file->buffer[file->bytes + encoded.bytes] = '\n';
     file->bytes += bytes;
-    file->waiting[record->dataset]++;
+    file->datasets[file->records++] = (uint8_t)record->dataset;
     tally->accepted++;
-    tally->waiting++;
+    tally->waiting = file->records;
     tally->waiting_bytes = file->bytes;
     return OUTPUT_ACCEPTED;
 }
@@ -263,12 +292,11 @@ static void file_close(void *instance)
     struct file *file = instance;
     struct output_tally *tally = file->host->tally;
 
-    if (write_out(file) != 0) {
-        for (size_t i = 0; i < DATASET_COUNT; i++) {
-            tally->dropped[i] += file->waiting[i];
-        }
-        tally->waiting = 0;
+    (void)write_out(file);
+    for (uint32_t i = 0; i < file->records; i++) {
+        tally->dropped[file->datasets[i]]++;
     }
+    tally->waiting = 0;
     if (file->owned) {
         (void)close(file->descriptor);
     }

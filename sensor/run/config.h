@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
+#include "outputs/privacy.h"
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/run/settings.h"
@@ -89,6 +90,7 @@ struct config {
     struct config_sensor sensor;
     struct config_records records;
     struct geo_conf geo;
+    struct privacy_conf privacy;
     struct config_site site;
     struct numbers *numbers; /* opened by site.numbers */
     struct calendar calendar; /* of site.timezone */

@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from counting import Count  # noqa: E402
+from splunk_addon import splunk  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROOMS = ("base", "decoders", "detectors", "outputs", "sensor")
@@ -161,7 +162,8 @@ def hardening(binary):
 def docs(binary):
     problems = []
     pages = {"options": "docs/options.md", "records": "docs/records.md", "reasons": "docs/reasons.md",
-             "detections": "docs/detections.md", "schema": "docs/records.schema.json", "man": "docs/earshot.8"}
+             "detections": "docs/detections.md", "schema": "docs/records.schema.json",
+             "template": "conf/opensearch/earshot-template.json", "man": "docs/earshot.8"}
     for page, path in pages.items():
         out = subprocess.run([binary, "--docs", page], capture_output=True, text=True)
         if out.returncode != 0:
@@ -280,7 +282,7 @@ def main():
     parser.add_argument("--binary", required=True)
     binary = os.path.abspath(parser.parse_args().binary)
     count = Count()
-    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names):
+    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names, splunk):
         count.check(f"check {check.__name__}", check())
     for check in (exported, hardening, docs, readme):
         count.check(f"check {check.__name__}", check(binary))
