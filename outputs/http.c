@@ -288,13 +288,6 @@ static enum status listen_on(struct http *http, const struct conf *conf, const s
     return STATUS_OK;
 }
 
-static bool is_this_host(const struct addr *addr)
-{
-    static const struct addr six = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-
-    return addr_is_v4(addr) ? addr->octets[12] == 127 : addr_equal(addr, &six);
-}
-
 static enum status check(const struct output_host *host, const struct conf *conf,
                          struct addr *out_addr, struct error *error)
 {
@@ -302,7 +295,7 @@ static enum status check(const struct output_host *host, const struct conf *conf
         return error_set(error, STATUS_USAGE, host->name,
                          "address: found '%s', an IP address is allowed", conf->address);
     }
-    if (!conf->allow_remote && !is_this_host(out_addr)) {
+    if (!conf->allow_remote && !addr_is_loopback(out_addr)) {
         return error_set(error, STATUS_USAGE, host->name,
                          "address %s can be reached from other hosts, without TLS and without a "
                          "password; set allow_remote: true if that is meant",
