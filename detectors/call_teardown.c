@@ -69,9 +69,9 @@ static void write_detail(struct text *detail, const struct fact_call *call, uint
     text_format(detail, "ended %" PRIu64 " call%s with a forged %s", calls, calls == 1 ? "" : "s",
                 what);
     text_string(detail, calls == 1 ? ": " : ", the last: ");
-    key_write_cut(detail, call->from_user, 24);
+    key_write_name(detail, call->from_user, 24);
     text_string(detail, " to ");
-    key_write_cut(detail, call->to_user, 24);
+    key_write_name(detail, call->to_user, 24);
     write_evidence(detail, call);
     if (!call->ender_on_path && !call->ender.proven) {
         text_string(detail, " (the address has not shown that it hears us)");

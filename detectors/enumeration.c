@@ -15,6 +15,7 @@
  * That a server answers for users that exist and for others differently is what makes asking
  * worthwhile: only when both answers were seen, users are confirmed. A server that challenges every
  * name tells nothing. */
+#include "detectors/frame/key.h"
 #include "detectors/frame/limit.h"
 #include "detectors/frame/phone.h"
 
@@ -211,7 +212,7 @@ static void write_detail(struct text *detail, const struct cell *cell, const str
         text_format(detail, " (%" PRIu32 " exist", cell->found);
         for (uint32_t i = 0; i < cell->found && i < FOUND_MAX; i++) {
             text_string(detail, i == 0 ? ": " : ", ");
-            text_string(detail, cell->names[i]);
+            key_write_name(detail, slice_of_string(cell->names[i]), FOUND_BYTES);
         }
         text_string(detail, cell->found > FOUND_MAX ? " ...)" : ")");
     }

@@ -82,9 +82,9 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
     confidence_margin(&finding.confidence, silent, conf->calls);
     text_format(&detail, "has %" PRIu64 " answered call%s in which nobody is heard, %s", silent,
                 silent == 1 ? "" : "s", silent == 1 ? "from " : "the last from ");
-    key_write_cut(&detail, call->from_user, 24);
+    key_write_name(&detail, call->from_user, 24);
     text_string(&detail, " to ");
-    key_write_cut(&detail, call->to_user, 24);
+    key_write_name(&detail, call->to_user, 24);
     finding.detail = text_slice(&detail);
     detector_raise(context, &finding);
 }

@@ -175,9 +175,9 @@ static void write_detail(struct text *detail, const struct fact_call *call,
         text_addr(detail, &call->callee.endpoint.addr);
     }
     text_string(detail, calls == 1 ? ": " : ", the last: ");
-    key_write_cut(detail, call->from_user, 24);
+    key_write_name(detail, call->from_user, 24);
     text_string(detail, verdict->caller_is_deaf ? " does not hear " : " is not heard by ");
-    key_write_cut(detail, call->to_user, 24);
+    key_write_name(detail, call->to_user, 24);
     write_cause(detail, verdict);
 }
 

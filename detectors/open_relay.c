@@ -124,7 +124,7 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
                 call->has_credentials
                     ? " without registration, with a password nobody asked for, dialled as "
                     : " without registration or password, dialled as ");
-    key_write_cut(&detail, call->dialled, 32);
+    key_write_name(&detail, call->dialled, 32);
     text_string(&detail, call->answered_ns != 0 ? "; it was answered" : "; it hears early media");
     if (lane->outside > 1) {
         text_format(&detail, ", %" PRIu32 " such calls", lane->outside);

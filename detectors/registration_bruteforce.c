@@ -14,6 +14,7 @@
  * speaks from 5 failures on; then it lifts the gate and stands at confidence 95. */
 #include "detectors/detector.h"
 #include "detectors/frame/gate.h"
+#include "detectors/frame/key.h"
 
 #include "base/window.h"
 
@@ -158,7 +159,7 @@ static void say(struct detector_context *context, const struct fact *fact, bool 
 
     rate_confidence(context, fact, proven, finding);
     text_format(&detail, "failed %" PRIu64 " logins on account ", finding->observed);
-    text_printable(&detail, account);
+    key_write_name(&detail, account, sizeof buffer - 96);
     if (finding->severity < 3) {
         text_string(&detail, " as a phone with a wrong password would");
     }

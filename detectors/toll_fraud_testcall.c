@@ -101,9 +101,9 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     costly_write(&detail, &call->called);
     text_format(&detail, ", risk %u, by ", costly_points(&call->called));
     /* The length and the doubts must stand behind it. */
-    size_t taken = detail.bytes + doubts.bytes + 20;
+    size_t taken = detail.bytes + doubts.bytes + 20 + KEY_NAME_MARKS;
     size_t left = taken < sizeof room ? sizeof room - taken : 0;
-    key_write_cut(&detail, call->account, left < 48 ? left : 48);
+    key_write_name(&detail, call->account, left < 48 ? left : 48);
     if (is_short) {
         text_string(&detail, " for ");
         text_duration(&detail, time_since(call->ended_ns, call->answered_ns));

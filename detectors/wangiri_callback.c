@@ -92,7 +92,7 @@ static void on_own_call(struct detector_context *context, struct lane *lane,
         confidence_add(&finding.confidence, 15, "many numbers were rung");
     }
     text_string(&detail, "were called back by ");
-    key_write_cut(&detail, call->account, 64);
+    key_write_name(&detail, call->account, 64);
     text_string(&detail, " at ");
     costly_write(&detail, &call->called);
     text_string(&detail, ", ");

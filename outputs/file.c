@@ -3,79 +3,197 @@
  * A record costs as much to write as to make, so lines are gathered in one buffer and written when
  * it is full or when the writer flushes (live at least once a second). Lines stay whole: what a
  * short write leaves stands first in the buffer next time. A reader that is slow (EAGAIN) makes the
- * output FULL, and the writer comes again; a disk that is full or a reader that is gone makes it
- * lose records, each counted by the writer, and said once until it works again.
+ * output full with -r; live, as with a disk that is full or a reader that is gone, records are lost,
+ * each counted, and it is said once until it works again.
  *
- * Limits: no rotation; a file that was moved away is written on until the next start. Nothing is
- * synced to the disk. */
+ * Rotation: before a write would make the file larger than `rotate`, NAME becomes NAME.1, NAME.1
+ * becomes NAME.2 and so on, NAME.keep goes, and NAME begins anew. Only between whole lines: no file
+ * ends in the middle of one. Where that fails the lines go on into the file that is open, and it is
+ * tried again with the next write. A file that somebody else moved away (logrotate) is noticed at
+ * the next flush: NAME is begun anew, the lines before stay where they are.
+ *
+ * Limits: nothing is synced to the disk; nothing is compressed. */
 #include "outputs/output.h"
 
 #include "base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 256 << 10, WRITE_AT_BYTES = 192 << 10 };
+enum {
+    BUFFER_BYTES = 256 << 10,
+    WRITE_AT_BYTES = 192 << 10,
+    LINE_BYTES_MIN = 2,
+    PATH_BYTES = OPTION_TEXT_BYTES + 24
+};
 
 struct conf {
     char path[OPTION_TEXT_BYTES];
     bool append;
+    uint64_t rotate_bytes;
+    uint64_t keep;
 };
 
 /* clang-format off */
 static const struct option options[] = {
     OPTION("path", TEXT, conf, path, NULL, "-", NULL, "file that lines are written to; - is standard output"),
     OPTION("append", BOOL, conf, append, NULL, "true", NULL, "add to a file that is there; false: begin it anew"),
+    OPTION("rotate", BYTES, conf, rotate_bytes, "0", "0", "1TiB", "size at which the file becomes FILE.1 and a new one begins; 0: never"),
+    OPTION("keep", COUNT, conf, keep, "1", "7", "999", "files FILE.1, FILE.2 and so on that are kept when it rotates"),
     {.kind = OPTION_END},
 };
 /* clang-format on */
 
 struct file {
     const struct output_host *host;
+    struct conf conf;
     int descriptor;
     bool owned; /* close() it at the end */
+    bool regular; /* a file of its own that may be moved: neither a pipe nor a device */
     bool broken; /* the last write failed; said */
-    uint64_t waiting[DATASET_COUNT]; /* records in the buffer, a part of one counts */
+    bool stuck; /* the last rotation failed; said */
+    bool torn; /* what stands first in the buffer is the rest of a line */
+    dev_t device; /* of the open file, with its number: whether NAME is still the same */
+    ino_t inode;
+    uint64_t size; /* of the open file */
     size_t bytes; /* in the buffer */
+    uint32_t records; /* in the buffer, a part of one counts */
+    uint8_t datasets[BUFFER_BYTES / LINE_BYTES_MIN]; /* of each, the oldest first */
     char buffer[BUFFER_BYTES];
 };
+
+/* The file of that name, open for adding; -1 and errno. */
+static int open_path(const char *path, bool anew)
+{
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (anew ? O_TRUNC : 0), 0640);
+}
+
+/* What is open from now on. */
+static void take_descriptor(struct file *file, int descriptor)
+{
+    struct stat about = {0};
+
+    file->descriptor = descriptor;
+    file->regular = file->owned && fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode);
+    file->device = about.st_dev;
+    file->inode = about.st_ino;
+    file->size = about.st_size > 0 ? (uint64_t)about.st_size : 0;
+}
 
 static enum status file_open(const struct output_host *host, const void *conf_bytes,
                              void **out_instance, struct error *error)
 {
-    const struct conf *conf = conf_bytes;
     struct file *file = calloc(1, sizeof *file);
 
     if (file == NULL) {
         return error_set(error, STATUS_FAILED, host->name, "no memory for its buffer");
     }
     file->host = host;
-    if (strcmp(conf->path, "-") == 0) {
-        file->descriptor = STDOUT_FILENO;
-    } else {
-        file->descriptor =
-            open(conf->path,
-                 O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (conf->append ? 0 : O_TRUNC), 0640);
-        file->owned = true;
-    }
-    if (file->descriptor < 0) {
+    memcpy(&file->conf, conf_bytes, sizeof file->conf);
+    file->owned = strcmp(file->conf.path, "-") != 0;
+    int descriptor = file->owned ? open_path(file->conf.path, !file->conf.append) : STDOUT_FILENO;
+    if (descriptor < 0) {
         enum status status =
-            error_system(error, STATUS_FAILED, conf->path, "the file cannot be written");
+            error_system(error, STATUS_FAILED, file->conf.path, "the file cannot be written");
         free(file);
         return status;
     }
+    take_descriptor(file, descriptor);
     *out_instance = file;
     return STATUS_OK;
 }
 
-static void all_written(struct file *file)
+/* --- rotation --- */
+
+static void say_stuck(struct file *file, const char *what)
+{
+    if (!file->stuck) {
+        log_line(LOG_ERROR, "output %s: %s, so %s grows on (%s)", file->host->name, what,
+                 file->conf.path, strerror(errno));
+    }
+    file->stuck = true;
+}
+
+/* NAME becomes NAME.1; those behind it make room, the oldest goes. */
+static bool move_on(const struct file *file)
+{
+    char from[PATH_BYTES];
+    char to[PATH_BYTES];
+
+    for (uint64_t i = file->conf.keep; i > 0; i--) {
+        (void)snprintf(to, sizeof to, "%s.%" PRIu64, file->conf.path, i);
+        (void)snprintf(from, sizeof from, i == 1 ? "%s" : "%s.%" PRIu64, file->conf.path, i - 1);
+        if (rename(from, to) != 0 && errno != ENOENT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void begin_anew(struct file *file)
+{
+    int descriptor = open_path(file->conf.path, false);
+
+    if (descriptor < 0) {
+        say_stuck(file, "no new file can be made");
+        return;
+    }
+    (void)close(file->descriptor);
+    take_descriptor(file, descriptor);
+    file->stuck = false;
+}
+
+/* Before a write that begins with a whole line. */
+static void rotate_if_due(struct file *file)
+{
+    if (!file->regular || file->torn || file->conf.rotate_bytes == 0 || file->size == 0 ||
+        file->bytes == 0 || file->size + file->bytes <= file->conf.rotate_bytes) {
+        return;
+    }
+    if (move_on(file)) {
+        begin_anew(file);
+    } else {
+        say_stuck(file, "the file cannot be renamed");
+    }
+}
+
+/* Somebody may have moved the file away. */
+static void look_for_file(struct file *file)
+{
+    struct stat about;
+
+    if (file->regular && !file->torn &&
+        (stat(file->conf.path, &about) != 0 || about.st_dev != file->device ||
+         about.st_ino != file->inode)) {
+        begin_anew(file);
+    }
+}
+
+/* --- writing --- */
+
+/* The first `bytes` of the buffer are out: so are the lines that end in them. */
+static void written(struct file *file, size_t bytes)
 {
     struct output_tally *tally = file->host->tally;
+    struct slice rest = slice_of(file->buffer, bytes);
+    uint32_t lines = 0;
 
-    tally->acknowledged += tally->waiting;
-    tally->waiting = 0;
-    memset(file->waiting, 0, sizeof file->waiting);
+    for (size_t end; (end = slice_find(rest, '\n')) < rest.bytes; lines++) {
+        rest = slice_from(rest, end + 1);
+    }
+    file->torn = bytes == 0 ? file->torn : rest.bytes > 0;
+    file->size += bytes;
+    file->bytes -= bytes;
+    file->records -= lines;
+    memmove(file->buffer, file->buffer + bytes, file->bytes);
+    memmove(file->datasets, file->datasets + lines, file->records);
+    tally->acknowledged += lines;
+    tally->waiting = file->records;
+    tally->waiting_bytes = file->bytes;
 }
 
 static void say_broken(struct file *file, int failed)
@@ -90,26 +208,37 @@ static void say_broken(struct file *file, int failed)
     file->host->tally->away = broken;
 }
 
+/* As much as goes without waiting: what is no file of ours may be a pipe that nobody reads, and a
+ * pipe that says it is ready takes PIPE_BUF bytes at once. */
+static ssize_t write_some(const struct file *file, const char *from, size_t bytes)
+{
+    if (file->regular || !file->host->live) {
+        return write(file->descriptor, from, bytes);
+    }
+    struct pollfd ready = {.fd = file->descriptor, .events = POLLOUT};
+    if (poll(&ready, 1, 0) == 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return write(file->descriptor, from, bytes < PIPE_BUF ? bytes : PIPE_BUF);
+}
+
 /* Writes what it can. 0, or the errno that stopped it; what is left stays, from the front. */
 static int write_out(struct file *file)
 {
     size_t done = 0;
     int failed = 0;
 
+    rotate_if_due(file);
     while (done < file->bytes && failed == 0) {
-        ssize_t bytes = write(file->descriptor, file->buffer + done, file->bytes - done);
+        ssize_t bytes = write_some(file, file->buffer + done, file->bytes - done);
         if (bytes >= 0) {
             done += (size_t)bytes;
         } else if (errno != EINTR) {
             failed = errno;
         }
     }
-    memmove(file->buffer, file->buffer + done, file->bytes - done);
-    file->bytes -= done;
-    file->host->tally->waiting_bytes = file->bytes;
-    if (file->bytes == 0) {
-        all_written(file);
-    }
+    written(file, done);
     say_broken(file, failed);
     return failed;
 }
@@ -121,6 +250,7 @@ static enum output_result file_send(void *instance, const struct record *record,
     struct output_tally *tally = file->host->tally;
     size_t bytes = encoded.bytes + 1;
 
+    assert(bytes >= LINE_BYTES_MIN);
     if (file->bytes + bytes > BUFFER_BYTES || file->bytes >= WRITE_AT_BYTES) {
         int failed = write_out(file);
         if (file->bytes + bytes > BUFFER_BYTES) {
@@ -135,15 +265,16 @@ static enum output_result file_send(void *instance, const struct record *record,
     memcpy(file->buffer + file->bytes, encoded.at, encoded.bytes);
     file->buffer[file->bytes + encoded.bytes] = '\n';
     file->bytes += bytes;
-    file->waiting[record->dataset]++;
+    file->datasets[file->records++] = (uint8_t)record->dataset;
     tally->accepted++;
-    tally->waiting++;
+    tally->waiting = file->records;
     tally->waiting_bytes = file->bytes;
     return OUTPUT_ACCEPTED;
 }
 
 static void file_flush(void *instance)
 {
+    look_for_file(instance);
     (void)write_out(instance);
 }
 
@@ -161,12 +292,11 @@ static void file_close(void *instance)
     struct file *file = instance;
     struct output_tally *tally = file->host->tally;
 
-    if (write_out(file) != 0) {
-        for (size_t i = 0; i < DATASET_COUNT; i++) {
-            tally->dropped[i] += file->waiting[i];
-        }
-        tally->waiting = 0;
+    (void)write_out(file);
+    for (uint32_t i = 0; i < file->records; i++) {
+        tally->dropped[file->datasets[i]]++;
     }
+    tally->waiting = 0;
     if (file->owned) {
         (void)close(file->descriptor);
     }

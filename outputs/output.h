@@ -26,7 +26,6 @@ enum output_result {
 };
 
 enum output_format { OUTPUT_JSON, OUTPUT_CEF, OUTPUT_FORMATS };
-enum { OUTPUT_PLACES_MAX = 64 };
 
 /* Kept by the output; read by the writer and by the output that shows the figures of all. */
 struct output_tally {

@@ -106,7 +106,7 @@ const char *field_privacy_name(enum field_privacy privacy)
 
 /* --- making --- */
 
-static void note_truncated(struct record_maker *maker, enum field field)
+void record_note_truncated(struct record_maker *maker, enum field field)
 {
     for (unsigned i = 0; i < maker->truncated_count; i++) {
         if (maker->truncated[i] == field) {
@@ -149,7 +149,7 @@ static __attribute__((noinline)) uint8_t *put_value(struct record_maker *maker, 
     assert(record->field_last + field_shapes[field].step <= (unsigned)field);
     if (padded(bytes) + sizeof(struct value_head) > limit - record->bytes) {
         maker->overflow = true;
-        note_truncated(maker, field);
+        record_note_truncated(maker, field);
         return NULL;
     }
     return place_value(record, field, type, bytes);
@@ -295,7 +295,7 @@ static __attribute__((noinline)) void put_odd_text(struct record_maker *maker, e
 
     if (value.bytes > max) {
         value = cut(value, max);
-        note_truncated(maker, field);
+        record_note_truncated(maker, field);
     }
     note_invalid(maker, value);
     uint8_t *at = put_value(maker, field, type, value.bytes, ROOM);
@@ -381,6 +381,27 @@ void record_count(struct record_maker *maker, enum field field, struct slice nam
     }
 }
 
+void record_copy(struct record_maker *maker, const struct record *from, uint32_t begin,
+                 uint32_t end)
+{
+    struct record *record = maker->record;
+    struct record_raw raw;
+    uint32_t at = begin;
+    uint32_t kept = begin;
+
+    while (at < end && record_raw_next(from, &at, &raw)) {
+        if (record->bytes + (at - begin) <= ROOM) {
+            kept = at;
+            record->field_last = raw.field;
+        } else {
+            maker->overflow = true;
+            record_note_truncated(maker, (enum field)raw.field);
+        }
+    }
+    memcpy((uint8_t *)record + record->bytes, (const uint8_t *)from + begin, kept - begin);
+    record->bytes += kept - begin;
+}
+
 static bool is_left_out(const struct record_member *member)
 {
     return (member->type == MEMBER_TEXT || member->type == MEMBER_WORDS) &&
@@ -398,7 +419,7 @@ void record_object(struct record_maker *maker, enum field field,
         texts[i] = members[i].text;
         if (texts[i].bytes > RECORD_TEXT_MAX) {
             texts[i] = cut(texts[i], RECORD_TEXT_MAX);
-            note_truncated(maker, field);
+            record_note_truncated(maker, field);
         }
         if (!is_left_out(&members[i])) {
             bytes += padded(sizeof(struct member_head) + strlen(members[i].name) + texts[i].bytes);

@@ -32,6 +32,7 @@ enum {
     RECORD_SENTENCE_MAX = 1024, /* of FIELD_TEXT */
     RECORD_TRUNCATED_MAX = 8,
     RECORD_MEMBERS_MAX = 8, /* of an object */
+    OUTPUT_PLACES_MAX = 64, /* configured outputs, and so names in the maps of a sensor record */
 };
 
 #define RECORD_ECS_VERSION "8.17.0" /* every name of a row with `ecs` is in it, and in 9.4 */
@@ -163,6 +164,11 @@ void record_count(struct record_maker *maker, enum field field, struct slice nam
 /* One object of a FIELD_OBJECTS list; members whose text is empty are left out. */
 void record_object(struct record_maker *maker, enum field field,
                    const struct record_member *members, size_t count);
+/* The values between two places of another record, as record_raw_next() counts them. */
+void record_copy(struct record_maker *maker, const struct record *from, uint32_t begin,
+                 uint32_t end);
+/* A field was cut or left out before it came here. */
+void record_note_truncated(struct record_maker *maker, enum field field);
 /* earshot.truncated and tags, the identity and the sequence; the record is complete. */
 void record_end(struct record_maker *maker, struct hash128 id, uint64_t sequence);
 

@@ -1,9 +1,10 @@
 /* schema.c - fields.def as a JSON Schema, so that a consumer can hold us to it and our tests do.
  *
- * The rows stand in the order of nesting, so one walk over them opens and closes the objects, as
- * the encoder does. Objects are closed (additionalProperties: false): a field that is in no row is
- * a bug. Texts of the rows hold no character that JSON would escape; the walk asserts it. */
+ * Objects are closed (additionalProperties: false): a field that is in no row is a bug. Texts of
+ * the rows hold no character that JSON would escape; the walk asserts it. */
 #include "outputs/schema.h"
+
+#include "outputs/field_tree.h"
 
 #define DATE_SHAPE                                                                                 \
     "\"type\": \"string\", \"pattern\": "                                                          \
@@ -64,76 +65,53 @@ static void print_value(FILE *out, enum field field)
     }
 }
 
-/* How many leading segments two names share; the last segment of a name is no object. */
-static unsigned shared_objects(const char *one, const char *other)
+static void open_object(void *owner, struct slice name, unsigned depth, bool first)
 {
-    unsigned shared = 0;
+    FILE *out = owner;
 
-    for (; *one == *other && *one != 0; one++, other++) {
-        shared += *one == '.';
-    }
-    return shared;
+    fputs(first ? "" : ",\n", out);
+    indent(out, 2 * depth + 2);
+    fprintf(out,
+            "\"%.*s\": {\"type\": \"object\", \"minProperties\": 1, "
+            "\"additionalProperties\": false,%s\n",
+            (int)name.bytes, name.at,
+            slice_equal(name, SLICE("event"))
+                ? " \"required\": [\"kind\", \"category\", \"type\", \"module\", \"dataset\", "
+                  "\"id\", \"sequence\", \"action\"],"
+                : "");
+    indent(out, 2 * depth + 3);
+    fputs("\"properties\": {\n", out);
 }
 
-static unsigned depth_of(const char *name)
+static void print_leaf(void *owner, struct slice name, unsigned depth, bool first, enum field field)
 {
-    unsigned depth = 0;
+    FILE *out = owner;
 
-    for (; *name != 0; name++) {
-        depth += *name == '.';
-    }
-    return depth;
+    fputs(first ? "" : ",\n", out);
+    indent(out, 2 * depth + 2);
+    fprintf(out, "\"%.*s\": ", (int)name.bytes, name.at);
+    print_value(out, field);
+}
+
+static void close_object(void *owner, unsigned depth)
+{
+    fputs("\n", owner);
+    indent(owner, 2 * depth + 3);
+    fputs("}}", owner);
 }
 
 void schema_print(FILE *out)
 {
-    const char *previous = "";
-    unsigned depth = 0;
+    const struct field_tree_visitor visitor = {
+        .owner = out, .open = open_object, .leaf = print_leaf, .close = close_object};
 
     fputs("{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
           "  \"$id\": \"https://earshot.invalid/schema/1/record.json\",\n"
           "  \"title\": \"earshot record, schema 1\",\n  \"type\": \"object\",\n"
           "  \"required\": [\"@timestamp\", \"ecs\", \"event\", \"observer\", \"earshot\"],\n"
-          "  \"additionalProperties\": false,\n  \"properties\": {",
+          "  \"additionalProperties\": false,\n  \"properties\": {\n",
           out);
-    for (unsigned i = 0; i < FIELD_COUNT; i++) {
-        const char *name = field_rows[i].name;
-        unsigned shared = i == 0 ? 0 : shared_objects(previous, name);
-        for (; depth > shared; depth--) {
-            fputs("\n", out);
-            indent(out, 2 * depth + 1);
-            fputs("}}", out);
-        }
-        fputs(i == 0 ? "\n" : ",\n", out);
-        struct slice rest = slice_of_string(name);
-        for (unsigned level = 0; level < shared; level++) {
-            (void)slice_split(&rest, '.');
-        }
-        for (; depth < depth_of(name); depth++) {
-            struct slice segment = slice_split(&rest, '.');
-            indent(out, 2 * depth + 2);
-            fprintf(out,
-                    "\"%.*s\": {\"type\": \"object\", \"minProperties\": 1, "
-                    "\"additionalProperties\": false,%s\n",
-                    (int)segment.bytes, segment.at,
-                    slice_equal(segment, SLICE("event"))
-                        ? " \"required\": [\"kind\", \"category\", \"type\", \"module\", "
-                          "\"dataset\", \"id\", "
-                          "\"sequence\", \"action\"],"
-                        : "");
-            indent(out, 2 * depth + 3);
-            fputs("\"properties\": {\n", out);
-        }
-        indent(out, 2 * depth + 2);
-        fprintf(out, "\"%.*s\": ", (int)rest.bytes, rest.at);
-        print_value(out, (enum field)i);
-        previous = name;
-    }
-    for (; depth > 0; depth--) {
-        fputs("\n", out);
-        indent(out, 2 * depth + 1);
-        fputs("}}", out);
-    }
+    field_tree_walk(&visitor);
     fputs("\n  }\n}\n", out);
 }
 

@@ -22,6 +22,8 @@
  * its own is counted: a scan that begins again every hour shares its address with itself. */
 #include "detectors/frame/chain.h"
 
+#include "detectors/frame/key.h"
+
 enum { STAGES_IN_ORDER = 3, SEVERITY_UNCERTAIN = 2 };
 
 struct stage_row {
@@ -29,6 +31,7 @@ struct stage_row {
     uint64_t last_ns; /* the last one's opening */
     const char *title;
     uint32_t incidents; /* 0 = none yet */
+    bool is_name; /* the name is an account or a number */
     char name[CHAIN_NAME_BYTES];
 };
 
@@ -198,6 +201,7 @@ static void add_incident(struct chain_cell *chain, const struct chain_link *link
     struct stage_row row = {.opened_ns = link->opened_ns,
                             .last_ns = link->opened_ns,
                             .title = link->title,
+                            .is_name = link->is_name,
                             .incidents = 1};
     size_t bytes = link->name.bytes < sizeof row.name ? link->name.bytes : sizeof row.name - 1;
 
@@ -349,7 +353,11 @@ void chain_write(struct chains *chains, uint64_t number, struct text *text)
         text_string(&sentence, ": ");
         text_string(&sentence, row->title);
         text_string(&sentence, ", ");
-        text_string(&sentence, row->name);
+        if (row->is_name) {
+            key_write_name(&sentence, slice_of_string(row->name), CHAIN_NAME_BYTES);
+        } else {
+            text_string(&sentence, row->name);
+        }
         if (row->incidents > 1) {
             text_string(&sentence, " and ");
             text_u64(&sentence, row->incidents - 1);
@@ -419,6 +427,7 @@ static bool chain_mend(struct chain_cell *chain, const uint64_t *slugs, uint64_t
         struct stage_row *row = &chain->stages[i];
         const struct detector *rule = rule_of(NULL, slugs[i]);
         row->name[sizeof row->name - 1] = '\0';
+        snapshot_truth(&row->is_name);
         row->title = rule == NULL ? NULL : rule->title;
         if (rule == NULL) {
             *row = (struct stage_row){.incidents = 0};
@@ -501,7 +510,7 @@ void chain_part(struct chains *chains, struct snapshot_part *out_part)
 
     *out_part =
         (struct snapshot_part){.name = "chains",
-                               .version = 1,
+                               .version = 2,
                                .layout = snapshot_layout(layout, sizeof(struct entity_cell)),
                                .owner = chains,
                                .bytes_max = chain_kept_bytes_max(chains->chains.options.cells_max),

@@ -36,6 +36,7 @@ struct chain_link {
     struct hash128 id;
     const char *title;
     struct slice name; /* the incident's entity */
+    bool is_name; /* it is an account or a number */
     uint8_t stage; /* 1 to CHAIN_STAGES */
     uint8_t severity; /* 1 to 4 */
     bool certain; /* blames nobody, or someone who has proven that he hears us */

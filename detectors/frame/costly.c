@@ -10,6 +10,8 @@
  * the first leg has the account and the password. */
 #include "detectors/frame/costly.h"
 
+#include "detectors/frame/key.h"
+
 static const char *type_word(uint8_t type)
 {
     switch ((enum fact_number_type)type) {
@@ -116,7 +118,11 @@ void costly_write(struct text *text, const struct fact_number *number)
     const char *word = type_word(number->type);
     const char *country = number->country_name == NULL ? number->country : number->country_name;
 
-    text_format(text, "+%" PRIu64, number->e164);
+    char digits[24];
+    struct text called = text_into(digits, sizeof digits);
+
+    text_format(&called, "+%" PRIu64, number->e164);
+    key_write_name(text, text_slice(&called), sizeof digits);
     if (country[0] == '\0' && word[0] == '\0') {
         return;
     }

@@ -20,7 +20,8 @@
 enum {
     INCIDENT_ENTITY_BYTES = 192,
     INCIDENT_TEXT_BYTES = 512,
-    INCIDENT_STORY_BYTES = 896, /* the longest sentence of each of five stages */
+    INCIDENT_STORY_BYTES = 912, /* the longest sentence of each of five stages, names marked */
+    INCIDENT_NAMES_MAX = 24,
     INCIDENT_ACCOUNTS_MAX = 16,
     INCIDENT_ACCOUNT_BYTES = 96,
     INCIDENT_CALL_ID_BYTES = 128,
@@ -79,6 +80,8 @@ struct incident {
     uint8_t transport; /* of the fact: 6, 17; 0 = not told */
     char message[INCIDENT_TEXT_BYTES]; /* the sentence */
     char chain_text[INCIDENT_STORY_BYTES]; /* one sentence a stage; "" while it stands alone */
+    const struct slice *names; /* users, accounts and numbers in these two, as they stand there */
+    uint32_t name_count;
 };
 
 #endif

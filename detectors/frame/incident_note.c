@@ -228,7 +228,9 @@ static void note_figures(struct incident_cell *it, const struct incidents_report
     it->last.detail = SLICE_NONE;
     it->last.accounts = NULL;
     it->last.account_count = 0;
-    copy(it->detail, sizeof it->detail, finding->detail);
+    struct text detail = text_into(it->detail, sizeof it->detail - 1);
+    key_write_marked(&detail, finding->detail);
+    (void)text_terminate(&detail);
 }
 
 static void note(struct incidents *incidents, struct incident_cell *it,

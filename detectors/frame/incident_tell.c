@@ -43,11 +43,11 @@ static void write_who(struct text *text, const struct incident_cell *it)
         break;
     case KEY_ACCOUNT:
         text_string(text, "Account ");
-        key_write_printable(text, cut(told->entity));
+        key_write_name(text, slice_of_string(told->entity), WHO_BYTES);
         break;
     case KEY_ACCOUNT_DEVICE:
         text_string(text, "Account ");
-        key_write_printable(text, cut(told->entity));
+        key_write_name(text, slice_of_string(told->entity), WHO_BYTES);
         if (told->secondary[0] != '\0') {
             text_string(text, " on ");
             key_write_printable(text, cut(told->secondary));
@@ -59,11 +59,11 @@ static void write_who(struct text *text, const struct incident_cell *it)
         break;
     case KEY_NUMBER_BLOCK:
         text_string(text, "The number block ");
-        key_write_printable(text, cut(told->entity));
+        key_write_name(text, slice_of_string(told->entity), WHO_BYTES);
         break;
     case KEY_CALLER_BLOCK:
         text_string(text, "Callers of the number block ");
-        key_write_printable(text, cut(told->entity));
+        key_write_name(text, slice_of_string(told->entity), WHO_BYTES);
         break;
     case KEY_CALL:
         text_string(text, "Call ");
@@ -111,7 +111,7 @@ static void write_many(struct text *text, const struct incident_cell *it, const 
     text_string(text, it->told.rule->title);
     text_string(text, ". Most often: ");
     struct text list = text_into(text->at + text->bytes, (text->capacity - text->bytes) * 2 / 3);
-    storm_write(storm, &list);
+    storm_write(storm, key_is_name((enum key_kind)it->told.key_kind), &list);
     text->bytes += list.bytes;
     text_string(text, ".");
 }
@@ -147,6 +147,19 @@ static void write_sentence(struct incidents *incidents, const struct incident_ce
     }
     text_string(text, " ");
     text_string(text, rule->advice);
+}
+
+/* What was told is read by people, and its names by who has to hide them. */
+static void take_names(struct incidents *incidents, struct incident *told, struct text *message,
+                       struct text *chain)
+{
+    uint32_t count = key_take_names(message, incidents->names, INCIDENT_NAMES_MAX);
+
+    count += key_take_names(chain, incidents->names + count, INCIDENT_NAMES_MAX - count);
+    told->names = incidents->names;
+    told->name_count = count;
+    (void)text_terminate(message);
+    (void)text_terminate(chain);
 }
 
 static struct fact fact_about(const struct incidents *incidents, const struct incident_cell *it,
@@ -234,14 +247,15 @@ void incident_tell(struct incidents *incidents, struct incident_cell *it, enum i
         told->chain_severity = chain_severity(&incidents->chains, it->chain);
         chain_write(&incidents->chains, it->chain, &chain);
     }
-    (void)text_terminate(&chain);
     write_sentence(incidents, it, &message);
-    (void)text_terminate(&message);
+    take_names(incidents, told, &message, &chain);
     it->told_at_ns = now_ns;
     it->told_count = told->count;
     it->told_severity = told->severity;
     it->told_confidence = told->confidence.value;
     incidents->options.on_incident(incidents->options.owner, told);
+    told->names = NULL;
+    told->name_count = 0;
     if (state == INCIDENT_OPEN) {
         tell_detectors(incidents, it, EVENT_OPEN, number, now_ns);
     } else if (state == INCIDENT_CLOSE) {

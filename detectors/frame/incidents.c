@@ -377,6 +377,7 @@ static void join_chain(struct incidents *incidents, struct incident_cell *it,
                               .id = it->told.id,
                               .title = report->detector->title,
                               .name = slice_of_string(it->told.entity),
+                              .is_name = key_is_name(report->detector->key),
                               .stage = it->told.stage,
                               .severity = it->told.severity,
                               .certain = incident_is_certain(it)};

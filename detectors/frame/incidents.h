@@ -114,6 +114,7 @@ struct incidents {
     uint64_t suppressed;
     uint64_t shift_ns;
     bool ended; /* the end of input: no facts any more */
+    struct slice names[INCIDENT_NAMES_MAX]; /* of the sentences that are being told */
     char units[INCIDENTS_UNITS][INCIDENTS_UNIT_BYTES]; /* of incidents out of a state file */
 };
 
@@ -170,6 +171,7 @@ uint8_t incident_note_severity(const struct incidents_report *report);
 /* True: this key belongs to the storm; *out_new: it did not before. */
 bool storm_takes(struct storm *storm, uint64_t key_hash, uint64_t now_ns, bool *out_new);
 void storm_note(struct storm *storm, uint64_t key_hash, struct slice name);
-void storm_write(const struct storm *storm, struct text *text);
+/* `are_names`: the keys are accounts or numbers. */
+void storm_write(const struct storm *storm, bool are_names, struct text *text);
 
 #endif

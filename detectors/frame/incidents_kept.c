@@ -117,6 +117,8 @@ static void mend_told(struct incident *told)
     end_text(told->target, sizeof told->target);
     end_text(told->message, sizeof told->message);
     end_text(told->chain_text, sizeof told->chain_text);
+    told->names = NULL;
+    told->name_count = 0;
     end_text(told->confidence.why, sizeof told->confidence.why);
     for (unsigned i = 0; i < INCIDENT_ACCOUNTS_MAX; i++) {
         end_text(told->accounts[i], sizeof told->accounts[i]);

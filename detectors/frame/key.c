@@ -307,6 +307,67 @@ void key_write_cut(struct text *text, struct slice part, size_t bytes)
     text->bytes += own.bytes;
 }
 
+bool key_is_name(enum key_kind kind)
+{
+    return kind == KEY_ACCOUNT || kind == KEY_ACCOUNT_DEVICE || kind == KEY_NUMBER_BLOCK ||
+           kind == KEY_CALLER_BLOCK;
+}
+
+void key_write_name(struct text *text, struct slice part, size_t bytes)
+{
+    if (part.bytes == 0 || text->overflow || text->capacity - text->bytes <= KEY_NAME_MARKS) {
+        return;
+    }
+    text_byte(text, KEY_NAME_BEGIN);
+    text->capacity--; /* of the other mark */
+    key_write_cut(text, part, bytes);
+    text->capacity++;
+    text_byte(text, KEY_NAME_END);
+}
+
+static bool is_mark(char byte)
+{
+    return byte == KEY_NAME_BEGIN || byte == KEY_NAME_END;
+}
+
+void key_write_marked(struct text *text, struct slice part)
+{
+    while (part.bytes > 0 && text->bytes < text->capacity) {
+        size_t end = 0;
+        while (end < part.bytes && !is_mark(part.at[end])) {
+            end++;
+        }
+        key_write_printable(text, slice_part(part, 0, end));
+        if (end < part.bytes) {
+            text_byte(text, part.at[end++]);
+        }
+        part = slice_from(part, end);
+    }
+}
+
+uint32_t key_take_names(struct text *text, struct slice *out_names, uint32_t room)
+{
+    size_t bytes = 0;
+    size_t begin = 0;
+    uint32_t count = 0;
+    bool inside = false;
+
+    for (size_t i = 0; i <= text->bytes; i++) {
+        bool over = i == text->bytes || is_mark(text->at[i]); /* a text may be cut in a name */
+        if (!over) {
+            text->at[bytes++] = text->at[i];
+            continue;
+        }
+        if (inside && bytes > begin && count < room) {
+            out_names[count++] = slice_of(text->at + begin, bytes - begin);
+        }
+        inside = i < text->bytes && text->at[i] == KEY_NAME_BEGIN;
+        begin = bytes;
+    }
+    text->bytes = bytes;
+    return count;
+}
+
 static void write_device(const struct fact *fact, struct text *text)
 {
     struct slice agent = fact->kind == FACT_TRANSACTION    ? fact->is.transaction.user_agent

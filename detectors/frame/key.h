@@ -44,4 +44,17 @@ void key_write_printable(struct text *text, struct slice part);
 /* The same in at most so many bytes: whatever the wire says, there is room for what comes behind. */
 void key_write_cut(struct text *text, struct slice part, size_t bytes);
 
+/* --- names in sentences: who reduces names (docs/privacy.md) must find them again. A name stands
+ * between two control bytes, which no printable text holds, until the sentence is told. */
+enum { KEY_NAME_BEGIN = 0x02, KEY_NAME_END = 0x03, KEY_NAME_MARKS = 2 };
+
+/* Is the entity of that kind an account or a number? */
+bool key_is_name(enum key_kind kind);
+/* A user, an account or a number: as key_write_cut(), between marks. */
+void key_write_name(struct text *text, struct slice part, size_t bytes);
+/* key_write_printable() that leaves the marks of names alone. */
+void key_write_marked(struct text *text, struct slice part);
+/* Takes the marks out of a text, and gives back the names that stood between them, at most `room`. */
+uint32_t key_take_names(struct text *text, struct slice *out_names, uint32_t room);
+
 #endif

@@ -78,7 +78,7 @@ void storm_note(struct storm *storm, uint64_t key_hash, struct slice name)
     name_row(&storm->top[least], key_hash, name);
 }
 
-void storm_write(const struct storm *storm, struct text *text)
+void storm_write(const struct storm *storm, bool are_names, struct text *text)
 {
     bool said[STORM_TOP] = {false};
 
@@ -92,7 +92,11 @@ void storm_write(const struct storm *storm, struct text *text)
         said[best] = true;
         struct text entry = *text; /* whole or not at all */
         text_string(&entry, written == 0 ? "" : ", ");
-        text_string(&entry, storm->top[best].name);
+        if (are_names) {
+            key_write_name(&entry, slice_of_string(storm->top[best].name), STORM_NAME_BYTES);
+        } else {
+            text_string(&entry, storm->top[best].name);
+        }
         text_format(&entry, " (%" PRIu64 ")", storm->top[best].count);
         if (!entry.overflow) {
             *text = entry;

@@ -10,6 +10,7 @@
 
 #include "sensor/run/hearing.h"
 #include "sensor/run/split.h"
+#include "sensor/run/vitals.h"
 
 #include "sensor/state/state.h"
 #include "sensor/telemetry/telemetry.h"
@@ -48,6 +49,7 @@ struct analyst {
     uint64_t now_ns; /* state time */
     uint64_t first_ns;
     uint64_t last_ns;
+    uint64_t begun_ns; /* live: of the clock since boot */
     uint64_t stalled_ns; /* live: since when the record ring has had no room; 0 = it has */
     uint64_t counts[COUNT_TOTAL];
     struct snapshot_part parts[FRAME_PARTS + STATE_PARTS]; /* what is kept over a restart */
@@ -260,6 +262,7 @@ enum status analyst_open(const struct analyst_options *options, struct analyst *
         return error_set(error, STATUS_FAILED, "", "no memory for the analyst");
     }
     analyst->options = *options;
+    analyst->begun_ns = vitals_begin();
     analyst->mark_key = UINT64_MAX;
     for (uint32_t i = 0; i < options->producer_count; i++) {
         analyst->producers[i].ring = options->producers[i];
@@ -334,8 +337,14 @@ static void tell_sensor(struct analyst *analyst, uint64_t time_ns, bool last)
                                       .last_ns = analyst->last_ns,
                                       .last = last,
                                       .counts = analyst->counts};
+    struct telemetry_live live;
+
     state_counts(analyst->state, &sensor.state);
     frame_counts(analyst->frame, &sensor.detectors);
+    if (analyst->options.live) {
+        vitals_look(analyst->options.shared, analyst->begun_ns, time_ns, &live);
+        sensor.live = &live;
+    }
     if (last) {
         analyst->options.at_end(analyst->options.owner, &sensor.truncated, &sensor.faults,
                                 &sensor.fault_count);

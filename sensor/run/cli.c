@@ -18,7 +18,7 @@ const struct cli_row cli_rows[] = {
     {0, "show", NULL, "with --test-config: every value and its origin"},
     {0, "list", "WHAT", "detectors, decoders, outputs, options, records or memory"},
     {0, "explain", "SLUG", "a detection, an anomaly kind, a reason, an option or a record field, in full"},
-    {0, "docs", "PAGE", "print a generated page: options, records, reasons, detections, schema or man"},
+    {0, "docs", "PAGE", "print a generated page: options, records, reasons, detections, schema, template or man"},
     {'h', "help", NULL, "this"},
     {'V', "version", NULL, "name and version"},
     {0, NULL, NULL, NULL},

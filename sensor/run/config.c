@@ -517,6 +517,7 @@ static const char *origin_of(const struct config *config, struct slice key)
     return origin == NULL ? "" : origin;
 }
 
+<<<<<<< HEAD
 static bool is_rule(const char *slug)
 {
     for (size_t i = 0; i < detector_count(); i++) {
@@ -566,6 +567,9 @@ static enum status responses_read(const struct config *config, struct error *err
 
 /* What values of "site." name is read: a file, a rule, lists of digits. An error that has only a key
  * gets the place where it stands. */
+=======
+/* What values of "site." name is read: a file, a rule, lists of digits. */
+>>>>>>> next
 static enum status site_open(struct config *config, struct error *error)
 {
     const char *zone_where = origin_of(config, SLICE("site.timezone"));
@@ -575,12 +579,20 @@ static enum status site_open(struct config *config, struct error *error)
     if (status == STATUS_OK) {
         status = numbers_open(&config->site.numbers, &config->numbers, error);
     }
-    if (status != STATUS_OK && slice_starts_with(slice_of_string(error->where), SLICE("site."))) {
-        struct error found = *error;
-        return error_set(error, status, origin_of(config, slice_of_string(found.where)), "%s: %s",
-                         found.where, found.message);
-    }
     return status;
+}
+
+/* An error that has only a key gets the place where it stands. */
+static void place_error(const struct config *config, struct error *error)
+{
+    struct slice key = slice_of_string(error->where);
+    struct config_group *group = NULL;
+
+    if (row_find(config, key, &group) != NULL) {
+        struct error found = *error;
+        (void)error_set(error, found.code, origin_of(config, key), "%s: %s", found.where,
+                        found.message);
+    }
 }
 
 /* Sections that are written without anything behind them ("detectors:") say nothing. */
@@ -599,6 +611,7 @@ enum status config_open(const struct settings *settings, struct config **out_con
     group_add(config, "capture", "", capture_options, &config->sensor);
     group_add(config, "records", "", records_options, &config->records);
     group_add(config, "geo", "", geo_options, &config->geo);
+    group_add(config, "privacy", "", privacy_options, &config->privacy);
     group_add(config, "site", "", numbers_options, &config->site.numbers);
     group_add(config, "site", "", site_options, &config->site);
     tables_add(config);
@@ -621,6 +634,12 @@ enum status config_open(const struct settings *settings, struct config **out_con
     }
     if (status == STATUS_OK) {
         status = site_open(config, error);
+    }
+    if (status == STATUS_OK) {
+        status = privacy_check(&config->privacy, error);
+    }
+    if (status != STATUS_OK) {
+        place_error(config, error);
     }
     if (status != STATUS_OK) {
         config_close(config);
@@ -685,7 +704,8 @@ static void show_row(void *owner, const struct config_row *row)
     FILE *out = owner;
     char value[2048];
     struct text text = text_into(value, sizeof value);
-    if (strcmp(row->key, "secret") == 0 && strcmp(row->origin, "default") != 0) {
+    bool secret = strcmp(row->key, "secret") == 0 || strcmp(row->key, "privacy.key") == 0;
+    if (secret && strcmp(row->origin, "default") != 0) {
         text_string(&text, "(not shown)");
     } else {
         option_print(row->option, row->base, &text);

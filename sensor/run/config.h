@@ -18,7 +18,11 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
+<<<<<<< HEAD
 #include "outputs/response.h"
+=======
+#include "outputs/privacy.h"
+>>>>>>> next
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/run/settings.h"
@@ -90,6 +94,7 @@ struct config {
     struct config_sensor sensor;
     struct config_records records;
     struct geo_conf geo;
+    struct privacy_conf privacy;
     struct config_site site;
     struct numbers *numbers; /* opened by site.numbers */
     struct calendar calendar; /* of site.timezone */

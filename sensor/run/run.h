@@ -32,6 +32,15 @@ enum {
     RUN_RECORD_RING_BYTES = 256 << 10,
 };
 
+/* How an output stands: told by the writer, read by the analyst for the sensor's record. */
+struct run_output {
+    const char *name; /* outlives the run */
+    _Atomic uint64_t waiting;
+    _Atomic uint64_t acknowledged;
+    _Atomic uint64_t repeated;
+    _Atomic uint64_t dropped;
+};
+
 /* What threads tell each other beside their rings. */
 struct run_shared {
     /* Packet number up to which the analyst is done: blocks and kept bytes up to it are free again.
@@ -55,6 +64,8 @@ struct run_shared {
     struct bell worker_bells[RUN_WORKERS_MAX];
     struct bell analyst_bell;
     struct bell writer_bell;
+    uint32_t output_count; /* set before any thread starts */
+    struct run_output outputs[OUTPUT_PLACES_MAX];
 };
 
 /* Frames up to `done` are done for somebody: wakes the reader if that is what it waits for. */

@@ -3,6 +3,7 @@
 #include "sensor/run/selfdoc.h"
 
 #include "decoders/reason.h"
+#include "outputs/index_template.h"
 #include "outputs/schema.h"
 #include "sensor/run/cli.h"
 #include "sensor/run/reload.h"
@@ -370,12 +371,15 @@ enum status selfdoc_page(const char *page, const struct config *config, FILE *ou
         page_detections(out);
     } else if (strcmp(page, "schema") == 0) {
         schema_print(out);
+    } else if (strcmp(page, "template") == 0) {
+        index_template_print(out);
     } else if (strcmp(page, "man") == 0) {
         page_man(out);
     } else {
         return error_set(
             error, STATUS_USAGE, "--docs",
-            "found '%s', options, records, reasons, detections, schema or man is allowed", page);
+            "found '%s', options, records, reasons, detections, schema, template or man is allowed",
+            page);
     }
     return STATUS_OK;
 }

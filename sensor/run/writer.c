@@ -45,6 +45,7 @@ struct writer {
     struct road roads[OUTPUT_PLACES_MAX];
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
+    struct privacy *privacy;
     struct report *report;
     struct encode_json *encode_json;
     char *encoded[OUTPUT_FORMATS];
@@ -92,7 +93,10 @@ static enum status place_open(struct writer *writer, const char *name, const str
                                       .places = writer->places,
                                       .place_count = &writer->place_count};
     enum status status = type->open(&road->host, conf, &road->instance, error);
-    writer->place_count += status == STATUS_OK;
+    if (status == STATUS_OK) {
+        writer->options.shared->outputs[writer->place_count].name = name;
+        writer->options.shared->output_count = ++writer->place_count;
+    }
     return status;
 }
 
@@ -203,8 +207,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
-    enum status status = STATUS_OK;
-    if (options->report != REPORT_NONE) {
+    enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
+    if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
@@ -252,6 +256,7 @@ void writer_close(struct writer *writer)
     if (writer->report != NULL) {
         report_close(writer->report);
     }
+    privacy_close(writer->privacy);
     if (writer->encode_json != NULL) {
         encode_json_close(writer->encode_json);
     }
@@ -263,6 +268,19 @@ void writer_close(struct writer *writer)
 }
 
 /* --- the loop --- */
+
+/* For the sensor's own record. */
+static void tell_tallies(struct writer *writer)
+{
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        const struct output_tally *tally = &writer->places[i].tally;
+        struct run_output *told = &writer->options.shared->outputs[i];
+        atomic_store_explicit(&told->waiting, tally->waiting, memory_order_relaxed);
+        atomic_store_explicit(&told->acknowledged, tally->acknowledged, memory_order_relaxed);
+        atomic_store_explicit(&told->repeated, tally->repeated, memory_order_relaxed);
+        atomic_store_explicit(&told->dropped, output_dropped(tally), memory_order_relaxed);
+    }
+}
 
 static void poll_places(struct writer *writer)
 {
@@ -280,6 +298,7 @@ static void turn(struct writer *writer, bool sleep)
     if (writer->loop != NULL) {
         (void)event_base_loop(writer->loop, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
         poll_places(writer);
+        tell_tallies(writer);
     }
 }
 
@@ -336,6 +355,7 @@ static void write_record(struct writer *writer, const struct record *record)
     uint32_t wanted = UINT32_C(1) << record->dataset;
     struct slice encoded[OUTPUT_FORMATS] = {{0}}; /* once, when the first output wants it */
 
+    record = privacy_apply(writer->privacy, record);
     if (writer->report != NULL) {
         report_see(writer->report, record);
     }

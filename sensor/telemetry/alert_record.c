@@ -219,6 +219,18 @@ static struct slice user_of(struct slice account)
     return at < account.bytes ? slice_part(account, 0, at) : account;
 }
 
+/* Who stands in the sentences; an account without a user is called by its address. */
+static void relate_names(struct telemetry *telemetry, const struct incident *incident)
+{
+    for (uint32_t i = 0; i < incident->name_count; i++) {
+        struct slice user = user_of(incident->names[i]);
+        struct addr addr;
+        if (!addr_parse(user, &addr)) {
+            envelope_relate_user(telemetry, user);
+        }
+    }
+}
+
 void alert_record(struct telemetry *telemetry, const struct incident *incident)
 {
     envelope_begin(telemetry, DATASET_ALERT, incident->told_ns, incident->number);
@@ -240,6 +252,7 @@ void alert_record(struct telemetry *telemetry, const struct incident *incident)
     for (uint32_t i = 0; i < accounts_kept(incident); i++) {
         envelope_relate_user(telemetry, user_of(slice_of_string(incident->accounts[i])));
     }
+    relate_names(telemetry, incident);
     envelope_put_related(telemetry);
     put_state(telemetry, incident);
     put_whom(telemetry, incident);

@@ -58,6 +58,37 @@ static void put_capture(struct telemetry *telemetry, const struct telemetry_sens
     }
 }
 
+/* One map: a figure of each output by its name; nothing where all are 0. */
+static void put_outputs(struct telemetry *telemetry, enum field field,
+                        const struct telemetry_live *live, size_t offset)
+{
+    for (uint32_t i = 0; i < live->output_count; i++) {
+        uint64_t count = 0;
+        memcpy(&count, (const uint8_t *)&live->outputs[i] + offset, sizeof count);
+        if (count != 0) {
+            record_count(&telemetry->maker, field, slice_of_string(live->outputs[i].name), count);
+        }
+    }
+}
+
+static void put_live(struct telemetry *telemetry, const struct telemetry_live *live)
+{
+    struct record_maker *maker = &telemetry->maker;
+
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_UPTIME_S, (int64_t)live->uptime_s);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_CPU_MS, (int64_t)live->cpu_ms);
+    record_long(maker, FIELD_ID_EARSHOT_SENSOR_RSS_BYTES, (int64_t)live->rss_bytes);
+    envelope_ms(telemetry, FIELD_ID_EARSHOT_SENSOR_LAG_MS, live->lag_ns);
+    put_outputs(telemetry, FIELD_ID_EARSHOT_SENSOR_OUTPUTS_WAITING, live,
+                offsetof(struct telemetry_output, waiting));
+    put_outputs(telemetry, FIELD_ID_EARSHOT_SENSOR_OUTPUTS_ACKNOWLEDGED, live,
+                offsetof(struct telemetry_output, acknowledged));
+    put_outputs(telemetry, FIELD_ID_EARSHOT_SENSOR_OUTPUTS_REPEATED, live,
+                offsetof(struct telemetry_output, repeated));
+    put_outputs(telemetry, FIELD_ID_EARSHOT_SENSOR_OUTPUTS_DROPPED, live,
+                offsetof(struct telemetry_output, dropped));
+}
+
 static void put_packets(struct telemetry *telemetry, const uint64_t *counts)
 {
     struct record_maker *maker = &telemetry->maker;
@@ -158,6 +189,9 @@ void sensor_record(struct telemetry *telemetry, const struct telemetry_sensor *s
     record_long(maker, FIELD_ID_EARSHOT_SENSOR_INTERVAL_S, INTERVAL_S);
     record_bool(maker, FIELD_ID_EARSHOT_SENSOR_FINAL, sensor->last);
     put_capture(telemetry, sensor);
+    if (sensor->live != NULL) {
+        put_live(telemetry, sensor->live);
+    }
     put_packets(telemetry, sensor->counts);
     put_sip(telemetry, sensor->counts);
     put_tables(telemetry, sensor);

@@ -52,6 +52,22 @@ uint32_t telemetry_wants(const struct telemetry *telemetry);
 void telemetry_change(struct telemetry *telemetry, const struct change *change);
 void telemetry_incident(struct telemetry *telemetry, const struct incident *incident);
 
+/* What only a live sensor can say of itself. */
+struct telemetry_live {
+    uint64_t uptime_s;
+    uint64_t cpu_ms; /* of all threads, user and system */
+    uint64_t rss_bytes;
+    uint64_t lag_ns; /* wall clock behind the mark */
+    uint32_t output_count;
+    struct telemetry_output {
+        const char *name;
+        uint64_t waiting;
+        uint64_t acknowledged;
+        uint64_t repeated;
+        uint64_t dropped;
+    } outputs[OUTPUT_PLACES_MAX];
+};
+
 /* What the sensor itself saw and missed, cumulative. */
 struct telemetry_sensor {
     uint64_t time_ns; /* the mark; at the end the last packet's time */
@@ -64,6 +80,7 @@ struct telemetry_sensor {
     struct frame_counts detectors;
     const char *const *faults; /* bad files, one text each; with `last` only */
     uint32_t fault_count;
+    const struct telemetry_live *live; /* NULL with -r */
 };
 
 void telemetry_sensor(struct telemetry *telemetry, const struct telemetry_sensor *sensor);

@@ -161,7 +161,8 @@ def hardening(binary):
 def docs(binary):
     problems = []
     pages = {"options": "docs/options.md", "records": "docs/records.md", "reasons": "docs/reasons.md",
-             "detections": "docs/detections.md", "schema": "docs/records.schema.json", "man": "docs/earshot.8"}
+             "detections": "docs/detections.md", "schema": "docs/records.schema.json",
+             "template": "conf/opensearch/earshot-template.json", "man": "docs/earshot.8"}
     for page, path in pages.items():
         out = subprocess.run([binary, "--docs", page], capture_output=True, text=True)
         if out.returncode != 0:

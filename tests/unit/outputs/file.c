@@ -23,20 +23,36 @@ static struct output_tally tally;
 static struct output_host host = {.name = "records", .tally = &tally};
 static const struct record call = {.dataset = DATASET_CALL};
 
-static enum status open_path(const char *path, void **out_instance, struct error *error)
+static void set(void *conf, const char *key, const char *value)
+{
+    const struct option *option = option_find(file_type()->options, slice_of_string(key));
+    struct error error;
+
+    assert_non_null(option);
+    assert_int_equal(option_parse(option, slice_of_string(value), conf, "test", key, &error),
+                     STATUS_OK);
+}
+
+/* `rotate`: NULL = never, else two files are kept. */
+static enum status open_rotating(const char *path, const char *rotate, void **out_instance,
+                                 struct error *error)
 {
     const struct output *type = file_type();
     void *conf = calloc(1, type->conf_bytes);
-    const struct option *option = option_find(type->options, SLICE("path"));
 
-    assert_non_null(option);
     option_presets(type->options, conf);
-    assert_int_equal(option_parse(option, slice_of_string(path), conf, "test", "path", error),
-                     STATUS_OK);
+    set(conf, "path", path);
+    set(conf, "rotate", rotate == NULL ? "0" : rotate);
+    set(conf, "keep", "2");
     tally = (struct output_tally){0};
     enum status status = type->open(&host, conf, out_instance, error);
     free(conf);
     return status;
+}
+
+static enum status open_path(const char *path, void **out_instance, struct error *error)
+{
+    return open_rotating(path, NULL, out_instance, error);
 }
 
 static void appends_whole_lines(void **state)
@@ -83,7 +99,7 @@ static void writes_more_than_its_buffer(void **state)
     memset(line, 'x', sizeof line);
     size_t total = 0;
     for (size_t i = 0; i < 2000; i++) {
-        size_t bytes = i * 7919 % sizeof line;
+        size_t bytes = 1 + i * 7919 % (sizeof line - 1);
         total += bytes + 1;
         assert_int_equal(type->send(file, &call, slice_of(line, bytes)), OUTPUT_ACCEPTED);
         if (total > (16 << 20)) {
@@ -208,6 +224,113 @@ static void a_slow_reader_is_waited_for(void **state)
     (void)close(ends[1]);
 }
 
+/* What a file holds, "" where there is none. */
+static const char *text_of(const char *folder, const char *name)
+{
+    static char text[4096];
+    char path[256];
+
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    int descriptor = open(path, O_RDONLY);
+    ssize_t bytes = descriptor < 0 ? 0 : read(descriptor, text, sizeof text - 1);
+    text[bytes < 0 ? 0 : bytes] = '\0';
+    (void)close(descriptor);
+    return text;
+}
+
+static void remove_folder(const char *folder)
+{
+    static const char *const names[] = {"r", "r.1", "r.2", "r.3", "elsewhere"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[256];
+        (void)snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void rotates_between_whole_lines(void **state)
+{
+    const struct output *type = file_type();
+    char folder[] = "/tmp/earshot-file-XXXXXX";
+    char path[64];
+    struct error error;
+    void *file;
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/r", folder);
+    assert_int_equal(open_rotating(path, "10", &file, &error), STATUS_OK);
+    static const char *const lines[] = {"one",  "two", "three",         "four",
+                                        "five", "six", "fourteen-bytes"};
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(type->send(file, &call, slice_of_string(lines[i])), OUTPUT_ACCEPTED);
+        type->flush(file);
+    }
+    assert_string_equal(text_of(folder, "r"),
+                        "fourteen-bytes\n"); /* larger than a file may be: alone */
+    assert_string_equal(text_of(folder, "r.1"), "six\n");
+    assert_string_equal(text_of(folder, "r.2"), "four\nfive\n");
+    assert_string_equal(text_of(folder, "r.3"), ""); /* "three": it went, two are kept */
+    assert_int_equal(tally.acknowledged, 7);
+    type->close(file);
+    remove_folder(folder);
+}
+
+static void follows_its_name_when_moved_away(void **state)
+{
+    const struct output *type = file_type();
+    char folder[] = "/tmp/earshot-file-XXXXXX";
+    char path[64];
+    char moved[64];
+    struct error error;
+    void *file;
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/r", folder);
+    (void)snprintf(moved, sizeof moved, "%s/elsewhere", folder);
+    assert_int_equal(open_path(path, &file, &error), STATUS_OK);
+    assert_int_equal(type->send(file, &call, SLICE("one")), OUTPUT_ACCEPTED);
+    type->flush(file);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(type->send(file, &call, SLICE("two")), OUTPUT_ACCEPTED);
+    type->flush(file);
+    assert_string_equal(text_of(folder, "elsewhere"), "one\n");
+    assert_string_equal(text_of(folder, "r"), "two\n");
+    type->close(file);
+    remove_folder(folder);
+}
+
+/* A name that cannot be moved (there is a folder where NAME.2 should be): the lines go on. */
+static void goes_on_where_it_cannot_rotate(void **state)
+{
+    const struct output *type = file_type();
+    char folder[] = "/tmp/earshot-file-XXXXXX";
+    char path[64];
+    char taken[64];
+    struct error error;
+    void *file;
+    (void)state;
+
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/r", folder);
+    (void)snprintf(taken, sizeof taken, "%s/r.2", folder);
+    assert_int_equal(mkdir(taken, 0700), 0);
+    assert_int_equal(open_rotating(path, "4", &file, &error), STATUS_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(type->send(file, &call, SLICE("line")), OUTPUT_ACCEPTED);
+        type->flush(file);
+    }
+    assert_string_equal(text_of(folder, "r.1"), "line\n");
+    assert_string_equal(text_of(folder, "r"), "line\nline\n");
+    assert_int_equal(tally.acknowledged, 3);
+    type->close(file);
+    assert_int_equal(rmdir(taken), 0);
+    remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +339,9 @@ int main(void)
         cmocka_unit_test(says_what_cannot_be_opened),
         cmocka_unit_test(a_full_disk_loses_records),
         cmocka_unit_test(a_slow_reader_is_waited_for),
+        cmocka_unit_test(rotates_between_whole_lines),
+        cmocka_unit_test(follows_its_name_when_moved_away),
+        cmocka_unit_test(goes_on_where_it_cannot_rotate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -278,6 +278,41 @@ static void sequences_have_no_gaps(void **state)
     telemetry_close(telemetry);
 }
 
+/* Live the sensor says how its outputs stand, by name; what is 0 is left out. */
+static void a_live_sensor_tells_of_its_outputs(void **state)
+{
+    struct heap heap = {0};
+    struct telemetry *telemetry = open_telemetry(&heap, "edge-1", TELEMETRY_SIP_OFF, false);
+    struct telemetry_sensor sensor = make_sensor();
+    struct telemetry_live live = {.uptime_s = 7,
+                                  .lag_ns = 1500 * NS_PER_US,
+                                  .output_count = 2,
+                                  .outputs = {{.name = "siem", .acknowledged = 5, .dropped = 2},
+                                              {.name = "disk", .waiting = 3}}};
+    uint32_t at = 0;
+    struct record_value value;
+    char told[256];
+    struct text text = text_into(told, sizeof told - 1);
+    (void)state;
+
+    sensor.live = &live;
+    telemetry_sensor(telemetry, &sensor);
+    assert_number(record_at(&heap, 0), FIELD_ID_EARSHOT_SENSOR_UPTIME_S, 7);
+    assert_number(record_at(&heap, 0), FIELD_ID_EARSHOT_SENSOR_LAG_MS, 1500);
+    while (record_next(record_at(&heap, 0), &at, &value)) {
+        if (value.field >= FIELD_ID_EARSHOT_SENSOR_OUTPUTS_WAITING &&
+            value.field <= FIELD_ID_EARSHOT_SENSOR_OUTPUTS_DROPPED) {
+            text_format(&text, "%u:%.*s=%d ",
+                        value.field - (unsigned)FIELD_ID_EARSHOT_SENSOR_OUTPUTS_WAITING,
+                        (int)value.text.bytes, value.text.at, (int)value.number);
+        }
+    }
+    told[text.bytes] = '\0';
+    assert_string_equal(told, "0:disk=3 1:siem=5 3:siem=2 ");
+    heap_clear(&heap);
+    telemetry_close(telemetry);
+}
+
 static bool same_id(const struct record *one, const struct record *other)
 {
     return one->id.high == other->id.high && one->id.low == other->id.low;
@@ -551,6 +586,7 @@ int main(void)
         cmocka_unit_test(failures_are_failures_only),
         cmocka_unit_test(options_leave_out),
         cmocka_unit_test(sequences_have_no_gaps),
+        cmocka_unit_test(a_live_sensor_tells_of_its_outputs),
         cmocka_unit_test(identities_are_stable_and_distinct),
         cmocka_unit_test(each_part_of_a_key_counts),
         cmocka_unit_test(a_call_tells_what_it_knows),

@@ -1,0 +1,168 @@
+"""Real servers for tests: a temporary folder, free ports, a start that waits until they answer, and an end whatever happens.
+
+    with Servers() as servers:
+        port, = free_ports(1)
+        redis = servers.start("redis", ["redis-server", "--port", str(port)], ready=port)
+        ...
+        servers.kill(redis)                     the hard way: SIGKILL; start it again as often as wanted
+
+    jars = maven("kafka")                       tests/servers/kafka.pom.xml, kafka.sha256 -> folder of jars
+
+What cannot be had here (a program, Maven Central) raises Unavailable: the test says `skip NAME: reason` and counts it.
+
+Every server is the head of a process group of its own, ends with the group, and dies with the test if that is killed: the kernel
+is told so before the program begins. Only what was started here is ever stopped, by its id.
+"""
+import ctypes
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PR_SET_PDEATHSIG = 1
+DOWNLOAD_S_MAX = 240
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Unavailable(Exception):
+    """Why a server cannot be had on this machine."""
+
+
+def free_ports(count):
+    """TCP ports of loopback that nobody listens on; all are asked for before the first is given back, so none comes twice."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Servers:
+    """Owns a temporary folder (`folder`) and all that was started in it."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="earshot-servers-")
+        self.running = []
+        self.outputs = {}
+
+    def __enter__(self):
+        # A test that is told to end runs its `with` blocks to their end first.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        return self
+
+    def __exit__(self, *_):
+        for server in reversed(self.running):
+            self.stop(server, seconds=5)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, name, command, ready=None, seconds=60, environment=None):
+        """Starts a program in the folder. `ready`: a port of loopback that must accept, or a function that must become true.
+        Its output goes into FOLDER/NAME.out and stands in the exception if it does not become ready in time. Gives the Popen."""
+        program = shutil.which(command[0])
+        if program is None:
+            raise Unavailable(f"{command[0]} is not installed")
+        path = os.path.join(self.folder, name + ".out")
+        with open(path, "ab") as out:
+            server = subprocess.Popen([program, *command[1:]], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                      env={**os.environ, **(environment or {})}, start_new_session=True,
+                                      preexec_fn=lambda: LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+        self.running.append(server)
+        self.outputs[server.pid] = path
+        until = time.monotonic() + seconds
+        while ready is not None and not (ready() if callable(ready) else answers(ready)):
+            if server.poll() is not None:
+                raise RuntimeError(f"{name} ended with {server.returncode}: {self.said(server)}")
+            if time.monotonic() > until:
+                raise RuntimeError(f"{name} was not ready after {seconds} s: {self.said(server)}")
+            time.sleep(0.05)
+        return server
+
+    def said(self, server, bytes_max=2000):
+        """The end of what it printed."""
+        with open(self.outputs[server.pid], encoding="utf-8", errors="replace") as f:
+            return f.read()[-bytes_max:]
+
+    def stop(self, server, seconds=10):
+        """SIGTERM, then SIGKILL to it and all that it started."""
+        if server.poll() is None:
+            server.terminate()
+            try:
+                server.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill(server)
+
+    def kill(self, server):
+        try:
+            # The group outlives its head only while a member lives, so the number is not another's.
+            os.killpg(server.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        server.wait()
+
+
+def wrong_jars(folder, sums):
+    """Names of the jars that are missing, unknown or not what was committed."""
+    there = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+    wrong = sorted(there - set(sums))
+    for name, wanted in sums.items():
+        if name not in there:
+            wrong.append(name)
+            continue
+        with open(os.path.join(folder, name), "rb") as f:
+            if hashlib.sha256(f.read()).hexdigest() != wanted:
+                wrong.append(name)
+    return wrong
+
+
+def maven(name):
+    """The folder of the jars that tests/servers/NAME.pom.xml asks for, each held to its line in NAME.sha256 (as sha256sum prints it).
+    They are fetched once from Maven Central and kept in ${XDG_CACHE_HOME:-~/.cache}/earshot/NAME. A new version: change the pom, run
+    `mvn -q dependency:copy-dependencies -f NAME.pom.xml -DoutputDirectory=lib`, and `cd lib && sha256sum *.jar > NAME.sha256`."""
+    with open(os.path.join(HERE, name + ".sha256"), encoding="ascii") as f:
+        sums = {jar: digest for digest, jar in (line.split() for line in f)}
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"), "earshot")
+    folder = os.path.join(cache, name)
+    if not wrong_jars(folder, sums):
+        return folder
+    if shutil.which("mvn") is None:
+        raise Unavailable("maven is not installed")
+    os.makedirs(cache, exist_ok=True)
+    # Two tests may fetch at once: each into a folder of its own, and one that is whole stays.
+    fetched = tempfile.mkdtemp(prefix=name + ".", dir=cache)
+    try:
+        out = subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(HERE, name + ".pom.xml"), "dependency:copy-dependencies",
+                              "-DoutputDirectory=" + fetched], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                             timeout=DOWNLOAD_S_MAX)
+        if out.returncode != 0:
+            raise Unavailable(f"Maven Central: {out.stdout.strip()[-300:]}")
+        wrong = wrong_jars(fetched, sums)
+        if wrong:
+            raise RuntimeError(f"{name}: what Maven Central gave is not what was committed: {', '.join(wrong[:5])}")
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            os.rename(fetched, folder)
+        except OSError:
+            if wrong_jars(folder, sums):  # not another test's, which was first
+                raise
+    except subprocess.TimeoutExpired as late:
+        raise Unavailable(f"Maven Central: no answer in {DOWNLOAD_S_MAX} s") from late
+    finally:
+        shutil.rmtree(fetched, ignore_errors=True)
+    return folder
