@@ -517,7 +517,6 @@ static const char *origin_of(const struct config *config, struct slice key)
     return origin == NULL ? "" : origin;
 }
 
-<<<<<<< HEAD
 static bool is_rule(const char *slug)
 {
     for (size_t i = 0; i < detector_count(); i++) {
@@ -567,9 +566,7 @@ static enum status responses_read(const struct config *config, struct error *err
 
 /* What values of "site." name is read: a file, a rule, lists of digits. An error that has only a key
  * gets the place where it stands. */
-=======
 /* What values of "site." name is read: a file, a rule, lists of digits. */
->>>>>>> next
 static enum status site_open(struct config *config, struct error *error)
 {
     const char *zone_where = origin_of(config, SLICE("site.timezone"));

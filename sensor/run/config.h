@@ -18,11 +18,8 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
-<<<<<<< HEAD
 #include "outputs/response.h"
-=======
 #include "outputs/privacy.h"
->>>>>>> next
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
 #include "sensor/run/settings.h"
