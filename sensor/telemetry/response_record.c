@@ -183,8 +183,12 @@ static void put_course(struct record_maker *maker, const struct response_step *s
     bool judged =
         step->step == STEP_REFUSED || step->step == STEP_DRY_RUN || step->step == STEP_PROPOSED;
 
-    record_long(maker, FIELD_ID_EARSHOT_RESPONSE_TTL_S, (int64_t)(step->ttl_ns / NS_PER_S));
-    if (step->left_ns != 0) {
+    bool ends = step->target.type != RESPONSE_TARGET_NONE;
+
+    if (ends) {
+        record_long(maker, FIELD_ID_EARSHOT_RESPONSE_TTL_S, (int64_t)(step->ttl_ns / NS_PER_S));
+    }
+    if (ends && step->left_ns != 0) {
         record_date(maker, FIELD_ID_EARSHOT_RESPONSE_EXPIRES_AT, time_add(time_ns, step->left_ns));
     }
     if (judged) {
