@@ -30,7 +30,7 @@ EDGES = {
     "sensor/lookup": (("base",), (), (("maxminddb.h", "sensor/lookup/geo.c"),)),
     "sensor/state": (("base", "decoders", "sensor/lookup"), ("sensor/flows/sighting.h", "detectors/fact.h", "detectors/facts.def"), ()),
     "sensor/telemetry": (("base", "decoders", "sensor/state", "sensor/lookup"),
-                         ("detectors/frame/incident.h", "detectors/frame/frame.h", "outputs/record.h",
+                         ("detectors/frame/incident.h", "detectors/frame/frame.h", "outputs/record.h", "outputs/response.h",
                           "outputs/community_id.h", "sensor/flows/sighting.h"), ()),
     "sensor/run": (("base", "decoders", "detectors", "outputs", "sensor"), (), (("yaml.h", "sensor/run/settings.c"), ("event2/", "sensor/run/writer.c"))),
 }
