@@ -27,7 +27,7 @@ import crossing  # noqa: E402
 from attacks import STRANGER  # noqa: E402
 from counting import Count  # noqa: E402
 from crossing import Capture  # noqa: E402
-from honest import PBX  # noqa: E402
+from honest import CARRIER, PBX  # noqa: E402
 from lab import Lab, office_hours, start_of  # noqa: E402
 from listening import Sensor, frames  # noqa: E402
 from processes import family  # noqa: E402
@@ -38,6 +38,7 @@ HOOKS = os.path.join(os.path.dirname(TESTS), "conf", "hooks")
 PROBE = os.path.join(TESTS, "hooks", "probe.py")
 NOBODY = "198.51.100.150"  # an address that has never been heard of
 PHONE = "192.0.2.130"  # an honest phone: it has proven that it hears us, and its account works
+VICTIMS = {NOBODY: ("nobody", "two-way-proof"), PHONE: ("an honest phone", "two-way-proof"), CARRIER: ("the carrier", "never-block")}
 DONE_STEPS = ("proposed", "applying", "active", "expiring", "revoked", "reconciled", "failed")  # all but refused and dry-run
 TTL_S = 24
 BLOCKED_S = 2.0
@@ -132,16 +133,16 @@ def nobody_is_touched(lab, count):
         lab.tell("honest people, every rule armed: actions", len(acted(honest)))
         lab.tell("                                 refusals, by guard", ", ".join(guards(honest)) or "none")
         count.check("lab respond: honest people", acted(honest) + lab.honest.failures())
-        for victim, who in ((NOBODY, "nobody"), (PHONE, "an honest phone")):
+        for victim, (who, guard) in VICTIMS.items():
             lab.forge("guess", PBX, "1031", "40", victim)
-            lab.forge("flood", PBX, "100", "6", victim)
+            lab.forge("flood", PBX, "100", "4", victim)
             try:
                 sensor.wait_for(lambda: steps(sensor, victim), "no response was thought of", 6)
             except AssertionError:
                 pass
             found = steps(sensor, victim)
             problems = [*acted(found), *(f"{address} is blocked" for address in lab.blocked())]
-            problems += [] if "two-way-proof" in guards(found) else [f"no record says two-way-proof, but {guards(found)}"]
+            problems += [] if guard in guards(found) else [f"no record says {guard}, but {guards(found)}"]
             lab.tell(f"guessing and flooding in the name of {who}: actions", len(acted(found)))
             lab.tell("                                 refusals, by guard", ", ".join(guards(found)) or "none")
             count.check(f"lab respond: in the name of {who}", problems)
