@@ -26,8 +26,8 @@ const struct option privacy_options[] = {
                   "numbers in records and report: as they are, as a keyed hash that still joins, or their last digits hidden"),
     OPTION_CHOICE("users", privacy_conf, users, "clear", MODES,
                   "users and display names in records and report: the same; mask leaves the first letter"),
-    OPTION("key", TEXT, privacy_conf, key, NULL, "", NULL,
-           "key of the hashes, at least 16 characters; who has it finds a caller again (docs/privacy.md)"),
+    OPTION_SECRET("key", privacy_conf, key,
+                  "key of the hashes, at least 16 characters; who has it finds a caller again (docs/privacy.md)"),
     {.kind = OPTION_END},
 };
 /* clang-format on */
