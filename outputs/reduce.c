@@ -145,6 +145,14 @@ static bool is_number(struct slice name)
     return digits >= DIGITS_MIN;
 }
 
+bool reduce_is_host_number(struct slice host)
+{
+    char first = host.bytes == 0 ? '\0' : host.at[0];
+
+    return (is_digit(first) || first == '+') && slice_find(host, '.') == host.bytes &&
+           is_number(host);
+}
+
 /* Into `room` of NORMAL_BYTES_MAX; *out_number tells which of the two it is. */
 static struct slice normal_of(struct slice name, char *room, bool *out_number)
 {
@@ -399,7 +407,13 @@ static void put_sip(struct reducer *reducer, struct slice rest, bool was_cut, st
         return;
     }
     size_t end = find_either(rest, 0, ';', '?');
-    text_slice_put(out, slice_part(rest, 0, end));
+    struct slice host = slice_part(rest, 0, end);
+    size_t port = slice_find(host, ':');
+    if (reduce_is_host_number(slice_part(host, 0, port))) {
+        put_user(reducer, slice_part(host, 0, port), out);
+        host = slice_from(host, port);
+    }
+    text_slice_put(out, host);
     put_parameters(slice_from(rest, end), out);
 }
 
@@ -475,6 +489,10 @@ static bool put_plain_uri(struct reducer *reducer, struct slice uri, struct text
         end = plain_span(uri, end + 1);
     } while (end < uri.bytes && (uri.at[end] == '.' || uri.at[end] == ':'));
     if (end < uri.bytes) {
+        return false;
+    }
+    size_t port = sign + 1 + slice_find(slice_from(uri, sign + 1), ':');
+    if (reduce_is_host_number(slice_part(uri, sign + 1, port))) {
         return false;
     }
     text_slice_put(out, slice_part(uri, 0, 4));
