@@ -17,6 +17,7 @@
 #include "outputs/encode_cef.h"
 #include "outputs/encode_json.h"
 #include "outputs/output.h"
+#include "sensor/run/respond.h"
 #include "sensor/telemetry/telemetry.h"
 
 #include <sys/eventfd.h>
@@ -49,6 +50,7 @@ struct writer {
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
     struct privacy *privacy;
+    struct respond *respond; /* NULL: no response is configured */
     struct report *report;
     struct encode_json *encode_json;
     struct encode_cef *encode_cef;
@@ -217,6 +219,8 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
+    struct respond_options respond = {
+        .config = options->config, .observer_name = options->observer_name, .live = options->live};
     enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
     if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
@@ -226,6 +230,9 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     }
     if (status == STATUS_OK) {
         status = places_open(writer, error);
+    }
+    if (status == STATUS_OK) {
+        status = respond_open(&respond, &writer->respond, error);
     }
     if (status != STATUS_OK) {
         writer_close(writer);
@@ -251,6 +258,7 @@ void writer_close(struct writer *writer)
         return;
     }
     places_close(writer);
+    respond_close(writer->respond);
     if (writer->woken != NULL) {
         event_free(writer->woken);
     }
@@ -398,6 +406,14 @@ static void write_record(struct writer *writer, const struct record *record)
     }
 }
 
+static void write_response(void *owner, const struct record *record)
+{
+    struct writer *writer = owner;
+
+    writer->urgent = true;
+    write_record(writer, record);
+}
+
 static void flush_places(struct writer *writer)
 {
     for (uint32_t i = 0; i < writer->place_count; i++) {
@@ -430,12 +446,15 @@ bool writer_drain(struct writer *writer)
         }
         writer->urgent |= record->dataset == DATASET_ALERT;
         write_record(writer, record);
+        respond_see(writer->respond, record); /* it reads what privacy hides */
+        respond_tell(writer->respond, write_response, writer);
         ring_advance(ring, record->bytes);
         ring_release(ring);
         if (++writer->round >= ROUND_RECORDS) {
             turn(writer, false);
         }
     }
+    respond_tell(writer->respond, write_response, writer);
     flush_live(writer);
     turn(writer, false);
     return writer->ended;
