@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from counting import Count  # noqa: E402
+from splunk_addon import splunk  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROOMS = ("base", "decoders", "detectors", "outputs", "sensor")
@@ -29,7 +30,7 @@ EDGES = {
     "sensor/lookup": (("base",), (), (("maxminddb.h", "sensor/lookup/geo.c"),)),
     "sensor/state": (("base", "decoders", "sensor/lookup"), ("sensor/flows/sighting.h", "detectors/fact.h", "detectors/facts.def"), ()),
     "sensor/telemetry": (("base", "decoders", "sensor/state", "sensor/lookup"),
-                         ("detectors/frame/incident.h", "detectors/frame/frame.h", "outputs/record.h",
+                         ("detectors/frame/incident.h", "detectors/frame/frame.h", "outputs/record.h", "outputs/response.h",
                           "outputs/community_id.h", "sensor/flows/sighting.h"), ()),
     "sensor/run": (("base", "decoders", "detectors", "outputs", "sensor"), (), (("yaml.h", "sensor/run/settings.c"), ("event2/", "sensor/run/writer.c"))),
 }
@@ -281,7 +282,7 @@ def main():
     parser.add_argument("--binary", required=True)
     binary = os.path.abspath(parser.parse_args().binary)
     count = Count()
-    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names):
+    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names, splunk):
         count.check(f"check {check.__name__}", check())
     for check in (exported, hardening, docs, readme):
         count.check(f"check {check.__name__}", check(binary))
