@@ -102,6 +102,21 @@ def check_metrics(count, port):
     count.check("promtool finds nothing wrong with /metrics", [] if out.returncode == 0 and not out.stderr + out.stdout else [out.stderr + out.stdout])
 
 
+def check_rules(count):
+    """Our rules are rules, and ask for figures that there are."""
+    path = os.path.join(HERE, "../../conf/prometheus/earshot.rules.yml")
+    if shutil.which("promtool") is None:
+        count.skip("rules for Prometheus", "prometheus is not installed")
+        return
+    out = subprocess.run(["promtool", "check", "rules", path], capture_output=True, text=True)
+    with open(path, encoding="utf-8") as f:
+        asked = set(re.findall(r"earshot_[a-z_]+", "".join(line for line in f if "expr:" in line)))
+    with open(os.path.join(HERE, "../../outputs/http_metrics.c"), encoding="utf-8") as f:
+        told = set(re.findall(r'"(earshot_[a-z_]+)"', f.read()))
+    count.check("the rules for Prometheus are good, and ask for what is told",
+                ([] if out.returncode == 0 else [out.stderr]) + [f"{name} is never told" for name in sorted(asked - told)])
+
+
 def check_prometheus(count, servers, port):
     """Prometheus itself reads it: up, and a query gives what /metrics says."""
     web, = free_ports(1)
@@ -351,6 +366,7 @@ def main():
             check_silent_readers(count, sensor, port)
             status, said = sensor.end()
             count.check("the sensor ends well, and said nothing", [] if status == 0 and not said else [f"{status}: {said}"])
+    check_rules(count)
     check_open(binary, count)
     check_hostile(binary, count)
     check_live(binary, count)
