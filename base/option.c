@@ -332,6 +332,10 @@ enum status option_parse(const struct option *option, struct slice value, void *
         return STATUS_OK;
     }
     struct kind_words words = words_of(option->kind);
+    if (option->secret) {
+        return error_set(error, STATUS_USAGE, where, "%s: fewer than %d bytes are allowed",
+                         full_key, (int)OPTION_TEXT_BYTES);
+    }
     text_printable(&found, slice_part(value, 0, FOUND_BYTES - 1));
     text_string(&allowed, words.noun);
     if (option->min != NULL && option->max != NULL) {

@@ -49,6 +49,7 @@ struct option {
     const char *words; /* OPTION_WORD: "off|failures|transactions|messages" */
     const char *help; /* one sentence, lower case, no full stop */
     bool sizes_table; /* waits for a restart on reload */
+    bool secret; /* its value is printed nowhere, not in an error either */
 };
 
 /* clang-format off */
@@ -58,6 +59,9 @@ struct option {
 #define OPTION_TABLE_SIZE(key_, kind_, type, member, min_, preset_, max_, help_) \
     {.key = key_, .kind = OPTION_##kind_, .offset = offsetof(struct type, member), .min = min_, \
      .preset = preset_, .max = max_, .help = help_, .sizes_table = true}
+#define OPTION_SECRET(key_, type, member, help_) \
+    {.key = key_, .kind = OPTION_TEXT, .offset = offsetof(struct type, member), .preset = "", \
+     .help = help_, .secret = true}
 #define OPTION_CHOICE(key_, type, member, preset_, words_, help_) \
     {.key = key_, .kind = OPTION_WORD, .offset = offsetof(struct type, member), .preset = preset_, \
      .words = words_, .help = help_}

@@ -8,6 +8,7 @@
  * ratio to mean anything. One stream is severity 1 however long it lasts: whether the site has a
  * problem is media-quality-site's to say. */
 #include "detectors/detector.h"
+#include "detectors/frame/key.h"
 
 enum { INTERVALS = 4, INTERVALS_BAD = 3 };
 #define INTERVAL_NS (5 * NS_PER_S)
@@ -87,7 +88,7 @@ static void write_detail(struct text *detail, const struct lane *lane,
     text_string(detail, "sounds bad");
     if (stream->device.bytes > 0) {
         text_string(detail, " (sent by ");
-        text_printable(detail, slice_part(stream->device, 0, 48));
+        key_write_name(detail, stream->device, 48);
         text_string(detail, ")");
     }
     text_string(detail, ", at worst ");

@@ -51,6 +51,7 @@ struct output_host {
     const char *name; /* of the output, for messages */
     struct event_base *loop;
     struct record_identity identity;
+    enum output_format format; /* of `encoded` */
     bool
         live; /* nothing waits; else (-r --deliver) a full output is OUTPUT_FULL, and nothing is dropped for room */
     struct output_tally *tally; /* its own */

@@ -10,8 +10,8 @@
  * whoever stands in a sentence stands in a field too (related.user).
  *
  * An alert's entity is a name only where its type says so; of a pair the second part may be a
- * device, and a stream's target is one. Identities that are made of names are keyed like them. What is told of cut and invalid texts is made anew at the
- * end, where a record has it. */
+ * device. Identities that are made of names are keyed like them. What is told of cut and invalid
+ * texts is made anew at the end, where a record has it. */
 #include "outputs/privacy.h"
 
 #include "outputs/reduce.h"
@@ -26,8 +26,8 @@ const struct option privacy_options[] = {
                   "numbers in records and report: as they are, as a keyed hash that still joins, or their last digits hidden"),
     OPTION_CHOICE("users", privacy_conf, users, "clear", MODES,
                   "users and display names in records and report: the same; mask leaves the first letter"),
-    OPTION("key", TEXT, privacy_conf, key, NULL, "", NULL,
-           "key of the hashes, at least 16 characters; who has it finds a caller again (docs/privacy.md)"),
+    OPTION_SECRET("key", privacy_conf, key,
+                  "key of the hashes, at least 16 characters; who has it finds a caller again (docs/privacy.md)"),
     {.kind = OPTION_END},
 };
 /* clang-format on */
@@ -41,7 +41,6 @@ enum way {
     WAY_ENTITY_TYPE,
     WAY_ENTITY,
     WAY_SECONDARY,
-    WAY_TARGET,
     WAY_IDENTITY,
     WAY_TRUNCATED,
     WAY_TAGS,
@@ -50,6 +49,7 @@ enum way {
 struct privacy {
     struct reducer *reducer; /* NULL = all is clear */
     uint8_t ways[FIELD_COUNT];
+    char sentence[REDUCE_SENTENCE_BYTES_MAX];
     _Alignas(8) uint8_t memory[RECORD_BYTES_MAX];
 };
 
@@ -85,8 +85,6 @@ static enum way way_of(enum field field)
         return WAY_ENTITY;
     case FIELD_ID_EARSHOT_ALERT_SECONDARY:
         return WAY_SECONDARY;
-    case FIELD_ID_EARSHOT_ALERT_TARGET:
-        return WAY_TARGET;
     case FIELD_ID_EARSHOT_ALERT_ID:
     case FIELD_ID_EARSHOT_ALERT_CHAIN_ID:
     case FIELD_ID_EARSHOT_ALERT_CONTINUES:
@@ -178,9 +176,6 @@ static enum way way_in(struct scope *scope, enum way way, struct slice text)
     case WAY_SECONDARY:
         is_name = slice_equal(scope->entity_type, SLICE("source-account"));
         break;
-    case WAY_TARGET:
-        is_name = !slice_equal(scope->entity_type, SLICE("stream"));
-        break;
     case WAY_COPY:
     case WAY_NAME:
     case WAY_URI:
@@ -209,19 +204,12 @@ static void remember_names(struct privacy *privacy, const struct record *record)
     }
 }
 
-static void put_reduced(struct privacy *privacy, struct record_maker *maker, enum way way,
-                        enum field field, struct slice value)
+static void put_sentence(struct privacy *privacy, struct record_maker *maker, enum field field,
+                         struct slice value)
 {
-    char room[REDUCE_TEXT_BYTES_MAX + RECORD_SENTENCE_MAX];
-    struct text text = text_into(room, sizeof room);
+    struct text text = text_into(privacy->sentence, sizeof privacy->sentence);
 
-    if (way == WAY_NAME) {
-        reduce_name(privacy->reducer, value, &text);
-    } else if (way == WAY_URI) {
-        reduce_uri(privacy->reducer, value, &text);
-    } else {
-        reduce_sentence(privacy->reducer, value, &text);
-    }
+    reduce_sentence(privacy->reducer, value, &text);
     record_text(maker, field, text_slice(&text));
 }
 
@@ -254,6 +242,37 @@ static void take_note(struct record_maker *maker, enum way way, struct slice tex
     }
 }
 
+static void put_value(struct privacy *privacy, struct record_maker *maker, enum way way,
+                      const struct record_raw *raw)
+{
+    enum field field = (enum field)raw->field;
+    struct slice value = slice_of(raw->at, raw->bytes);
+
+    switch (way) {
+    case WAY_NAME:
+        record_text(maker, field, reduce_value(privacy->reducer, REDUCE_NAME, value));
+        break;
+    case WAY_URI:
+        record_text(maker, field, reduce_value(privacy->reducer, REDUCE_URI, value));
+        break;
+    case WAY_SENTENCE:
+        put_sentence(privacy, maker, field, value);
+        break;
+    case WAY_IDENTITY:
+        put_identity(privacy, maker, field, value);
+        break;
+    case WAY_COPY:
+    case WAY_MANY:
+    case WAY_ENTITY_TYPE:
+    case WAY_ENTITY:
+    case WAY_SECONDARY:
+    case WAY_TRUNCATED:
+    case WAY_TAGS:
+        take_note(maker, way, value);
+        break;
+    }
+}
+
 const struct record *privacy_apply(struct privacy *privacy, const struct record *record)
 {
     struct scope scope = {.many = false};
@@ -261,6 +280,7 @@ const struct record *privacy_apply(struct privacy *privacy, const struct record 
     struct record_raw raw;
     uint32_t at = 0;
     uint32_t copied = sizeof *record; /* up to here the record has been taken over */
+    uint16_t last = 0; /* field before */
     bool knows_names = false;
 
     if (privacy->reducer == NULL) {
@@ -270,26 +290,22 @@ const struct record *privacy_apply(struct privacy *privacy, const struct record 
                  record->number);
     for (uint32_t from = copied; record_raw_next(record, &at, &raw); from = at) {
         enum way way = (enum way)privacy->ways[raw.field];
-        struct slice text = slice_of(raw.at, raw.bytes);
-        way = way == WAY_COPY ? way : way_in(&scope, way, text);
+        if (way != WAY_COPY) {
+            way = way_in(&scope, way, slice_of(raw.at, raw.bytes));
+        }
         if (way == WAY_COPY) {
+            last = raw.field;
             continue;
         }
-        record_copy(&maker, record, copied, from);
+        record_copy(&maker, record, copied, from, (enum field)last);
         copied = at;
         if (way == WAY_SENTENCE && !knows_names) {
             remember_names(privacy, record);
             knows_names = true;
         }
-        if (way == WAY_IDENTITY) {
-            put_identity(privacy, &maker, (enum field)raw.field, text);
-        } else if (way == WAY_TRUNCATED || way == WAY_TAGS) {
-            take_note(&maker, way, text);
-        } else {
-            put_reduced(privacy, &maker, way, (enum field)raw.field, text);
-        }
+        put_value(privacy, &maker, way, &raw);
     }
-    record_copy(&maker, record, copied, record->bytes);
+    record_copy(&maker, record, copied, record->bytes, (enum field)last);
     record_end(&maker, identity_of(privacy, record), record->sequence);
     return maker.record;
 }

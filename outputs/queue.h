@@ -6,7 +6,7 @@
  * Time      none.
  * Bounds    bytes_max, items with their heads counted; an eighth of it is for alerts, responses and
  *           the sensor's own records alone.
- * Errors    open: memory.
+ * Errors    open: memory. A record for which there is no memory is dropped, and counted.
  * Thread    the writer's.
  *
  * An item is waiting, then taken (on its way: its bytes stay where they are), then acknowledged, or
@@ -14,7 +14,7 @@
  * then flows, messages, media, transactions, registrations, calls, the oldest of a kind first; never
  * an alert, a response or a record of the sensor. A new one that is worth less than all that waits is
  * dropped itself. What is dropped is counted by dataset. With -r nothing is dropped: the queue is
- * full.
+ * full (but what is larger than the whole queue is dropped there, too).
  *
  * queue_take() gives items in the order in which they came, over all datasets; what was given back
  * comes again in its old place. So the order of each key holds. */
@@ -43,11 +43,13 @@ struct queue_options {
 MUST_USE enum status queue_open(const struct queue_options *options, struct queue **out_queue,
                                 struct error *error);
 void queue_close(struct queue *queue); /* what is left is dropped, and counted */
+/* The same, but the bytes of what is taken stay for ever: somebody else may still read them. */
+void queue_leave(struct queue *queue);
 
 /* Counts it as accepted whatever becomes of it, unless OUTPUT_FULL. */
 enum output_result queue_put(struct queue *queue, const struct record *record, struct slice key,
                              struct slice head, struct slice text);
-/* The oldest that waits, taken now; NULL = none. */
+/* The oldest that waits, taken now; NULL = none. One whose `repeated` is set counts as repeated. */
 struct queue_item *queue_take(struct queue *queue);
 void queue_acknowledge(struct queue *queue, struct queue_item *item); /* frees it */
 void queue_drop(struct queue *queue, struct queue_item *item); /* frees it, counted as dropped */

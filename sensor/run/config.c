@@ -31,8 +31,8 @@ struct output_common {
 
 /* clang-format off */
 static const struct option top_options[] = {
-    OPTION("secret", TEXT, config_sensor, secret, NULL, "", NULL,
-           "key of all table hashes; empty: fixed with -r, drawn once live"),
+    OPTION_SECRET("secret", config_sensor, secret,
+                  "key of all table hashes; empty: fixed with -r, drawn once live"),
     {.kind = OPTION_END},
 };
 
@@ -701,8 +701,7 @@ static void show_row(void *owner, const struct config_row *row)
     FILE *out = owner;
     char value[2048];
     struct text text = text_into(value, sizeof value);
-    bool secret = strcmp(row->key, "secret") == 0 || strcmp(row->key, "privacy.key") == 0;
-    if (secret && strcmp(row->origin, "default") != 0) {
+    if (row->option->secret && strcmp(row->origin, "default") != 0) {
         text_string(&text, "(not shown)");
     } else {
         option_print(row->option, row->base, &text);

@@ -14,6 +14,7 @@
 #include "sensor/run/writer.h"
 
 #include "base/log.h"
+#include "outputs/encode_cef.h"
 #include "outputs/encode_json.h"
 #include "outputs/output.h"
 #include "sensor/run/respond.h"
@@ -33,6 +34,8 @@ struct road {
     enum output_format format;
     bool reads_records; /* it wants no text */
     uint64_t offered;
+    bool given_up; /* nobody waits for it until it acknowledges more than `given_up_at` */
+    uint64_t given_up_at;
     struct output_host host;
 };
 
@@ -50,6 +53,7 @@ struct writer {
     struct respond *respond; /* NULL: no response is configured */
     struct report *report;
     struct encode_json *encode_json;
+    struct encode_cef *encode_cef;
     char *encoded[OUTPUT_FORMATS];
     char hostname[256]; /* "": not live */
     struct record_identity identity;
@@ -90,6 +94,7 @@ static enum status place_open(struct writer *writer, const char *name, const str
     road->host = (struct output_host){.name = name,
                                       .loop = writer->loop,
                                       .identity = writer->identity,
+                                      .format = road->format,
                                       .live = writer->options.live,
                                       .tally = &place->tally,
                                       .places = writer->places,
@@ -161,13 +166,18 @@ static enum status loop_open(struct writer *writer, struct error *error)
 
 static enum status encoders_open(struct writer *writer, struct error *error)
 {
+    static const size_t bytes_max[OUTPUT_FORMATS] = {
+        [OUTPUT_JSON] = ENCODE_JSON_BYTES_MAX, [OUTPUT_CEF] = ENCODE_CEF_BYTES_MAX};
+
     for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
-        writer->encoded[i] = malloc(ENCODE_JSON_BYTES_MAX);
+        writer->encoded[i] = malloc(bytes_max[i]);
         if (writer->encoded[i] == NULL) {
             return error_set(error, STATUS_FAILED, "", "no memory for the writer");
         }
     }
-    return encode_json_open(&writer->identity, &writer->encode_json, error);
+    enum status status = encode_json_open(&writer->identity, &writer->encode_json, error);
+    return status != STATUS_OK ? status
+                               : encode_cef_open(&writer->identity, &writer->encode_cef, error);
 }
 
 static enum status places_open(struct writer *writer, struct error *error)
@@ -270,6 +280,7 @@ void writer_close(struct writer *writer)
     if (writer->encode_json != NULL) {
         encode_json_close(writer->encode_json);
     }
+    encode_cef_close(writer->encode_cef);
     for (size_t i = 0; i < OUTPUT_FORMATS; i++) {
         free(writer->encoded[i]);
     }
@@ -314,17 +325,31 @@ static void turn(struct writer *writer, bool sleep)
 
 /* --- records --- */
 
-/* With -r every arrow waits: for room, as long as the far end takes something within the time. */
+static void give_up(struct road *road, struct output_place *place, const struct record *record)
+{
+    road->given_up = true;
+    road->given_up_at = place->tally.acknowledged;
+    place->tally.accepted++;
+    place->tally.dropped[record->dataset]++;
+}
+
+/* With -r every arrow waits: for room, as long as the far end takes something within the time. One
+ * that does not is waited for once, not once a record. */
 static void wait_for_room(struct writer *writer, uint32_t index, const struct record *record,
                           struct slice encoded)
 {
     struct output_place *place = &writer->places[index];
+    struct road *road = &writer->roads[index];
     uint64_t acknowledged = place->tally.acknowledged;
     uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
 
+    if (road->given_up && road->given_up_at == acknowledged) {
+        give_up(road, place, record);
+        return;
+    }
     for (;;) {
         turn(writer, true);
-        if (place->type->send(writer->roads[index].instance, record, encoded) == OUTPUT_ACCEPTED) {
+        if (place->type->send(road->instance, record, encoded) == OUTPUT_ACCEPTED) {
             return;
         }
         uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -332,8 +357,7 @@ static void wait_for_room(struct writer *writer, uint32_t index, const struct re
             acknowledged = place->tally.acknowledged;
             since_ns = now_ns;
         } else if (now_ns - since_ns >= END_FILES_NS) {
-            place->tally.accepted++;
-            place->tally.dropped[record->dataset]++;
+            give_up(road, place, record);
             return;
         }
     }
@@ -357,6 +381,9 @@ static struct slice encode(struct writer *writer, enum output_format format,
     uint64_t created_ns = writer->options.live ? clock_ns(CLOCK_REALTIME) : 0;
     char *out = writer->encoded[format];
 
+    if (format == OUTPUT_CEF) {
+        return slice_of(out, encode_cef(writer->encode_cef, record, out));
+    }
     return slice_of(out, encode_json(writer->encode_json, record, created_ns, out));
 }
 

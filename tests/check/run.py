@@ -13,6 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from counting import Count  # noqa: E402
+from splunk_addon import splunk  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ROOMS = ("base", "decoders", "detectors", "outputs", "sensor")
@@ -23,7 +24,7 @@ EDGES = {
     "decoders": (("base",), (), ()),
     "detectors": (("base",), (), ()),
     "outputs": (("base",), (), (("openssl/", None), ("xxhash.h", None), ("event2/", None), ("librdkafka/", "outputs/kafka.c"),
-                              ("hiredis/", "outputs/redis.c"))),
+                              ("hiredis/", "outputs/redis_wire.c"))),
     "sensor/capture": (("base",), (), (("pcap", None), ("zlib.h", None), ("zstd.h", None))),
     "sensor/flows": (("base", "decoders"), (), (("ndpi", "sensor/flows/classify.c"),)),
     "sensor/lookup": (("base",), (), (("maxminddb.h", "sensor/lookup/geo.c"),)),
@@ -281,7 +282,7 @@ def main():
     parser.add_argument("--binary", required=True)
     binary = os.path.abspath(parser.parse_args().binary)
     count = Count()
-    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names):
+    for check in (layers, floating, heads, whole, lengths, banned, plugins, detectors, examples, captures, names, splunk):
         count.check(f"check {check.__name__}", check())
     for check in (exported, hardening, docs, readme):
         count.check(f"check {check.__name__}", check(binary))

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -169,24 +170,59 @@ def check_refused(store, count, records):
         count.check(f"opensearch refuses {what}", [] if len(results) == 1 and next(iter(results)).startswith(error) else [str(dict(results))])
 
 
+def names_in(counts, slugs):
+    """All names that a map of counts can hold; of outputs, whose names the configuration gives, more than anybody has."""
+    if counts.endswith("sip.responses"):
+        return [*map(str, range(100, 700)), "other"]
+    if counts.endswith("sip.requests"):
+        return METHODS
+    return [f"output-{k}" for k in range(32)] if ".outputs." in counts else slugs
+
+
 def check_worst(store, count, binary, records):
     """All names that maps of counts can hold at once, and the last moment that we can tell."""
     reasons = subprocess.run([binary, "--docs", "reasons"], capture_output=True, text=True, check=True).stdout
     slugs = re.findall(r"^\| `([^`]+)` \|", reasons, re.M)
-    sensor = copy.deepcopy(next(r for r in records if r["event"]["dataset"] == "earshot.sensor"))
-    packets, sip = sensor["earshot"]["sensor"]["packets"], sensor["earshot"]["sensor"]["sip"]
-    for holder, name, names in ((packets, "ignored_by", slugs), (packets, "malformed_by", slugs), (packets, "notes", slugs),
-                                (packets, "anomalies", slugs), (sip, "anomalies", slugs), (sip, "requests", METHODS),
-                                (sip, "responses", [*map(str, range(100, 700)), "other"])):
-        holder[name] = {n: 1 for n in names}
-    results = store.load([changed(sensor, "earshot.sensor.capture.packets", 2**53)], "cases")
-    problems = [] if results == {"created": 1} and len(slugs) > 100 else [f"{len(slugs)} slugs: {dict(results)}"]
+    record = next(r for r in records if r["event"]["dataset"] == "earshot.sensor")
+    mappings = store.ask("GET", "/_index_template/earshot")[1]["index_templates"][0]["index_template"]["template"]["mappings"]
+    maps = [name for entry in mappings["dynamic_templates"] for name, what in entry.items() if what["mapping"]["type"] == "long"]
+    for counts in maps:
+        record = json.loads(changed(record, counts, {name: 1 for name in names_in(counts, slugs)}))
+    results = store.load([changed(record, "earshot.sensor.capture.packets", 2**53)], "cases")
+    problems = [] if results == {"created": 1} and len(slugs) > 100 and len(maps) > 6 else [f"{len(maps)} maps, {len(slugs)} slugs: {dict(results)}"]
     problems += same(store.ids(ALL, {"query_string": {"query": "hippopotamus"}}), [])
     count.check("opensearch takes all counts at once", problems)
     call = next(r for r in records if r["event"]["dataset"] == "earshot.call")
     results = store.load([changed(call, "@timestamp", "2262-04-11T23:47:16.854775Z"), changed(call, "@timestamp", "1970-01-01T00:00:00.000000Z")],
                          "cases")
     count.check("opensearch takes the first and the last moment", [] if results == {"created": 2} else [str(dict(results))])
+
+
+def check_rollover(store, count, lines):
+    """What docs/elastic.md says of a new backing index: it knows nothing of what the one before holds."""
+    alert = next(line for line in lines if b'"earshot.alert"' in line)
+    store.ask("POST", "/logs-earshot.alert-cases/_rollover")
+    results = [dict(store.load([alert], "cases")) for _ in range(2)]
+    count.check("opensearch takes a repeat once more after a rollover", [] if results == [{"created": 1}, {"conflict": 1}] else [str(results)])
+
+
+def check_page(store, count, binary):
+    """The commands of docs/elastic.md: the template is put, records go in, and come to nothing when they come again."""
+    if shutil.which("jq") is None:
+        count.skip("opensearch by the commands of docs/elastic.md", "jq is not installed")
+        return
+    with open(os.path.join(ROOT, "docs", "elastic.md"), encoding="utf-8") as f:
+        put, load = re.findall(r"^```\n(.*?)^```", f.read().replace("localhost:9200", store.url), re.M | re.S)[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(os.path.join(ROOT, "conf"), os.path.join(folder, "conf"))
+        subprocess.run([binary, "-r", "pcaps/demo.pcap", "--records", os.path.join(folder, "records.jsonl"), "--report", "none"], cwd=ROOT,
+                       check=True)
+        with open(os.path.join(folder, "records.jsonl"), encoding="utf-8") as f:
+            offered = len(f.readlines())
+        said = [subprocess.run(["bash", "-ec", command], cwd=folder, capture_output=True, text=True).stdout for command in (put, load, load)]
+    wanted = ['{"acknowledged":true}', f"[[201,{offered}]]", f"[[409,{offered}]]"]
+    found = ["".join(text.split()) for text in said]
+    count.check("opensearch by the commands of docs/elastic.md", [] if found == wanted else [f"{found} instead of {wanted}"])
 
 
 def main():
@@ -207,7 +243,9 @@ def main():
                 check_exact(store, count, records)
                 check_refused(store, count, records)
                 check_worst(store, count, binary, records)
+                check_rollover(store, count, lines)
                 check_rules(store, count, binary)
+                check_page(store, count, binary)
     except Unavailable as why:
         count.skip("opensearch", why)
     count.end()

@@ -27,6 +27,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 PR_SET_PDEATHSIG = 1
 DOWNLOAD_S_MAX = 240
+COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -147,11 +148,11 @@ def maven(name):
     # Two tests may fetch at once: each into a folder of its own, and one that is whole stays.
     fetched = tempfile.mkdtemp(prefix=name + ".", dir=cache)
     try:
-        out = subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(HERE, name + ".pom.xml"), "dependency:copy-dependencies",
+        out = subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(HERE, name + ".pom.xml"), COPY_JARS,
                               "-DoutputDirectory=" + fetched], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                              timeout=DOWNLOAD_S_MAX)
         if out.returncode != 0:
-            raise Unavailable(f"Maven Central: {out.stdout.strip()[-300:]}")
+            raise Unavailable(f"Maven Central: {(out.stdout + out.stderr).strip().partition(chr(10))[0][:300]}")
         wrong = wrong_jars(fetched, sums)
         if wrong:
             raise RuntimeError(f"{name}: what Maven Central gave is not what was committed: {', '.join(wrong[:5])}")

@@ -439,6 +439,28 @@ static void distances(void **state)
     assert_int_equal(option_distance(slice_of(huge, 65), slice_of(huge, 65), 2), 3);
 }
 
+/* What is wrong with a password is said without the password. */
+static void a_secret_stands_in_no_error(void **state)
+{
+    static const struct option secret[] = {
+        OPTION_SECRET("password", conf, text, "a password"),
+        {.kind = OPTION_END},
+    };
+    char text[OPTION_TEXT_BYTES + 1];
+    struct error error = {0};
+    (void)state;
+
+    memset(text, 'k', sizeof text);
+    assert_int_equal(
+        option_parse(secret, slice_of(text, sizeof text), &conf, "f:1:2", "a.password", &error),
+        STATUS_USAGE);
+    assert_null(strstr(error.message, "kk"));
+    assert_non_null(strstr(error.message, "a.password: fewer than 256 bytes are allowed"));
+    assert_int_equal(option_parse(secret, SLICE("open sesame"), &conf, "f", "p", &error),
+                     STATUS_OK);
+    assert_string_equal(conf.text, "open sesame");
+}
+
 int main(void)
 {
 #define WITH_CONF(test) cmocka_unit_test_setup_teardown(test, with_presets, without)
@@ -449,6 +471,7 @@ int main(void)
         WITH_CONF(texts_and_lists_are_bounded),
         WITH_CONF(networks_are_checked_kept_and_matched),
         WITH_CONF(errors_say_key_found_and_allowed),
+        WITH_CONF(a_secret_stands_in_no_error),
         WITH_CONF(what_is_allowed_reads_well),
         WITH_CONF(values_print_shortest),
         cmocka_unit_test(what_is_printed_reads_back),

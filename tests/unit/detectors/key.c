@@ -210,6 +210,61 @@ static void test_printable_is_cut(void **state)
     }
 }
 
+/* Names are marked while a sentence is made and found when it is told, whatever is cut. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t capacity;
+        const char *sentence;
+        const char *names[2];
+    } rows[] = {
+        {64, "alice\\x02 to bob.", {"alice\\x02", "bob"}},
+        {20, "alice\\x02 to bob", {"alice\\x02", "bob"}},
+        {18, "alice\\x02 to b", {"alice\\x02", "b"}},
+        {16, "alice\\x02 to .", {"alice\\x02", NULL}},
+        {7, "alice", {"alice", NULL}},
+        {3, "a", {"a", NULL}},
+        {2, ".", {NULL, NULL}},
+        {0, "", {NULL, NULL}},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        char room[64];
+        char copied[64];
+        struct slice names[2] = {SLICE_NONE, SLICE_NONE};
+        struct text made = text_into(room, rows[i].capacity);
+        key_write_name(&made, SLICE("alice\x02"), 24);
+        text_string(&made, " to ");
+        made.overflow = false;
+        key_write_name(&made, SLICE("bob, who is cut"), 3);
+        text_string(&made, ".");
+        struct text text = text_into(copied, sizeof copied);
+        key_write_marked(&text, text_slice(&made));
+        uint32_t count = key_take_names(&text, names, COUNT_OF(names));
+        assert_int_equal(count, (rows[i].names[0] != NULL) + (rows[i].names[1] != NULL));
+        assert_true(slice_equal(text_slice(&text), slice_of_string(rows[i].sentence)));
+        for (uint32_t j = 0; j < COUNT_OF(names); j++) {
+            assert_true(slice_equal(names[j], slice_of_string(rows[i].names[j])));
+        }
+    }
+}
+
+/* More names than room for them: the sentence is whole all the same. */
+static void test_too_many_names(void **state)
+{
+    (void)state;
+    char room[32];
+    struct slice names[1];
+    struct text text = text_into(room, sizeof room);
+
+    key_write_name(&text, SLICE("one"), 24);
+    key_write_name(&text, SLICE("two"), 24);
+    assert_int_equal(key_take_names(&text, names, 1), 1);
+    assert_true(slice_equal(text_slice(&text), SLICE("onetwo")));
+    assert_true(slice_equal(names[0], SLICE("one")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +274,8 @@ int main(void)
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_printable_is_cut),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_too_many_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
