@@ -34,6 +34,8 @@ struct road {
     enum output_format format;
     bool reads_records; /* it wants no text */
     uint64_t offered;
+    bool given_up; /* nobody waits for it until it acknowledges more than `given_up_at` */
+    uint64_t given_up_at;
     struct output_host host;
 };
 
@@ -321,17 +323,31 @@ static void turn(struct writer *writer, bool sleep)
 
 /* --- records --- */
 
-/* With -r every arrow waits: for room, as long as the far end takes something within the time. */
+static void give_up(struct road *road, struct output_place *place, const struct record *record)
+{
+    road->given_up = true;
+    road->given_up_at = place->tally.acknowledged;
+    place->tally.accepted++;
+    place->tally.dropped[record->dataset]++;
+}
+
+/* With -r every arrow waits: for room, as long as the far end takes something within the time. One
+ * that does not is waited for once, not once a record. */
 static void wait_for_room(struct writer *writer, uint32_t index, const struct record *record,
                           struct slice encoded)
 {
     struct output_place *place = &writer->places[index];
+    struct road *road = &writer->roads[index];
     uint64_t acknowledged = place->tally.acknowledged;
     uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
 
+    if (road->given_up && road->given_up_at == acknowledged) {
+        give_up(road, place, record);
+        return;
+    }
     for (;;) {
         turn(writer, true);
-        if (place->type->send(writer->roads[index].instance, record, encoded) == OUTPUT_ACCEPTED) {
+        if (place->type->send(road->instance, record, encoded) == OUTPUT_ACCEPTED) {
             return;
         }
         uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -339,8 +355,7 @@ static void wait_for_room(struct writer *writer, uint32_t index, const struct re
             acknowledged = place->tally.acknowledged;
             since_ns = now_ns;
         } else if (now_ns - since_ns >= END_FILES_NS) {
-            place->tally.accepted++;
-            place->tally.dropped[record->dataset]++;
+            give_up(road, place, record);
             return;
         }
     }

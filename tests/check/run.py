@@ -24,7 +24,7 @@ EDGES = {
     "decoders": (("base",), (), ()),
     "detectors": (("base",), (), ()),
     "outputs": (("base",), (), (("openssl/", None), ("xxhash.h", None), ("event2/", None), ("librdkafka/", "outputs/kafka.c"),
-                              ("hiredis/", "outputs/redis.c"))),
+                              ("hiredis/", "outputs/redis_wire.c"))),
     "sensor/capture": (("base",), (), (("pcap", None), ("zlib.h", None), ("zstd.h", None))),
     "sensor/flows": (("base", "decoders"), (), (("ndpi", "sensor/flows/classify.c"),)),
     "sensor/lookup": (("base",), (), (("maxminddb.h", "sensor/lookup/geo.c"),)),

@@ -301,10 +301,10 @@ static void the_cache_turns_over(void **state)
 {
     (void)state;
     struct reducer *reducer = open_with(REDUCE_HASH, REDUCE_HASH);
-    static char first[4 * REDUCE_CACHE_ROWS][REDUCE_NAME_BYTES_MAX];
+    static char first[4 * REDUCE_NAME_ROWS][REDUCE_NAME_BYTES_MAX];
 
     for (unsigned turn = 0; turn < 2; turn++) {
-        for (unsigned i = 0; i < 4 * REDUCE_CACHE_ROWS; i++) {
+        for (unsigned i = 0; i < 4 * REDUCE_NAME_ROWS; i++) {
             char name[16];
             char room[REDUCE_NAME_BYTES_MAX] = "";
             struct text text = text_into(room, sizeof room - 1);
@@ -322,12 +322,18 @@ static void the_cache_turns_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_spelling_has_one_hash),           cmocka_unit_test(tells_numbers_from_users),
-        cmocka_unit_test(hides_the_names_of_uris),           cmocka_unit_test(joins_uris_with_names),
-        cmocka_unit_test(hides_whole_words_of_sentences),      cmocka_unit_test(forgets_the_names_of_the_last_record),
-        cmocka_unit_test(remembers_so_many_names),     cmocka_unit_test(takes_any_bytes),
-        cmocka_unit_test(odd_bytes_join), cmocka_unit_test(hides_a_uri_that_was_cut),
-        cmocka_unit_test(keys_identities),     cmocka_unit_test(the_cache_turns_over),
+        cmocka_unit_test(every_spelling_has_one_hash),
+        cmocka_unit_test(tells_numbers_from_users),
+        cmocka_unit_test(hides_the_names_of_uris),
+        cmocka_unit_test(joins_uris_with_names),
+        cmocka_unit_test(hides_whole_words_of_sentences),
+        cmocka_unit_test(forgets_the_names_of_the_last_record),
+        cmocka_unit_test(remembers_so_many_names),
+        cmocka_unit_test(takes_any_bytes),
+        cmocka_unit_test(odd_bytes_join),
+        cmocka_unit_test(hides_a_uri_that_was_cut),
+        cmocka_unit_test(keys_identities),
+        cmocka_unit_test(the_cache_turns_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
