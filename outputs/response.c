@@ -145,7 +145,7 @@ void response_close(struct response *response)
 
 /* --- which binding --- */
 
-static bool binds(const struct response_binding *binding, const struct response_alert *alert)
+bool response_binds(const struct response_binding *binding, const struct response_alert *alert)
 {
     bool named = binding->rules.count == 0;
 
@@ -170,7 +170,7 @@ static struct seen *seen_of(struct response *response, const struct response_ale
 bool response_wants(const struct response *response, const struct response_alert *alert)
 {
     for (uint32_t i = 0; i < response->options.binding_count; i++) {
-        if (binds(&response->options.bindings[i], alert)) {
+        if (response_binds(&response->options.bindings[i], alert)) {
             return true;
         }
     }
@@ -515,7 +515,7 @@ void response_see(struct response *response, const struct response_alert *alert,
     }
     for (uint32_t i = 0; i < options->binding_count; i++) {
         const struct response_binding *binding = &options->bindings[i];
-        if (!binds(binding, alert)) {
+        if (!response_binds(binding, alert)) {
             continue;
         }
         struct proposal it = {.alert = alert,

@@ -176,6 +176,8 @@ MUST_USE enum status response_open(const struct response_options_open *options,
                                    struct response **out_response, struct error *error);
 void response_close(struct response *response);
 
+/* Is this response for such an alert? */
+bool response_binds(const struct response_binding *binding, const struct response_alert *alert);
 /* Does any response want it? To be asked before a copy of it is made. */
 bool response_wants(const struct response *response, const struct response_alert *alert);
 /* Told at most one step for each response that the alert's rule and level concern. */
