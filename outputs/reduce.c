@@ -9,8 +9,8 @@
  * out alike. The hash is HMAC-SHA256 of that, its first 64 bits: two of a million people meet with a
  * chance of one in 37 million, and nobody without the key can try numbers until one fits.
  *
- * Recent names are kept in a table of one row a place: the same few hundred people make nearly all
- * records. A name that is not there costs a hash and takes the row.
+ * Recent names, and values as fields hold them, are kept in tables of one row a place: the same few
+ * hundred people make nearly all records. What is not there takes the row.
  *
  * Limits: of a name only the first 1,024 bytes count; a text that was cut before it came here is
  * another name than the whole. */
@@ -31,11 +31,19 @@ enum {
     CUT_BYTES = 240, /* a URI of this length may have been cut before its @ */
 };
 
-struct cached {
+struct kept_name {
     uint8_t name_bytes; /* 0 = free */
     uint8_t shown_bytes;
-    char name[REDUCE_CACHED_BYTES];
+    char name[REDUCE_NAME_BYTES];
     char shown[REDUCE_NAME_BYTES_MAX];
+};
+
+struct kept_value {
+    uint8_t form;
+    uint8_t value_bytes; /* 0 = free */
+    uint8_t shown_bytes;
+    char value[REDUCE_VALUE_BYTES];
+    char shown[REDUCE_VALUE_BYTES + REDUCE_NAME_BYTES_MAX];
 };
 
 struct reducer {
@@ -45,7 +53,9 @@ struct reducer {
     EVP_MAC_CTX *context; /* the key is in it; NULL = there is none */
     uint32_t name_count;
     struct slice names[REDUCE_NAMES_MAX];
-    struct cached cache[REDUCE_CACHE_ROWS];
+    struct kept_name kept_names[REDUCE_NAME_ROWS];
+    struct kept_value kept_values[REDUCE_VALUE_ROWS];
+    char room[REDUCE_TEXT_BYTES_MAX]; /* of a value that is not kept */
 };
 
 enum status reduce_open(enum reduce_mode numbers, enum reduce_mode users, struct slice key,
@@ -145,7 +155,7 @@ static bool is_number(struct slice name)
 /* Into `room` of NORMAL_BYTES_MAX; *out_number tells which of the two it is. */
 static struct slice normal_of(struct slice name, char *room, bool *out_number)
 {
-    char plain[NORMAL_BYTES_MAX / 4];
+    char plain[NORMAL_BYTES_MAX / 4] UNCLEARED;
     struct text text = text_into(room, NORMAL_BYTES_MAX);
     size_t bytes = 0;
 
@@ -234,7 +244,7 @@ static void put_masked_user(struct slice normal, struct text *out)
 /* One user or number, without a domain. */
 static void put_reduced(struct reducer *reducer, struct slice name, struct text *out)
 {
-    char room[NORMAL_BYTES_MAX];
+    char room[NORMAL_BYTES_MAX] UNCLEARED;
     bool number;
     struct slice normal = normal_of(name, room, &number);
     enum reduce_mode mode = number ? reducer->numbers : reducer->users;
@@ -252,8 +262,8 @@ static void put_reduced(struct reducer *reducer, struct slice name, struct text 
 
 static void put_user(struct reducer *reducer, struct slice name, struct text *out)
 {
-    uint64_t place = hash_slice(HASH_KEY_FIXED, name) & (REDUCE_CACHE_ROWS - 1);
-    struct cached *row = &reducer->cache[place];
+    uint64_t place = hash_slice(HASH_KEY_FIXED, name) & (REDUCE_NAME_ROWS - 1);
+    struct kept_name *row = &reducer->kept_names[place];
 
     if (name.bytes == 0) {
         return;
@@ -265,7 +275,7 @@ static void put_user(struct reducer *reducer, struct slice name, struct text *ou
     size_t before = out->bytes;
     put_reduced(reducer, name, out);
     size_t bytes = out->bytes - before;
-    if (!out->overflow && name.bytes <= REDUCE_CACHED_BYTES && bytes <= REDUCE_NAME_BYTES_MAX) {
+    if (!out->overflow && name.bytes <= REDUCE_NAME_BYTES && bytes <= REDUCE_NAME_BYTES_MAX) {
         memcpy(row->name, name.at, name.bytes);
         memcpy(row->shown, out->at + before, bytes);
         row->name_bytes = (uint8_t)name.bytes;
@@ -476,6 +486,31 @@ void reduce_uri(struct reducer *reducer, struct slice uri, struct text *out)
     put_uri(reducer, slice_part(inside, 0, close), out);
     text_byte(out, '>');
     put_parameters(slice_trim(slice_from(inside, close + 1)), out);
+}
+
+struct slice reduce_value(struct reducer *reducer, enum reduce_form form, struct slice value)
+{
+    uint64_t place = (hash_slice(HASH_KEY_FIXED, value) + form) & (REDUCE_VALUE_ROWS - 1);
+    struct kept_value *row = &reducer->kept_values[place];
+
+    if (value.bytes == row->value_bytes && row->form == form &&
+        memcmp(value.at, row->value, value.bytes) == 0) {
+        return slice_of(row->shown, row->shown_bytes);
+    }
+    struct text text = text_into(reducer->room, sizeof reducer->room);
+    if (form == REDUCE_URI) {
+        reduce_uri(reducer, value, &text);
+    } else {
+        reduce_name(reducer, value, &text);
+    }
+    if (value.bytes > 0 && value.bytes <= REDUCE_VALUE_BYTES && text.bytes <= sizeof row->shown) {
+        row->form = (uint8_t)form;
+        row->value_bytes = (uint8_t)value.bytes;
+        row->shown_bytes = (uint8_t)text.bytes;
+        memcpy(row->value, value.at, value.bytes);
+        memcpy(row->shown, text.at, text.bytes);
+    }
+    return text_slice(&text);
 }
 
 /* --- sentences --- */

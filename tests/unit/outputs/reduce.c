@@ -307,10 +307,10 @@ static void the_cache_turns_over(void **state)
 {
     (void)state;
     struct reducer *reducer = open_with(REDUCE_HASH, REDUCE_HASH);
-    static char first[4 * REDUCE_CACHE_ROWS][REDUCE_NAME_BYTES_MAX];
+    static char first[4 * REDUCE_NAME_ROWS][REDUCE_NAME_BYTES_MAX];
 
     for (unsigned turn = 0; turn < 2; turn++) {
-        for (unsigned i = 0; i < 4 * REDUCE_CACHE_ROWS; i++) {
+        for (unsigned i = 0; i < 4 * REDUCE_NAME_ROWS; i++) {
             char name[16];
             char room[REDUCE_NAME_BYTES_MAX] = "";
             struct text text = text_into(room, sizeof room - 1);
