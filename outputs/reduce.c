@@ -310,13 +310,21 @@ static size_t plain_span(struct slice text, size_t from)
     return at;
 }
 
+/* Where the user of user@domain ends; what begins with its only @ names no domain. */
+static size_t user_end(struct slice name)
+{
+    size_t at = slice_find_last(name, '@');
+
+    return at == 0 ? name.bytes : at;
+}
+
 void reduce_name(struct reducer *reducer, struct slice name, struct text *out)
 {
     if (plain_span(name, 0) == name.bytes) {
         put_user(reducer, name, out);
         return;
     }
-    size_t at = slice_find_last(name, '@');
+    size_t at = user_end(name);
 
     if (is_address(name)) {
         text_slice_put(out, name);
@@ -392,28 +400,55 @@ static size_t find_sign(struct slice rest)
     return sign;
 }
 
+/* What holds anything else is no host, and may be a user that a strange sign cut off. */
+static bool may_be_host(struct slice text)
+{
+    for (size_t i = 0; i < text.bytes; i++) {
+        char byte = text.at[i];
+        char lower = slice_lower(byte);
+        if (!is_digit(byte) && (lower < 'a' || lower > 'z') && (uint8_t)byte < 0x80 &&
+            memchr(".-_:[]", byte, 6) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* host[:port], which may be a number in the place of one. */
+static void put_host(struct reducer *reducer, struct slice host, struct text *out)
+{
+    size_t port = slice_find(host, ':');
+    struct slice name = slice_part(host, 0, port);
+
+    if (reduce_is_host_number(name)) {
+        put_user(reducer, name, out);
+        host = slice_from(host, port);
+    }
+    text_slice_put(out, host);
+}
+
+static bool is_host(struct slice host)
+{
+    return reduce_is_host_number(slice_part(host, 0, slice_find(host, ':'))) || may_be_host(host);
+}
+
 /* [user[:password]@]host[:port][;parameters][?headers] */
 static void put_sip(struct reducer *reducer, struct slice rest, bool was_cut, struct text *out)
 {
     size_t sign = find_sign(rest);
+    size_t end = find_either(rest, 0, ';', '?');
 
     if (sign < rest.bytes) {
         struct slice user = slice_part(rest, 0, sign);
         reduce_name(reducer, slice_part(user, 0, slice_find(user, ':')), out);
         text_byte(out, '@');
         rest = slice_from(rest, sign + 1);
-    } else if (was_cut) {
+        end = find_either(rest, 0, ';', '?');
+    } else if (was_cut || !is_host(slice_trim(slice_part(rest, 0, end)))) {
         put_user(reducer, rest, out);
         return;
     }
-    size_t end = find_either(rest, 0, ';', '?');
-    struct slice host = slice_part(rest, 0, end);
-    size_t port = slice_find(host, ':');
-    if (reduce_is_host_number(slice_part(host, 0, port))) {
-        put_user(reducer, slice_part(host, 0, port), out);
-        host = slice_from(host, port);
-    }
-    text_slice_put(out, host);
+    put_host(reducer, slice_part(rest, 0, end), out);
     put_parameters(slice_from(rest, end), out);
 }
 
@@ -530,7 +565,7 @@ void reduce_forget(struct reducer *reducer)
 
 void reduce_remember(struct reducer *reducer, struct slice name)
 {
-    name = slice_part(name, 0, slice_find_last(name, '@'));
+    name = slice_part(name, 0, user_end(name));
     if (name.bytes == 0 || is_address(name) || reducer->name_count == REDUCE_NAMES_MAX) {
         return;
     }

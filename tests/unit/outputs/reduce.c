@@ -60,7 +60,8 @@ static void every_spelling_has_one_hash(void **state)
         {"+15550100;phone-context=pbx.example", NUMBER},
         {"+15550100@pbx.example", NUMBER "@pbx.example"},
         {"", ""},
-        {"@pbx.example", "@pbx.example"},
+        {"@alice", "u-3266119c1980e3a3"}, /* no domain behind it: a user of a strange name */
+        {"@alice@pbx.example", "u-3266119c1980e3a3@pbx.example"},
         {"192.0.2.10", "192.0.2.10"},
         {"2001:db8::1", "2001:db8::1"},
     };
@@ -73,9 +74,10 @@ static void tells_numbers_from_users(void **state)
 {
     (void)state;
     const struct row users[] = {
-        {"112", "112"},    {"2001", "2001"},  {"*72#555", "*72#555"},     {"12", "1***"},
-        {"2001a", "2***"}, {"a2001", "a***"}, {"+15550100", "+15550100"}, {"1+5550100", "1***"},
-        {"", ""},          {"0x7d1", "0***"}, {"Alice Example", "a***"},  {"....", ".***"},
+        {"112", "112"},     {"2001", "2001"},  {"*72#555", "*72#555"},     {"12", "1***"},
+        {"2001a", "2***"},  {"a2001", "a***"}, {"+15550100", "+15550100"}, {"1+5550100", "1***"},
+        {"", ""},           {"0x7d1", "0***"}, {"Alice Example", "a***"},  {"....", ".***"},
+        {"@alice", "@***"},
     };
     const struct row numbers[] = {
         {"112", "****"},
@@ -104,12 +106,15 @@ static void hides_the_names_of_uris(void **state)
          "SIPS:a***@pbx.example:5061;transport=tls;lr"},
         {"sip:alice:secret@pbx.example", "sip:a***@pbx.example"},
         {"sip:alice@bob@pbx.example", "sip:a***@bob@pbx.example"},
+        {"sip:@alice@pbx.example", "sip:@***@pbx.example"},
         {"sip:pbx.example;lr", "sip:pbx.example;lr"},
         {"sip:2001", "sip:****"},
         {"sip:+15550100:5060;lr", "sip:+1555****:5060;lr"},
         {"sip:alice@15550100", "sip:a***@1555****"},
         {"sip:alice@192.0.2.1:5060", "sip:a***@192.0.2.1:5060"},
+        {"sip: pbx.example ;lr", "sip: pbx.example ;lr"},
         {"sip:[2001:db8::1]:5060", "sip:[2001:db8::1]:5060"},
+        {"<sip:alice<b>@pbx.example>", "<sip:a***>;***"}, /* the sign ended it */
         {"sip:pbx.example;x-user=alice@home", "sip:p***@home"},
         {"sip:2001@192.0.2.1:5060;ob;x=alice;y=bob;lr", "sip:****@192.0.2.1:5060;ob;***;lr"},
         {"sip:2001@pbx.example?From=alice%40home", "sip:****@pbx.example?***"},
@@ -154,9 +159,9 @@ static void hides_whole_words_of_sentences(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "alice",        "2001",       "2001",      "a",        "alice.b",
-        "192.0.2.7",    "60",         "+15550100", "15550100", "bob@pbx.example",
-        "@pbx.example", "caf\xc3\xa9"};
+        "alice",      "2001", "2001",      "a",        "alice.b",
+        "192.0.2.7",  "60",   "+15550100", "15550100", "bob@pbx.example",
+        "caf\xc3\xa9"};
     const struct row rows[] = {
         {"alice", "a***"},
         {"alice, 2001 and malice: alices", "a***, **** and malice: alices"},
