@@ -174,6 +174,7 @@ struct fact_transaction {
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
     /* 401/403/407 to credentials, not stale: the only thing that counts as one */
     bool auth_failure;
+    bool echoed; /* of a failure: its nonce was sent to the client: whoever made it hears us */
     bool passed_on; /* the answer is that of a hop further on: `server` did not think of it */
     bool timeout; /* no final answer although this server is seen to answer others */
     bool one_way; /* the capture shows one direction only: a missing answer proves nothing */

@@ -25,9 +25,9 @@
  * The library's threads block all signals. Its callbacks run inside rd_kafka_poll() only, which is
  * called when it rings our descriptor, and ten times a second.
  *
- * Limits: a broker named by a host whose name server hangs holds a thread of the library for
- * seconds, and rd_kafka_destroy() with it. So at the end a producer whose brokers are away is left to
- * the end of the process. */
+ * Limits: a name server that hangs holds a thread of the library for seconds, and
+ * rd_kafka_destroy() with it (6.7 s measured). So at the end a producer whose brokers are away, or
+ * were never there, is left to the end of the process. */
 /* First: their headers name what banned.h forbids. */
 #include <event2/event.h>
 #include <librdkafka/rdkafka.h>
@@ -103,6 +103,7 @@ struct kafka {
     rd_kafka_t *producer; /* NULL between two */
     bool failed; /* it is to be replaced */
     bool purged; /* it was told to give up what it has */
+    bool heard; /* it reported a success */
     bool event_time;
     bool unopened; /* said that none could be made */
     uint32_t batch_bytes;
@@ -123,9 +124,13 @@ static uint64_t clock_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* Without what the library adds for who looks for a fault in it. */
 static void remember_reason(struct kafka *kafka, const char *reason)
 {
-    (void)snprintf(kafka->reason, sizeof kafka->reason, "%s", reason);
+    const char *end = strstr(reason, " (after ");
+    size_t bytes = end == NULL ? strlen(reason) : (size_t)(end - reason);
+
+    (void)snprintf(kafka->reason, sizeof kafka->reason, "%.*s", (int)bytes, reason);
 }
 
 /* --- away, and back --- */
@@ -173,12 +178,12 @@ static void on_error(rd_kafka_t *producer, int code, const char *reason, void *o
     struct kafka *kafka = opaque;
 
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        char text[sizeof kafka->reason] = "";
-        (void)rd_kafka_fatal_error(producer, text, sizeof text);
-        remember_reason(kafka, text);
+        char text[512] = "";
+        const char *name = rd_kafka_err2name(rd_kafka_fatal_error(producer, text, sizeof text));
+        remember_reason(kafka, name);
         kafka->failed = true;
-        log_line(LOG_WARN, "output %s: librdkafka gave up (%s); a new producer takes over",
-                 kafka->host->name, text);
+        log_line(LOG_WARN, "output %s: librdkafka gave up (%s), a new producer takes over: %s",
+                 kafka->host->name, name, text);
     } else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) { /* that one gives no reason */
         remember_reason(kafka, reason);
     }
@@ -199,13 +204,14 @@ static int on_statistics(rd_kafka_t *producer, char *json, size_t bytes, void *o
     return 0; /* the library frees it */
 }
 
-/* Connections that fail are told by say_away(): here they are for who looks closer. */
+/* What is told by ourselves is here only for who looks closer. */
 static void on_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
 {
     const struct kafka *kafka = rd_kafka_opaque(producer);
-    bool connection = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0;
+    bool told = strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
+                strcmp(facility, "FATAL") == 0;
 
-    log_line(connection || level > 3 ? LOG_DEBUG : LOG_WARN, "output %s: librdkafka: %s: %s",
+    log_line(told || level > 3 ? LOG_DEBUG : LOG_WARN, "output %s: librdkafka: %s: %s",
              kafka->host->name, facility, text);
 }
 
@@ -291,6 +297,7 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
     (void)producer;
 
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        kafka->heard = true;
         kafka->lanes[item->dataset].refused = false;
         kafka->since_ns = kafka->now_ns;
         kafka->renew_ns = RENEW_NS_MIN;
@@ -371,7 +378,7 @@ static enum status producer_open(struct kafka *kafka, struct error *error)
         rd_kafka_conf_destroy(settings);
         return error_set(error, STATUS_FAILED, kafka->host->name, "librdkafka: %s", text);
     }
-    kafka->failed = kafka->purged = false;
+    kafka->failed = kafka->purged = kafka->heard = false;
     kafka->renewed_ns = kafka->now_ns;
     listen_to(kafka);
     return STATUS_OK;
@@ -652,7 +659,8 @@ static enum status memory_open(struct kafka *kafka, struct error *error)
     return STATUS_OK;
 }
 
-static void memory_close(struct kafka *kafka)
+/* `left`: a producer that hangs still reads what it took. */
+static void memory_close(struct kafka *kafka, bool left)
 {
     if (kafka->woken != NULL) {
         event_free(kafka->woken);
@@ -663,7 +671,9 @@ static void memory_close(struct kafka *kafka)
     if (kafka->community != NULL) {
         community_id_close(kafka->community);
     }
-    if (kafka->queue != NULL) {
+    if (kafka->queue != NULL && left) {
+        queue_leave(kafka->queue);
+    } else if (kafka->queue != NULL) {
         queue_close(kafka->queue);
     }
     free(kafka->brokers);
@@ -696,7 +706,7 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
         status = producer_open(kafka, error);
     }
     if (status != STATUS_OK) {
-        memory_close(kafka);
+        memory_close(kafka, false);
         return status;
     }
     *out_instance = kafka;
@@ -722,9 +732,21 @@ static void kafka_poll(void *instance)
     serve(instance);
 }
 
+/* Its threads end with the process; it knows neither us nor our descriptor any more. */
+static void producer_leave(struct kafka *kafka)
+{
+    rd_kafka_queue_t *reports = rd_kafka_queue_get_main(kafka->producer);
+
+    rd_kafka_queue_io_event_enable(reports, -1, NULL, 0);
+    rd_kafka_queue_destroy(reports);
+    topics_close(kafka);
+    kafka->producer = NULL;
+}
+
 static void kafka_close(void *instance)
 {
     struct kafka *kafka = instance;
+    bool left = false;
 
     kafka->now_ns = clock_ns();
     if (kafka->producer != NULL) {
@@ -734,9 +756,14 @@ static void kafka_close(void *instance)
         for (unsigned i = 0; i < CLOSE_POLLS && queue_taken(kafka->queue) > 0; i++) {
             (void)rd_kafka_poll(kafka->producer, 10);
         }
-        producer_close(kafka);
+        left = queue_taken(kafka->queue) > 0;
+        if (left || !kafka->heard || kafka->host->tally->away) {
+            producer_leave(kafka);
+        } else {
+            producer_close(kafka);
+        }
     }
-    memory_close(kafka);
+    memory_close(kafka, left);
 }
 
 extern const struct output output_kafka;

@@ -221,6 +221,20 @@ void queue_close(struct queue *queue)
     free(queue);
 }
 
+void queue_leave(struct queue *queue)
+{
+    struct output_tally *tally = queue->options.tally;
+
+    for (struct held *held = queue->taken.first; held != NULL; held = held->next) {
+        tally->dropped[held->item.dataset]++;
+        tally->waiting--;
+        queue->bytes -= held->bytes;
+    }
+    queue->taken = (struct line){0};
+    queue->taken_count = 0;
+    queue_close(queue);
+}
+
 static struct slice put_text(char **at, struct slice text)
 {
     struct slice copy = slice_of(*at, text.bytes);

@@ -43,6 +43,8 @@ struct queue_options {
 MUST_USE enum status queue_open(const struct queue_options *options, struct queue **out_queue,
                                 struct error *error);
 void queue_close(struct queue *queue); /* what is left is dropped, and counted */
+/* The same, but the bytes of what is taken stay for ever: somebody else may still read them. */
+void queue_leave(struct queue *queue);
 
 /* Counts it as accepted whatever becomes of it, unless OUTPUT_FULL. */
 enum output_result queue_put(struct queue *queue, const struct record *record, struct slice key,

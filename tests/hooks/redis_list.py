@@ -122,7 +122,8 @@ def only_looks_like_redis(world):
     problems = Problems()
     hook = Hook("redis-list", world.folder("redis-odd"))
     for said in (b"", b"hello\r\n", b"+" + b"x" * 100_000, b"$99999999\r\n", b"*99999999\r\n", b"*-1\r\n" * 9, b"$5\r\nab", b":x\r\n", b"+OK\r\n" * 50,
-                 b"*1\r\n" * 50, b"$-1\r\n" * 50, b":7\r\n" * 50, b"*2\r\n+a\r\n+b\r\n" * 50, None):
+                 b"*1\r\n" * 50, b"$-1\r\n" * 50, b":7\r\n" * 50, b"*2\r\n+a\r\n+b\r\n" * 50,
+                 b"+PONG\r\n:-2\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n$-1\r\n:-2\r\n", None):
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             listening.listen()

@@ -185,6 +185,26 @@ static void what_is_taken_stays(void **state)
     assert_int_equal(tally.waiting, 0);
 }
 
+/* A library's thread that hangs still reads what it was given. */
+static void what_is_left_behind_is_counted(void **state)
+{
+    struct queue *queue = open_queue(1 << 20, true);
+    (void)state;
+
+    for (unsigned i = 1; i <= 5; i++) {
+        (void)put(queue, i == 2 ? DATASET_ALERT : DATASET_CALL);
+    }
+    static struct queue_item *first, *second; /* known to who looks for leaks */
+    first = queue_take(queue);
+    second = queue_take(queue);
+    queue_leave(queue);
+    assert_int_equal(first->text.bytes, TEXT_BYTES);
+    assert_int_equal(second->text.at[TEXT_BYTES - 1], 0);
+    assert_int_equal(tally.dropped[DATASET_CALL], 4);
+    assert_int_equal(tally.dropped[DATASET_ALERT], 1);
+    assert_int_equal(tally.waiting, 0);
+}
+
 static void given_back_it_has_its_old_place(void **state)
 {
     struct queue *queue = open_queue(1 << 20, true);
@@ -445,6 +465,7 @@ int main(void)
         cmocka_unit_test(the_least_valuable_goes_first),
         cmocka_unit_test(of_a_kind_the_oldest_goes_first),
         cmocka_unit_test(what_is_taken_stays),
+        cmocka_unit_test(what_is_left_behind_is_counted),
         cmocka_unit_test(given_back_it_has_its_old_place),
         cmocka_unit_test(with_files_nothing_is_dropped),
         cmocka_unit_test(keeps_to_the_model),

@@ -301,12 +301,12 @@ static void the_cache_turns_over(void **state)
 {
     (void)state;
     struct reducer *reducer = open_with(REDUCE_HASH, REDUCE_HASH);
-    static char first[4 * REDUCE_CACHE_ROWS][REDUCE_NAME_BYTES_MAX];
+    static char first[4 * REDUCE_NAME_ROWS][REDUCE_NAME_BYTES_MAX + 2];
 
     for (unsigned turn = 0; turn < 2; turn++) {
-        for (unsigned i = 0; i < 4 * REDUCE_CACHE_ROWS; i++) {
+        for (unsigned i = 0; i < 4 * REDUCE_NAME_ROWS; i++) {
             char name[16];
-            char room[REDUCE_NAME_BYTES_MAX] = "";
+            char room[REDUCE_NAME_BYTES_MAX + 2] = "";
             struct text text = text_into(room, sizeof room - 1);
             (void)snprintf(name, sizeof name, "user%u", i);
             reduce_name(reducer, slice_of_string(name), &text);

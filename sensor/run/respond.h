@@ -1,0 +1,34 @@
+/* respond.h - the writer's side of responses: alerts to the gate, steps to records.
+ *
+ * Owns      with -r the gate; the telemetry that makes the records of steps.
+ * Borrows   the configuration for its life; a record during the call.
+ * Time      with -r packet time; live the wall clock, for the records.
+ * Bounds    one record at a time; with -r the steps of one alert: one for each response.
+ * Errors    open.
+ * Thread    the writer's.
+ *
+ * With -r the gate is asked here, everything is dry-run, and no process is started. */
+#ifndef SENSOR_RUN_RESPOND_H
+#define SENSOR_RUN_RESPOND_H
+
+#include "sensor/run/config.h"
+
+struct respond;
+
+struct respond_options {
+    const struct config *config;
+    const char *observer_name;
+    bool live;
+};
+
+/* *out_respond = NULL where no response is configured. */
+MUST_USE enum status respond_open(const struct respond_options *options,
+                                  struct respond **out_respond, struct error *error);
+void respond_close(struct respond *respond); /* NULL is allowed */
+/* A record, in clear; NULL is allowed. */
+void respond_see(struct respond *respond, const struct record *record);
+/* Every step since the last time, as a record; NULL is allowed. */
+void respond_tell(struct respond *respond,
+                  void (*on_record)(void *owner, const struct record *record), void *owner);
+
+#endif
