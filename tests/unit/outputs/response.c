@@ -368,6 +368,20 @@ static void no_more_than_so_many_in_a_minute(void **state)
     is_proposed(see(alert_of(2001), 70));
 }
 
+/* An alert of low severity that is only told must not keep a worse one from being acted on. */
+static void messages_take_no_room(void **state)
+{
+    (void)state;
+    scene.bindings[0].target = RESPONSE_TARGET_NONE;
+    open_gate();
+    for (uint32_t i = 0; i < scene.conf.per_minute; i++) {
+        is_proposed(see(alert_of(i + 1), 10));
+    }
+    is_refused(see(alert_of(100), 11), GUARD_CAPS);
+    scene.bindings[0].target = RESPONSE_TARGET_IP;
+    is_proposed(see(alert_of(101), 12));
+}
+
 static void no_more_than_so_many_at_once(void **state)
 {
     (void)state;
@@ -500,6 +514,7 @@ int main(void)
         SCENE(a_message_needs_no_proof),
         SCENE(the_target_is_exactly_one),
         SCENE(no_more_than_so_many_in_a_minute),
+        SCENE(messages_take_no_room),
         SCENE(no_more_than_so_many_at_once),
         SCENE(dry_runs_have_caps_of_their_own),
         SCENE(the_same_is_not_done_twice),
