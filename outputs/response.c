@@ -49,7 +49,7 @@ const struct option response_options[] = {
 
 const struct option response_binding_options[] = {
     OPTION("rules", LIST, response_binding, rules, NULL, "", NULL,
-           "detections that it is for; empty: all"),
+           "detections that it is for; empty: all, but where somebody is the target only those of attacks: a phone with an old password is no attacker"),
     OPTION_CHOICE("severity", response_binding, severity, "high", "low|medium|high|critical|1|2|3|4",
                   "alerts of this severity and above"),
     OPTION("hook", TEXT, response_binding, hook, NULL, "", NULL,
@@ -149,9 +149,11 @@ void response_close(struct response *response)
 
 /* --- which binding --- */
 
+/* Who names no rules means all; but not that an honest phone, of which a fault is told, be blocked. */
 bool response_binds(const struct response_binding *binding, const struct response_alert *alert)
 {
-    bool named = binding->rules.count == 0;
+    bool named =
+        binding->rules.count == 0 && (alert->attack || binding->target == RESPONSE_TARGET_NONE);
 
     for (uint32_t i = 0; i < binding->rules.count && !named; i++) {
         named = strcmp(binding->rules.items[i], alert->rule) == 0;

@@ -100,6 +100,7 @@ struct response_alert {
     uint32_t source_accounts; /* that succeeded from the source */
     uint8_t level; /* 1 to 4 */
     bool opens; /* state open; else update */
+    bool attack; /* the rule tells of an attack, not of a fault: it has a technique of ATT&CK */
     bool has_source;
     bool proven;
     bool echoed; /* by the counted events themselves */

@@ -79,8 +79,8 @@ static bool are_truths(const bool *const *truths, size_t count)
 static bool is_sound_alert(const struct wire_alert *message)
 {
     const struct response_alert *alert = &message->alert;
-    const bool *truths[] = {&alert->opens, &alert->has_source, &alert->proven, &alert->echoed,
-                            &alert->server};
+    const bool *truths[] = {&alert->opens,  &alert->attack, &alert->has_source,
+                            &alert->proven, &alert->echoed, &alert->server};
 
     return message->head.bytes >= offsetof(struct wire_alert, json) &&
            message->json_bytes == message->head.bytes - offsetof(struct wire_alert, json) &&
