@@ -89,6 +89,7 @@ static struct response_alert alert_of(uint32_t number)
     struct response_alert alert = {.id = {.high = 1, .low = number},
                                    .level = 3,
                                    .opens = true,
+                                   .attack = true,
                                    .has_source = true,
                                    .proven = true};
     uint8_t four[4] = {203, 0, 113, 1};
@@ -161,6 +162,25 @@ static void an_alert_finds_its_responses(void **state)
     assert_null(see(alert_of(3), 1));
     alert = alert_of(4);
     (void)snprintf(alert.rule, sizeof alert.rule, "wangiri");
+    is_proposed(see(alert, 1));
+}
+
+/* A fault of an honest phone is for messages, unless its rule is named. */
+static void a_fault_is_no_attack(void **state)
+{
+    struct response_alert alert = alert_of(1);
+    const struct option *rules = option_find(response_binding_options, SLICE("rules"));
+    struct error error;
+    (void)state;
+    alert.attack = false;
+    open_gate();
+    assert_null(see(alert, 1));
+    scene.bindings[0].target = RESPONSE_TARGET_NONE;
+    is_proposed(see(alert, 1));
+    scene.bindings[0].target = RESPONSE_TARGET_IP;
+    assert_int_equal(option_parse(rules, SLICE("scan"), &scene.bindings[0], "", "", &error),
+                     STATUS_OK);
+    alert.id.low = 2;
     is_proposed(see(alert, 1));
 }
 
@@ -502,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE(an_alert_finds_its_responses),
+        SCENE(a_fault_is_no_attack),
         SCENE(words_and_numbers_of_severity_are_the_same),
         SCENE(an_update_proposes_when_it_is_worse),
         SCENE(a_dry_run_is_a_dry_run),
