@@ -26,6 +26,13 @@ bool addr_is_multicast(const struct addr *addr)
     return addr_is_v4(addr) ? addr->octets[12] >> 4 == 0xe : addr->octets[0] == 0xff;
 }
 
+bool addr_is_loopback(const struct addr *addr)
+{
+    static const struct addr six = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
+    return addr_is_v4(addr) ? addr->octets[12] == 127 : addr_equal(addr, &six);
+}
+
 bool addr_is_broadcast(const struct addr *addr)
 {
     static const uint8_t ones[4] = {0xff, 0xff, 0xff, 0xff};

@@ -71,6 +71,7 @@ static inline bool endpoint_equal(const struct endpoint *one, const struct endpo
 
 int addr_compare(const struct addr *one, const struct addr *other); /* byte order */
 bool addr_is_multicast(const struct addr *addr);
+bool addr_is_loopback(const struct addr *addr); /* 127.0.0.0/8, ::1 */
 bool addr_is_broadcast(const struct addr *addr); /* 255.255.255.255 */
 bool addr_is_private(
     const struct addr *addr); /* RFC 1918, 6598, 3927, 4193, link-local, loopback */

@@ -150,7 +150,7 @@ const struct detector detector_call_teardown = {
               "it must have read it.",
     .example =
         "203.0.113.66 ended 1 call with a forged BYE: 1001 to 2001; who is said to have hung up "
-        "sent audio for 4.333 s more (the address has not shown that it hears us) (urgent from 3 "
+        "sent audio for 3.133 s more (the address has not shown that it hears us) (urgent from 3 "
         "calls in 10 min). Keep signalling from strangers out at the edge, and protect it with "
         "TLS: who forges it must have read it.",
     .tactic = {"TA0040", "Impact"},

@@ -174,6 +174,7 @@ struct fact_transaction {
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
     /* 401/403/407 to credentials, not stale: the only thing that counts as one */
     bool auth_failure;
+    bool echoed; /* of a failure: its nonce was sent to the client: whoever made it hears us */
     bool passed_on; /* the answer is that of a hop further on: `server` did not think of it */
     bool timeout; /* no final answer although this server is seen to answer others */
     bool one_way; /* the capture shows one direction only: a missing answer proves nothing */
@@ -233,6 +234,9 @@ enum fact_call_event {
     FACT_CALL_ENDED,
     FACT_CALL_MEDIA, /* ten seconds after its answer: who is heard */
     FACT_CALL_TORN, /* its end was forged */
+    /* It rang and its caller hung up: known at once, and once. ENDED is told all the same, and may
+     * say that it was taken up again. */
+    FACT_CALL_GIVEN_UP,
     FACT_CALL_EVENTS
 };
 
@@ -276,6 +280,7 @@ struct fact_call {
     /* A 18x came with a session description. RINGING is told again when it comes behind a plain one. */
     bool early_media;
     bool rang; /* a 18x came */
+    bool given_up; /* GIVEN_UP was told of it */
     /* What the site and the account have called before, as it was when this call started. */
     bool first_abroad; /* the account's first call to another country */
     bool country_new_account;
@@ -297,7 +302,7 @@ struct fact_call {
     uint64_t torn_after_ns; /* how long behind its end audio, or a message, was seen */
     struct fact_number called; /* of the request URI of the first INVITE */
     struct fact_number
-        calling; /* of From; of calls that ended, or went to a number that has e164 */
+        calling; /* of From; of calls that ended, were given up, or went to a number that has e164 */
     struct slice call_id;
     struct slice from_user;
     struct slice from_host;
@@ -308,7 +313,14 @@ struct fact_call {
     struct slice user_agent;
 };
 
-enum fact_stream_event { FACT_STREAM_INTERVAL, FACT_STREAM_SILENT, FACT_STREAM_ENDED };
+/* BEGUN and RESUMED come within a second, of streams of calls, and bring no figures but gap_ns. */
+enum fact_stream_event {
+    FACT_STREAM_INTERVAL,
+    FACT_STREAM_SILENT, /* no packet for 3 s */
+    FACT_STREAM_BEGUN,
+    FACT_STREAM_RESUMED, /* it was told silent, and packets came again */
+    FACT_STREAM_ENDED
+};
 
 struct fact_stream {
     struct fact_party sender;
@@ -320,8 +332,9 @@ struct fact_stream {
     bool codec_known; /* Ie and Bpl of the codec are known */
     bool suspect_capture; /* our own loss may have caused it: no verdict */
     bool pauses; /* it sends nothing in silence: comfort noise, or gaps without loss */
-    bool follows; /* it began in the middle of its call: another one moved, or was replaced */
-    bool resumed; /* INTERVAL: it was told silent before, and packets came again */
+    /* It began in the middle of its call: another one moved, or was replaced. Said once: BEGUN, or
+     * INTERVAL where its call was found only then. */
+    bool follows;
     uint32_t ssrc;
     uint16_t index; /* interval number */
     uint32_t packets; /* of the interval */
@@ -338,7 +351,7 @@ struct fact_stream {
     uint64_t call_number; /* 0 = no call */
     uint64_t started_ns; /* its first packet */
     uint64_t last_ns; /* its last */
-    uint64_t silent_ns; /* SILENT and resumed: its last packet before the silence */
+    uint64_t silent_ns; /* SILENT and RESUMED: its last packet before the silence */
     uint64_t gap_ns; /* longest between two packets of the interval */
     struct slice call_id;
     struct slice codec;
@@ -383,6 +396,7 @@ struct fact_second {
     uint32_t mute_s; /* live: that an interface has brought nothing at all since the start */
     struct slice mute_interface;
     uint64_t heard_ns; /* last signalling or RTCP that reached us; 0 = none so far */
+    uint64_t flows_ns; /* last packet of a stream that was not told silent before it; 0 = none */
 };
 
 /* What a server was asked and answered in a second of packet time; told at its mark, of servers

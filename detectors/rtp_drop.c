@@ -3,6 +3,7 @@
  *      cell   streams that flow: at this mark, at the one before
  *             the same of each of 64 senders that are no registered phones
  *             seconds[16]   how many fell silent in it
+ *             moments[64]   the same, of quarters of a second
  *             burst         the drop that is being judged or was told
  *             ears[1024]    where those that fell silent were heard, the last of each place
  *
@@ -14,13 +15,15 @@
  * Anybody can send streams to a port that a call listens at, and stop. One ear hears one stream, or
  * two where audio and video share a port: of more that stop there together none counts.
  *
- * It is judged at those marks too, where all that came back has said so. The drop is the fullest
- * stretch of `window` in the last 16 s, and half of it must have stopped within a second or two:
- * calls that come and go stop here and there, a broken link or a dead server stops all at once.
+ * It is judged at each mark. What stops within one second, as many as it takes and as large a share,
+ * is a drop as soon as it is told silent; what follows within `window` is added to it. Else the drop
+ * is the fullest stretch of `window` in the last 16 s, when a second has passed in which nothing
+ * followed, and half of it must have stopped within a second or two: calls that come and go stop here
+ * and there, a broken link or a dead server stops all at once.
  *
  * A firewall or media server that hands over to its twin moves all streams at once, to new ports or
  * addresses: the old ones stop and are no loss. So a stream that begins in the middle of its call
- * makes up for one that stopped.
+ * makes up for one that stopped; it is told within a second, long before the old one is silent.
  *
  * Silence of everything, or of an interface, is nobody's fault but the sensor's: so something must
  * have reached us, a second after the drop and a second before the judgement. Until then the drop
@@ -33,6 +36,8 @@ enum {
     SERVERS = 64,
     PROBES = 4,
     SECONDS = 16,
+    QUARTERS = 4, /* of a second: calls that end by chance do not fill four in a row */
+    MOMENTS = SECONDS * QUARTERS,
     EARS = 1024,
     EAR_STREAMS = 2,
     LOOK_S = 5,
@@ -90,6 +95,11 @@ struct second {
     uint32_t begun; /* streams of calls that were up already */
 };
 
+struct moment {
+    uint64_t quarter;
+    uint32_t silent;
+};
+
 struct burst {
     uint64_t first_ns; /* the last packets of its streams lie between these */
     uint64_t last_ns;
@@ -115,11 +125,12 @@ struct ear {
 struct cell {
     struct flowing flowing;
     uint64_t heard_ns; /* as the second before told it */
-    uint64_t flows_ns; /* newest packet of a stream that did not stop */
+    uint64_t silent_ns; /* newest last packet of those that stopped */
     uint32_t active; /* most that flowed since the seconds below were empty */
     bool deaf; /* an interface brings nothing any more: nothing is concluded from silence */
     bool fresh; /* streams fell silent since the last look */
     struct second seconds[SECONDS];
+    struct moment moments[MOMENTS];
     struct burst burst;
     struct server servers[SERVERS];
     struct ear ears[EARS];
@@ -196,20 +207,6 @@ static void on_interval(struct detector_context *context, struct cell *cell,
         flow_on(&server->flowing, fact->time_ns);
         server->flowing.now++;
     }
-    if (!stream->resumed && stream->last_ns > cell->flows_ns) {
-        cell->flows_ns = stream->last_ns;
-    }
-}
-
-/* One of those that stopped together is heard again. */
-static void on_resumed(struct burst *burst, const struct fact_stream *stream)
-{
-    if (burst->silent > burst->back && stream->silent_ns >= burst->first_ns &&
-        stream->silent_ns <= burst->last_ns) {
-        burst->back++;
-        burst->changed = true;
-        burst->outage_ns = stream->gap_ns > burst->outage_ns ? stream->gap_ns : burst->outage_ns;
-    }
 }
 
 /* --- what stops --- */
@@ -223,6 +220,36 @@ static struct second *second_of(struct cell *cell, uint64_t time_ns)
         *place = (struct second){.second = second};
     }
     return place;
+}
+
+static struct moment *moment_of(struct cell *cell, uint64_t time_ns)
+{
+    uint64_t quarter = time_ns / (NS_PER_S / QUARTERS);
+    struct moment *place = &cell->moments[quarter % MOMENTS];
+
+    if (place->quarter != quarter) {
+        *place = (struct moment){.quarter = quarter};
+    }
+    return place;
+}
+
+/* One of those that stopped together is heard again, or one that was not judged yet. */
+static void on_resumed(struct cell *cell, const struct fact_stream *stream)
+{
+    struct burst *burst = &cell->burst;
+    bool judged = burst->silent > 0 && stream->silent_ns >= burst->first_ns &&
+                  stream->silent_ns <= burst->last_ns;
+    struct second *second = second_of(cell, stream->silent_ns);
+    struct moment *moment = moment_of(cell, stream->silent_ns);
+
+    if (judged && burst->silent > burst->back) {
+        burst->back++;
+        burst->changed = true;
+        burst->outage_ns = stream->gap_ns > burst->outage_ns ? stream->gap_ns : burst->outage_ns;
+    } else if (!judged) {
+        second->silent -= second->silent > 0;
+        moment->silent -= moment->silent > 0;
+    }
 }
 
 /* As many as one can listen to. A place that another ear takes over is forgotten: then it counts. */
@@ -251,7 +278,12 @@ static void on_silent(struct detector_context *context, struct cell *cell, const
         return;
     }
     struct server *server = server_of(context, cell, &stream->sender, fact->time_ns);
+    if (time_since(stream->silent_ns, cell->silent_ns) >= SECONDS * NS_PER_S) {
+        cell->active = 0;
+    }
+    cell->silent_ns = stream->silent_ns > cell->silent_ns ? stream->silent_ns : cell->silent_ns;
     second_of(cell, stream->silent_ns)->silent++;
+    moment_of(cell, stream->silent_ns)->silent++;
     cell->fresh = true;
     cell->active = most(cell->active, &cell->flowing);
     if (server == NULL) {
@@ -317,6 +349,22 @@ static void find_burst(const struct cell *cell, const struct conf *conf, uint64_
     out->silent -= begun < out->silent ? begun : out->silent;
     out->first_ns = first_s * NS_PER_S;
     out->last_ns = (last_s + 1) * NS_PER_S - 1;
+}
+
+/* The most that stopped within one second of the stretch from..to. */
+static uint32_t silent_at_once(const struct cell *cell, uint64_t from_s, uint64_t to_s)
+{
+    uint32_t most_silent = 0;
+
+    for (uint64_t begin = from_s * QUARTERS; begin < (to_s + 1) * QUARTERS; begin++) {
+        uint32_t silent = 0;
+        for (uint64_t quarter = begin; quarter < begin + QUARTERS; quarter++) {
+            const struct moment *moment = &cell->moments[quarter % MOMENTS];
+            silent += moment->quarter == quarter ? moment->silent : 0;
+        }
+        most_silent = silent > most_silent ? silent : most_silent;
+    }
+    return most_silent;
 }
 
 static bool is_share(uint64_t part, uint64_t whole, uint64_t share_ppm)
@@ -400,6 +448,47 @@ static bool is_drop(const struct cell *cell, const struct conf *conf, struct bur
     return burst->server_silent > 0 || is_share(burst->silent, burst->active, conf->share_ppm);
 }
 
+static void forget_silent(struct cell *cell)
+{
+    memset(cell->seconds, 0, sizeof cell->seconds);
+    memset(cell->moments, 0, sizeof cell->moments);
+    cell->active = 0;
+}
+
+/* So many within a second, less those that others made up for, that what else stops says no more. */
+static bool is_at_once(const struct cell *cell, const struct conf *conf, struct burst *found)
+{
+    uint64_t first_s = time_second(found->first_ns);
+    uint32_t silent = silent_at_once(cell, first_s, time_second(found->last_ns));
+    uint32_t begun = begun_from(cell, first_s);
+
+    silent -= begun < silent ? begun : silent;
+    if (silent < conf->streams) {
+        return false;
+    }
+    find_server(cell, conf, found);
+    return found->server_silent > 0 || is_share(silent, found->active, conf->share_ppm);
+}
+
+/* More of what was told, or is being judged. */
+static bool joins(const struct burst *burst, const struct burst *found, const struct conf *conf)
+{
+    return burst->silent > 0 && found->first_ns <= time_add(burst->first_ns, conf->window_ns);
+}
+
+static void add(struct cell *cell, const struct conf *conf, const struct burst *found)
+{
+    struct burst *burst = &cell->burst;
+
+    cell->fresh = false;
+    burst->changed = burst->changed || found->silent > 0;
+    burst->silent += found->silent;
+    burst->last_ns = found->last_ns > burst->last_ns ? found->last_ns : burst->last_ns;
+    burst->active = found->active > burst->active ? found->active : burst->active;
+    find_server(cell, conf, burst);
+    forget_silent(cell);
+}
+
 /* Who stopped in the second before SILENT_S may have company that is told at the next mark. */
 static void look_for_burst(struct cell *cell, const struct conf *conf, uint64_t now_ns)
 {
@@ -407,26 +496,33 @@ static void look_for_burst(struct cell *cell, const struct conf *conf, uint64_t 
     uint32_t sharpest;
 
     find_burst(cell, conf, time_second(now_ns), &found, &sharpest);
-    if (time_second(found.last_ns) + SILENT_S >= time_second(now_ns)) {
+    if (joins(&cell->burst, &found, conf)) {
+        add(cell, conf, &found);
+        return;
+    }
+    if (cell->burst.silent > 0 && !cell->burst.told) {
+        return; /* one at a time */
+    }
+    bool at_once = is_at_once(cell, conf, &found);
+    if (!at_once && time_second(found.last_ns) + SILENT_S >= time_second(now_ns)) {
         return;
     }
     cell->fresh = false;
-    if (is_drop(cell, conf, &found, sharpest)) {
+    if (is_drop(cell, conf, &found, at_once ? found.silent : sharpest)) {
         found.seen_ns = now_ns;
         cell->burst = found;
-        memset(cell->seconds, 0, sizeof cell->seconds);
+        forget_silent(cell);
     }
-    cell->active = 0;
 }
 
-/* At a mark that 5 s divide: all that came back has said so before. */
+/* All that came back has said so before. */
 static void judge(struct detector_context *context, struct cell *cell, const struct conf *conf,
-                  uint64_t now_ns)
+                  const struct fact *fact)
 {
     struct burst *burst = &cell->burst;
-    bool waits = burst->silent > 0 && !burst->told;
+    uint64_t now_ns = fact->time_ns;
 
-    if (cell->fresh && !waits) {
+    if (cell->fresh) {
         look_for_burst(cell, conf, now_ns);
     }
     if (burst->told && !burst->told_none && time_since(now_ns, burst->seen_ns) >= NONE_BACK_NS) {
@@ -446,7 +542,7 @@ static void judge(struct detector_context *context, struct cell *cell, const str
         return;
     }
     uint64_t since_ns = time_add(burst->last_ns, NS_PER_S);
-    bool alive = cell->heard_ns >= since_ns || cell->flows_ns >= since_ns;
+    bool alive = cell->heard_ns >= since_ns || fact->is.second.flows_ns >= since_ns;
     uint32_t gone = burst->silent - burst->back;
     if (gone * 2 < burst->silent || time_since(now_ns, burst->seen_ns) > WAIT_NS) {
         *burst = (struct burst){.silent = 0};
@@ -470,16 +566,15 @@ static void rtp_drop_on_fact(struct detector_context *context, void *lane, void 
     }
     if (fact->kind == FACT_SECOND) {
         cell->deaf = fact->is.second.silent_capture || fact->is.second.one_way_capture;
-        if (fact->is.second.second % LOOK_S == 0) {
-            judge(context, cell, conf, fact->time_ns);
-        }
+        judge(context, cell, conf, fact);
         cell->heard_ns = fact->is.second.heard_ns;
         return;
     }
-    if (stream->resumed) {
-        on_resumed(&cell->burst, stream);
+    if (stream->event == FACT_STREAM_RESUMED) {
+        on_resumed(cell, stream);
+        return;
     }
-    if (stream->follows && stream->index == 0 && stream->event == FACT_STREAM_INTERVAL) {
+    if (stream->follows) {
         second_of(cell, stream->started_ns)->begun++;
     }
     bool old = time_since(stream->last_ns, stream->started_ns) >= conf->age_ns;
@@ -488,7 +583,7 @@ static void rtp_drop_on_fact(struct detector_context *context, void *lane, void 
     }
     if (stream->event == FACT_STREAM_INTERVAL) {
         on_interval(context, cell, fact);
-    } else {
+    } else if (stream->event == FACT_STREAM_SILENT) {
         on_silent(context, cell, conf, fact);
     }
 }
@@ -508,7 +603,7 @@ const struct detector detector_rtp_drop = {
               "the silent streams share.",
     .example =
         "The site lost 10 of 24 media streams at once, their calls up, 10 of them all that "
-        "192.0.2.10 sent (in 7 s; limit 10 streams in 5 s). Look at the media server that is "
+        "192.0.2.10 sent (in 4 s; limit 10 streams in 5 s). Look at the media server that is "
         "named, or at the link, firewall and switch that the silent streams share.",
     .severity = 3,
     .key = KEY_SITE,

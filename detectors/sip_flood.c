@@ -6,12 +6,18 @@
  * again, for the challenge, the answer and one more try.
  *
  *      lane   net[5]   requests of unknown sources, less those that led to a login; a second each
+ *             surplus  of those the part above three tenths of the limit, summed up, never below 0
  *      cell   hour-of-week baseline of the mean of five seconds, once it is worth one
  *
  * The five seconds must be full ones: each above half the limit, together above five times the
  * limit. Nobody is named: sources of a flood are forged. What the flood does to the service raises
  * it: answers three times slower than in calm seconds, or none to those who are known. Who has proven
- * that he hears us is named by sip-flood-source. */
+ * that he hears us is named by sip-flood-source.
+ *
+ * A flood may stay below the limit and go on. So each second's surplus is added up and each calm one's
+ * room taken away again (a cumulative sum: Page 1954): what honest traffic has too much in one minute
+ * it has too little in the next. Only seconds add to it whose sources have no past and prove nothing:
+ * one scanner, or many phones behind a server that refuses them, last longer than that. */
 #include "detectors/frame/method.h"
 #include "detectors/frame/usual.h"
 
@@ -25,6 +31,8 @@ enum {
     LIVED = 20,
     SILENT_REQUESTS = 10,
     FORGED_SOURCES = 5,
+    PASSES_TENTHS = 3, /* of the limit: what adds nothing to the surplus */
+    SURPLUS_TIMES = 2, /* of its limit: the most that is remembered */
 };
 #define SLOW_NS_MIN (100 * NS_PER_MS)
 #define SILENT_NS (3 * NS_PER_S)
@@ -33,6 +41,7 @@ struct conf {
     uint64_t rate;
     uint64_t rate_max;
     uint64_t forged_ppm;
+    uint64_t surplus;
     uint64_t servers;
 };
 
@@ -41,6 +50,7 @@ static const struct option options[] = {
     OPTION("rate", COUNT, conf, rate, "10", "50", "100000", "requests of unknown sources a second that are a flood where no more is usual"),
     OPTION("rate_max", COUNT, conf, rate_max, "10", "2000", "1M", "requests a second that are a flood whatever is usual"),
     OPTION("forged", PPM, conf, forged_ppm, "10%", "80%", "100%", "share of sources without any past from which they are called forged"),
+    OPTION("surplus", COUNT, conf, surplus, "50", "3000", "1M", "requests above three tenths of the limit, summed up second by second, that are a slow flood"),
     OPTION_TABLE_SIZE("servers", COUNT, conf, servers, "16", "256", "16384", "servers whose usual load is learnt"),
     {.kind = OPTION_END},
 };
@@ -50,8 +60,12 @@ struct lane {
     uint32_t handle;
     uint32_t newest; /* second */
     int32_t net[SECONDS]; /* by second modulo SECONDS */
+    uint32_t surplus; /* requests */
+    uint32_t surplus_first; /* second in which it began */
+    uint32_t surplus_asked; /* requests of those seconds that added to it */
     uint8_t slow; /* seconds in a row, this one included */
 };
+static_assert(sizeof(struct lane) <= DETECTOR_LANE_BYTES, "a lane");
 
 struct cell {
     struct baseline usual;
@@ -63,7 +77,8 @@ struct flood {
     uint8_t method; /* the most frequent */
     uint32_t method_count; /* of this second */
     uint32_t asked; /* of this second, all methods */
-    bool full; /* all five seconds were busy */
+    uint32_t gap; /* seconds since the one that was told before */
+    bool creeps; /* it is one by its surplus alone */
     bool silent; /* no answers to those who are known */
 };
 
@@ -101,6 +116,7 @@ static void count_second(struct lane *lane, const struct fact *fact, struct floo
     for (uint32_t gone = lane->newest + 1; gone < second && gone < lane->newest + SECONDS; gone++) {
         lane->net[gone % SECONDS] = 0;
     }
+    flood->gap = lane->newest == 0 ? 1 : second - lane->newest;
     lane->newest = second;
     int64_t net = (int64_t)flood->asked - LOGIN_REQUESTS * (int64_t)fact->is.server.logins;
     lane->net[second % SECONDS] = (int32_t)net;
@@ -150,15 +166,50 @@ static bool is_forged(const struct fact_server *server, const struct conf *conf)
            server->sources_new * UINT64_C(1000000) >= conf->forged_ppm * server->sources;
 }
 
+static int64_t smaller(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* True: this second added to a surplus that is too much. It adds the limit at most: what is faster is
+ * no slow flood, and a burst of a second is none at all. */
+static bool is_creeping(struct lane *lane, const struct fact *fact, const struct conf *conf,
+                        const struct flood *flood)
+{
+    int64_t net = smaller(lane->net[lane->newest % SECONDS], flood->limit);
+    int64_t adds = net > 0 && !is_forged(&fact->is.server, conf) ? 0 : net;
+    int64_t passes = (int64_t)flood->limit * PASSES_TENTHS / 10;
+    int64_t surplus = (int64_t)lane->surplus + adds - passes * (int64_t)flood->gap;
+
+    if (surplus <= 0) {
+        lane->surplus = 0;
+        lane->surplus_asked = 0;
+        return false;
+    }
+    lane->surplus_first = lane->surplus == 0 ? lane->newest : lane->surplus_first;
+    lane->surplus = (uint32_t)smaller(surplus, (int64_t)conf->surplus * SURPLUS_TIMES);
+    if (adds > 0) {
+        lane->surplus_asked =
+            (uint32_t)smaller((int64_t)lane->surplus_asked + flood->asked, UINT32_MAX);
+    }
+    return adds > passes && lane->surplus > conf->surplus;
+}
+
 static void tell_detail(struct text *detail, const struct fact_server *server,
                         const struct flood *flood, const struct lane *lane, bool forged)
 {
+    uint32_t span_s = lane->newest - lane->surplus_first + 1;
+
     text_format(detail,
                 "is asked %" PRIu32 " times a second by unknown sources (%" PRIu32
                 " sources in the last second, %s %" PRIu32 " %%)",
-                flood->sum / SECONDS, server->sources, method_name(flood->method),
+                flood->creeps ? lane->surplus_asked / span_s : flood->sum / SECONDS,
+                server->sources, method_name(flood->method),
                 flood->asked == 0 ? 0
                                   : (uint32_t)(flood->method_count * UINT64_C(100) / flood->asked));
+    if (flood->creeps) {
+        text_string(detail, ", less than a flood but on and on");
+    }
     if (forged) {
         text_format(detail,
                     "; forged: %" PRIu32
@@ -190,6 +241,15 @@ static void say(struct detector_context *context, const struct lane *lane, const
                               .window_ns = SECONDS * NS_PER_S,
                               .unit = "requests",
                               .span_ns = SECONDS * NS_PER_S};
+    if (flood->creeps) {
+        finding.severity = hurts ? 4 : 2;
+        finding.count = lane->surplus_asked;
+        finding.observed = lane->surplus;
+        finding.threshold = conf->surplus;
+        finding.window_ns = 0;
+        finding.unit = "surplus requests";
+        finding.span_ns = (lane->newest - lane->surplus_first + 1) * NS_PER_S;
+    }
 
     confidence_start(&finding.confidence, 60, "condition met");
     if (forged) {
@@ -228,7 +288,10 @@ static void sip_flood_on_fact(struct detector_context *context, void *memory, vo
                                             : (uint8_t)(lane->slow + 1);
     flood.limit = limit_of(&usual, conf);
     flood.silent = is_silent(fact);
-    if (flood.sum > (uint64_t)flood.limit * SECONDS && is_full(lane, flood.limit)) {
+    bool creeps = is_creeping(lane, fact, conf, &flood);
+    bool fast = flood.sum > (uint64_t)flood.limit * SECONDS && is_full(lane, flood.limit);
+    flood.creeps = creeps && !fast;
+    if (creeps || fast) {
         usual_taint(baseline, fact);
         say(context, lane, fact, conf, &flood, &usual);
     }
@@ -239,9 +302,9 @@ const struct detector detector_sip_flood = {
     .title = "flood of requests",
     .category = "availability",
     .sees = "a server that unknown sources ask more often than it can be asked honestly, for five "
-            "seconds",
-    .blind = "a flood that is slower than the limit, and one whose sources are known: phones that "
-             "were taken over",
+            "seconds, or less often but on and on, from forged sources",
+    .blind = "a flood that is slower than three tenths of the limit, and one whose sources are "
+             "known: phones that were taken over",
     .false_alarms = "a load test; thousands of phones that find a restarted registrar silent, on a "
                     "sensor that has just started",
     .advice = "Limit requests of sources without a registration at the edge; do not block single "
@@ -262,7 +325,7 @@ const struct detector detector_sip_flood = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "servers",
     .slab_on_demand = true,
-    .kept = 1,
+    .kept = 2,
     .options = options,
     .heeds = sip_flood_heeds,
     .on_fact = sip_flood_on_fact,

@@ -3,9 +3,13 @@
  *      cell   numbers[32]  {called number, hashed | second}      last[4]  {caller | second}
  *             rings and answered calls of the block within a day
  *
- * Counted are calls that rang, were cancelled within some seconds, and came from outside; and how
+ * Counted are calls that rang, were given up within some seconds, and came from outside; and how
  * many different numbers of ours they were made to. A machine that talks to people is another
  * matter: where one call in five of the block is answered it is a dialler.
+ *
+ * A call is counted when its caller gives up, and not five seconds later when its end is told. Where
+ * only phones behind a proxy are heard, a call that goes on to the next phone looks like that too;
+ * its end says so, and takes its number out again.
  *
  * A hunt group looks alike: ten phones ring for one caller, and all are cancelled when he hangs up
  * or one of them answers. But its legs begin together, and a person calls once at a time: of one
@@ -52,12 +56,14 @@ struct cell {
     struct window answered;
 };
 
-/* What ended without an answer and says by whom, or was answered. */
+/* What was given up, and the end of what was answered or was given up too soon. */
 static bool wangiri_heeds(const struct fact *fact)
 {
-    return fact->is.call.event == FACT_CALL_ENDED && !fact->forced &&
-           (fact->is.call.answered_ns != 0 ||
-            (fact->is.call.rang && fact->is.call.ended_by_caller));
+    const struct fact_call *call = &fact->is.call;
+    bool given_up = call->event == FACT_CALL_GIVEN_UP;
+    bool ended = call->event == FACT_CALL_ENDED && (call->answered_ns != 0 || call->given_up);
+
+    return (given_up || ended) && !fact->forced;
 }
 
 static uint32_t name_of(struct detector_context *context, const void *at, size_t bytes)
@@ -148,24 +154,44 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
     detector_raise(context, &finding);
 }
 
+static bool is_one_ring(const struct fact_call *call, const struct conf *conf)
+{
+    return call->answered_ns == 0 && call->ended_by_caller &&
+           time_since(call->ended_ns, call->started_ns) <= conf->ring_ns;
+}
+
+static void on_end(struct detector_context *context, struct cell *cell, const struct conf *conf,
+                   const struct fact *fact)
+{
+    const struct fact_call *call = &fact->is.call;
+    uint32_t name = name_of(context, call->dialled.at, call->dialled.bytes);
+
+    if (call->answered_ns != 0) {
+        (void)window_add(&cell->answered, fact->time_ns, NS_PER_DAY, 1);
+    }
+    struct seen *place = place_of(cell->numbers, NUMBERS, name);
+    if (call->given_up && !is_one_ring(call, conf) && place->name == name) {
+        *place = (struct seen){.at_s = 0};
+    }
+}
+
 static void wangiri_on_fact(struct detector_context *context, void *lane, void *memory,
                             const void *configuration, const struct fact *fact)
 {
     const struct conf *conf = configuration;
     const struct fact_call *call = &fact->is.call;
     struct cell *cell = memory;
-    uint64_t rung_ns = time_since(call->ended_ns, call->started_ns);
 
     if (costly_is_ours(call) || call->called.class == FACT_NUMBER_EMERGENCY) {
         return;
     }
-    if (call->answered_ns != 0) {
+    if (call->event == FACT_CALL_ENDED) {
         if (cell != NULL) {
-            (void)window_add(&cell->answered, fact->time_ns, NS_PER_DAY, 1);
+            on_end(context, cell, conf, fact);
         }
         return;
     }
-    if (rung_ns > conf->ring_ns) {
+    if (!is_one_ring(call, conf)) {
         return;
     }
     cell = cell == NULL ? detector_cell(context, lane) : cell;
@@ -199,7 +225,7 @@ const struct detector detector_wangiri = {
     .severity = 2,
     .key = KEY_CALLER_BLOCK,
     .wants = FACT_BIT(CALL),
-    .call_events = 1 << FACT_CALL_ENDED,
+    .call_events = 1 << FACT_CALL_GIVEN_UP | 1 << FACT_CALL_ENDED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),

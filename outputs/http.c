@@ -37,6 +37,8 @@
 #include <unistd.h>
 
 enum { VISITS_MAX = 32, HEADER_BYTES_MAX = 8 << 10, REQUEST_S = 5, BACKLOG = 32 };
+enum { BODY_BYTES_MAX = METRICS_BYTES_MAX };
+static_assert((int)BODY_BYTES_MAX >= (int)HTTP_PAGE_BYTES_MAX, "it holds the page too");
 #define VISIT_NS (REQUEST_S * NS_PER_S)
 
 struct conf {
@@ -69,7 +71,7 @@ struct http {
     struct health_watch watch;
     struct visit visits[VISITS_MAX];
     uint64_t now_ns; /* steady clock of the last poll */
-    char *page; /* HTTP_PAGE_BYTES_MAX */
+    char *body; /* BODY_BYTES_MAX: what is rendered */
 };
 
 static uint64_t clock_ns(clockid_t which)
@@ -216,7 +218,7 @@ static void judge(struct http *http, struct health *health)
 static void answer_path(struct http *http, struct evhttp_request *request, struct slice path)
 {
     struct health health;
-    struct text text = text_into(http->page, HTTP_PAGE_BYTES_MAX);
+    struct text text = text_into(http->body, BODY_BYTES_MAX);
 
     if (slice_equal(path, SLICE("/style.css"))) {
         answer(request, HTTP_OK, "OK", "text/css; charset=utf-8", slice_of_string(http_page_style));
@@ -288,13 +290,6 @@ static enum status listen_on(struct http *http, const struct conf *conf, const s
     return STATUS_OK;
 }
 
-static bool is_this_host(const struct addr *addr)
-{
-    static const struct addr six = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-
-    return addr_is_v4(addr) ? addr->octets[12] == 127 : addr_equal(addr, &six);
-}
-
 static enum status check(const struct output_host *host, const struct conf *conf,
                          struct addr *out_addr, struct error *error)
 {
@@ -302,7 +297,7 @@ static enum status check(const struct output_host *host, const struct conf *conf
         return error_set(error, STATUS_USAGE, host->name,
                          "address: found '%s', an IP address is allowed", conf->address);
     }
-    if (!conf->allow_remote && !is_this_host(out_addr)) {
+    if (!conf->allow_remote && !addr_is_loopback(out_addr)) {
         return error_set(error, STATUS_USAGE, host->name,
                          "address %s can be reached from other hosts, without TLS and without a "
                          "password; set allow_remote: true if that is meant",
@@ -324,16 +319,16 @@ static void http_close(void *instance)
         evhttp_free(http->server);
     }
     http_view_close(http->view);
-    free(http->page);
+    free(http->body);
     free(http);
 }
 
 static enum status server_open(struct http *http, const struct conf *conf, const struct addr *addr,
                                struct error *error)
 {
-    http->page = malloc(HTTP_PAGE_BYTES_MAX);
+    http->body = malloc(BODY_BYTES_MAX);
     http->server = evhttp_new(http->host->loop);
-    if (http->page == NULL || http->server == NULL) {
+    if (http->body == NULL || http->server == NULL) {
         return error_set(error, STATUS_FAILED, http->host->name, "no memory for its server");
     }
     evhttp_set_max_headers_size(http->server, HEADER_BYTES_MAX);

@@ -3,7 +3,8 @@
  * Owns      nothing.
  * Borrows   what it prints, during the call.
  * Time      the steady clock, as an argument.
- * Bounds    one sample for each row, reason, rule and output: METRICS_BYTES_MAX holds them all. No
+ * Bounds    one sample for each row, reason, rule and output: METRICS_BYTES_MAX holds them all,
+ *           with names of outputs as long as they can be. No
  *           label holds an address, a user or a Call-ID.
  * Errors    none.
  * Thread    the writer's. */
@@ -12,7 +13,7 @@
 
 #include "outputs/http_health.h"
 
-enum { METRICS_BYTES_MAX = 512 << 10 };
+enum { METRICS_BYTES_MAX = 2 << 20 };
 
 void http_metrics_print(const struct http_view *view, const struct output_host *host,
                         const struct health *health, uint64_t steady_ns, struct text *text);

@@ -49,6 +49,7 @@ enum way {
 struct privacy {
     struct reducer *reducer; /* NULL = all is clear */
     uint8_t ways[FIELD_COUNT];
+    char text[REDUCE_SENTENCE_BYTES_MAX];
     _Alignas(8) uint8_t memory[RECORD_BYTES_MAX];
 };
 
@@ -203,22 +204,6 @@ static void remember_names(struct privacy *privacy, const struct record *record)
     }
 }
 
-static void put_reduced(struct privacy *privacy, struct record_maker *maker, enum way way,
-                        enum field field, struct slice value)
-{
-    char room[REDUCE_TEXT_BYTES_MAX + RECORD_SENTENCE_MAX];
-    struct text text = text_into(room, sizeof room);
-
-    if (way == WAY_NAME) {
-        reduce_name(privacy->reducer, value, &text);
-    } else if (way == WAY_URI) {
-        reduce_uri(privacy->reducer, value, &text);
-    } else {
-        reduce_sentence(privacy->reducer, value, &text);
-    }
-    record_text(maker, field, text_slice(&text));
-}
-
 static void put_identity(struct privacy *privacy, struct record_maker *maker, enum field field,
                          struct slice value)
 {
@@ -248,6 +233,39 @@ static void take_note(struct record_maker *maker, enum way way, struct slice tex
     }
 }
 
+static void put_value(struct privacy *privacy, struct record_maker *maker, enum way way,
+                      const struct record_raw *raw)
+{
+    enum field field = (enum field)raw->field;
+    struct slice value = slice_of(raw->at, raw->bytes);
+    struct text text = text_into(privacy->text, sizeof privacy->text);
+
+    switch (way) {
+    case WAY_NAME:
+        reduce_name(privacy->reducer, value, &text);
+        break;
+    case WAY_URI:
+        reduce_uri(privacy->reducer, value, &text);
+        break;
+    case WAY_SENTENCE:
+        reduce_sentence(privacy->reducer, value, &text);
+        break;
+    case WAY_IDENTITY:
+        put_identity(privacy, maker, field, value);
+        break;
+    case WAY_COPY:
+    case WAY_MANY:
+    case WAY_ENTITY_TYPE:
+    case WAY_ENTITY:
+    case WAY_SECONDARY:
+    case WAY_TRUNCATED:
+    case WAY_TAGS:
+        take_note(maker, way, value);
+        break;
+    }
+    record_text(maker, field, text_slice(&text)); /* puts nothing where there is none */
+}
+
 const struct record *privacy_apply(struct privacy *privacy, const struct record *record)
 {
     struct scope scope = {.many = false};
@@ -255,6 +273,7 @@ const struct record *privacy_apply(struct privacy *privacy, const struct record 
     struct record_raw raw;
     uint32_t at = 0;
     uint32_t copied = sizeof *record; /* up to here the record has been taken over */
+    uint16_t last = 0; /* field before */
     bool knows_names = false;
 
     if (privacy->reducer == NULL) {
@@ -264,26 +283,24 @@ const struct record *privacy_apply(struct privacy *privacy, const struct record 
                  record->number);
     for (uint32_t from = copied; record_raw_next(record, &at, &raw); from = at) {
         enum way way = (enum way)privacy->ways[raw.field];
-        struct slice text = slice_of(raw.at, raw.bytes);
-        way = way == WAY_COPY ? way : way_in(&scope, way, text);
-        if (way == WAY_COPY) {
+        if (__builtin_expect(way == WAY_COPY, 1)) {
+            last = raw.field;
             continue;
         }
-        record_copy(&maker, record, copied, from);
+        way = way_in(&scope, way, slice_of(raw.at, raw.bytes));
+        if (way == WAY_COPY) {
+            last = raw.field;
+            continue;
+        }
+        record_copy(&maker, record, copied, from, (enum field)last);
         copied = at;
         if (way == WAY_SENTENCE && !knows_names) {
             remember_names(privacy, record);
             knows_names = true;
         }
-        if (way == WAY_IDENTITY) {
-            put_identity(privacy, &maker, (enum field)raw.field, text);
-        } else if (way == WAY_TRUNCATED || way == WAY_TAGS) {
-            take_note(&maker, way, text);
-        } else {
-            put_reduced(privacy, &maker, way, (enum field)raw.field, text);
-        }
+        put_value(privacy, &maker, way, &raw);
     }
-    record_copy(&maker, record, copied, record->bytes);
+    record_copy(&maker, record, copied, record->bytes, (enum field)last);
     record_end(&maker, identity_of(privacy, record), record->sequence);
     return maker.record;
 }

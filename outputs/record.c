@@ -381,25 +381,40 @@ void record_count(struct record_maker *maker, enum field field, struct slice nam
     }
 }
 
-void record_copy(struct record_maker *maker, const struct record *from, uint32_t begin,
-                 uint32_t end)
+/* Value by value, as long as there is room. */
+static __attribute__((noinline)) uint32_t
+copy_some(struct record_maker *maker, const struct record *from, uint32_t begin, uint32_t end)
 {
-    struct record *record = maker->record;
+    uint32_t used = maker->record->bytes;
     struct record_raw raw;
     uint32_t at = begin;
     uint32_t kept = begin;
 
     while (at < end && record_raw_next(from, &at, &raw)) {
-        if (record->bytes + (at - begin) <= ROOM) {
+        if (used + (at - begin) <= ROOM) {
             kept = at;
-            record->field_last = raw.field;
         } else {
             maker->overflow = true;
             record_note_truncated(maker, (enum field)raw.field);
         }
     }
-    memcpy((uint8_t *)record + record->bytes, (const uint8_t *)from + begin, kept - begin);
-    record->bytes += kept - begin;
+    return kept;
+}
+
+void record_copy(struct record_maker *maker, const struct record *from, uint32_t begin,
+                 uint32_t end, enum field last)
+{
+    struct record *record = maker->record;
+
+    if (begin == end) {
+        return;
+    }
+    if (record->bytes + (end - begin) > ROOM) {
+        end = copy_some(maker, from, begin, end);
+    }
+    memcpy((uint8_t *)record + record->bytes, (const uint8_t *)from + begin, end - begin);
+    record->bytes += end - begin;
+    record->field_last = (uint16_t)last;
 }
 
 static bool is_left_out(const struct record_member *member)

@@ -164,9 +164,10 @@ void record_count(struct record_maker *maker, enum field field, struct slice nam
 /* One object of a FIELD_OBJECTS list; members whose text is empty are left out. */
 void record_object(struct record_maker *maker, enum field field,
                    const struct record_member *members, size_t count);
-/* The values between two places of another record, as record_raw_next() counts them. */
+/* The values between two places of another record, as record_raw_next() counts them; `last` is the
+ * field of the last one. */
 void record_copy(struct record_maker *maker, const struct record *from, uint32_t begin,
-                 uint32_t end);
+                 uint32_t end, enum field last);
 /* A field was cut or left out before it came here. */
 void record_note_truncated(struct record_maker *maker, enum field field);
 /* earshot.truncated and tags, the identity and the sequence; the record is complete. */

@@ -9,7 +9,7 @@
  * out alike. The hash is HMAC-SHA256 of that, its first 64 bits: two of a million people meet with a
  * chance of one in 37 million, and nobody without the key can try numbers until one fits.
  *
- * Recent names are kept in a table of one row a place: the same few hundred people make nearly all
+ * Recent names are kept in a table of one row a place: the same few thousand people make nearly all
  * records. A name that is not there costs a hash and takes the row.
  *
  * Limits: of a name only the first 1,024 bytes count; a text that was cut before it came here is
@@ -31,12 +31,14 @@ enum {
     CUT_BYTES = 240, /* a URI of this length may have been cut before its @ */
 };
 
-struct cached {
-    uint8_t name_bytes; /* 0 = free */
+struct kept_name {
+    _Alignas(64) uint8_t name_bytes; /* 0 = free */
     uint8_t shown_bytes;
-    char name[REDUCE_CACHED_BYTES];
+    char name[REDUCE_NAME_BYTES];
     char shown[REDUCE_NAME_BYTES_MAX];
 };
+
+static_assert(sizeof(struct kept_name) == 64, "a row is a line of the cache");
 
 struct reducer {
     enum reduce_mode numbers;
@@ -45,17 +47,18 @@ struct reducer {
     EVP_MAC_CTX *context; /* the key is in it; NULL = there is none */
     uint32_t name_count;
     struct slice names[REDUCE_NAMES_MAX];
-    struct cached cache[REDUCE_CACHE_ROWS];
+    struct kept_name kept_names[REDUCE_NAME_ROWS];
 };
 
 enum status reduce_open(enum reduce_mode numbers, enum reduce_mode users, struct slice key,
                         struct reducer **out_reducer, struct error *error)
 {
-    struct reducer *reducer = calloc(1, sizeof *reducer);
+    struct reducer *reducer = aligned_alloc(_Alignof(struct reducer), sizeof *reducer);
 
     if (reducer == NULL) {
         return error_set(error, STATUS_FAILED, "privacy", "no memory for it");
     }
+    memset(reducer, 0, sizeof *reducer);
     reducer->numbers = numbers;
     reducer->users = users;
     assert(key.bytes > 0 || (numbers != REDUCE_HASH && users != REDUCE_HASH));
@@ -145,7 +148,7 @@ static bool is_number(struct slice name)
 /* Into `room` of NORMAL_BYTES_MAX; *out_number tells which of the two it is. */
 static struct slice normal_of(struct slice name, char *room, bool *out_number)
 {
-    char plain[NORMAL_BYTES_MAX / 4];
+    char plain[NORMAL_BYTES_MAX / 4] UNCLEARED;
     struct text text = text_into(room, NORMAL_BYTES_MAX);
     size_t bytes = 0;
 
@@ -234,7 +237,7 @@ static void put_masked_user(struct slice normal, struct text *out)
 /* One user or number, without a domain. */
 static void put_reduced(struct reducer *reducer, struct slice name, struct text *out)
 {
-    char room[NORMAL_BYTES_MAX];
+    char room[NORMAL_BYTES_MAX] UNCLEARED;
     bool number;
     struct slice normal = normal_of(name, room, &number);
     enum reduce_mode mode = number ? reducer->numbers : reducer->users;
@@ -252,8 +255,8 @@ static void put_reduced(struct reducer *reducer, struct slice name, struct text 
 
 static void put_user(struct reducer *reducer, struct slice name, struct text *out)
 {
-    uint64_t place = hash_slice(HASH_KEY_FIXED, name) & (REDUCE_CACHE_ROWS - 1);
-    struct cached *row = &reducer->cache[place];
+    uint64_t place = hash_slice(HASH_KEY_FIXED, name) & (REDUCE_NAME_ROWS - 1);
+    struct kept_name *row = &reducer->kept_names[place];
 
     if (name.bytes == 0) {
         return;
@@ -265,7 +268,7 @@ static void put_user(struct reducer *reducer, struct slice name, struct text *ou
     size_t before = out->bytes;
     put_reduced(reducer, name, out);
     size_t bytes = out->bytes - before;
-    if (!out->overflow && name.bytes <= REDUCE_CACHED_BYTES && bytes <= REDUCE_NAME_BYTES_MAX) {
+    if (!out->overflow && name.bytes <= REDUCE_NAME_BYTES && bytes <= REDUCE_NAME_BYTES_MAX) {
         memcpy(row->name, name.at, name.bytes);
         memcpy(row->shown, out->at + before, bytes);
         row->name_bytes = (uint8_t)name.bytes;
@@ -284,9 +287,36 @@ static bool is_address(struct slice name)
            addr_parse(name, &addr);
 }
 
-void reduce_name(struct reducer *reducer, struct slice name, struct text *out)
+/* How many bytes from `from` on are letters, digits, plus, dash, underscore or space: nearly every
+ * name is made of nothing else, and such a one is no address and has no domain. */
+static size_t plain_span(struct slice text, size_t from)
+{
+    /* Bits of the ASCII characters, 64 a word. */
+    static const uint64_t plain[2] = {UINT64_C(0x03ff280100000000), UINT64_C(0x07fffffe87fffffe)};
+    size_t at = from;
+
+    while (at < text.bytes && (uint8_t)text.at[at] < 0x80 &&
+           (plain[text.at[at] / 64] >> text.at[at] % 64 & 1) != 0) {
+        at++;
+    }
+    return at;
+}
+
+/* Where the user of user@domain ends; what begins with its only @ names no domain. */
+static size_t user_end(struct slice name)
 {
     size_t at = slice_find_last(name, '@');
+
+    return at == 0 ? name.bytes : at;
+}
+
+void reduce_name(struct reducer *reducer, struct slice name, struct text *out)
+{
+    if (plain_span(name, 0) == name.bytes) {
+        put_user(reducer, name, out);
+        return;
+    }
+    size_t at = user_end(name);
 
     if (is_address(name)) {
         text_slice_put(out, name);
@@ -362,21 +392,36 @@ static size_t find_sign(struct slice rest)
     return sign;
 }
 
+/* What holds anything else is no host, and may be a user that a strange sign cut off. */
+static bool may_be_host(struct slice text)
+{
+    for (size_t i = 0; i < text.bytes; i++) {
+        char byte = text.at[i];
+        char lower = slice_lower(byte);
+        if (!is_digit(byte) && (lower < 'a' || lower > 'z') && (uint8_t)byte < 0x80 &&
+            memchr(".-_:[]", byte, 6) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* [user[:password]@]host[:port][;parameters][?headers] */
 static void put_sip(struct reducer *reducer, struct slice rest, bool was_cut, struct text *out)
 {
     size_t sign = find_sign(rest);
+    size_t end = find_either(rest, 0, ';', '?');
 
     if (sign < rest.bytes) {
         struct slice user = slice_part(rest, 0, sign);
         reduce_name(reducer, slice_part(user, 0, slice_find(user, ':')), out);
         text_byte(out, '@');
         rest = slice_from(rest, sign + 1);
-    } else if (was_cut) {
+        end = find_either(rest, 0, ';', '?');
+    } else if (was_cut || !may_be_host(slice_trim(slice_part(rest, 0, end)))) {
         put_user(reducer, rest, out);
         return;
     }
-    size_t end = find_either(rest, 0, ';', '?');
     text_slice_put(out, slice_part(rest, 0, end));
     put_parameters(slice_from(rest, end), out);
 }
@@ -438,8 +483,34 @@ static void put_display(struct reducer *reducer, struct slice display, struct te
     }
 }
 
+/* sip:user@host[:port] of plain characters, as nearly all are; false: it has to be read with care. */
+static bool put_plain_uri(struct reducer *reducer, struct slice uri, struct text *out)
+{
+    if (uri.bytes < 6 || memcmp(uri.at, "sip:", 4) != 0) {
+        return false;
+    }
+    size_t sign = plain_span(uri, 4);
+    if (sign == 4 || sign >= uri.bytes || uri.at[sign] != '@') {
+        return false;
+    }
+    size_t end = sign;
+    do {
+        end = plain_span(uri, end + 1);
+    } while (end < uri.bytes && (uri.at[end] == '.' || uri.at[end] == ':'));
+    if (end < uri.bytes) {
+        return false;
+    }
+    text_slice_put(out, slice_part(uri, 0, 4));
+    put_user(reducer, slice_part(uri, 4, sign), out);
+    text_slice_put(out, slice_from(uri, sign));
+    return true;
+}
+
 void reduce_uri(struct reducer *reducer, struct slice uri, struct text *out)
 {
+    if (put_plain_uri(reducer, uri, out)) {
+        return;
+    }
     uri = slice_trim(uri);
     size_t open = find_bracket(uri);
     if (open == uri.bytes) {
@@ -464,7 +535,7 @@ void reduce_forget(struct reducer *reducer)
 
 void reduce_remember(struct reducer *reducer, struct slice name)
 {
-    name = slice_part(name, 0, slice_find_last(name, '@'));
+    name = slice_part(name, 0, user_end(name));
     if (name.bytes == 0 || is_address(name) || reducer->name_count == REDUCE_NAMES_MAX) {
         return;
     }

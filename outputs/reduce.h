@@ -3,7 +3,7 @@
  * Owns      the key's state of the hash, a cache of recent names, the names of one record.
  * Borrows   texts during the call; names of a record until reduce_forget().
  * Time      none.
- * Bounds    REDUCE_CACHE_ROWS names of at most REDUCE_CACHED_BYTES; REDUCE_NAMES_MAX names a record.
+ * Bounds    a cache of REDUCE_NAME_ROWS names (512 KiB); REDUCE_NAMES_MAX names of a record.
  * Errors    open: STATUS_FAILED when the hash cannot be had. What does not fit into `out` overflows
  *           it; nothing is ever put in clear instead.
  * Thread    the writer's.
@@ -19,10 +19,11 @@ enum reduce_mode { REDUCE_CLEAR, REDUCE_HASH, REDUCE_MASK };
 
 enum {
     REDUCE_NAMES_MAX = 96,
-    REDUCE_CACHE_ROWS = 1024, /* a power of two */
-    REDUCE_CACHED_BYTES = 48,
-    REDUCE_NAME_BYTES_MAX = 24, /* of what becomes of a user or number */
+    REDUCE_NAME_ROWS = 8192, /* of the cache; a power of two */
+    REDUCE_NAME_BYTES = 32, /* of one that is kept */
+    REDUCE_NAME_BYTES_MAX = 18, /* of what becomes of a user or number */
     REDUCE_TEXT_BYTES_MAX = 2048, /* of what becomes of a keyword or URI */
+    REDUCE_SENTENCE_BYTES_MAX = 16384, /* ... of a sentence of 1,024 bytes */
 };
 
 struct reducer;

@@ -391,6 +391,7 @@ void report_see(struct report *report, const struct record *record)
     case DATASET_TRANSACTION:
     case DATASET_MEDIA_INTERVAL:
     case DATASET_FLOW:
+    case DATASET_RESPONSE:
     case DATASET_COUNT:
         break;
     }

@@ -12,6 +12,10 @@
 
 enum { CRITICAL = 2, ERROR = 3, WARNING = 4, NOTICE = 5, INFORMATIONAL = 6 };
 
+/* rsyslog takes a later year for no message of RFC 5424 at all, so such a time is left out here; the
+ * record itself has it. */
+#define TIME_MAX_NS (UINT64_C(4102444800) * NS_PER_S) /* 2100-01-01 */
+
 /* A name of the header: printable ASCII without spaces (section 6), "-" where there is nothing. */
 static void put_name(struct text *out, struct slice name, size_t max)
 {
@@ -86,7 +90,11 @@ size_t syslog_head_put(const struct syslog_head *head, const struct record *reco
     struct text text = text_into(out, SYSLOG_HEAD_BYTES_MAX);
 
     text_format(&text, "<%u>1 ", head->facility * 8 + severity_of(record));
-    text_time(&text, record->time_ns, 6);
+    if (record->time_ns < TIME_MAX_NS) {
+        text_time(&text, record->time_ns, 6);
+    } else {
+        text_byte(&text, '-');
+    }
     text_slice_put(&text, slice_of(head->names, head->names_bytes));
     text_format(&text, "%s [earshot@32473 event_id=\"", dataset);
     text_hex(&text, record->id.high, 16);

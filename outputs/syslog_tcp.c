@@ -1,13 +1,13 @@
 /* syslog_tcp.c - messages over one TCP connection (RFC 6587).
  *
- * Syslog has no acknowledgement, so what the far end has is taken from its TCP: SIOCOUTQ tells how
- * many of the written bytes its kernel has not confirmed. A record is acknowledged when all of its
- * bytes are. Its program may die before it reads them; so the last unacked_window bytes of such
+ * Syslog has no acknowledgement, so what the far end has is taken from its TCP: TCP_INFO tells how many
+ * bytes its kernel has confirmed, also when the connection is broken already (SIOCOUTQ does not). A
+ * record is acknowledged when all of its bytes are. Its program may die before it reads them; so the last unacked_window bytes of such
  * messages are kept (resend.c), and behind every broken connection they come first, marked, then what
  * was never confirmed (marked where a byte of it had left), then the rest, all in their old order.
  *
- *   written by us   |-- kept --|-- in flight: taken ------------|-- waiting in the queue --|
- *   confirmed by their kernel  ^
+ *   |-- kept --|-- in flight: taken from the queue --|-- waiting in the queue --|
+ *              ^ confirmed by their kernel
  *
  * States: AWAY until the timer fires (0.5 s, doubling to 30 s until something is confirmed),
  * CONNECTING for 5 s at most, UP. The kernel's own buffer is held at SEND_BUFFER_BYTES, so a far end
@@ -26,10 +26,8 @@
 #include "outputs/syslog_head.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -62,6 +60,7 @@ struct syslog_tcp {
     uint64_t wait_ns; /* of the next back-off */
     uint64_t up_ns; /* since when it stands */
     bool said; /* that it is away */
+    uint64_t confirmed_before; /* by the handshake */
     uint64_t framed; /* bytes of this connection put into the buffer */
     uint64_t written; /* of them, handed to the kernel */
     uint32_t sent_first;
@@ -71,6 +70,35 @@ struct syslog_tcp {
     size_t end;
     char buffer[];
 };
+
+/* --- what the far end has --- */
+
+/* Bytes that its kernel has confirmed, what the connection began with included. */
+static uint64_t confirmed_bytes(int socket)
+{
+    struct tcp_info info = {0};
+    socklen_t bytes = sizeof info;
+
+    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0 ? info.tcpi_bytes_acked
+                                                                         : 0;
+}
+
+static void learn_confirmed(struct syslog_tcp *tcp)
+{
+    if (tcp->sent_count == 0) {
+        return;
+    }
+    uint64_t confirmed = confirmed_bytes(tcp->socket);
+    while (tcp->sent_count > 0 &&
+           tcp->sent[tcp->sent_first].end + tcp->confirmed_before <= confirmed) {
+        struct queue_item *item = tcp->sent[tcp->sent_first].item;
+        resend_keep(tcp->resend, item->key, item->text);
+        queue_acknowledge(tcp->options.queue, item);
+        tcp->sent_first = (tcp->sent_first + 1) % SENT_MAX;
+        tcp->sent_count--;
+        tcp->wait_ns = SYSLOG_BACKOFF_MIN_NS;
+    }
+}
 
 /* --- the end of a connection --- */
 
@@ -112,9 +140,9 @@ static void say_away(struct syslog_tcp *tcp, const char *why)
 
 static void go_away(struct syslog_tcp *tcp, const char *why)
 {
+    learn_confirmed(tcp); /* and perhaps that it is worth to try soon */
     struct timeval wait = {.tv_sec = (time_t)(tcp->wait_ns / NS_PER_S),
                            .tv_usec = (suseconds_t)(tcp->wait_ns % NS_PER_S / NS_PER_US)};
-
     forget_events(tcp);
     if (tcp->socket >= 0) {
         (void)close(tcp->socket);
@@ -132,36 +160,6 @@ static void go_away(struct syslog_tcp *tcp, const char *why)
 }
 
 /* --- while it stands --- */
-
-/* Whether the far end's kernel still answers for the connection. After a reset the figure of
- * SIOCOUTQ means nothing. */
-static bool is_standing(int socket)
-{
-    struct tcp_info info = {0};
-    socklen_t bytes = sizeof info;
-
-    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &bytes) == 0 &&
-           (info.tcpi_state == TCP_ESTABLISHED || info.tcpi_state == TCP_CLOSE_WAIT);
-}
-
-static void learn_confirmed(struct syslog_tcp *tcp)
-{
-    int left = 0;
-
-    if (tcp->sent_count == 0 || ioctl(tcp->socket, SIOCOUTQ, &left) != 0 ||
-        !is_standing(tcp->socket)) {
-        return;
-    }
-    uint64_t confirmed = tcp->written - (uint64_t)left;
-    while (tcp->sent_count > 0 && tcp->sent[tcp->sent_first].end <= confirmed) {
-        struct queue_item *item = tcp->sent[tcp->sent_first].item;
-        resend_keep(tcp->resend, item->key, item->text);
-        queue_acknowledge(tcp->options.queue, item);
-        tcp->sent_first = (tcp->sent_first + 1) % SENT_MAX;
-        tcp->sent_count--;
-        tcp->wait_ns = SYSLOG_BACKOFF_MIN_NS;
-    }
-}
 
 static void say_steady(struct syslog_tcp *tcp)
 {
@@ -269,7 +267,6 @@ static void on_readable(evutil_socket_t socket, short what, void *owner)
 
     ssize_t bytes = recv(socket, garbage, sizeof garbage, MSG_DONTWAIT);
     if (bytes == 0) {
-        learn_confirmed(tcp);
         go_away(tcp, "the far end closed it");
     } else if (bytes < 0 && errno != EAGAIN && errno != EINTR) {
         go_away(tcp, strerror(errno));
@@ -317,6 +314,7 @@ static void on_writable(evutil_socket_t socket, short what, void *owner)
         return;
     }
     tcp->state = STATE_UP;
+    tcp->confirmed_before = confirmed_bytes(socket);
     tcp->up_ns = syslog_link_now_ns();
     tcp->options.host->tally->away = false;
     syslog_tcp_work(tcp);
@@ -396,9 +394,7 @@ void syslog_tcp_close(struct syslog_tcp *tcp)
     if (tcp == NULL) {
         return;
     }
-    if (tcp->state == STATE_UP) {
-        learn_confirmed(tcp);
-    }
+    learn_confirmed(tcp);
     forget_events(tcp);
     if (tcp->again != NULL) {
         event_free(tcp->again);

@@ -3,8 +3,9 @@
  * A cut in the middle of a text would leave JSON that no collector reads, so fields go whole, in
  * groups: a group is a name and all below it. What goes first is what can be asked for again or
  * looked up elsewhere (evidence, related values, countries); who did what to whom stays to the end.
- * Of a field the group with the longest name decides; what is in no group goes at STAGE_REST under
- * the name "*". */
+ * Of a field the group with the longest name decides. What is in no group goes at STAGE_REST; from
+ * there on earshot.truncated says "*" alone: the list of all that went would be longer than what
+ * stayed. */
 #include "outputs/trim.h"
 
 enum { STAGE_NEVER = 0, STAGE_REST = 5, GROUP_REST = UINT8_MAX };
@@ -48,7 +49,6 @@ static const struct group {
     {"earshot.alert.confidence_reason", 4},
     {"earshot.alert.advice", 4},
     {"event.reason", 6},
-    {"event.action", 6},
     {"message", 6},
     {"user.name", 6},
     {"sip.call_id", 6},
@@ -129,7 +129,7 @@ static bool goes(uint8_t group, unsigned stage)
 
 static void name_lost(struct record_maker *maker, const bool lost[GROUPS], bool rest)
 {
-    for (unsigned i = 0; i < GROUPS; i++) {
+    for (unsigned i = 0; i < GROUPS && !rest; i++) {
         if (lost[i]) {
             record_string(maker, FIELD_ID_EARSHOT_TRUNCATED, groups[i].name);
         }

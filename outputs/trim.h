@@ -21,7 +21,7 @@ struct trim;
 MUST_USE enum status trim_open(struct trim **out_trim, struct error *error);
 void trim_close(struct trim *trim);
 /* The record in `memory` (RECORD_BYTES_MAX, 8-aligned) without what goes at `stage`, 1 to
- * TRIM_STAGES; the groups that it lost stand in earshot.truncated. */
+ * TRIM_STAGES; the groups that it lost stand in earshot.truncated, "*" for nearly all. */
 const struct record *trim_record(const struct trim *trim, const struct record *record,
                                  unsigned stage, void *memory);
 

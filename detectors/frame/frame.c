@@ -549,6 +549,7 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
     case FACT_SECOND:
         moved.is.second.second = time_second(moved.time_ns);
         moved.is.second.heard_ns = time_since(fact->is.second.heard_ns, shift_ns);
+        moved.is.second.flows_ns = time_since(fact->is.second.flows_ns, shift_ns);
         break;
     case FACT_STREAM:
         moved.is.stream.started_ns = time_since(fact->is.stream.started_ns, shift_ns);

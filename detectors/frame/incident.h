@@ -44,6 +44,8 @@ struct incident {
     uint8_t severity; /* 1 to 4, after caps */
     uint8_t stage;
     bool source_proven;
+    bool source_echoed; /* by the counted events themselves */
+    bool source_server; /* has answered requests of others */
     bool device_known;
     bool many; /* the storm guard's: entity is "many" */
     uint8_t chain_severity; /* of the whole chain; = severity where it stands alone */
@@ -66,6 +68,7 @@ struct incident {
     uint8_t key_kind; /* enum key_kind */
     char entity[INCIDENT_ENTITY_BYTES]; /* the key as text */
     char secondary[INCIDENT_ENTITY_BYTES]; /* second part of a pair; "" = none */
+    uint16_t source_accounts; /* that succeeded from it; the most that was seen */
     struct endpoint source; /* the attacker; addr all zero where all came not from one */
     struct endpoint destination; /* the victim; likewise */
     char account[INCIDENT_ACCOUNT_BYTES];

@@ -36,7 +36,7 @@ static void copy(char *at, size_t capacity, struct slice part)
     struct text text = text_into(at, capacity - 1);
 
     key_write_printable(&text, part);
-    (void)text_terminate(&text);
+    at[text.bytes] = '\0'; /* text_terminate() would cut the last character of one that fits */
 }
 
 /* --- who and whom --- */
@@ -123,6 +123,19 @@ static uint64_t call_number_of(const struct fact *fact)
                                      : 0;
 }
 
+/* What a response must know before it touches an address. */
+static void note_source(struct incident *told, const struct fact_party *source,
+                        const struct fact *fact)
+{
+    bool echoed = fact->kind == FACT_TRANSACTION && fact->is.transaction.echoed;
+
+    told->source_echoed = told->source_echoed || echoed;
+    told->source_server = told->source_server || source->is_peer;
+    if (source->good_accounts > told->source_accounts) {
+        told->source_accounts = source->good_accounts;
+    }
+}
+
 static void note_parties(struct incident_cell *it, const struct incidents_report *report,
                          bool first)
 {
@@ -153,6 +166,9 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
     }
     note_target(told, target_of(report, &text), first);
     told->source_proven = told->source_proven || (source != NULL && is_proven(report->fact));
+    if (source != NULL) {
+        note_source(told, source, report->fact);
+    }
 }
 
 /* --- evidence: the first four and the last four --- */

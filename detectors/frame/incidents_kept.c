@@ -107,6 +107,8 @@ static void mend_party(struct fact_party *party)
 static void mend_told(struct incident *told)
 {
     snapshot_truth(&told->source_proven);
+    snapshot_truth(&told->source_echoed);
+    snapshot_truth(&told->source_server);
     snapshot_truth(&told->device_known);
     snapshot_truth(&told->many);
     end_text(told->entity, sizeof told->entity);
@@ -275,7 +277,7 @@ void incidents_parts(struct incidents *incidents, struct snapshot_part *out_open
 
     *out_open =
         (struct snapshot_part){.name = "incidents",
-                               .version = 1,
+                               .version = 2,
                                .layout = snapshot_layout(0, sizeof(struct incident_cell)),
                                .owner = incidents,
                                .bytes_max = 16 + (size_t)options->incidents_max *

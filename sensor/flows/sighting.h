@@ -14,7 +14,7 @@
  *
  *   packet  index in the frame (messages of one segment)
  *           SUB_ENDED | first number, of streams that it pushed out; SUB_PROOF
- *   mark    first number of the stream
+ *   mark    first number of the stream; of ALIVE: of the last stream in it, or SUB_ALIVE
  *           SUB_MESSAGES | a number of the TCP stream whose message the mark cut off
  *           SUB_FLOWS | first number of the flow
  *           SUB_COUNTS, SUB_MARK
@@ -33,7 +33,8 @@
 
 enum sighting_kind {
     SIGHTING_SIP, /* struct sip_sighting */
-    SIGHTING_STREAM, /* struct stream_sighting: interval, silent, end, candidate */
+    SIGHTING_STREAM, /* struct stream_sighting: begun, interval, silent, resumed, end, candidate */
+    SIGHTING_ALIVE, /* struct alive_sighting: streams that got a packet in the last second */
     SIGHTING_RTCP, /* struct rtcp_sighting */
     SIGHTING_FLOW, /* struct flow_sighting: a flow ended */
     SIGHTING_PROOF, /* struct proof_sighting: TCP or STUN showed that an address hears us */
@@ -47,6 +48,7 @@ enum { SIGHTING_BYTES_MAX = 16 << 10 };
 /* At one number or mark: streams come first, then messages of TCP streams that a mark cut, then
  * flows. */
 #define SUB_MESSAGES (UINT64_C(1) << 54)
+#define SUB_ALIVE (SUB_MESSAGES - 1)
 #define SUB_FLOWS (UINT64_C(1) << 55)
 #define SUB_PROOF (UINT64_C(1) << 63) /* of a packet: behind what it pushed out */
 /* Several marks may fall before one frame: the n-th has n above bit 56 of every sub. */
@@ -91,7 +93,15 @@ struct sip_sighting {
     struct sdp sdp[]; /* one, if has_sdp; cut behind its last media line */
 };
 
-enum stream_event { STREAM_INTERVAL, STREAM_SILENT, STREAM_ENDED, STREAM_CANDIDATE };
+/* BEGUN and RESUMED say when, and whose stream it is; figures come with the others. */
+enum stream_event {
+    STREAM_INTERVAL,
+    STREAM_SILENT, /* no packet for 3 s */
+    STREAM_BEGUN, /* at the first mark behind its probation */
+    STREAM_RESUMED, /* a packet came after it was told silent */
+    STREAM_ENDED,
+    STREAM_CANDIDATE
+};
 
 enum { STREAM_CLOCKS = 6 };
 /* 8000, 16000, 32000, 44100, 48000, 90000 */
@@ -151,6 +161,33 @@ struct stream_sighting {
     struct stream_jitter interval_variation[STREAM_CLOCKS];
     struct stream_jitter interval_jitter[STREAM_CLOCKS];
 };
+
+/* One stream that is heard, as its interval would tell it if it ended now. */
+struct alive_stream {
+    uint64_t stream_number;
+    uint64_t from_ns; /* what the interval covers so far */
+    uint64_t last_ns; /* its last packet */
+    struct addr source;
+    struct addr destination;
+    uint16_t source_port;
+    uint16_t destination_port;
+    uint32_t packets; /* of the interval so far, saturating */
+};
+
+/* At each mark, of a worker that heard any. At those that 5 s divide nobody is named, for then all
+ * tell their intervals. The streams of one mark may come in several of these and in any order: what
+ * is made of them must not depend on it. */
+struct alive_sighting {
+    struct sighting head;
+    uint64_t newest_ns; /* last packet of all these but of those that have just resumed; 0 = none */
+    uint32_t stream_count;
+    uint32_t reserved;
+    struct alive_stream streams[];
+};
+enum { ALIVE_STREAMS_MAX = 240 };
+static_assert(sizeof(struct alive_sighting) + ALIVE_STREAMS_MAX * sizeof(struct alive_stream) <=
+                  SIGHTING_BYTES_MAX,
+              "a full one fits");
 
 enum stream_end { STREAM_END_IDLE, STREAM_END_EVICTED, STREAM_END_CAPTURE };
 

@@ -26,6 +26,8 @@ enum { EVICT_LOOK = 16, INTERVAL_S = 5, SWEEP_AHEAD = 8 };
 #define MIRROR_NS NS_PER_MS
 #define LATE_NS (200 * NS_PER_MS) /* beyond what jitter buffers hold */
 #define SHIFT_NS (60 * NS_PER_S)
+#define ALIVE_BYTES                                                                                \
+    (sizeof(struct alive_sighting) + ALIVE_STREAMS_MAX * sizeof(struct alive_stream))
 
 /* --- memory --- */
 
@@ -47,7 +49,8 @@ static size_t index_slots_for(uint32_t cells)
 size_t stream_bytes_max(const struct stream_options *options)
 {
     size_t cells = cells_for(options);
-    return sizeof(struct stream_table) + index_slots_for((uint32_t)cells) * sizeof(uint64_t) +
+    return sizeof(struct stream_table) + ALIVE_BYTES +
+           index_slots_for((uint32_t)cells) * sizeof(uint64_t) +
            cells * (sizeof(struct stream_hot) + sizeof(struct stream_cold) +
                     sizeof(struct stream_side) + 2 * sizeof(uint32_t));
 }
@@ -56,9 +59,13 @@ enum status stream_open(const struct stream_options *options, struct stream_tabl
                         struct error *error)
 {
     struct stream_table *table = calloc(1, sizeof *table);
-    if (table == NULL) {
+    struct alive_sighting *alive = calloc(1, ALIVE_BYTES);
+    if (table == NULL || alive == NULL) {
+        free(table);
+        free(alive);
         return error_set(error, STATUS_FAILED, "streams", "no memory for the table");
     }
+    table->alive = alive;
     table->options = *options;
     wordhash_open(&table->words, options->key);
     table->cells_max = cells_for(options);
@@ -101,6 +108,7 @@ void stream_close(struct stream_table *table)
     region_close(&table->side);
     region_close(&table->index);
     region_close(&table->order);
+    free(table->alive);
     free(table);
 }
 
@@ -293,9 +301,15 @@ bool stream_knows(const struct stream_table *table, uint64_t hash)
     return cell != STREAM_NONE && (stream_hot_at(table, cell)->flags & STREAM_FLAG_CONFIRMED) != 0;
 }
 
+static uint32_t add_saturating(uint32_t sum, uint32_t more)
+{
+    return more > UINT32_MAX - sum ? UINT32_MAX : sum + more;
+}
+
 static void stream_fold(struct stream_hot *hot, struct stream_cold *cold)
 {
     cold->packets += hot->pending_packets;
+    cold->interval_packets = add_saturating(cold->interval_packets, hot->pending_packets);
     cold->bytes += hot->pending_bytes;
     hot->pending_packets = 0;
     hot->pending_bytes = 0;
@@ -430,7 +444,6 @@ static void mark_fold(struct stream_hot *hot, struct stream_cold *cold, uint64_t
         uint64_t active = hot->last_ns < before_ns ? before_ns : hot->last_ns;
         active = active > latest ? latest : active;
         cold->active_ns = active > cold->active_ns ? active : cold->active_ns;
-        hot->flags &= (uint8_t)~STREAM_FLAG_SILENT;
     }
     if (shift_ns > 0) {
         cold->active_ns = time_add(cold->active_ns, shift_ns);
@@ -441,31 +454,62 @@ static void mark_fold(struct stream_hot *hot, struct stream_cold *cold, uint64_t
     }
 }
 
-static void mark_stream(struct stream_table *table, uint32_t cell, uint64_t mark_s, uint64_t key)
+/* Of a stream that got packets since the mark before. */
+static void mark_alive(struct stream_table *table, uint32_t cell, uint64_t mark_s,
+                       struct stream_telling *telling)
 {
     struct stream_parts parts = stream_parts_at(table, cell);
-    uint64_t mark_ns = mark_s * NS_PER_S;
-    uint64_t idle_ns = time_since(mark_ns, parts.cold->active_ns);
+    bool resumed = (parts.hot->flags & STREAM_FLAG_SILENT) != 0;
+
+    if (!parts.cold->begun) {
+        parts.cold->begun = true;
+        telling->event = STREAM_BEGUN;
+        stream_tell_turn(table, cell, telling);
+    }
+    if (resumed) {
+        parts.hot->flags &= (uint8_t)~STREAM_FLAG_SILENT;
+        telling->event = STREAM_RESUMED;
+        stream_tell_turn(table, cell, telling);
+    }
+    stream_alive_add(table, cell, mark_s % INTERVAL_S != 0, resumed, telling);
+}
+
+static void mark_confirmed(struct stream_table *table, uint32_t cell, uint64_t mark_s, bool alive,
+                           struct stream_telling *telling)
+{
+    struct stream_parts parts = stream_parts_at(table, cell);
+
+    if (alive) {
+        mark_alive(table, cell, mark_s, telling);
+    }
+    if (mark_s % INTERVAL_S == 0 && parts.cold->packets > parts.cold->told.packets) {
+        telling->event = STREAM_INTERVAL;
+        stream_tell(table, cell, telling);
+    }
+    if (time_since(telling->state_ns, parts.cold->active_ns) >= SILENT_NS &&
+        (parts.hot->flags & STREAM_FLAG_SILENT) == 0) {
+        parts.hot->flags |= STREAM_FLAG_SILENT;
+        telling->event = STREAM_SILENT;
+        stream_tell(table, cell, telling);
+    }
+}
+
+static void mark_stream(struct stream_table *table, uint32_t cell, uint64_t mark_s, bool alive,
+                        struct stream_telling *telling)
+{
+    struct stream_parts parts = stream_parts_at(table, cell);
+    uint64_t idle_ns = time_since(telling->state_ns, parts.cold->active_ns);
     uint64_t idle_max_ns = table->options.idle_ns;
+
+    telling->sub = parts.cold->number;
     if ((parts.hot->flags & STREAM_FLAG_CONFIRMED) != 0) {
-        struct stream_telling telling = {.event = STREAM_INTERVAL,
-                                         .key = key,
-                                         .sub = parts.cold->number,
-                                         .time_ns = mark_ns,
-                                         .state_ns = mark_ns};
-        if (mark_s % INTERVAL_S == 0 && parts.cold->packets > parts.cold->told.packets) {
-            stream_tell(table, cell, &telling);
-        }
-        if (idle_ns >= SILENT_NS && (parts.hot->flags & STREAM_FLAG_SILENT) == 0) {
-            parts.hot->flags |= STREAM_FLAG_SILENT;
-            telling.event = STREAM_SILENT;
-            stream_tell(table, cell, &telling);
-        }
+        mark_confirmed(table, cell, mark_s, alive, telling);
     } else if (parts.cold->packets < STREAM_CANDIDATE_PACKETS && idle_max_ns > CANDIDATE_IDLE_NS) {
         idle_max_ns = CANDIDATE_IDLE_NS;
     }
     if (idle_ns >= idle_max_ns) {
-        stream_finish(table, cell, STREAM_END_IDLE, key, 0, mark_ns, mark_ns);
+        stream_finish(table, cell, STREAM_END_IDLE, telling->key, 0, telling->time_ns,
+                      telling->state_ns);
     }
 }
 
@@ -473,6 +517,7 @@ void stream_mark(struct stream_table *table, uint64_t mark_s, uint64_t number, u
 {
     const uint32_t *order = table->order.at;
     uint64_t mark_ns = mark_s * NS_PER_S;
+    struct stream_telling telling = {.key = number << 1, .time_ns = mark_ns, .state_ns = mark_ns};
     for (uint32_t place = 0; place < table->order_count; place++) {
         if (place + SWEEP_AHEAD < table->order_count && order[place + SWEEP_AHEAD] != STREAM_NONE) {
             __builtin_prefetch(stream_hot_at(table, order[place + SWEEP_AHEAD]), 1);
@@ -482,10 +527,13 @@ void stream_mark(struct stream_table *table, uint64_t mark_s, uint64_t number, u
         if (cell == STREAM_NONE) {
             continue;
         }
-        mark_fold(stream_hot_at(table, cell), stream_cold_at(table, cell), table->mark_ns, mark_ns,
-                  shift_ns);
-        mark_stream(table, cell, mark_s, number << 1);
+        struct stream_hot *hot = stream_hot_at(table, cell);
+        bool alive = hot->pending_packets > 0;
+        mark_fold(hot, stream_cold_at(table, cell), table->mark_ns, mark_ns, shift_ns);
+        mark_stream(table, cell, mark_s, alive, &telling);
     }
+    telling.sub = SUB_ALIVE;
+    stream_alive_flush(table, &telling);
     table->mark_ns = mark_ns;
 }
 

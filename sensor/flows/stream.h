@@ -34,6 +34,7 @@ struct stream_options {
     /* Called for everything a stream tells. The sighting is complete but for what the ring adds; it
      * is valid during the call. `key` and `sub` of the head are set. */
     void (*on_sighting)(void *owner, const struct stream_sighting *sighting);
+    void (*on_alive)(void *owner, const struct alive_sighting *sighting); /* the same */
     void (*on_reason)(void *owner, enum reason reason);
     void *owner;
 };
@@ -74,8 +75,8 @@ enum stream_seen {
 /* Counts the packet; a stream that is not known is begun. `hint` as in a lane, or UINT32_MAX. */
 enum stream_seen stream_see(struct stream_table *table, const struct datagram *datagram,
                             const struct rtp_view *view, uint64_t hash, uint32_t hint);
-/* A mark: intervals at seconds divisible by 5, silence of 3 s, ends after idle_ns, in order of
- * first packets. */
+/* A mark: what began, intervals at seconds divisible by 5, silence of 3 s and its end, ends after
+ * idle_ns, in order of first packets; and who is alive. */
 void stream_mark(struct stream_table *table, uint64_t mark_s, uint64_t number, uint64_t shift_ns);
 void stream_end(struct stream_table *table,
                 uint64_t number); /* all that is open is told ENDED (or CANDIDATE) */

@@ -132,6 +132,8 @@ struct stream_cold {
     uint32_t previous; /* of the shard's list of candidates or of confirmed streams */
     uint32_t next;
     uint32_t second_packets_max;
+    uint32_t interval_packets; /* but the pending ones, saturating */
+    bool begun; /* BEGUN was told */
 
     /* sequence (stream_sequence.c) */
     uint64_t window[STREAM_WINDOW / 64]; /* received? for numbers below run_from */
@@ -214,6 +216,7 @@ struct stream_table {
     struct stream_shard shards[FLOW_SHARDS];
     uint64_t mark_ns; /* of the last mark */
     struct stream_sighting sighting; /* filled and handed out */
+    struct alive_sighting *alive; /* the same, with room for ALIVE_STREAMS_MAX */
 };
 
 /* One stream while a packet or a mark works on it. */
@@ -381,5 +384,13 @@ struct stream_telling {
     uint64_t state_ns;
 };
 void stream_tell(struct stream_table *table, uint32_t cell, const struct stream_telling *telling);
+/* BEGUN or RESUMED: whose it is and when, no figures. */
+void stream_tell_turn(struct stream_table *table, uint32_t cell,
+                      const struct stream_telling *telling);
+/* It got a packet since the mark before; `named`: it is one of those that are listed. */
+void stream_alive_add(struct stream_table *table, uint32_t cell, bool named, bool resumed,
+                      const struct stream_telling *telling);
+/* What was not told yet of this mark. */
+void stream_alive_flush(struct stream_table *table, const struct stream_telling *telling);
 
 #endif

@@ -3,7 +3,11 @@
  * What an interval holds is the difference of two totals, so nothing is counted twice on the
  * packet's way; the total at the last interval stands in the cold part. Lost packets may become
  * fewer (late ones fill the gap): an interval's loss is never negative, and the total is always
- * right. */
+ * right.
+ *
+ * Between two intervals the streams that are heard are listed each second, 64 bytes for each: who
+ * must know at once whether one goes on (a BYE was forged, all media stopped) cannot tell a worker,
+ * which knows no calls. An interval each second cost 24 % of all instructions of pure RTP, this 0.7 to 0.9 %. */
 #include "sensor/flows/stream_cell.h"
 
 static uint64_t grown(uint64_t now, uint64_t before)
@@ -101,6 +105,7 @@ static void begin_interval(struct stream_parts *parts, const struct stream_sight
     cold->interval_ext = parts->hot->max_ext + 1;
     cold->interval_from_ns = sighting->interval_to_ns;
     cold->second_packets_max = 0;
+    cold->interval_packets = 0;
     cold->interval_index++;
     parts->hot->delta_max = 0;
     stream_jitter_interval(parts);
@@ -135,5 +140,74 @@ void stream_tell(struct stream_table *table, uint32_t cell, const struct stream_
     table->options.on_sighting(table->options.owner, sighting);
     if (telling->event == STREAM_INTERVAL) {
         begin_interval(&parts, sighting);
+    }
+}
+
+void stream_tell_turn(struct stream_table *table, uint32_t cell,
+                      const struct stream_telling *telling)
+{
+    struct stream_parts parts = stream_parts_at(table, cell);
+    struct stream_sighting *sighting = &table->sighting;
+    uint64_t packets = stream_packets_of(&parts);
+
+    memset(sighting, 0, sizeof *sighting);
+    tell_head(parts.cold, telling, &sighting->head);
+    sighting->stream_number = parts.cold->number;
+    sighting->event = (uint8_t)telling->event;
+    sighting->index = parts.cold->interval_index;
+    sighting->payload_type = parts.hot->payload_type;
+    sighting->ssrc = parts.cold->ssrc;
+    sighting->first_ns = parts.cold->first_ns;
+    sighting->last_ns = parts.hot->last_ns;
+    sighting->interval_from_ns = parts.cold->interval_from_ns;
+    sighting->interval_to_ns = parts.hot->last_ns;
+    sighting->total.packets = packets;
+    sighting->interval.delta_max_us = delta_us(parts.hot);
+    table->options.on_sighting(table->options.owner, sighting);
+}
+
+void stream_alive_add(struct stream_table *table, uint32_t cell, bool named, bool resumed,
+                      const struct stream_telling *telling)
+{
+    const struct stream_hot *hot = stream_hot_at(table, cell);
+    const struct stream_cold *cold = stream_cold_at(table, cell);
+    struct alive_sighting *alive = table->alive;
+
+    if (!resumed && cold->active_ns > alive->newest_ns) {
+        alive->newest_ns = cold->active_ns;
+    }
+    if (!named) {
+        return;
+    }
+    alive->streams[alive->stream_count++] =
+        (struct alive_stream){.stream_number = cold->number,
+                              .from_ns = cold->interval_from_ns,
+                              .last_ns = hot->last_ns,
+                              .source = cold->source,
+                              .destination = cold->destination,
+                              .source_port = cold->source_port,
+                              .destination_port = cold->destination_port,
+                              .packets = cold->interval_packets};
+    if (alive->stream_count == ALIVE_STREAMS_MAX) {
+        stream_alive_flush(table, telling);
+    }
+}
+
+void stream_alive_flush(struct stream_table *table, const struct stream_telling *telling)
+{
+    struct alive_sighting *alive = table->alive;
+
+    if (alive->stream_count > 0 || alive->newest_ns > 0) {
+        size_t bytes = sizeof *alive + alive->stream_count * sizeof(struct alive_stream);
+        alive->head = (struct sighting){.bytes = (uint32_t)bytes,
+                                        .kind = SIGHTING_ALIVE,
+                                        .transport = PROTOCOL_UDP,
+                                        .key = telling->key,
+                                        .sub = telling->sub,
+                                        .time_ns = telling->time_ns,
+                                        .state_ns = telling->state_ns};
+        table->options.on_alive(table->options.owner, alive);
+        alive->stream_count = 0;
+        alive->newest_ns = 0;
     }
 }

@@ -60,6 +60,7 @@ void worker_commit(struct worker_state *state, void *sighting, size_t bytes);
 void worker_head(struct worker_state *state, const struct datagram *datagram,
                  enum sighting_kind kind, struct sighting *out_head);
 void worker_tell_stream(void *owner, const struct stream_sighting *sighting);
+void worker_tell_alive(void *owner, const struct alive_sighting *sighting);
 void worker_tell_flow(void *owner, const struct flow_sighting *sighting);
 void worker_tell_reason(void *owner, enum reason reason);
 void worker_tell_counts(struct worker_state *state, uint64_t number);

@@ -55,6 +55,7 @@ enum status worker_state_open(const struct worker_limits *limits, const struct w
                                      .idle_ns = limits->stream_idle_ns,
                                      .key = limits->key,
                                      .on_sighting = worker_tell_stream,
+                                     .on_alive = worker_tell_alive,
                                      .on_reason = worker_tell_reason,
                                      .owner = state};
     struct flow_options flows = {.flows_max = limits->flows_max,

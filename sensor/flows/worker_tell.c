@@ -78,6 +78,11 @@ void worker_tell_stream(void *owner, const struct stream_sighting *sighting)
     tell_copy(owner, sighting, sizeof *sighting);
 }
 
+void worker_tell_alive(void *owner, const struct alive_sighting *sighting)
+{
+    tell_copy(owner, sighting, sighting->head.bytes);
+}
+
 void worker_tell_flow(void *owner, const struct flow_sighting *sighting)
 {
     tell_copy(owner, sighting, sizeof *sighting);

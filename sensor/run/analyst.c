@@ -130,12 +130,13 @@ static uint32_t fact_changes(const struct detectors_frame *frame)
     changes |= (events >> FACT_CALL_STARTED & 1) != 0 ? CHANGE_BIT(CALL_STARTED) : 0;
     changes |= (events >> FACT_CALL_RINGING & 1) != 0 ? CHANGE_BIT(CALL_RINGING) : 0;
     changes |= (events >> FACT_CALL_ANSWERED & 1) != 0 ? CHANGE_BIT(CALL_ANSWERED) : 0;
+    changes |= (events >> FACT_CALL_GIVEN_UP & 1) != 0 ? CHANGE_BIT(CALL_GIVEN_UP) : 0;
     changes |= (events >> FACT_CALL_ENDED & 1) != 0 ? CHANGE_BIT(CALL_ENDED) : 0;
     changes |= (events >> FACT_CALL_MEDIA & 1) != 0 ? CHANGE_BIT(CALL_MEDIA) : 0;
     changes |= (events >> FACT_CALL_TORN & 1) != 0 ? CHANGE_BIT(CALL_TORN) : 0;
     if ((facts & FACT_BIT(STREAM)) != 0) {
-        changes |=
-            CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) | CHANGE_BIT(STREAM_ENDED);
+        changes |= CHANGE_BIT(STREAM_INTERVAL) | CHANGE_BIT(STREAM_SILENT) |
+                   CHANGE_BIT(STREAM_BEGUN) | CHANGE_BIT(STREAM_RESUMED) | CHANGE_BIT(STREAM_ENDED);
     }
     changes |= (facts & FACT_BIT(FLOW)) != 0 ? CHANGE_BIT(FLOW_ENDED) : 0;
     changes |= (facts & FACT_BIT(SERVER)) != 0 ? CHANGE_BIT(SERVER) : 0;
@@ -505,6 +506,9 @@ static void take(struct analyst *analyst, const struct producer *producer)
         return;
     case SIGHTING_END:
         take_end(analyst);
+        return;
+    case SIGHTING_ALIVE:
+        state_see(analyst->state, sighting, false);
         return;
     case SIGHTING_SIP:
     case SIGHTING_STREAM:

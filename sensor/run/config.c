@@ -282,6 +282,68 @@ static enum status outputs_add(struct config *config, const struct settings *set
     return STATUS_OK;
 }
 
+/* --- responses: as outputs, but any key of a name brings its group --- */
+
+/* A name goes into records, and into the messages of the journal. */
+static bool is_name(struct slice name)
+{
+    for (size_t i = 0; i < name.bytes; i++) {
+        char byte = name.at[i];
+        if (!(byte >= 'a' && byte <= 'z') && !(byte >= '0' && byte <= '9') && byte != '-') {
+            return false;
+        }
+    }
+    return name.bytes > 0 && name.bytes < RESPONSE_NAME_BYTES;
+}
+
+static bool response_is_there(const struct config *config, struct slice name)
+{
+    for (uint32_t i = 0; i < config->response_count; i++) {
+        if (slice_equal(slice_of_string(config->responses[i].name), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status response_add(struct config *config, struct slice name,
+                                const struct setting *setting, struct error *error)
+{
+    if (!is_name(name)) {
+        return error_set(error, STATUS_USAGE, setting->key_where,
+                         "%s: the name of a response is made of a-z, 0-9 and -", setting->key);
+    }
+    if (config->response_count == RESPONSE_BINDINGS_MAX) {
+        return error_set(error, STATUS_USAGE, setting->key_where, "%s: more than %d responses",
+                         setting->key, (int)RESPONSE_BINDINGS_MAX);
+    }
+    struct response_binding *binding = &config->responses[config->response_count++];
+    memcpy(binding->name, name.at, name.bytes);
+    group_add(config, "responses.", binding->name, response_binding_options, binding);
+    return STATUS_OK;
+}
+
+static enum status responses_add(struct config *config, const struct settings *settings,
+                                 struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    config->responses = take(RESPONSE_BINDINGS_MAX * sizeof *config->responses);
+    for (uint32_t i = 0; i < settings->count && status == STATUS_OK; i++) {
+        struct slice key = slice_of_string(settings->items[i].key);
+        if (!slice_starts_with(key, SLICE("responses."))) {
+            continue;
+        }
+        struct slice name = slice_from(key, 10);
+        size_t dot = slice_find(name, '.');
+        name = slice_part(name, 0, dot);
+        if (dot < slice_from(key, 10).bytes && !response_is_there(config, name)) {
+            status = response_add(config, name, &settings->items[i], error);
+        }
+    }
+    return status;
+}
+
 static enum status datasets_of(const struct config_group *group, const struct output_common *common,
                                struct config_output *output, struct error *error)
 {
@@ -455,6 +517,55 @@ static const char *origin_of(const struct config *config, struct slice key)
     return origin == NULL ? "" : origin;
 }
 
+static bool is_rule(const char *slug)
+{
+    for (size_t i = 0; i < detector_count(); i++) {
+        if (strcmp(detectors[i]->slug, slug) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status check_response(const struct config_group *group, struct error *error)
+{
+    enum { ROW_RULES, ROW_SEVERITY, ROW_HOOK }; /* of response_binding_options */
+    const struct response_binding *binding = group->base;
+    const char *hook_where = group->origins[ROW_HOOK];
+
+    for (uint32_t i = 0; i < binding->rules.count; i++) {
+        if (!is_rule(binding->rules.items[i])) {
+            return error_set(error, STATUS_USAGE, group->origins[ROW_RULES],
+                             "%s.rules: '%s' is no detection, see --list detectors", group->prefix,
+                             binding->rules.items[i]);
+        }
+    }
+    if (binding->mode != RESPONSE_OFF && binding->hook[0] == '\0') {
+        return error_set(error, STATUS_USAGE, "", "%s.hook: the name of a hook is missing",
+                         group->prefix);
+    }
+    if (strchr(binding->hook, '/') != NULL || binding->hook[0] == '.') {
+        return error_set(error, STATUS_USAGE, hook_where == NULL ? "" : hook_where,
+                         "%s.hook: found '%s', the name of a file in response.hooks is allowed",
+                         group->prefix, binding->hook);
+    }
+    return STATUS_OK;
+}
+
+static enum status responses_read(const struct config *config, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t g = 0; g < config->group_count && status == STATUS_OK; g++) {
+        if (config->groups[g].options == response_binding_options) {
+            status = check_response(&config->groups[g], error);
+        }
+    }
+    return status;
+}
+
+/* What values of "site." name is read: a file, a rule, lists of digits. An error that has only a key
+ * gets the place where it stands. */
 /* What values of "site." name is read: a file, a rule, lists of digits. */
 static enum status site_open(struct config *config, struct error *error)
 {
@@ -502,7 +613,11 @@ enum status config_open(const struct settings *settings, struct config **out_con
     group_add(config, "site", "", site_options, &config->site);
     tables_add(config);
     detectors_add(config);
+    group_add(config, "response", "", response_options, &config->response);
     enum status status = outputs_add(config, settings, error);
+    if (status == STATUS_OK) {
+        status = responses_add(config, settings, error);
+    }
     for (uint32_t i = 0; i < settings->count && status == STATUS_OK; i++) {
         if (!is_empty_section(config, &settings->items[i])) {
             status = apply(config, &settings->items[i], error);
@@ -510,6 +625,9 @@ enum status config_open(const struct settings *settings, struct config **out_con
     }
     if (status == STATUS_OK) {
         status = outputs_read(config, error);
+    }
+    if (status == STATUS_OK) {
+        status = responses_read(config, error);
     }
     if (status == STATUS_OK) {
         status = site_open(config, error);
@@ -553,6 +671,7 @@ void config_close(struct config *config)
     numbers_close(config->numbers);
     free(config->detectors);
     free(config->outputs);
+    free(config->responses);
     free(config->groups);
     free(config);
 }

@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "detectors/frame/frame.h"
 #include "outputs/output.h"
+#include "outputs/response.h"
 #include "outputs/privacy.h"
 #include "sensor/lookup/geo.h"
 #include "sensor/lookup/numbers.h"
@@ -99,6 +100,9 @@ struct config {
     struct frame_conf *detectors; /* in the order of detectors[] */
     struct config_output *outputs;
     uint32_t output_count;
+    struct response_conf response;
+    struct response_binding *responses; /* room for RESPONSE_BINDINGS_MAX */
+    uint32_t response_count;
     struct config_group *groups; /* private: rows with their prefix, base and origins */
     uint32_t group_count;
     uint32_t group_room;

@@ -40,6 +40,21 @@ static void page_option(void *owner, const struct config_row *row)
             reload_waits(row) ? " (a change waits for a restart)" : "");
 }
 
+static void page_responses(FILE *out)
+{
+    fputs("\n## Responses\n\n`responses: {NAME: {rules: [...], hook: HOOK, mode: dry-run}}`; "
+          "`docs/responses.md` says what happens.\n\n"
+          "| key | default | allowed | what it does |\n| --- | --- | --- | --- |\n",
+          out);
+    for (const struct option *option = response_binding_options; option->kind != OPTION_END;
+         option++) {
+        char allowed[512];
+        allowed_text(option, allowed, sizeof allowed);
+        fprintf(out, "| `responses.NAME.%s` | `%s` | %s | %s |\n", option->key, option->preset,
+                allowed, option->help);
+    }
+}
+
 static void page_options(const struct config *config, FILE *out)
 {
     fputs("# Options\n\nPrinted by `earshot --docs options`. Every key has a default; an empty "
@@ -64,6 +79,7 @@ static void page_options(const struct config *config, FILE *out)
                     option->preset == NULL ? "" : option->preset, allowed, option->help);
         }
     }
+    page_responses(out);
 }
 
 struct wanted_option {

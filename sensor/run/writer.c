@@ -17,6 +17,7 @@
 #include "outputs/encode_cef.h"
 #include "outputs/encode_json.h"
 #include "outputs/output.h"
+#include "sensor/run/respond.h"
 #include "sensor/telemetry/telemetry.h"
 
 #include <sys/eventfd.h>
@@ -33,6 +34,8 @@ struct road {
     enum output_format format;
     bool reads_records; /* it wants no text */
     uint64_t offered;
+    bool given_up; /* nobody waits for it until it acknowledges more than `given_up_at` */
+    uint64_t given_up_at;
     struct output_host host;
 };
 
@@ -47,6 +50,7 @@ struct writer {
     uint32_t place_count;
     void *records_conf; /* of the output that --records makes */
     struct privacy *privacy;
+    struct respond *respond; /* NULL: no response is configured */
     struct report *report;
     struct encode_json *encode_json;
     struct encode_cef *encode_cef;
@@ -215,6 +219,10 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
+    struct respond_options respond = {.config = options->config,
+                                      .observer_name = options->observer_name,
+                                      .link = options->responder,
+                                      .live = options->live};
     enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
     if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
@@ -224,6 +232,9 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
     }
     if (status == STATUS_OK) {
         status = places_open(writer, error);
+    }
+    if (status == STATUS_OK) {
+        status = respond_open(&respond, &writer->respond, error);
     }
     if (status != STATUS_OK) {
         writer_close(writer);
@@ -249,6 +260,7 @@ void writer_close(struct writer *writer)
         return;
     }
     places_close(writer);
+    respond_close(writer->respond);
     if (writer->woken != NULL) {
         event_free(writer->woken);
     }
@@ -313,17 +325,31 @@ static void turn(struct writer *writer, bool sleep)
 
 /* --- records --- */
 
-/* With -r every arrow waits: for room, as long as the far end takes something within the time. */
+static void give_up(struct road *road, struct output_place *place, const struct record *record)
+{
+    road->given_up = true;
+    road->given_up_at = place->tally.acknowledged;
+    place->tally.accepted++;
+    place->tally.dropped[record->dataset]++;
+}
+
+/* With -r every arrow waits: for room, as long as the far end takes something within the time. One
+ * that does not is waited for once, not once a record. */
 static void wait_for_room(struct writer *writer, uint32_t index, const struct record *record,
                           struct slice encoded)
 {
     struct output_place *place = &writer->places[index];
+    struct road *road = &writer->roads[index];
     uint64_t acknowledged = place->tally.acknowledged;
     uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
 
+    if (road->given_up && road->given_up_at == acknowledged) {
+        give_up(road, place, record);
+        return;
+    }
     for (;;) {
         turn(writer, true);
-        if (place->type->send(writer->roads[index].instance, record, encoded) == OUTPUT_ACCEPTED) {
+        if (place->type->send(road->instance, record, encoded) == OUTPUT_ACCEPTED) {
             return;
         }
         uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -331,8 +357,7 @@ static void wait_for_room(struct writer *writer, uint32_t index, const struct re
             acknowledged = place->tally.acknowledged;
             since_ns = now_ns;
         } else if (now_ns - since_ns >= END_FILES_NS) {
-            place->tally.accepted++;
-            place->tally.dropped[record->dataset]++;
+            give_up(road, place, record);
             return;
         }
     }
@@ -383,6 +408,14 @@ static void write_record(struct writer *writer, const struct record *record)
     }
 }
 
+static void write_response(void *owner, const struct record *record)
+{
+    struct writer *writer = owner;
+
+    writer->urgent = true;
+    write_record(writer, record);
+}
+
 static void flush_places(struct writer *writer)
 {
     for (uint32_t i = 0; i < writer->place_count; i++) {
@@ -415,12 +448,15 @@ bool writer_drain(struct writer *writer)
         }
         writer->urgent |= record->dataset == DATASET_ALERT;
         write_record(writer, record);
+        respond_see(writer->respond, record); /* it reads what privacy hides */
+        respond_tell(writer->respond, write_response, writer);
         ring_advance(ring, record->bytes);
         ring_release(ring);
         if (++writer->round >= ROUND_RECORDS) {
             turn(writer, false);
         }
     }
+    respond_tell(writer->respond, write_response, writer);
     flush_live(writer);
     turn(writer, false);
     return writer->ended;
@@ -490,6 +526,7 @@ static enum status judge_places(const struct writer *writer, struct error *error
 
 enum status writer_finish(struct writer *writer, bool colour, unsigned width, struct error *error)
 {
+    respond_finish(writer->respond, write_response, writer);
     drain_places(writer);
     enum status status = judge_places(writer, error);
     if (writer->report != NULL) {

@@ -120,6 +120,20 @@ void call_tell(struct call_table *table, uint32_t index, enum change_kind kind, 
     table->sink.on_change(table->sink.owner, &change);
 }
 
+/* At once: whoever waits for the end learns it five seconds later. A queue of phones behind a proxy
+ * looks the same until the next one rings, so an end that says something else takes it back. */
+static void tell_given_up(struct call_table *table, uint32_t index)
+{
+    struct call_cell *cell = call_cell_at(table, index);
+    bool rang = call_more(table, cell)->ringing_ns != 0;
+
+    if (rang && cell->answered_ns == 0 && cell->ended_by == CALL_ENDED_BY_CALLER &&
+        (cell->flags & (CELL_STARTED | CELL_GIVEN_UP)) == CELL_STARTED) {
+        call_tell(table, index, CHANGE_CALL_GIVEN_UP, false);
+        cell->flags |= CELL_GIVEN_UP;
+    }
+}
+
 void call_over(struct call_table *table, uint32_t index, enum call_ended_by by,
                enum call_end_reason reason, uint64_t ended_ns, enum call_queue_kind kind)
 {
@@ -133,6 +147,7 @@ void call_over(struct call_table *table, uint32_t index, enum call_ended_by by,
     cell->ended_by = (uint8_t)by;
     cell->end_reason = (uint8_t)reason;
     call_queue_move(table, index, kind);
+    tell_given_up(table, index);
 }
 
 /* --- what few have --- */
@@ -503,6 +518,7 @@ void call_mark(struct call_table *table, uint64_t mark_s, uint64_t shift_ns)
     }
     table->now_ns = mark_ns > table->now_ns ? mark_ns : table->now_ns;
     table->now_number = 0;
+    call_sound_mark(table);
     for (unsigned kind = QUEUE_SETUP; kind < QUEUE_COUNT; kind++) {
         const struct call_queue *queue = &table->queues[kind];
         while (kind != QUEUE_STREAMS && queue->first != TABLE_NONE &&

@@ -89,6 +89,7 @@ struct call_sound {
     uint8_t torn; /* enum call_torn, once told */
     bool hops_missed; /* more than CALL_HOPS: nobody is a stranger */
     bool ender_is_caller; /* whom the BYE claims to come from */
+    uint16_t watch; /* its place among those that are watched, + 1; 0 = it is not */
     bool is_cancel;
 };
 
@@ -126,6 +127,7 @@ struct call {
     bool held;
     bool one_way; /* only requests or only responses were seen */
     bool early_media; /* a 18x came with a session description */
+    bool given_up; /* CALL_GIVEN_UP was put */
     uint16_t interface;
     uint16_t vlan_outer;
     struct endpoint caller;

@@ -32,6 +32,7 @@ enum {
     CALL_VIEWS = 4, /* views that stay valid while others are made */
     CALL_FORK_TAGS = 3,
     CALL_CODECS = 4,
+    CALL_WATCHES = 256, /* calls whose BYE is in doubt, at once */
     CALL_LINGER_MAX = 16384, /* told calls kept for streams that are told late */
 };
 #define CALL_TEXT_NONE UINT32_MAX
@@ -65,6 +66,7 @@ enum cell_flag {
     CELL_JUDGED = 1 << 24, /* CALL_MEDIA was put, or cannot be */
     CELL_EARLY_MEDIA = 1 << 25, /* a 18x came with a session description */
     CELL_EXTENSION = 1 << 26, /* what was dialled is six digits or fewer */
+    CELL_GIVEN_UP = 1 << 27, /* CALL_GIVEN_UP was put */
 };
 
 enum call_queue_kind {
@@ -195,6 +197,16 @@ struct call_queue {
     uint32_t count;
 };
 
+/* A call whose end may have been forged: what is heard of it between two intervals. */
+struct call_watch {
+    uint32_t cell;
+    uint32_t generation;
+    struct {
+        uint64_t last_ns;
+        uint32_t packets; /* behind the accepted BYE, of intervals that go on */
+    } ways[2];
+};
+
 struct call_table {
     struct table cells;
     struct call_text_pool texts;
@@ -206,6 +218,8 @@ struct call_table {
     struct change_sink sink;
     struct call_queue queues[QUEUE_COUNT];
     struct codec_table codecs;
+    struct call_watch watches[CALL_WATCHES];
+    uint32_t watch_count;
     uint64_t now_ns;
     uint64_t now_number;
     const struct sip_sighting *sip; /* of the message that is being seen */
@@ -305,6 +319,17 @@ struct call_heard {
     bool stray; /* nobody named its destination */
 };
 bool call_sound_hear(struct call_sound *sound, const struct call_heard *heard);
+/* Both sides were heard behind its accepted BYE, and nothing is proven yet. */
+bool call_sound_wonders(const struct call_sound *sound);
+/* It is looked at each second from now on, as long as there may be a proof; when too many are watched
+ * it is judged by its intervals alone. */
+void call_sound_watch(struct call_table *table, uint32_t cell);
+struct call_watch *call_sound_watched(struct call_table *table, uint32_t cell); /* or NULL */
+/* Of an interval that goes on: counts until the next mark. */
+void call_sound_hear_so_far(struct call_table *table, struct call_watch *watch,
+                            const struct call_heard *heard);
+/* A mark: who is watched is judged. */
+void call_sound_mark(struct call_table *table);
 void call_sound_tell_torn(struct call_table *table, uint32_t cell, uint64_t now_ns);
 /* Ten seconds after the answer: both directions are judged, once. */
 void call_sound_judge(struct call_table *table, uint32_t cell);

@@ -23,6 +23,11 @@
  * (docs/definitions.md). The known address with another port or another distance says less than a
  * strange one, so the audio must go on for longer.
  *
+ * Intervals are told every five seconds. A call that may give a proof before is watched: each second
+ * its streams say what their intervals hold so far, and it is judged as if they ended there. The next
+ * interval counts alone again, so nothing counts twice. Of calls whose BYE came from a known hop only
+ * those are watched of which both sides are heard afterwards: of a thousand calls none.
+ *
  * A CANCEL has one Via, that of the hop that it cancels. One that says it is the caller's and comes
  * from elsewhere is remembered; when the caller goes on in the dialog afterwards, it was forged. */
 #include "sensor/state/call_cell.h"
@@ -34,6 +39,7 @@ enum { SENDER_PACKETS = 40, BOTH_PACKETS = 100, LOOK_S = 5 };
 #define SENDER_KNOWN_NS (5 * NS_PER_S) /* its address is known: media may stop 4 s late */
 #define BOTH_NS (10 * NS_PER_S)
 #define SECOND_BYE_NS NS_PER_S
+#define WATCH_NS (20 * NS_PER_S) /* no proof needs more than half of it */
 
 struct call_sound *call_sound_of(const struct call_table *table, const struct call_cell *cell)
 {
@@ -227,6 +233,9 @@ void call_sound_bye_accepted(struct dialog_step *step)
 
     if (sound != NULL && sound->ender_number != 0 && sound->accepted_ns == 0) {
         sound->accepted_ns = step->table->now_ns;
+        if (sound->doubt != CALL_HOP_KNOWN) {
+            call_sound_watch(step->table, step->cell);
+        }
     }
 }
 
@@ -323,6 +332,97 @@ bool call_sound_hear(struct call_sound *sound, const struct call_heard *heard)
     }
     way->after += packets_after(heard, sound->accepted_ns);
     return proves(sound);
+}
+
+bool call_sound_wonders(const struct call_sound *sound)
+{
+    return sound->accepted_ns != 0 && sound->torn == CALL_TORN_NOT && sound->ways[0].after > 0 &&
+           sound->ways[1].after > 0;
+}
+
+/* --- from second to second --- */
+
+void call_sound_watch(struct call_table *table, uint32_t cell)
+{
+    struct call_sound *sound = call_sound_of(table, call_cell_at(table, cell));
+
+    if (sound != NULL && sound->watch == 0 && table->watch_count < CALL_WATCHES) {
+        table->watches[table->watch_count++] =
+            (struct call_watch){.cell = cell, .generation = call_generation(table, cell)};
+        sound->watch = (uint16_t)table->watch_count;
+    }
+}
+
+struct call_watch *call_sound_watched(struct call_table *table, uint32_t cell)
+{
+    const struct call_sound *sound = call_sound_of(table, call_cell_at(table, cell));
+
+    return sound == NULL || sound->watch == 0 ? NULL : &table->watches[sound->watch - 1];
+}
+
+void call_sound_hear_so_far(struct call_table *table, struct call_watch *watch,
+                            const struct call_heard *heard)
+{
+    const struct call_sound *sound = call_sound_of(table, call_cell_at(table, watch->cell));
+    unsigned way = heard->from_caller ? 0 : 1;
+
+    if (sound == NULL) {
+        return;
+    }
+    watch->ways[way].packets += packets_after(heard, sound->accepted_ns);
+    if (heard->last_ns > watch->ways[way].last_ns) {
+        watch->ways[way].last_ns = heard->last_ns;
+    }
+}
+
+/* Would the call's intervals prove it if they ended now? */
+static bool proves_so_far(struct call_sound *sound, const struct call_watch *watch)
+{
+    struct call_sound then = *sound;
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct call_way *way = &then.ways[i];
+        way->after += watch->ways[i].packets;
+        way->last_ns =
+            watch->ways[i].last_ns > way->last_ns ? watch->ways[i].last_ns : way->last_ns;
+    }
+    if (sound->torn != CALL_TORN_NOT || !proves(&then)) {
+        return false;
+    }
+    *sound = then;
+    return true;
+}
+
+static bool is_over(const struct call_table *table, const struct call_sound *sound)
+{
+    return sound->torn != CALL_TORN_NOT || time_since(table->now_ns, sound->accepted_ns) > WATCH_NS;
+}
+
+/* What is settled makes room; the others move up, in their order. */
+void call_sound_mark(struct call_table *table)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < table->watch_count; i++) {
+        struct call_watch watch = table->watches[i];
+        const struct call_cell *cell = call_cell_at(table, watch.cell);
+        bool lives = (cell->flags & CELL_LIVE) != 0 &&
+                     call_generation(table, watch.cell) == watch.generation;
+        struct call_sound *sound = lives ? call_sound_of(table, cell) : NULL;
+        if (sound == NULL) {
+            continue;
+        }
+        if (proves_so_far(sound, &watch)) {
+            call_sound_tell_torn(table, watch.cell, table->now_ns);
+        }
+        sound->watch = 0;
+        if (!is_over(table, sound)) {
+            table->watches[kept++] =
+                (struct call_watch){.cell = watch.cell, .generation = watch.generation};
+            sound->watch = (uint16_t)kept;
+        }
+    }
+    table->watch_count = kept;
 }
 
 /* The figures of the last interval whose end has passed: the first look at a call that is up comes

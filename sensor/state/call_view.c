@@ -121,6 +121,7 @@ static void view_flags(const struct call_cell *cell, struct call *call)
     call->invalid_only = (flags & CELL_INVALID_ONLY) != 0;
     call->held = (flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
     call->early_media = (flags & CELL_EARLY_MEDIA) != 0;
+    call->given_up = (flags & CELL_GIVEN_UP) != 0;
     call->t38 = (flags & CELL_T38) != 0;
     call->media_both_ways = (flags & CELL_FROM_CALLER) != 0 && (flags & CELL_FROM_CALLEE) != 0;
     call->elsewhere = (flags & CELL_ELSEWHERE) != 0;

@@ -26,11 +26,16 @@ enum change_kind {
     CHANGE_CALL_STARTED, /* call, sip */
     CHANGE_CALL_RINGING, /* the first 18x, and the first with a session description */
     CHANGE_CALL_ANSWERED,
+    /* call: it rang and its caller hung up. Told once, when that is known; it may be taken up again, and
+     * is told ENDED all the same. No record is made of it */
+    CHANGE_CALL_GIVEN_UP,
     CHANGE_CALL_ENDED, /* call; sip may be NULL */
     CHANGE_CALL_MEDIA, /* call: who is heard, ten seconds after the answer; no record is made of it */
     CHANGE_CALL_TORN, /* call: its end was forged; number = packet of the BYE. No record either */
     CHANGE_STREAM_INTERVAL, /* stream, sighting */
     CHANGE_STREAM_SILENT,
+    CHANGE_STREAM_BEGUN, /* stream, sighting, of a stream that has a call. No record is made of it */
+    CHANGE_STREAM_RESUMED, /* the same: it was told silent and is heard again */
     CHANGE_STREAM_ENDED,
     CHANGE_FLOW_ENDED, /* flow */
     CHANGE_SERVER, /* server; second: the one that is over */

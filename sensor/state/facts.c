@@ -346,6 +346,7 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
     told->auth_failure = ended->auth_failure;
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
+        told->echoed = proof_was_sent(view->proof, &ended->client.addr, ended->nonce_hash);
     }
     told->passed_on = ended->passed_on;
     told->one_way = hears_half(view);
@@ -551,6 +552,7 @@ APART static bool begin_call(struct facts_view *view, const struct change *chang
     told->ended_ns = call->ended_ns;
     told->early_media = call->early_media;
     told->rang = call->ringing_ns != 0;
+    told->given_up = call->given_up;
     told->call_number = call->number;
     told->call_id = call->call_id;
     told->from_user = call->from_user;
@@ -636,7 +638,8 @@ APART static void finish_call(struct facts_view *view, const struct change *chan
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
     told->account_known = device.account_known;
     told->device_known = device.device_known;
-    if (told->event == FACT_CALL_ENDED || told->called.e164 != 0) {
+    if (told->event == FACT_CALL_ENDED || told->event == FACT_CALL_GIVEN_UP ||
+        told->called.e164 != 0) {
         put_number(view, call->from_user, &told->calling);
     }
     told->account = account_text(view, call->from_user, call->from_host);
@@ -695,7 +698,6 @@ APART static bool begin_stream(const struct change *change, enum fact_stream_eve
     told->held = stream->held;
     told->secondary_types = sighting->secondary_types;
     told->pauses = is_pausing(sighting);
-    told->resumed = stream->resumed;
     told->started_ns = sighting->first_ns;
     told->last_ns = sighting->last_ns;
     told->silent_ns = stream->silent_ns;
@@ -725,7 +727,8 @@ APART static bool begin_stream(const struct change *change, enum fact_stream_eve
     if (stream->call != NULL) {
         uint64_t answered_ns = stream->call->answered_ns;
         told->call_is_up = answered_ns != 0 && !stream->call->ended;
-        told->follows = answered_ns != 0 && sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
+        told->follows = stream->is_new && answered_ns != 0 &&
+                        sighting->first_ns > time_add(answered_ns, FOLLOWS_NS);
         told->call_number = stream->call->number;
         told->call_id = stream->call->call_id;
     }
@@ -861,6 +864,8 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_call(view, change, FACT_CALL_RINGING, out_fact);
     case CHANGE_CALL_ANSWERED:
         return begin_call(view, change, FACT_CALL_ANSWERED, out_fact);
+    case CHANGE_CALL_GIVEN_UP:
+        return begin_call(view, change, FACT_CALL_GIVEN_UP, out_fact);
     case CHANGE_CALL_ENDED:
         return begin_call(view, change, FACT_CALL_ENDED, out_fact);
     case CHANGE_CALL_MEDIA:
@@ -871,6 +876,10 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         return begin_stream(change, FACT_STREAM_INTERVAL, out_fact);
     case CHANGE_STREAM_SILENT:
         return begin_stream(change, FACT_STREAM_SILENT, out_fact);
+    case CHANGE_STREAM_BEGUN:
+        return begin_stream(change, FACT_STREAM_BEGUN, out_fact);
+    case CHANGE_STREAM_RESUMED:
+        return begin_stream(change, FACT_STREAM_RESUMED, out_fact);
     case CHANGE_STREAM_ENDED:
         return begin_stream(change, FACT_STREAM_ENDED, out_fact);
     case CHANGE_FLOW_ENDED:
@@ -888,6 +897,7 @@ bool facts_begin(struct facts_view *view, const struct change *change, struct fa
         out_fact->is.second.answers = view->direction.sum.answers;
         out_fact->is.second.one_way_capture = view->one_way_capture;
         out_fact->is.second.heard_ns = view->heard_ns;
+        out_fact->is.second.flows_ns = view->flows_ns;
         out_fact->is.second.lossy_capture = view->cut_messages || view->lost_frames;
         return true;
     }

@@ -53,6 +53,7 @@ struct facts_view {
     struct fact_second hearing; /* what the analyst knows of the sensor; facts.c adds the rest */
     uint64_t now_ns; /* state time: no fact is told behind it */
     uint64_t heard_ns; /* the last packet that told of anything but a stream */
+    uint64_t flows_ns; /* the last of a stream that was not told silent before it */
     struct facts_party parties[2];
     /* scratch for texts that a fact needs put together (account ...) */
     char scratch[1024];

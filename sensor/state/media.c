@@ -168,7 +168,7 @@ static uint8_t codec_of_end(const struct media_table *table, const struct stream
 {
     bool from_caller = (stream->flags & OPEN_FROM_CALLER) != 0;
     enum endpoint_side side = receiver == from_caller ? ENDPOINT_CALLEE : ENDPOINT_CALLER;
-    const struct endpoint_claim *claim = media_claim(table, sighting, stream, receiver);
+    const struct endpoint_claim *claim = media_claim(table, &sighting->head, stream, receiver);
     uint8_t codec = CODEC_NONE;
 
     if (claim != NULL) {
@@ -271,7 +271,7 @@ static uint16_t ptime_of(const struct media_table *table, const struct stream_si
     uint32_t ms = (sighting->ptime_us + 500) / 1000;
 
     if (ms == 0) {
-        const struct endpoint_claim *claim = media_claim(table, sighting, stream, true);
+        const struct endpoint_claim *claim = media_claim(table, &sighting->head, stream, true);
         ms = claim != NULL ? claim->ptime_ms : 0;
     }
     return ms > UINT16_MAX ? UINT16_MAX : (uint16_t)ms;
@@ -352,40 +352,24 @@ static void note_in_call(struct media_table *table, const struct stream_sighting
 
 /* --- sightings --- */
 
-/* An interval may be told behind the silence that began in it: only a new packet ends that. */
-static void note_silence(const struct stream_sighting *sighting, struct open_stream *stream,
-                         struct media_stream *out)
-{
-    if (sighting->event == STREAM_SILENT) {
-        stream->flags |= OPEN_SILENT;
-        stream->silent_ns = sighting->last_ns;
-    } else if (sighting->event == STREAM_INTERVAL && (stream->flags & OPEN_SILENT) != 0 &&
-               sighting->last_ns != stream->silent_ns) {
-        stream->flags &= (uint8_t)~OPEN_SILENT;
-        out->resumed = true;
-    }
-    out->silent_ns = stream->silent_ns;
-}
-
 /* Its receiver said that it only sends, or its sender that it only receives. */
 static bool is_unexpected(const struct media_table *table, const struct stream_sighting *sighting,
                           const struct open_stream *stream)
 {
-    const struct endpoint_claim *to = media_claim(table, sighting, stream, true);
-    const struct endpoint_claim *from = media_claim(table, sighting, stream, false);
+    const struct endpoint_claim *to = media_claim(table, &sighting->head, stream, true);
+    const struct endpoint_claim *from = media_claim(table, &sighting->head, stream, false);
 
     return (to != NULL && (to->direction == SDP_SENDONLY || to->direction == SDP_INACTIVE)) ||
            (from != NULL && (from->direction == SDP_RECVONLY || from->direction == SDP_INACTIVE));
 }
 
-static void fill(struct media_table *table, const struct stream_sighting *sighting,
-                 struct open_stream *stream, struct media_stream *out)
+/* Whose it is, and whether it ought to be heard. */
+static void identify(struct media_table *table, const struct stream_sighting *sighting,
+                     const struct open_stream *stream, struct media_stream *out)
 {
     const struct sighting *head = &sighting->head;
-    const struct endpoint_claim *to = media_claim(table, sighting, stream, true);
     bool joined = media_has_call(table, stream);
 
-    stream->security = to != NULL ? to->security : stream->security;
     *out = (struct media_stream){
         .stream_number = sighting->stream_number,
         .source = {head->source, head->source_port},
@@ -400,15 +384,27 @@ static void fill(struct media_table *table, const struct stream_sighting *sighti
         .learned = (stream->flags & OPEN_LEARNED) != 0,
         .nat = (stream->flags & OPEN_NAT) != 0,
         .from_caller = (stream->flags & OPEN_FROM_CALLER) != 0,
+        .is_new = sighting->index == 0 && (stream->flags & OPEN_BEGUN) == 0,
+        .silent_ns = stream->silent_ns,
     };
-    choose_clock(table, sighting, stream, out);
-    read_rtcp(table, sighting, out);
-    out->ptime_ms = ptime_of(table, sighting, stream);
     if (joined) {
         uint32_t flags = call_cell_at(table->calls, stream->call)->flags;
         out->held = is_unexpected(table, sighting, stream) ||
                     (flags & (CELL_HELD_CALLER | CELL_HELD_CALLEE)) != 0;
     }
+}
+
+static void fill(struct media_table *table, const struct stream_sighting *sighting,
+                 struct open_stream *stream, struct media_stream *out)
+{
+    const struct endpoint_claim *to = media_claim(table, &sighting->head, stream, true);
+
+    stream->security = to != NULL ? to->security : stream->security;
+    stream->silent_ns = sighting->event == STREAM_SILENT ? sighting->last_ns : stream->silent_ns;
+    identify(table, sighting, stream, out);
+    choose_clock(table, sighting, stream, out);
+    read_rtcp(table, sighting, out);
+    out->ptime_ms = ptime_of(table, sighting, stream);
     score(sighting, out, &sighting->interval, sighting->interval_variation, &out->interval);
     score(sighting, out, &sighting->total, sighting->variation, &out->total);
     uint32_t interval = out->interval.mos_milli;
@@ -491,19 +487,43 @@ static void join(struct media_table *table, const struct stream_sighting *sighti
     }
 }
 
+/* It began, or is heard again: for detectors alone. What it is to its call is found once more, and
+ * remembered, when it tells figures: more descriptions may be known by then. */
+static void see_turn(struct media_table *table, const struct stream_sighting *sighting)
+{
+    bool begins = sighting->event == STREAM_BEGUN;
+    enum change_kind kind = begins ? CHANGE_STREAM_BEGUN : CHANGE_STREAM_RESUMED;
+    struct open_stream *stream = stream_at(table, entry_of(table, sighting));
+    struct media_stream media;
+
+    if ((table->sink.unwanted >> kind & 1) != 0) {
+        return;
+    }
+    struct open_stream found = *stream;
+    if (!media_has_call(table, stream) && !media_join(table, sighting, &found)) {
+        return;
+    }
+    identify(table, sighting, &found, &media);
+    stream->flags |= begins ? OPEN_BEGUN : 0;
+    put(table, sighting, &media, kind, false);
+}
+
 void media_see_stream(struct media_table *table, const struct stream_sighting *sighting,
                       bool forced)
 {
     static const enum change_kind kinds[] = {
-        [STREAM_INTERVAL] = CHANGE_STREAM_INTERVAL,
-        [STREAM_SILENT] = CHANGE_STREAM_SILENT,
-        [STREAM_ENDED] = CHANGE_STREAM_ENDED,
-        [STREAM_CANDIDATE] = CHANGE_STREAM_ENDED,
+        [STREAM_INTERVAL] = CHANGE_STREAM_INTERVAL, [STREAM_SILENT] = CHANGE_STREAM_SILENT,
+        [STREAM_BEGUN] = CHANGE_STREAM_BEGUN,       [STREAM_RESUMED] = CHANGE_STREAM_RESUMED,
+        [STREAM_ENDED] = CHANGE_STREAM_ENDED,       [STREAM_CANDIDATE] = CHANGE_STREAM_ENDED,
     };
     bool candidate = sighting->event == STREAM_CANDIDATE;
     struct open_stream passing = {.call = TABLE_NONE, .codec_type = UINT8_MAX};
 
     if (candidate && sighting->total.packets < CANDIDATE_PACKETS_MIN) {
+        return;
+    }
+    if (sighting->event == STREAM_BEGUN || sighting->event == STREAM_RESUMED) {
+        see_turn(table, sighting);
         return;
     }
     uint32_t index = entry_of(table, sighting);
@@ -514,7 +534,6 @@ void media_see_stream(struct media_table *table, const struct stream_sighting *s
     }
     struct media_stream media;
     fill(table, sighting, stream, &media);
-    note_silence(sighting, stream, &media);
     if (media.call_cell != TABLE_NONE) {
         note_in_call(table, sighting, stream, &media);
     }

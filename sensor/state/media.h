@@ -44,8 +44,8 @@ struct media_stream {
     bool nat; /* its source is not what its sender's SDP said */
     bool from_caller; /* direction: caller to callee */
     bool held;
-    bool resumed; /* INTERVAL: it had been told silent */
-    uint64_t silent_ns; /* SILENT and resumed: its last packet before */
+    bool is_new; /* BEGUN; INTERVAL: that it began was not told before */
+    uint64_t silent_ns; /* SILENT and RESUMED: its last packet before */
     uint16_t ptime_ms; /* 0 = unknown */
     char codec[16]; /* "" = unknown */
     uint32_t call_cell; /* TABLE_NONE = no call */
@@ -81,6 +81,8 @@ void media_prefetch(const struct media_table *table, const struct sip_sighting *
 void media_see_sdp(struct media_table *table, const struct sip_sighting *sip, uint32_t cell);
 void media_see_stream(struct media_table *table, const struct stream_sighting *sighting,
                       bool forced);
+/* Streams between two intervals: who is heard behind the end of a call that is watched. */
+void media_see_alive(struct media_table *table, const struct alive_sighting *alive);
 void media_see_rtcp(struct media_table *table, const struct rtcp_sighting *sighting);
 void media_mark(struct media_table *table, uint64_t mark_s, uint64_t shift_ns);
 uint64_t media_evicted(const struct media_table *table);

@@ -28,12 +28,12 @@ enum open_stream_flag {
     OPEN_LEARNED = 2,
     OPEN_EXPECTED = 4, /* an SDP named its destination */
     OPEN_NAT = 8,
-    OPEN_SILENT = 16, /* it was told silent, and nothing came since */
+    OPEN_BEGUN = 16, /* that it began was told */
 };
 
 /* What is remembered of an open stream between two of its sightings. */
 struct open_stream {
-    uint64_t silent_ns; /* its last packet before it fell silent */
+    uint64_t silent_ns; /* its last packet before it fell silent; 0 = it never did */
     uint32_t call; /* TABLE_NONE = none */
     uint32_t generation;
     uint32_t before; /* open streams of the same call */
@@ -62,7 +62,7 @@ bool media_join(struct media_table *table, const struct stream_sighting *sightin
 /* The claim at the stream's destination (or, towards = false, at its source) that belongs to its
  * call; NULL: none. */
 const struct endpoint_claim *media_claim(const struct media_table *table,
-                                         const struct stream_sighting *sighting,
+                                         const struct sighting *head,
                                          const struct open_stream *stream, bool towards);
 /* The call that RTCP between these two belongs to, or TABLE_NONE. */
 uint32_t media_call_of_rtcp(const struct media_table *table, const struct sighting *head);

@@ -129,7 +129,7 @@ bool media_join(struct media_table *table, const struct stream_sighting *sightin
     stream->call = claim->call;
     stream->generation = claim->generation;
     stream->security = claim->security;
-    stream->flags &= OPEN_SILENT;
+    stream->flags &= OPEN_BEGUN;
     stream->flags |= from_caller ? OPEN_FROM_CALLER : 0;
     stream->flags |= towards && !alias ? OPEN_EXPECTED : OPEN_LEARNED;
     stream->flags |= !source_named && side_has_claims(table, claim->call, sender) ? OPEN_NAT : 0;
@@ -137,11 +137,10 @@ bool media_join(struct media_table *table, const struct stream_sighting *sightin
 }
 
 const struct endpoint_claim *media_claim(const struct media_table *table,
-                                         const struct stream_sighting *sighting,
+                                         const struct sighting *head,
                                          const struct open_stream *stream, bool towards)
 {
-    struct endpoint endpoint =
-        towards ? destination_of(&sighting->head) : source_of(&sighting->head);
+    struct endpoint endpoint = towards ? destination_of(head) : source_of(head);
     struct endpoint_found found;
 
     if (!media_has_call(table, stream)) {

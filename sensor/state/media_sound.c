@@ -41,39 +41,98 @@ static uint32_t end_hash(const struct media_table *table, const struct endpoint 
     return (uint32_t)hash_mix(hash_addr(table->key, &endpoint->addr), endpoint->port);
 }
 
+/* What the packets of a stream of this call say; false: nothing of its voice. */
+static bool hear(const struct media_table *table, const struct sighting *head,
+                 const struct open_stream *stream, const struct call_sound *sound,
+                 struct call_heard *out)
+{
+    const struct endpoint_claim *to = media_claim(table, head, stream, true);
+    const struct endpoint_claim *from = media_claim(table, head, stream, false);
+    struct endpoint source = {head->source, head->source_port};
+    struct endpoint destination = {head->destination, head->destination_port};
+
+    out->mark_s = (uint32_t)time_second(head->state_ns);
+    out->from = end_hash(table, &source);
+    out->to = end_hash(table, &destination);
+    out->from_caller = (stream->flags & OPEN_FROM_CALLER) != 0;
+    out->stray = to == NULL;
+    return is_audio(to, from) &&
+           (sound->accepted_ns == 0 || (!is_shared(table, &source, stream->call) &&
+                                        !is_shared(table, &destination, stream->call)));
+}
+
 void media_note_sound(struct media_table *table, const struct stream_sighting *sighting,
                       const struct open_stream *stream)
 {
-    const struct sighting *head = &sighting->head;
     bool counts = sighting->event == STREAM_INTERVAL || sighting->event == STREAM_ENDED;
-    struct call_sound *sound =
-        call_sound_of(table->calls, call_cell_at(table->calls, stream->call));
+    struct call_table *calls = table->calls;
+    struct call_sound *sound = call_sound_of(calls, call_cell_at(calls, stream->call));
 
     if (sound == NULL || !counts || sighting->interval.packets == 0) {
         return;
     }
-    const struct endpoint_claim *to = media_claim(table, sighting, stream, true);
-    const struct endpoint_claim *from = media_claim(table, sighting, stream, false);
-    struct endpoint source = {head->source, head->source_port};
-    struct endpoint destination = {head->destination, head->destination_port};
     uint64_t packets = sighting->interval.packets;
     struct call_heard heard = {
         .from_ns = sighting->interval_from_ns,
         .last_ns = sighting->last_ns,
-        .mark_s = (uint32_t)time_second(head->state_ns),
         .packets = packets > UINT16_MAX ? UINT16_MAX : (uint32_t)packets,
-        .from = end_hash(table, &source),
-        .to = end_hash(table, &destination),
-        .from_caller = (stream->flags & OPEN_FROM_CALLER) != 0,
-        .stray = to == NULL,
     };
-    if (!is_audio(to, from) ||
-        (sound->accepted_ns != 0 && (is_shared(table, &source, stream->call) ||
-                                     is_shared(table, &destination, stream->call)))) {
+    if (!hear(table, &sighting->head, stream, sound, &heard)) {
         return;
     }
     if (call_sound_hear(sound, &heard)) {
-        call_sound_tell_torn(table->calls, stream->call, head->state_ns);
+        call_sound_tell_torn(calls, stream->call, sighting->head.state_ns);
+    } else if (call_sound_wonders(sound)) {
+        call_sound_watch(calls, stream->call);
+    }
+}
+
+/* The stream with its call; one that has told no interval yet is joined for this moment. */
+static bool find_call(struct media_table *table, const struct alive_stream *one,
+                      struct stream_sighting *sighting, struct open_stream *out)
+{
+    uint32_t index = table_find(&table->streams, hash_mix(table->key.seed, one->stream_number));
+
+    if (index == TABLE_NONE) {
+        return false;
+    }
+    const struct open_stream *stream = table_at(&table->streams, index);
+    *out = *stream;
+    sighting->head.source = one->source;
+    sighting->head.destination = one->destination;
+    sighting->head.source_port = one->source_port;
+    sighting->head.destination_port = one->destination_port;
+    sighting->first_ns = one->from_ns;
+    sighting->last_ns = one->last_ns;
+    return media_has_call(table, out) || media_join(table, sighting, out);
+}
+
+/* Few calls are watched, mostly none, and many streams are alive. */
+void media_see_alive(struct media_table *table, const struct alive_sighting *alive)
+{
+    struct call_table *calls = table->calls;
+    struct stream_sighting sighting;
+
+    if (calls->watch_count == 0) {
+        return;
+    }
+    memset(&sighting, 0, sizeof sighting);
+    sighting.head.state_ns = alive->head.state_ns;
+    for (uint32_t i = 0; i < alive->stream_count; i++) {
+        const struct alive_stream *one = &alive->streams[i];
+        struct open_stream stream;
+        if (!find_call(table, one, &sighting, &stream)) {
+            continue;
+        }
+        struct call_watch *watch = call_sound_watched(calls, stream.call);
+        struct call_heard heard = {.from_ns = one->from_ns,
+                                   .last_ns = one->last_ns,
+                                   .packets =
+                                       one->packets > UINT16_MAX ? UINT16_MAX : one->packets};
+        if (watch != NULL && hear(table, &sighting.head, &stream,
+                                  call_sound_of(calls, call_cell_at(calls, stream.call)), &heard)) {
+            call_sound_hear_so_far(calls, watch, &heard);
+        }
     }
 }
 

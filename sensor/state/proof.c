@@ -207,6 +207,12 @@ void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip)
     }
 }
 
+bool proof_was_sent(const struct proof_table *table, const struct addr *addr, uint64_t nonce)
+{
+    return nonce != 0 && was_heard(table, sip_keys_heard(table->key, source_key(table, addr),
+                                                         SIP_KEYS_SALT_NONCE, nonce));
+}
+
 void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip, bool in_dialog)
 {
     const struct sip_message *message = &sip->message;

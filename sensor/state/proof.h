@@ -58,6 +58,8 @@ void proof_ask(const struct proof_table *table, const struct addr *addr, uint64_
 /* The same by sip_keys.source or destination. */
 void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_t now_ns,
                     struct proof_view *out_view);
+/* The nonce (sip_keys.nonce; 0 = none) was sent there. */
+bool proof_was_sent(const struct proof_table *table, const struct addr *addr, uint64_t nonce);
 /* Accounts with a success from its /24 or /48, saturating. */
 uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr);
 void proof_shift(struct proof_table *table, uint64_t shift_ns); /* a confirmed clock jump */

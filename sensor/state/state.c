@@ -378,6 +378,14 @@ static void see_flow(struct state *state, const struct flow_sighting *flow, bool
     put(state, &change);
 }
 
+static void see_alive(struct state *state, const struct alive_sighting *alive)
+{
+    if (alive->newest_ns > state->view.flows_ns) {
+        state->view.flows_ns = alive->newest_ns;
+    }
+    media_see_alive(state->media, alive);
+}
+
 void state_see(struct state *state, const struct sighting *sighting, bool forced)
 {
     const void *whole = sighting;
@@ -392,6 +400,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
         break;
     case SIGHTING_STREAM:
         media_see_stream(state->media, whole, forced);
+        break;
+    case SIGHTING_ALIVE:
+        see_alive(state, whole);
         break;
     case SIGHTING_RTCP:
         proof_see_rtcp(state->proof, whole);

@@ -108,6 +108,19 @@ static void put_rule(struct telemetry *telemetry, const struct incident *inciden
     put_threat(telemetry, rule);
 }
 
+static void put_source(struct record_maker *maker, const struct incident *incident)
+{
+    if (incident->source_echoed) {
+        record_bool(maker, FIELD_ID_EARSHOT_ALERT_SOURCE_ECHOED, true);
+    }
+    if (incident->source_server) {
+        record_bool(maker, FIELD_ID_EARSHOT_ALERT_SOURCE_SERVER, true);
+    }
+    if (incident->source_accounts != 0) {
+        record_long(maker, FIELD_ID_EARSHOT_ALERT_SOURCE_ACCOUNTS, incident->source_accounts);
+    }
+}
+
 static void put_state(struct telemetry *telemetry, const struct incident *incident)
 {
     static const char *const states[] = {
@@ -139,6 +152,7 @@ static void put_state(struct telemetry *telemetry, const struct incident *incide
     record_string(maker, FIELD_ID_EARSHOT_ALERT_CONFIDENCE_REASON, incident->confidence.why);
     if (!addr_is_unspecified(&incident->source.addr)) {
         record_bool(maker, FIELD_ID_EARSHOT_ALERT_SOURCE_PROVEN, incident->source_proven);
+        put_source(maker, incident);
     }
     record_bool(maker, FIELD_ID_EARSHOT_ALERT_DEVICE_KNOWN, incident->device_known);
     if (incident->many) {

@@ -111,7 +111,10 @@ void telemetry_change(struct telemetry *telemetry, const struct change *change)
     case CHANGE_CALL_ANSWERED:
     case CHANGE_CALL_MEDIA: /* for detectors only */
     case CHANGE_CALL_TORN:
+    case CHANGE_CALL_GIVEN_UP:
     case CHANGE_STREAM_SILENT:
+    case CHANGE_STREAM_BEGUN:
+    case CHANGE_STREAM_RESUMED:
     case CHANGE_SERVER:
     case CHANGE_SECOND:
         break;

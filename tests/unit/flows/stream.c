@@ -437,6 +437,92 @@ static void marks_tell_intervals_silence_and_the_end(void **state)
     scene_close(&scene);
 }
 
+/* Between two intervals each stream that was heard in the second is named, with what its interval holds. */
+static void marks_name_who_is_alive(void **state)
+{
+    (void)state;
+    open_stream(4000, 5000);
+    uint64_t second = START_NS / NS_PER_S;
+    uint32_t place = 0;
+    for (uint64_t at = 1; at <= 8; at++) {
+        for (int packets = 0; packets < 50; packets++, place++) {
+            (void)send(place);
+        }
+        scene.alive_count = 0;
+        scene_mark(&scene, second + at, 0);
+        uint64_t in_interval = at > 5 ? at - 5 : at;
+        assert_int_equal(scene.alive_count, at != 5);
+        assert_int_equal(scene.newest_ns, START_NS + (place - 1) * (uint64_t)STEP_NS);
+        if (at != 5) {
+            assert_int_equal(scene.alive[0].stream_number, 1);
+            assert_int_equal(scene.alive[0].packets, in_interval * 50);
+            assert_int_equal(scene.alive[0].from_ns, START_NS + (at > 5 ? 5 * NS_PER_S : 0));
+            assert_int_equal(scene.alive[0].last_ns, START_NS + (place - 1) * (uint64_t)STEP_NS);
+            assert_int_equal(scene.alive[0].source_port, 4000);
+            assert_int_equal(scene.alive[0].destination_port, 5000);
+        }
+    }
+    uint32_t told = scene.alive_sightings;
+    scene_mark(&scene, second + 9, 0); /* nobody */
+    assert_int_equal(scene.alive_sightings, told);
+    stream_end(scene.table, scene.number + 1);
+    scene_close(&scene);
+}
+
+/* It began, and was heard again after it was told silent: each once, and the second is no sign of life. */
+static void marks_tell_turns(void **state)
+{
+    (void)state;
+    open_stream(4000, 5000);
+    uint64_t second = START_NS / NS_PER_S;
+    for (uint32_t burst = 0; burst < 2; burst++) {
+        for (uint32_t at = 0; at < 60; at++) { /* 1.2 s */
+            uint32_t place = burst * 350 + at; /* the second 7 s later */
+            (void)send_at(0, (uint16_t)(burst * 60 + at), place * TS_STEP,
+                          place * (uint64_t)STEP_NS);
+            if (at == 49) {
+                scene.newest_ns = 0;
+                scene_mark(&scene, second + burst * 7 + 1, 0);
+                assert_int_equal(scene.turn_count, burst + 1);
+                assert_int_equal(scene.turns[burst].event,
+                                 burst == 0 ? STREAM_BEGUN : STREAM_RESUMED);
+                assert_int_equal(scene.newest_ns > 0, burst == 0);
+            }
+        }
+        for (uint64_t at = 2; at <= 7; at++) {
+            scene_mark(&scene, second + burst * 7 + at, 0);
+        }
+    }
+    assert_int_equal(scene.turn_count, 2);
+    assert_int_equal(scene.turns[0].first_ns, START_NS);
+    assert_in_range(scene.turns[1].interval.delta_max_us, 5800000, 5820000);
+    stream_end(scene.table, scene.number + 1);
+    scene_close(&scene);
+}
+
+/* More than fit into one sighting are told in several. */
+static void many_are_alive(void **state)
+{
+    (void)state;
+    enum { STREAMS = 2 * ALIVE_STREAMS_MAX + 7 };
+    scene_open(&scene, 65536);
+    for (uint32_t place = 0; place < 10; place++) {
+        for (uint32_t stream = 0; stream < STREAMS; stream++) {
+            packet_start(&packet, 1 + stream, 4000, 2, 5000, PROTOCOL_UDP);
+            packet_rtp(&packet, 0, (uint16_t)place, place * TS_STEP, 0xabc, 160);
+            (void)scene_see(&scene, &packet, START_NS + place * (uint64_t)STEP_NS + stream * 1000);
+        }
+    }
+    scene_mark(&scene, START_NS / NS_PER_S + 1, 0);
+    assert_int_equal(scene.alive_sightings, 3);
+    assert_int_equal(scene.alive_count, STREAMS);
+    for (uint32_t stream = 0; stream < STREAMS; stream++) {
+        assert_int_equal(scene.alive[stream].stream_number, 1 + stream);
+        assert_int_equal(scene.alive[stream].packets, 10);
+    }
+    scene_close(&scene);
+}
+
 /* A hole leaves the window of 512 numbers ten seconds after it was told. */
 static void a_hole_is_told_with_its_interval_only(void **state)
 {
@@ -598,6 +684,9 @@ int main(void)
         cmocka_unit_test(static_types_have_their_clocks),
         cmocka_unit_test(pauses_of_the_sender_are_no_variation),
         cmocka_unit_test(marks_tell_intervals_silence_and_the_end),
+        cmocka_unit_test(marks_name_who_is_alive),
+        cmocka_unit_test(marks_tell_turns),
+        cmocka_unit_test(many_are_alive),
         cmocka_unit_test(a_hole_is_told_with_its_interval_only),
         cmocka_unit_test(a_voice_that_returns_is_silent_again),
         cmocka_unit_test(a_jump_of_the_clock_ages_nobody),

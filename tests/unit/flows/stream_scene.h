@@ -12,6 +12,13 @@ struct scene {
     struct stream_table *table;
     struct stream_sighting told[SCENE_SIGHTINGS];
     size_t told_count;
+    struct stream_sighting turns[SCENE_SIGHTINGS]; /* BEGUN and RESUMED, apart from figures */
+    size_t turn_count;
+    struct alive_stream alive[SCENE_SIGHTINGS]; /* of the last mark that told any */
+    size_t alive_count;
+    uint64_t alive_s;
+    uint64_t newest_ns;
+    uint32_t alive_sightings;
     uint32_t reasons[REASON_COUNT];
     uint64_t number;
 };
@@ -19,8 +26,29 @@ struct scene {
 static inline void scene_on_sighting(void *owner, const struct stream_sighting *sighting)
 {
     struct scene *scene = owner;
+    if (sighting->event == STREAM_BEGUN || sighting->event == STREAM_RESUMED) {
+        assert_true(scene->turn_count < SCENE_SIGHTINGS);
+        scene->turns[scene->turn_count++] = *sighting;
+        return;
+    }
     assert_true(scene->told_count < SCENE_SIGHTINGS);
     scene->told[scene->told_count++] = *sighting;
+}
+
+static inline void scene_on_alive(void *owner, const struct alive_sighting *sighting)
+{
+    struct scene *scene = owner;
+    uint64_t second = time_second(sighting->head.state_ns);
+    if (scene->alive_s != second) {
+        scene->alive_s = second;
+        scene->alive_count = 0;
+    }
+    assert_true(scene->alive_count + sighting->stream_count <= SCENE_SIGHTINGS);
+    memcpy(scene->alive + scene->alive_count, sighting->streams,
+           sighting->stream_count * sizeof sighting->streams[0]);
+    scene->alive_count += sighting->stream_count;
+    scene->newest_ns = sighting->newest_ns;
+    scene->alive_sightings++;
 }
 
 static inline void scene_on_reason(void *owner, enum reason reason)
@@ -36,6 +64,7 @@ static inline void scene_open(struct scene *scene, uint32_t streams_max)
                                      .idle_ns = 300 * NS_PER_S,
                                      .key = HASH_KEY_FIXED,
                                      .on_sighting = scene_on_sighting,
+                                     .on_alive = scene_on_alive,
                                      .on_reason = scene_on_reason,
                                      .owner = scene};
     assert_int_equal(stream_open(&options, &scene->table, &error), STATUS_OK);

@@ -405,10 +405,23 @@ static int by_key(const void *one, const void *other)
     return a < b ? -1 : 1; /* of one worker, in the order in which it told them */
 }
 
+/* Of who is alive the order does not count, only at which mark each was. */
+static uint64_t alive_hash(const struct sighting *told)
+{
+    const struct alive_sighting *alive = (const void *)told;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < alive->stream_count; i++) {
+        sum += hash_mix(hash_bytes(HASH_KEY_FIXED, &alive->streams[i], sizeof alive->streams[i]),
+                        told->state_ns);
+    }
+    return sum;
+}
+
 /* All that was told, in order, marks and ends once, pointers left out: one hash. */
 static uint64_t told_hash(void)
 {
     uint64_t hash = 0;
+    uint64_t alive = 0;
     qsort(scene.told, scene.told_count, sizeof scene.told[0], by_key);
     for (size_t index = 0; index < scene.told_count; index++) {
         const struct sighting *told = scene.told[index];
@@ -416,8 +429,13 @@ static uint64_t told_hash(void)
             told->kind == SIGHTING_SIP) {
             continue;
         }
+        if (told->kind == SIGHTING_ALIVE) {
+            alive += alive_hash(told);
+            continue;
+        }
         hash = hash_mix(hash, hash_bytes(HASH_KEY_FIXED, told, told->bytes));
     }
+    hash = hash_mix(hash, alive);
     for (size_t index = 0; index < COUNT_TOTAL; index++) {
         hash = hash_mix(hash, scene.counts[index]);
     }

@@ -575,9 +575,77 @@ static void bytes_of_a_call(void **state)
     assert_true(each <= 704);
 }
 
+/* Who rang and hung up is told at once, and once. */
+static void given_up(void **state)
+{
+    (void)state;
+#define RINGS INVITE_1, SAID(.1, "180 INVITE", 1, "a", "b")
+#define CANCELS SAID(2, "CANCEL", 1, "a", NULL), SAID(2.1, "200 CANCEL", 1, "a", "b")
+    static const struct {
+        const char *label;
+        unsigned at_once; /* with the last step */
+        unsigned whole; /* when all is told */
+        struct said steps[STEPS_MAX];
+    } rows[] = {
+        {"answered CANCEL", 1, 1, {RINGS, CANCELS, SAID(2.2, "487 INVITE", 1, "a", "b")}},
+        {"487 without a CANCEL", 1, 1, {RINGS, SAID(2.2, "487 INVITE", 1, "a", "b")}},
+        {"CANCEL without an answer", 0, 1, {RINGS, SAID(2, "CANCEL", 1, "a", NULL)}},
+        {"CANCEL sent again",
+         1,
+         1,
+         {RINGS, SAID(2, "CANCEL", 1, "a", NULL),
+          SAID_WITH(2.5, "CANCEL", 1, "a", NULL, .copy = true),
+          SAID(2.6, "487 INVITE", 1, "a", "b"),
+          SAID_WITH(3.1, "487 INVITE", 1, "a", "b", .copy = true)}},
+        {"200 crosses the CANCEL",
+         0,
+         0,
+         {RINGS, CANCELS, SAID(2.2, "200 INVITE", 1, "a", "b"), SAID(2.3, "ACK", 1, "a", "b"),
+          SAID(2.4, "BYE", 2, "a", "b")}},
+        {"nobody was rung", 0, 0, {INVITE_1, CANCELS, SAID(2.2, "487 INVITE", 1, "a", "b")}},
+        {"busy", 0, 0, {RINGS, SAID(2.2, "486 INVITE", 1, "a", "b")}},
+        {"BYE before the answer", 1, 1, {RINGS, SAID(2, "BYE", 2, "a", "b")}},
+        {"two forks, both hung up",
+         1,
+         1,
+         {RINGS, SAID(.2, "180 INVITE", 1, "a", "c"), CANCELS, SAID(2.2, "487 INVITE", 1, "a", "b"),
+          SAID(2.3, "487 INVITE", 1, "a", "c")}},
+        {"one fork is told to go, the other answers",
+         0,
+         0,
+         {RINGS, SAID(.2, "180 INVITE", 1, "a", "c"), SAID(2, "200 INVITE", 1, "a", "c"),
+          SAID(2.1, "CANCEL", 1, "a", NULL), SAID(2.2, "487 INVITE", 1, "a", "b"),
+          SAID(3, "BYE", 2, "a", "c")}},
+        {"another phone rings, and is given up too",
+         1,
+         1,
+         {RINGS, CANCELS, SAID(2.2, "487 INVITE", 1, "a", "b"), SAID(2.3, "INVITE", 2, "a", NULL),
+          SAID(2.4, "180 INVITE", 2, "a", "c"), SAID(4, "487 INVITE", 2, "a", "c")}},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct scene scene;
+        scene_open(&scene);
+        for (unsigned n = 0; n < STEPS_MAX && rows[i].steps[n].what != NULL; n++) {
+            scene_say(&scene, &rows[i].steps[n]);
+        }
+        unsigned at_once = scene_count(&scene, CHANGE_CALL_GIVEN_UP);
+        scene_wait(&scene, 5, 60);
+        unsigned whole = scene_count(&scene, CHANGE_CALL_GIVEN_UP);
+        if (at_once != rows[i].at_once || whole != rows[i].whole) {
+            fail_msg("%s: told %u times at once, %u times in all", rows[i].label, at_once, whole);
+        }
+        const struct call *end = &scene_last(&scene, CHANGE_CALL_ENDED)->call;
+        assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 1);
+        assert_int_equal(end->given_up, whole > 0);
+        scene_close(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(given_up),
         cmocka_unit_test(outcomes),
         cmocka_unit_test(each_change_once),
         cmocka_unit_test(early_media),

@@ -627,31 +627,61 @@ static void too_many_endpoints(void **state)
     scene_close(&scene);
 }
 
-/* An interval that is told behind the silence that began in it is no sign of life. */
+/* What it was before the silence is told with its end. */
 static void silence_and_resume(void **state)
 {
     (void)state;
     static const struct {
         double last_s;
         unsigned event;
-        bool resumed;
+        enum change_kind kind;
         double silent_s;
-    } rows[] = {{5, STREAM_INTERVAL, false, 0},  {6, STREAM_SILENT, false, 6},
-                {6, STREAM_INTERVAL, false, 6},  {15, STREAM_INTERVAL, true, 6},
-                {20, STREAM_INTERVAL, false, 6}, {21, STREAM_SILENT, false, 21},
-                {30, STREAM_INTERVAL, true, 21}};
+    } rows[] = {{5, STREAM_INTERVAL, CHANGE_STREAM_INTERVAL, 0},
+                {6, STREAM_SILENT, CHANGE_STREAM_SILENT, 6},
+                {6, STREAM_INTERVAL, CHANGE_STREAM_INTERVAL, 6},
+                {15, STREAM_RESUMED, CHANGE_STREAM_RESUMED, 6},
+                {15, STREAM_INTERVAL, CHANGE_STREAM_INTERVAL, 6},
+                {21, STREAM_SILENT, CHANGE_STREAM_SILENT, 21},
+                {30, STREAM_RESUMED, CHANGE_STREAM_RESUMED, 21}};
     static struct scene scene;
     scene_open(&scene);
     talk(&scene);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         hear(&scene,
              &(struct heard)HEARD_WITH(ALICE, BOB, 1.2, rows[i].last_s, .event = rows[i].event));
-        assert_int_equal(scene.stream.resumed, rows[i].resumed);
+        assert_int_equal(scene.stream_kind, rows[i].kind);
+        assert_string_equal(scene.stream_call, "call-1@192.0.2.1");
         if (rows[i].silent_s > 0) {
             assert_int_equal(scene.stream.silent_ns, scene_ns(rows[i].silent_s));
         }
     }
     scene_close(&scene);
+}
+
+/* That it begins is said once: at once where its call is known, else with its first interval. */
+static void begun_once(void **state)
+{
+    (void)state;
+    for (unsigned known = 0; known < 2; known++) {
+        static struct scene scene;
+        scene_open(&scene);
+        if (known != 0) {
+            talk(&scene);
+        }
+        hear(&scene, &(struct heard)HEARD_WITH(ALICE, BOB, 1.2, 2, .event = STREAM_BEGUN));
+        assert_int_equal(scene.stream_count, known);
+        if (known != 0) {
+            assert_int_equal(scene.stream_kind, CHANGE_STREAM_BEGUN);
+            assert_true(scene.stream.is_new);
+        } else {
+            talk(&scene);
+        }
+        hear(&scene, &(struct heard)HEARD(ALICE, BOB, 1.2, 5));
+        assert_int_equal(scene.stream_kind, CHANGE_STREAM_INTERVAL);
+        assert_string_equal(scene.stream_call, "call-1@192.0.2.1");
+        assert_int_equal(scene.stream.is_new, known == 0);
+        scene_close(&scene);
+    }
 }
 
 /* Calls come and go while their streams and claims are open; what is left must fit together. */
@@ -704,6 +734,7 @@ int main(void)
         cmocka_unit_test(rtcp_keeps_a_call_alive),
         cmocka_unit_test(too_many_streams),
         cmocka_unit_test(too_many_endpoints),
+        cmocka_unit_test(begun_once),
         cmocka_unit_test(silence_and_resume),
         cmocka_unit_test(calls_go_first),
     };

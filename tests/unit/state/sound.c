@@ -38,11 +38,12 @@ static void on_change(void *owner, const struct change *change)
     listener.number = change->number;
 }
 
-static void stage_open(void)
+static void stage_open_for(uint32_t calls)
 {
     struct call_limits limits = {
-        .calls_max = 64, .age_max_ns = 24 * NS_PER_HOUR, .key = HASH_KEY_FIXED};
-    struct media_limits media = {.endpoints_max = 256, .streams_max = 64, .key = HASH_KEY_FIXED};
+        .calls_max = calls, .age_max_ns = 24 * NS_PER_HOUR, .key = HASH_KEY_FIXED};
+    struct media_limits media = {
+        .endpoints_max = 4 * calls, .streams_max = calls, .key = HASH_KEY_FIXED};
     struct change_sink sink = {.on_change = on_change};
     struct error error;
 
@@ -53,13 +54,18 @@ static void stage_open(void)
                      STATUS_OK);
 }
 
+static void stage_open(void)
+{
+    stage_open_for(64);
+}
+
 static void say(struct said said)
 {
     scene_say(&listener.scene, &said);
 }
 
-/* An interval of a stream, told at `to_s`. */
-static void hear(const char *from, const char *to, double from_s, double to_s, unsigned packets)
+static void tell_stream(const char *from, const char *to, double from_s, double to_s,
+                        unsigned packets, enum stream_event event)
 {
     static struct stream_sighting sighting;
     struct endpoint source = scene_endpoint(from);
@@ -75,7 +81,7 @@ static void hear(const char *from, const char *to, double from_s, double to_s, u
     sighting.head.destination = destination.addr;
     sighting.head.destination_port = destination.port;
     sighting.stream_number = 1000U * source.port + destination.port;
-    sighting.event = STREAM_INTERVAL;
+    sighting.event = (uint8_t)event;
     sighting.clock_is_static = true;
     sighting.clock_rate = 8000;
     sighting.ssrc = 0x1234;
@@ -87,6 +93,18 @@ static void hear(const char *from, const char *to, double from_s, double to_s, u
     sighting.total.packets = sighting.interval.packets = packets;
     sighting.total.expected = sighting.interval.expected = packets;
     media_see_stream(listener.scene.media, &sighting, false);
+}
+
+/* An interval of a stream, told at `to_s`. */
+static void hear(const char *from, const char *to, double from_s, double to_s, unsigned packets)
+{
+    tell_stream(from, to, from_s, to_s, packets, STREAM_INTERVAL);
+}
+
+/* That it began. */
+static void begin(const char *from, const char *to, double at_s)
+{
+    tell_stream(from, to, 1.2, at_s, 0, STREAM_BEGUN);
 }
 
 static void talk(void)
@@ -286,6 +304,148 @@ static void ends(void **state)
     }
 }
 
+/* The same stream between two intervals: what the interval that goes on holds so far. */
+static void alive(const char *from, const char *to, double from_s, double to_s, unsigned packets)
+{
+    static union {
+        struct alive_sighting sighting;
+        uint8_t bytes[sizeof(struct alive_sighting) + sizeof(struct alive_stream)];
+    } told;
+    struct endpoint source = scene_endpoint(from);
+    struct endpoint destination = scene_endpoint(to);
+
+    memset(&told, 0, sizeof told);
+    told.sighting.head.kind = SIGHTING_ALIVE;
+    told.sighting.head.state_ns = scene_ns(to_s);
+    told.sighting.stream_count = 1;
+    told.sighting.streams[0] =
+        (struct alive_stream){.stream_number = 1000U * source.port + destination.port,
+                              .from_ns = scene_ns(from_s),
+                              .last_ns = scene_ns(to_s),
+                              .source = source.addr,
+                              .destination = destination.addr,
+                              .source_port = source.port,
+                              .destination_port = destination.port,
+                              .packets = packets};
+    media_see_alive(listener.scene.media, &told.sighting);
+}
+
+/* Both sides' audio of the second that ends at `now_s`. */
+static void tell_second(unsigned now_s, unsigned rate, bool callee_too)
+{
+    unsigned from_s = (now_s - 1) / 5 * 5;
+    unsigned packets = (now_s - from_s) * rate;
+    void (*tell)(const char *, const char *, double, double, unsigned) =
+        now_s % 5 == 0 ? hear : alive;
+
+    tell(ALICE, BOB, from_s, now_s, packets);
+    if (callee_too) {
+        tell(BOB, ALICE, from_s, now_s, packets);
+    }
+}
+
+/* Its audio has told no interval yet. */
+static void ends_at_once(void **state)
+{
+    (void)state;
+    stage_open();
+    talk();
+    begin(ALICE, BOB, 2);
+    say((struct said)SAID_WITH(1.5, "BYE", 2, "a", "b", .source = FORGER));
+    say((struct said)SAID_WITH(1.5, "200 BYE", 2, "a", "b", .source = "192.0.2.2:5060"));
+    alive(ALICE, BOB, 1.2, 3, 90);
+    scene_mark(&listener.scene, 3);
+    assert_int_equal(listener.torn, 0);
+    alive(ALICE, BOB, 1.2, 4, 140);
+    scene_mark(&listener.scene, 4);
+    assert_int_equal(listener.torn, 1);
+    stage_close();
+}
+
+/* A proof is told with the second that completes it, and packets count once. */
+static void ends_by_the_second(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *source;
+        double accepted_s;
+        unsigned rate; /* packets a second */
+        bool callee_too;
+        unsigned torn_s; /* 0 = never */
+    } rows[] = {
+        {"a stranger", FORGER, 6.0, 50, false, 8},
+        {"a stranger, just before an interval ends", FORGER, 9.9, 50, false, 12},
+        {"a stranger, an interval completes it", FORGER, 7.5, 50, false, 10},
+        {"a stranger, 15 packets a second", FORGER, 6.0, 15, false, 9},
+        {"another port", "192.0.2.1:5066", 6.0, 50, false, 11},
+        {"himself, both go on", "192.0.2.1:5060", 6.0, 50, true, 16},
+        {"himself, both go on, nine packets a second", "192.0.2.1:5060", 6.0, 9, true, 18},
+        {"himself alone", "192.0.2.1:5060", 6.0, 50, false, 0},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        unsigned torn_s = 0;
+        stage_open();
+        talk();
+        tell_second(5, rows[i].rate, rows[i].callee_too);
+        for (unsigned now_s = 6; now_s <= 40; now_s++) {
+            if (rows[i].accepted_s < now_s && rows[i].accepted_s >= now_s - 1) {
+                say((struct said)SAID_WITH(rows[i].accepted_s, "BYE", 2, "a", "b",
+                                           .source = rows[i].source));
+                say((struct said)SAID_WITH(rows[i].accepted_s, "200 BYE", 2, "a", "b",
+                                           .source = "192.0.2.2:5060"));
+            }
+            tell_second(now_s, rows[i].rate, rows[i].callee_too);
+            scene_mark(&listener.scene, now_s);
+            torn_s = torn_s == 0 && listener.torn > 0 ? now_s : torn_s;
+        }
+        if (torn_s != rows[i].torn_s || listener.torn > 1) {
+            fail_msg("%s: told %u times, first after %u s", rows[i].name, listener.torn, torn_s);
+        }
+        stage_close();
+    }
+}
+
+/* More are in doubt than are watched (256): the others are judged by their intervals. And who is watched
+ * no longer makes room. */
+static void more_than_are_watched(void **state)
+{
+    (void)state;
+    enum { CALLS = 300, WATCHED = 256, PORT = 20000 };
+    char names[2][64];
+
+    stage_open_for(2 * CALLS); /* half of them may be answered at once */
+    for (unsigned step = 0; step < 5; step++) {
+        for (unsigned i = 0; i < CALLS; i++) {
+            char id[32];
+            (void)snprintf(id, sizeof id, "call-%u", i);
+            (void)snprintf(names[0], sizeof names[0], "192.0.2.1%c%u%s", step == 0 ? ' ' : ':',
+                           PORT + i, step == 0 ? " sendrecv" : "");
+            (void)snprintf(names[1], sizeof names[1], "192.0.2.2%c%u%s", step == 0 ? ' ' : ':',
+                           PORT + i, step == 0 ? " sendrecv" : "");
+            listener.scene.call_id = id;
+            if (step == 0) {
+                say((struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .sdp = names[0]));
+                say((struct said)SAID_WITH(1, "200 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                           .sdp = names[1]));
+            } else if (step == 1) {
+                hear(names[0], names[1], 1.2, 5, 190);
+            } else if (step == 2) {
+                say((struct said)SAID_WITH(6, "BYE", 2, "a", "b", .source = FORGER));
+                say((struct said)SAID_WITH(6, "200 BYE", 2, "a", "b", .source = "192.0.2.2:5060"));
+            } else if (step == 3) {
+                alive(names[0], names[1], 5, 9, 200);
+            } else {
+                hear(names[0], names[1], 5, 10, 250);
+            }
+        }
+        scene_mark(&listener.scene, step == 0 ? 2 : step == 1 ? 5 : step == 2 ? 6 : 6 + step);
+        assert_int_equal(listener.torn, step < 3 ? 0 : step == 3 ? WATCHED : CALLS);
+    }
+    stage_close();
+}
+
 /* A new address is known once a re-INVITE from it was accepted (H15), and the Contact of the answer. */
 static void known_addresses(void **state)
 {
@@ -400,6 +560,9 @@ int main(void)
         cmocka_unit_test(what_sides_agree_on),
         cmocka_unit_test(two_legs),
         cmocka_unit_test(ends),
+        cmocka_unit_test(ends_by_the_second),
+        cmocka_unit_test(ends_at_once),
+        cmocka_unit_test(more_than_are_watched),
         cmocka_unit_test(known_addresses),
         cmocka_unit_test(a_port_that_went_on),
         cmocka_unit_test(a_second_bye),
