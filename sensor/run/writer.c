@@ -219,8 +219,10 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
-    struct respond_options respond = {
-        .config = options->config, .observer_name = options->observer_name, .live = options->live};
+    struct respond_options respond = {.config = options->config,
+                                      .observer_name = options->observer_name,
+                                      .link = options->responder,
+                                      .live = options->live};
     enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
     if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
@@ -524,6 +526,7 @@ static enum status judge_places(const struct writer *writer, struct error *error
 
 enum status writer_finish(struct writer *writer, bool colour, unsigned width, struct error *error)
 {
+    respond_finish(writer->respond, write_response, writer);
     drain_places(writer);
     enum status status = judge_places(writer, error);
     if (writer->report != NULL) {
