@@ -200,6 +200,16 @@ def check_hostile(binary, count):
         count.check("the sensor ends well", [] if sensor.end()[0] == 0 else [sensor.said()])
 
 
+def check_privacy(binary, count):
+    """Users that the incidents of the demo name are not on the page when they are to be masked."""
+    named = r"\b100[1-4]\b"
+    seen = []
+    for mode in ("clear", "mask"):
+        with fed(binary, "--set", "privacy.users=" + mode, "--set", "privacy.numbers=" + mode) as (_, port):
+            seen.append(set(re.findall(named, get(port)[2] + get(port, "/metrics")[2])))
+    count.check("masked users are not on the page", [] if len(seen[0]) >= 4 and not seen[1] else [f"clear: {seen[0]}, masked: {seen[1]}"])
+
+
 # --- who asks ---
 
 def check_askers(count, port):
@@ -373,6 +383,7 @@ def main():
     check_rules(count)
     check_open(binary, count)
     check_hostile(binary, count)
+    check_privacy(binary, count)
     check_live(binary, count)
     count.end()
 
