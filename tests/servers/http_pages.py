@@ -378,8 +378,11 @@ def main():
             check_askers(count, port)
             check_slow(count, sensor, port)
             check_silent_readers(count, sensor, port)
+            hanging = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+            hanging[0].sendall(b"GET /metr")
+            wait_for(lambda: descriptors(sensor) > 10)
             status, said = sensor.end()
-            count.check("the sensor ends well, and said nothing", [] if status == 0 and not said else [f"{status}: {said}"])
+            count.check("the sensor ends well under clients that hang on it, and said nothing", [] if status == 0 and not said else [f"{status}: {said}"])
     check_rules(count)
     check_open(binary, count)
     check_hostile(binary, count)
