@@ -159,8 +159,8 @@ static void note_found(struct cell *cell, struct slice user)
 {
     if (cell->found < FOUND_MAX) {
         struct text name = text_into(cell->names[cell->found], FOUND_BYTES - 1);
-        text_printable(&name, slice_part(user, 0, FOUND_BYTES - 1));
-        (void)text_terminate(&name);
+        key_write_printable(&name, user); /* its beginning, where it does not fit */
+        cell->names[cell->found][name.bytes] = '\0';
     }
     cell->found++;
 }

@@ -11,6 +11,7 @@
  * Accounts that are tried from an address or port each of their own are phones or a spread attack;
  * nothing tells them apart at the first try. They are told with severity 1 until 35 minutes have
  * passed: what no phone has come back for by then counts. */
+#include "detectors/frame/key.h"
 #include "detectors/frame/limit.h"
 #include "detectors/frame/phone.h"
 
@@ -78,8 +79,8 @@ static uint8_t keep_name(struct cell *cell, uint8_t name, struct slice account)
         name = (uint8_t)++cell->names_used;
     }
     struct text text = text_into(cell->names[name - 1], NAME_BYTES - 1);
-    text_printable(&text, slice_part(account, 0, NAME_BYTES - 1));
-    (void)text_terminate(&text);
+    key_write_printable(&text, account); /* its beginning, where it does not fit */
+    cell->names[name - 1][text.bytes] = '\0';
     return name;
 }
 

@@ -49,7 +49,7 @@ enum way {
 struct privacy {
     struct reducer *reducer; /* NULL = all is clear */
     uint8_t ways[FIELD_COUNT];
-    char sentence[REDUCE_SENTENCE_BYTES_MAX];
+    char text[REDUCE_SENTENCE_BYTES_MAX];
     _Alignas(8) uint8_t memory[RECORD_BYTES_MAX];
 };
 
@@ -204,15 +204,6 @@ static void remember_names(struct privacy *privacy, const struct record *record)
     }
 }
 
-static void put_sentence(struct privacy *privacy, struct record_maker *maker, enum field field,
-                         struct slice value)
-{
-    struct text text = text_into(privacy->sentence, sizeof privacy->sentence);
-
-    reduce_sentence(privacy->reducer, value, &text);
-    record_text(maker, field, text_slice(&text));
-}
-
 static void put_identity(struct privacy *privacy, struct record_maker *maker, enum field field,
                          struct slice value)
 {
@@ -247,16 +238,17 @@ static void put_value(struct privacy *privacy, struct record_maker *maker, enum 
 {
     enum field field = (enum field)raw->field;
     struct slice value = slice_of(raw->at, raw->bytes);
+    struct text text = text_into(privacy->text, sizeof privacy->text);
 
     switch (way) {
     case WAY_NAME:
-        record_text(maker, field, reduce_value(privacy->reducer, REDUCE_NAME, value));
+        reduce_name(privacy->reducer, value, &text);
         break;
     case WAY_URI:
-        record_text(maker, field, reduce_value(privacy->reducer, REDUCE_URI, value));
+        reduce_uri(privacy->reducer, value, &text);
         break;
     case WAY_SENTENCE:
-        put_sentence(privacy, maker, field, value);
+        reduce_sentence(privacy->reducer, value, &text);
         break;
     case WAY_IDENTITY:
         put_identity(privacy, maker, field, value);
@@ -271,6 +263,7 @@ static void put_value(struct privacy *privacy, struct record_maker *maker, enum 
         take_note(maker, way, value);
         break;
     }
+    record_text(maker, field, text_slice(&text)); /* puts nothing where there is none */
 }
 
 const struct record *privacy_apply(struct privacy *privacy, const struct record *record)
@@ -290,9 +283,11 @@ const struct record *privacy_apply(struct privacy *privacy, const struct record 
                  record->number);
     for (uint32_t from = copied; record_raw_next(record, &at, &raw); from = at) {
         enum way way = (enum way)privacy->ways[raw.field];
-        if (way != WAY_COPY) {
-            way = way_in(&scope, way, slice_of(raw.at, raw.bytes));
+        if (__builtin_expect(way == WAY_COPY, 1)) {
+            last = raw.field;
+            continue;
         }
+        way = way_in(&scope, way, slice_of(raw.at, raw.bytes));
         if (way == WAY_COPY) {
             last = raw.field;
             continue;

@@ -36,7 +36,7 @@ static void copy(char *at, size_t capacity, struct slice part)
     struct text text = text_into(at, capacity - 1);
 
     key_write_printable(&text, part);
-    (void)text_terminate(&text);
+    at[text.bytes] = '\0'; /* text_terminate() would cut the last character of one that fits */
 }
 
 /* --- who and whom --- */

@@ -78,6 +78,12 @@ class Broker:
         meta = json.loads(self.kcat("-L", "-J").stdout)
         return sorted(t["topic"] for t in meta["topics"] if not t["topic"].startswith("__"))
 
+    def count(self, topics):
+        """Messages in these topics, by the ends of their partitions."""
+        ends = [word for topic in topics for i in range(PARTITIONS) for word in ("-t", f"{topic}:{i}:-1")]
+        out = self.kcat("-Q", *ends).stdout if ends else ""
+        return sum(int(line.rsplit(" ", 1)[1]) for line in out.splitlines() if " offset " in line)
+
     def read(self, topic):
         """All messages of a topic, in the order of each partition."""
         out = self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J")

@@ -68,6 +68,31 @@ static void test_sentence(void **state)
     bench_close(&bench);
 }
 
+/* Of a name that does not fit the beginning is told, whole characters and escapes only. */
+static void test_hostile_names(void **state)
+{
+    (void)state;
+    static const char *const users[] = {
+        "\x1b[2J\x1b[31m\x07\x08\x7f\xff\xfe",
+        "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9",
+    };
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t user = 0; user < 15; user++) {
+        struct fact fact = question(party("203.0.113.51", 5060), user, user < 2 ? 401 : 404);
+        if (user < 2) {
+            fact.is.transaction.target_user = slice_of_string(users[user]);
+        }
+        bench_tell(&bench, fact);
+    }
+    const struct incident *told = bench_must(&bench, slug);
+    assert_non_null(strstr(told->message,
+                           "(2 exist: \\x1B[2J\\x1B[31m\\x07\\x08, "
+                           "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9)"));
+    bench_close(&bench);
+}
+
 static void test_by_method(void **state)
 {
     (void)state;
@@ -313,7 +338,7 @@ int main(void)
         cmocka_unit_test(test_logins_take_back), cmocka_unit_test(test_forgotten_phones),
         cmocka_unit_test(test_spread_ports),     cmocka_unit_test(test_call_ids),
         cmocka_unit_test(test_same_users),       cmocka_unit_test(test_forced),
-        cmocka_unit_test(test_servers_apart),
+        cmocka_unit_test(test_servers_apart),    cmocka_unit_test(test_hostile_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,6 +92,28 @@ static void test_network(void **state)
     bench_close(&bench);
 }
 
+/* Of an account that does not fit the beginning is told. */
+static void test_hostile_names(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t account = 0; account < 6; account++) {
+        struct fact fact = try(party("203.0.113.52", 5060), account, account);
+        if (account == 0) {
+            fact.is.transaction.account =
+                SLICE("\x1b]0;owned\x07\x1b[2J\x1b[31m\x08\x08\x08\x08\x08"
+                      "\x08\x08@example.com");
+        }
+        bench_tell(&bench, fact);
+    }
+    const struct incident *told = bench_must(&bench, slug);
+    assert_string_equal(told->accounts[0],
+                        "\\x1B]0;owned\\x07\\x1B[2J\\x1B[31m\\x08\\x08\\x08\\x08");
+    bench_close(&bench);
+}
+
 /* Known devices never count (H3, H22). */
 static void test_known_devices(void **state)
 {
@@ -185,10 +207,11 @@ static void test_forced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_thresholds), cmocka_unit_test(test_many_tries_each),
-        cmocka_unit_test(test_network),    cmocka_unit_test(test_known_devices),
-        cmocka_unit_test(test_phones),     cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_users),      cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_thresholds),    cmocka_unit_test(test_many_tries_each),
+        cmocka_unit_test(test_network),       cmocka_unit_test(test_known_devices),
+        cmocka_unit_test(test_phones),        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_users),         cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_hostile_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ static struct far {
     char path[64];
     int listener;
     int peer; /* -1: nobody has connected */
+    bool lets_in; /* it answers PING by itself, and forgets that it was asked */
     size_t bytes;
     char got[GOT_BYTES];
 } far;
@@ -48,7 +49,7 @@ static int begin(void **state)
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     (void)state;
 
-    far = (struct far){.peer = -1};
+    far = (struct far){.peer = -1, .lets_in = true};
     (void)snprintf(far.path, sizeof far.path, "/tmp/earshot-redis-%d", (int)getpid());
     (void)snprintf(at.sun_path, sizeof at.sun_path, "%s", far.path);
     (void)unlink(far.path);
@@ -111,6 +112,11 @@ static void turn(void)
         ssize_t some = recv(far.peer, far.got + far.bytes, GOT_BYTES - 1 - far.bytes, 0);
         far.bytes += some > 0 ? (size_t)some : 0;
         far.got[far.bytes] = '\0';
+    }
+    if (far.lets_in && strcmp(far.got, "*1\r\n$4\r\nPING\r\n") == 0) {
+        far.bytes = 0;
+        far.got[0] = '\0';
+        (void)send(far.peer, "+PONG\r\n", 7, MSG_NOSIGNAL);
     }
     assert_int_equal(offered, tally.acknowledged + tally.waiting + output_dropped(&tally));
     (void)usleep(1000);
@@ -207,12 +213,13 @@ static void it_says_who_it_is_first(void **state)
     set("db", "3");
     open_redis();
     offer(&call, "{}");
-    TURN_UNTIL(commands("SELECT") == 1);
+    TURN_UNTIL(commands("PING") == 1);
+    assert_int_equal(commands("SELECT"), 1);
     turns(20);
     assert_int_equal(commands("XADD"), 0); /* not before it is let in */
     assert_memory_equal(far.got, "*3\r\n$4\r\nAUTH\r\n$6\r\nsensor\r\n$11\r\nopen sesame\r\n*2\r\n",
                         48);
-    say("+OK\r\n+OK\r\n");
+    say("+OK\r\n+OK\r\n+PONG\r\n");
     TURN_UNTIL(commands("XADD") == 1);
     say(ID);
     TURN_UNTIL(tally.acknowledged == 1);
@@ -368,6 +375,26 @@ static void garbage_breaks_the_connection_only(void **state)
     redis = NULL;
 }
 
+/* Whoever does not answer as Redis does gets no record; one who may not PING does. */
+static void no_record_goes_to_a_stranger(void **state)
+{
+    (void)state;
+    far.lets_in = false;
+    open_redis();
+    offer(&call, "{}");
+    TURN_UNTIL(commands("PING") == 1);
+    say("+HELLO\r\n");
+    TURN_UNTIL(tally.away);
+    turns(10);
+    assert_int_equal(commands("XADD"), 0);
+    hang_up();
+    TURN_UNTIL(commands("PING") == 1);
+    say("-NOPERM this user has no permissions to run the 'ping' command\r\n");
+    TURN_UNTIL(commands("XADD") == 1);
+    say(ID);
+    TURN_UNTIL(tally.acknowledged == 1);
+}
+
 /* It greets nobody: told that there is no room, before anything was asked. */
 static void a_far_end_that_is_full_is_tried_again(void **state)
 {
@@ -447,6 +474,7 @@ int main(void)
         WITH_FAR_END(what_is_refused_for_now_waits),
         WITH_FAR_END(what_can_never_be_taken_is_dropped),
         WITH_FAR_END(garbage_breaks_the_connection_only),
+        WITH_FAR_END(no_record_goes_to_a_stranger),
         WITH_FAR_END(a_far_end_that_is_full_is_tried_again),
         WITH_FAR_END(a_full_queue_gives_up_the_least_valuable),
         WITH_FAR_END(options_are_checked),
