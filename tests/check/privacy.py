@@ -225,7 +225,7 @@ def commands(folder, load):
         captures = case["capture"] if isinstance(case["capture"], list) else [case["capture"]]
         name = os.path.basename(os.path.dirname(path))
         sizes = [os.path.getsize(p) for c in captures if os.path.isfile(p := os.path.join(ROOT, c))]
-        if case.get("status", 0) != 0 or len(sizes) != len(captures) or sum(sizes) > 600_000:
+        if name.startswith("privacy.") or case.get("status", 0) != 0 or len(sizes) != len(captures) or sum(sizes) > 600_000:
             continue
         command = ["-r", *captures]
         for option in case.get("options", []):

@@ -294,13 +294,15 @@ def verdict(port):
 
 
 def inside(binary):
-    """In a namespace of our own: healthz from the start to deafness, while 50 slow clients hang on it and a redis that is not there."""
+    """In a namespace of our own: healthz from the start to deafness, while 50 slow clients hang on it, one redis is not there and one hangs."""
     ip("link", "set", "lo", "up")
     pair()
     wire = Wire()
     port, nobody = free_ports(2)
+    hung = socket.create_server(("127.0.0.1", 0))
     problems = []
-    with Sensor(binary, *words(port), "--set", "outputs.away.type=redis", "--set", f"outputs.away.port={nobody}", "--set", "outputs.away.queue=1MiB",
+    with hung, Sensor(binary, *words(port), "--set", "outputs.away.type=redis", "--set", f"outputs.away.port={nobody}", "--set", "outputs.away.queue=1MiB",
+                "--set", "outputs.hung.type=redis", "--set", f"outputs.hung.port={hung.getsockname()[1]}",
                 "--set", "records.sip=messages", "--set", "detectors.sensor-blind.silence=15s") as sensor:
         first = verdict(port)
         problems += [] if first[0] == 503 and "no record of the sensor has come yet" in first[1]["reasons"][0] else [f"at the start: {first}"]
@@ -317,6 +319,8 @@ def inside(binary):
         deaf = wait_for(lambda: any("sensor-blind" in r for r in verdict(port)[1]["reasons"]), 40)
         problems += [] if deaf else [f"deaf for long: {verdict(port)}"]
         got = samples(get(port, "/metrics")[2])
+        for name in ("away", "hung"):
+            problems += [] if got[f'earshot_output_away{{output="{name}"}}'] == 1 else [f"{name} is not away"]
         problems += [] if got["earshot_healthy"] == 0 and got["earshot_processing_lag_seconds"] < 5 else ["earshot_healthy or the lag"]
         page_problems, shown = judge_page(get(port)[2])
         problems += page_problems + ([] if "Not healthy." in shown else ["the page does not say that it is not healthy"])

@@ -66,7 +66,7 @@ def key_of(record):
                 for end in ("source", "destination")]
         key = f"{ends[0]} {ends[1]} {record['network']['transport']} {record['rtp']['ssrc']}"
     names = {"earshot.registration": "earshot.registration.aor", "earshot.flow": "network.community_id",
-             "earshot.alert": "earshot.alert.entity.value"}
+             "earshot.alert": "earshot.alert.entity.value", "earshot.response": "earshot.response.target.value"}
     if dataset in names:
         key = get(record, names[dataset])
     return record["observer"]["name"] if key is None else key

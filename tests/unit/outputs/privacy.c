@@ -76,6 +76,30 @@ static void hashes_every_class(void **state)
     privacy_close(privacy);
 }
 
+/* A device that writes sip:2001 puts a number where a host stands. */
+static void hides_numbers_where_hosts_stand(void **state)
+{
+    static struct bench bench;
+    struct privacy *privacy = open_with(REDUCE_MASK, REDUCE_MASK);
+    struct record_maker *maker = bench_begin(&bench, DATASET_CALL);
+    (void)state;
+
+    record_string(maker, FIELD_ID_SIP_URI_ORIGINAL, "sip:+15550100");
+    record_string(maker, FIELD_ID_SIP_URI_HOST, "+15550100");
+    record_string(maker, FIELD_ID_SIP_FROM_URI_HOST, "192.0.2.1");
+    record_string(maker, FIELD_ID_SIP_TO_URI_HOST, "pbx.example");
+    record_string(maker, FIELD_ID_USER_DOMAIN, "asterisk");
+    record_string(maker, FIELD_ID_RELATED_HOSTS, "+15550100");
+    const struct record *record = privacy_apply(privacy, bench_end(&bench));
+    expect(record, FIELD_ID_SIP_URI_ORIGINAL, "sip:+1555****");
+    expect(record, FIELD_ID_SIP_URI_HOST, "+1555****");
+    expect(record, FIELD_ID_SIP_FROM_URI_HOST, "192.0.2.1");
+    expect(record, FIELD_ID_SIP_TO_URI_HOST, "pbx.example");
+    expect(record, FIELD_ID_USER_DOMAIN, "asterisk");
+    expect(record, FIELD_ID_RELATED_HOSTS, "+1555****");
+    privacy_close(privacy);
+}
+
 static void masks_one_of_the_two(void **state)
 {
     static struct bench bench;
@@ -319,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_every_class),
+        cmocka_unit_test(hides_numbers_where_hosts_stand),
         cmocka_unit_test(masks_one_of_the_two),
         cmocka_unit_test(clear_is_the_record_itself),
         cmocka_unit_test(knows_what_an_alert_is_about),
