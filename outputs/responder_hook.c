@@ -247,7 +247,6 @@ static void on_listed(void *owner, const struct hook_result *result)
 
     hook->run = NULL;
     it->running--;
-    hook->list_due_ns = hook_clock_ns() + RESPONDER_LIST_NS;
     if (result->exit_code != HOOK_DONE || !hook_answer_list(result->output, items, &count)) {
         if (!hook->listed_badly) {
             log_line(LOG_ERROR, "hook %s: it cannot say what it holds: %s", hook->name,

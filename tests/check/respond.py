@@ -47,6 +47,12 @@ if how == "hang":
         time.sleep(600)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
+if how == "wanders":
+    os.setpgid(0, os.getpgid(os.getppid()))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+if how == "stops":
+    os.kill(os.getpid(), signal.SIGSTOP)
 if how == "forks":
     for i in range(20):
         if os.fork() == 0:
@@ -270,6 +276,14 @@ def misbehaves(binary, how, words, alive=()):
 
 def hangs(binary):
     return misbehaves(binary, "hang", "did not end within response.timeout")
+
+
+def leaves_its_group(binary):
+    return misbehaves(binary, "wanders", "did not end within response.timeout")
+
+
+def stops_itself(binary):
+    return misbehaves(binary, "stops", "did not end within response.timeout")
 
 
 def floods(binary):
@@ -538,7 +552,7 @@ def starter_is_killed(binary):
     return problems
 
 
-SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
+SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
                                      refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, stop_file,
                                      own_and_unproven, starter_is_killed, away_at_the_start, stands_still)}
 
