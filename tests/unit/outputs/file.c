@@ -143,7 +143,7 @@ static void a_pipe_without_reader_is_refused(void **state)
     int reader = open(path, O_RDONLY | O_NONBLOCK);
     assert_int_equal(open_path(path, &file, &error), STATUS_OK);
     (void)alarm(0);
-    type->close(file);
+    file_type()->close(file);
     (void)close(reader);
     (void)unlink(path);
 }
