@@ -36,6 +36,7 @@
 #include "outputs/queue.h"
 
 #include "base/log.h"
+#include "outputs/live_clock.h"
 #include "outputs/record_key.h"
 #include "outputs/standing.h"
 
@@ -120,14 +121,6 @@ struct kafka {
     char reason[256]; /* the latest error */
     struct lane lanes[DATASET_COUNT];
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* Without what the library adds for who looks for a fault in it. */
 static void remember_reason(struct kafka *kafka, const char *reason)
@@ -523,7 +516,7 @@ static void fill(struct kafka *kafka)
 
 static void serve(struct kafka *kafka)
 {
-    kafka->now_ns = clock_ns();
+    kafka->now_ns = live_clock_steady_ns();
     if (kafka->producer != NULL) {
         (void)rd_kafka_poll(kafka->producer, 0);
     }
@@ -739,7 +732,7 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
     kafka->descriptor = -1;
     kafka->batch_bytes = BATCH_BYTES;
     kafka->renew_ns = RENEW_NS_MIN;
-    kafka->since_ns = kafka->now_ns = clock_ns();
+    kafka->since_ns = kafka->now_ns = live_clock_steady_ns();
     kafka->event_time =
         conf->timestamps == TIMESTAMPS_EVENT || (conf->timestamps == TIMESTAMPS_AUTO && host->live);
     name_lanes(kafka);
@@ -793,7 +786,7 @@ static void kafka_close(void *instance)
     struct kafka *kafka = instance;
     bool left = false;
 
-    kafka->now_ns = clock_ns();
+    kafka->now_ns = live_clock_steady_ns();
     say_back(kafka, UINT64_MAX);
     if (kafka->producer != NULL) {
         if (!kafka->purged) {

@@ -20,6 +20,7 @@
  * Limits: no TLS (hiredis 0.14 has none), so another host is refused unless told. Where Redis refuses
  * a record and at that very moment begins to take again, those behind it on their way may stand before
  * it; event.sequence has the order. What Redis acknowledged and lost itself is Redis's to keep. */
+#include "outputs/live_clock.h"
 #include "outputs/queue.h"
 #include "outputs/redis_wire.h"
 #include "outputs/standing.h"
@@ -97,13 +98,6 @@ struct redis {
     char streams[DATASET_COUNT][STREAM_BYTES];
     char maxlen[24];
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* --- what is said --- */
 
@@ -374,7 +368,7 @@ static void check_wire(struct redis *redis, uint64_t now_ns)
 static void redis_poll(void *instance)
 {
     struct redis *redis = instance;
-    uint64_t now_ns = clock_ns();
+    uint64_t now_ns = live_clock_steady_ns();
 
     if (redis->state == STATE_RESTING && now_ns >= redis->rest_until_ns) {
         connect_now(redis, now_ns);

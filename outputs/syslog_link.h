@@ -12,6 +12,7 @@
 #ifndef OUTPUTS_SYSLOG_LINK_H
 #define OUTPUTS_SYSLOG_LINK_H
 
+#include "outputs/live_clock.h"
 #include "outputs/queue.h"
 #include "outputs/standing.h"
 
@@ -40,12 +41,5 @@ MUST_USE enum status syslog_tcp_open(const struct syslog_link_options *options,
                                      struct syslog_tcp **out_tcp, struct error *error);
 void syslog_tcp_work(struct syslog_tcp *tcp);
 void syslog_tcp_close(struct syslog_tcp *tcp);
-
-static inline uint64_t syslog_link_now_ns(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 #endif

@@ -93,7 +93,7 @@ static void learn_confirmed(struct syslog_tcp *tcp)
         queue_acknowledge(tcp->options.queue, item);
         tcp->sent_first = (tcp->sent_first + 1) % SENT_MAX;
         tcp->sent_count--;
-        standing_took(&tcp->standing, syslog_link_now_ns());
+        standing_took(&tcp->standing, live_clock_steady_ns());
     }
 }
 
@@ -247,7 +247,7 @@ static void write_out(struct syslog_tcp *tcp)
 void syslog_tcp_work(struct syslog_tcp *tcp)
 {
     if (tcp->state == STATE_UP) {
-        say_steady(tcp, syslog_link_now_ns());
+        say_steady(tcp, live_clock_steady_ns());
         learn_confirmed(tcp);
         write_out(tcp);
     }

@@ -64,7 +64,7 @@ static void go_open(struct syslog_udp *udp)
     queue_acknowledge(udp->options.queue, udp->probe);
     udp->probe = NULL;
     udp->state = STATE_OPEN;
-    standing_took(&udp->standing, syslog_link_now_ns());
+    standing_took(&udp->standing, live_clock_steady_ns());
     udp->options.host->tally->away = false;
 }
 
@@ -120,7 +120,7 @@ static void send_probe(struct syslog_udp *udp)
         return;
     }
     int failed = send_item(udp, udp->probe);
-    udp->probed_ns = syslog_link_now_ns();
+    udp->probed_ns = live_clock_steady_ns();
     if (failed != 0) {
         go_away(udp, failed);
     }
@@ -167,11 +167,11 @@ void syslog_udp_work(struct syslog_udp *udp)
     }
     if (udp->state == STATE_PROBING && udp->probe == NULL) {
         send_probe(udp);
-    } else if (udp->state == STATE_PROBING && syslog_link_now_ns() - udp->probed_ns >= PROBE_NS) {
+    } else if (udp->state == STATE_PROBING && live_clock_steady_ns() - udp->probed_ns >= PROBE_NS) {
         go_open(udp);
     }
     if (udp->state == STATE_OPEN) {
-        say_steady(udp, syslog_link_now_ns());
+        say_steady(udp, live_clock_steady_ns());
         send_all(udp);
     }
 }
