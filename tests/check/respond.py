@@ -88,6 +88,7 @@ elif verb == "revoke":
 else:
     answer = {"targets": [{"type": "ip", "value": n.replace("_", ":"), "expires_s": 5} for n in sorted(os.listdir(world))]}
 print(json.dumps(answer))
+sys.exit(20 if how == "away" else 0)
 '''
 
 
@@ -233,6 +234,7 @@ def done_and_taken_back(binary):
         problems += differs("exit status", status, 0)
         problems += differs("packets", report["capture"]["packets"], wire.sent)
         problems += differs("sequence", [r["event"]["sequence"] for r in steps(sensor)], list(range(5)))
+        problems += [f"errors of a run without any: {sensor.said()!r}"] if b"error" in sensor.said() else []
     return problems
 
 
@@ -408,6 +410,47 @@ def start_is_refused(binary):
     return problems
 
 
+def away_at_the_start(binary):
+    """A far end that is away now is said and is no reason not to listen; when it is back it is asked."""
+    problems = []
+    with Place() as place:
+        place.manner(check="away")
+        with place.sensor(binary) as sensor:
+            if b"warn: hook wall: its check fails: away" not in sensor.said():
+                problems.append(f"it is not said: {sensor.said()!r}")
+            place.manner()
+            attack(Wire())
+            wait_step(sensor, "active")
+            status, _ = sensor.stop()
+            problems += differs("exit status", status, 0)
+    return problems
+
+
+def stands_still(binary):
+    """A response process that stands still (a disk that does not answer) holds up neither capture nor the end of the sensor."""
+    problems = []
+    with Place() as place, place.sensor(binary) as sensor:
+        wire = Wire()
+        _, process = process_of(sensor)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            attack(wire)
+            begun = time.monotonic()
+            status, report = sensor.stop()
+            took = time.monotonic() - begun
+        finally:
+            os.kill(process, signal.SIGCONT)
+        problems += differs("exit status", status, 0)
+        problems += differs("packets", report["capture"]["packets"], wire.sent)
+        problems += [] if took < 15 else [f"the end took {took:.1f} s"]
+        problems += [] if b"stands still" in sensor.said() else [f"it is not said: {sensor.said()!r}"]
+        until = time.monotonic() + 5
+        while is_alive(process) and time.monotonic() < until:
+            time.sleep(0.05)
+        problems += ["the response process outlives its sensor"] if is_alive(process) else []
+    return problems
+
+
 def killed_and_started_again(binary):
     """The response process is killed; then all are. What was blocked stays so to its original end."""
     problems = []
@@ -511,7 +554,7 @@ def starter_is_killed(binary):
 
 SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
                                      refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, stop_file,
-                                     own_and_unproven, starter_is_killed)}
+                                     own_and_unproven, starter_is_killed, away_at_the_start, stands_still)}
 
 
 def inside(name, binary):
