@@ -334,7 +334,7 @@ static enum status set_all(const struct kafka *kafka, rd_kafka_conf_t *settings,
         {"queue.buffering.max.kbytes", "2097151"}, /* the bytes are ours */
         {"partitioner", "murmur2_random"}, /* the same partition as Java's producers choose */
         {"reconnect.backoff.ms", "100"},
-        {"reconnect.backoff.max.ms", "2000"}, /* a broker that is back is heard of soon */
+        {"reconnect.backoff.max.ms", "1000"}, /* a broker that is back is heard of soon */
         {"statistics.interval.ms", statistics},
         {"log.queue", "true"},
         {"log.connection.close", "false"},

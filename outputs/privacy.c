@@ -100,6 +100,8 @@ static enum way way_of(enum field field)
     case FIELD_ID_EARSHOT_ALERT_ID:
     case FIELD_ID_EARSHOT_ALERT_CHAIN_ID:
     case FIELD_ID_EARSHOT_ALERT_CONTINUES:
+    case FIELD_ID_EARSHOT_RESPONSE_ID:
+    case FIELD_ID_EARSHOT_RESPONSE_ALERT_ID:
         return WAY_IDENTITY;
     case FIELD_ID_EARSHOT_TRUNCATED:
         return WAY_TRUNCATED;
@@ -229,10 +231,12 @@ static void put_identity(struct privacy *privacy, struct record_maker *maker, en
     record_hash(maker, field, reduce_identity(privacy->reducer, identity));
 }
 
-/* event.id of a registration is made of its account, that of an alert of its entity. */
+/* event.id of a registration is made of its account, that of an alert of its entity, that of a
+ * response of the alert's. */
 static struct hash128 identity_of(struct privacy *privacy, const struct record *record)
 {
-    bool of_names = record->dataset == DATASET_REGISTRATION || record->dataset == DATASET_ALERT;
+    bool of_names = record->dataset == DATASET_REGISTRATION || record->dataset == DATASET_ALERT ||
+                    record->dataset == DATASET_RESPONSE;
 
     return of_names ? reduce_identity(privacy->reducer, record->id) : record->id;
 }

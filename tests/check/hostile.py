@@ -225,7 +225,7 @@ def main():
     rows = [("JSON lines", lambda: lines_are_json(runs)), ("values", lambda: values_are_those_of_the_wire(runs)),
             ("every field", lambda: every_field_was_tried(binary, runs)), ("report as JSON", lambda: report_json_is_json(runs)),
             ("report as text", lambda: reports_do_nothing(binary, runs)), ("complaints", lambda: complaints_do_nothing(binary)),
-            *hostile_far.rows(binary, runs, count, options.only), *hostile_hooks.rows(runs), *hostile_long.rows(binary)]
+            *hostile_far.rows(binary, runs, count, options.only), *hostile_hooks.rows(runs, count), *hostile_long.rows(binary)]
     for name, problems in rows:
         if options.only in name:
             count.check("hostile strings: " + name, list(problems()))

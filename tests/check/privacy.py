@@ -37,7 +37,8 @@ STAYS = re.compile(r"^(sip\.(call_id|cseq|code|status|version|via|user_agent|aut
                    r"|contact\.(transport|expires|q))|.*\.call_ids?$|user\.domain|user_agent|event\.reason|.*\.(replaces|reason|session_id|branch|user_agent)$"
                    r"|related\.(hosts|ip)|observer|rule|threat|network|rtp|earshot\.sdp|.*\.(ip|address)$|@timestamp|event\.(start|end|created)"
                    r"|earshot\.alert\.(confidence_reason|advice|first_seen|last_seen|unit)|earshot\.sensor)")
-IDENTITIES = {"event.id", "earshot.alert.id", "earshot.alert.chain_id", "earshot.alert.continues"}
+IDENTITIES = {"event.id", "earshot.alert.id", "earshot.alert.chain_id", "earshot.alert.continues", "earshot.response.id",
+              "earshot.response.alert_id"}
 ALERT_TEXTS = {"earshot.alert.entity.value", "earshot.alert.secondary"}
 
 

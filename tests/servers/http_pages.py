@@ -200,6 +200,16 @@ def check_hostile(binary, count):
         count.check("the sensor ends well", [] if sensor.end()[0] == 0 else [sensor.said()])
 
 
+def check_privacy(binary, count):
+    """Users that the incidents of the demo name are not on the page when they are to be masked."""
+    named = r"\b100[1-4]\b"
+    seen = []
+    for mode in ("clear", "mask"):
+        with fed(binary, "--set", "privacy.users=" + mode, "--set", "privacy.numbers=" + mode) as (_, port):
+            seen.append(set(re.findall(named, get(port)[2] + get(port, "/metrics")[2])))
+    count.check("masked users are not on the page", [] if len(seen[0]) >= 4 and not seen[1] else [f"clear: {seen[0]}, masked: {seen[1]}"])
+
+
 # --- who asks ---
 
 def check_askers(count, port):
@@ -368,11 +378,15 @@ def main():
             check_askers(count, port)
             check_slow(count, sensor, port)
             check_silent_readers(count, sensor, port)
+            hanging = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+            hanging[0].sendall(b"GET /metr")
+            wait_for(lambda: descriptors(sensor) > 10)
             status, said = sensor.end()
-            count.check("the sensor ends well, and said nothing", [] if status == 0 and not said else [f"{status}: {said}"])
+            count.check("the sensor ends well under clients that hang on it, and said nothing", [] if status == 0 and not said else [f"{status}: {said}"])
     check_rules(count)
     check_open(binary, count)
     check_hostile(binary, count)
+    check_privacy(binary, count)
     check_live(binary, count)
     count.end()
 

@@ -311,6 +311,81 @@ def outages(binary, load, broker, folder, count):
                     [] if peak - before <= 2 * SMALL_QUEUE_MIB + 16 else [f"{before:.0f} MiB, then {peak:.0f}"])
 
 
+class CuttingProxy:
+    """Leads to a broker, and resets all connections each CUT_S while `cutting`."""
+    CUT_S = 1.0
+
+    def __init__(self):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.target = None
+        self.cutting = True
+        self.cuts = 0
+        self.pairs = []
+        threading.Thread(target=self.accept, daemon=True).start()
+        threading.Thread(target=self.cut, daemon=True).start()
+
+    def accept(self):
+        while True:
+            one, _ = self.server.accept()
+            other = socket.create_connection(("127.0.0.1", self.target))
+            self.pairs.append((one, other))
+            for source, sink in ((one, other), (other, one)):
+                threading.Thread(target=self.carry, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def carry(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+
+    def cut(self):
+        while True:
+            time.sleep(self.CUT_S)
+            if not self.cutting:
+                continue
+            gone, self.pairs = self.pairs, []
+            self.cuts += len(gone) > 0
+            for one in (one for pair in gone for one in pair):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                one.close()
+
+
+def cut(binary, load, servers, folder, count):
+    """Connections that are reset again and again in the middle of batches: all arrives, each key in order."""
+    proxy = CuttingProxy()
+    broker = Broker(servers, "kafka-cut", proxy=proxy.port)
+    proxy.target = broker.port
+    capture, records = os.path.join(folder, "cut.pcap"), os.path.join(folder, "cut.jsonl")
+    subprocess.run([load, "sip", "6000", "3000", "4", capture], check=True, capture_output=True)
+    proxy.cutting = False
+    broker.start()
+    proxy.cutting, proxy.cuts = True, 0
+    out = subprocess.run([binary, "-r", capture, "--deliver", "--report", "none", "--records", records, "--set", "records.sip=messages",
+                          *output(f"127.0.0.1:{proxy.port}", compression="none", queue="4MiB")],
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150)
+    proxy.cutting = False
+    offered, got = lines_by_topic(records), read_all(broker)
+    problems = [] if out.returncode == 0 else [f"status {out.returncode}: {out.stderr[-500:]}"]
+    problems += [] if proxy.cuts >= 3 else [f"the connection was cut {proxy.cuts} times only"]
+    repeats = 0
+    for topic, lines in offered.items():
+        values = [m.value for m in got.get(topic, [])]
+        repeats += len(values) - len(set(values))
+        if set(values) != set(lines):
+            problems.append(f"{topic}: {len(set(lines) - set(values))} of {len(lines)} did not arrive")
+        problems += list(in_order(got.get(topic, [])))
+    print(f"kafka cut: {sum(map(len, offered.values()))} records, {proxy.cuts} cuts, {repeats} repeats", flush=True)
+    count.check("kafka connections that are cut: all arrives, each key in order", problems)
+    broker.stop()
+
+
 def bad_server(mode):
     """Accepts and says nothing, resets each second, or answers garbage. Its port."""
     server = socket.create_server(("127.0.0.1", 0))
@@ -366,7 +441,7 @@ def bad_world(binary, count):
 
 # --- all of it ---
 
-SCENARIOS = ("files", "parted", "bad_world", "outages")
+SCENARIOS = ("files", "parted", "cut", "bad_world", "outages")
 
 
 def inside(options, count):
@@ -377,6 +452,8 @@ def inside(options, count):
             bad_world(binary, count)
         if "parted" in wanted:
             parted(binary, servers, servers.folder, count)
+        if "cut" in wanted:
+            cut(binary, os.path.abspath(options.load), servers, servers.folder, count)
         if "files" in wanted or "outages" in wanted:
             broker = Broker(servers)
             broker.start()

@@ -23,9 +23,9 @@ Message = collections.namedtuple("Message", "topic partition offset time_ms key 
 
 
 class Broker:
-    """`settings`: more lines of its properties."""
+    """`settings`: more lines of its properties. `proxy`: a port that clients are told instead of its own."""
 
-    def __init__(self, servers, name="kafka", settings=()):
+    def __init__(self, servers, name="kafka", settings=(), proxy=None):
         if shutil.which("java") is None:
             raise Unavailable("java is not installed")
         if shutil.which("kcat") is None:
@@ -42,7 +42,7 @@ class Broker:
         lines = [
             "process.roles=broker,controller", "node.id=1", f"controller.quorum.voters=1@127.0.0.1:{self.controller_port}",
             f"listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller_port}",
-            f"advertised.listeners=PLAINTEXT://{self.address}", "controller.listener.names=CONTROLLER",
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{proxy or self.port}", "controller.listener.names=CONTROLLER",
             "inter.broker.listener.name=PLAINTEXT", "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "offsets.topic.replication.factor=1", "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
             "group.initial.rebalance.delay.ms=0", f"num.partitions={PARTITIONS}", f"log.dirs={self.folder}/log", *settings]
@@ -89,7 +89,7 @@ class Broker:
         out = self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J")
         if out.returncode != 0:
             raise RuntimeError(f"kcat cannot read {topic}: {out.stderr[-300:]}")
-        for line in out.stdout.splitlines():
+        for line in filter(None, out.stdout.split("\n")):  # a key may hold what else Python takes for a line's end
             one = json.loads(line)
             names = one.get("headers") or []
             yield Message(one["topic"], one["partition"], one["offset"], one["ts"], one["key"], one["payload"],
