@@ -204,6 +204,24 @@ static void put_alerts(const struct http_view *view, struct text *text)
             "Incidents that were opened in this run and are not closed.", view->open_count);
 }
 
+static void put_hooks(const struct http_view *view, struct text *text)
+{
+    static const struct family family = {
+        "earshot_hooks_total", "counter",
+        "Steps of responses, by hook: proposed, refused, dry-run, applying, active, failed ..."};
+
+    if (view->step_count > 0) {
+        family_begin(text, &family);
+    }
+    for (uint32_t i = 0; i < view->step_count; i++) {
+        text_format(text, "%s{hook=\"", family.name);
+        put_label(text, slice_of_string(view->steps[i].hook));
+        text_string(text, "\",result=\"");
+        put_label(text, slice_of_string(view->steps[i].step));
+        text_format(text, "\"} %" PRIu64 "\n", view->steps[i].count);
+    }
+}
+
 static void put_mos(const struct http_view *view, struct text *text)
 {
     static const struct family family = {
@@ -355,6 +373,7 @@ void http_metrics_print(const struct http_view *view, const struct output_host *
         }
     }
     put_alerts(view, text);
+    put_hooks(view, text);
     put_ended(view, text);
     put_results(host, text);
     put_places(host, text);

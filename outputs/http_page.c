@@ -320,6 +320,24 @@ static void put_calls(const struct http_view *view, struct text *text)
     table_end(text);
 }
 
+static void put_hooks(const struct http_view *view, struct text *text)
+{
+    if (view->step_count == 0) {
+        return;
+    }
+    table_begin(text, "Responses");
+    for (uint32_t i = 0; i < view->step_count; i++) {
+        text_string(text, "<tr><td>");
+        http_page_escape(text, slice_of_string(view->steps[i].hook));
+        text_byte(text, ' ');
+        http_page_escape(text, slice_of_string(view->steps[i].step));
+        text_string(text, "</td>");
+        put_cell(text, view->steps[i].count, false);
+        text_string(text, "</tr>\n");
+    }
+    table_end(text);
+}
+
 static void put_foot(const struct http_view *view, const struct output_host *host,
                      uint64_t steady_ns, struct text *text)
 {
@@ -345,6 +363,7 @@ void http_page_print(const struct http_view *view, const struct output_host *hos
     put_incidents(view, text);
     put_outputs(host, text);
     text_string(text, "<div class=\"pair\">\n");
+    put_hooks(view, text);
     put_map(view, FIELD_ID_EARSHOT_SENSOR_SIP_REQUESTS, "Requests", text);
     put_map(view, FIELD_ID_EARSHOT_SENSOR_SIP_RESPONSES, "Answers", text);
     put_calls(view, text);

@@ -186,6 +186,36 @@ uint32_t http_view_sorted(const struct http_view *view,
     return view->incident_count;
 }
 
+/* --- responses --- */
+
+static struct view_step *step_of(struct http_view *view, struct slice hook, struct slice step)
+{
+    for (uint32_t i = 0; i < view->step_count; i++) {
+        if (slice_equal(slice_of_string(view->steps[i].hook), hook) &&
+            slice_equal(slice_of_string(view->steps[i].step), step)) {
+            return &view->steps[i];
+        }
+    }
+    if (view->step_count == VIEW_STEPS) {
+        return &view->steps[VIEW_STEPS - 1];
+    }
+    struct view_step *place = &view->steps[view->step_count++];
+    bool is_last = view->step_count == VIEW_STEPS;
+    (void)keep(place->hook, VIEW_SLUG_BYTES - 1, is_last ? SLICE("other") : hook);
+    (void)keep(place->step, VIEW_SLUG_BYTES - 1, is_last ? SLICE("other") : step);
+    return place;
+}
+
+static void see_response(struct http_view *view, const struct record *record)
+{
+    struct slice hook = text_of(record, FIELD_ID_EARSHOT_RESPONSE_HOOK);
+    struct slice step = text_of(record, FIELD_ID_EARSHOT_RESPONSE_STEP);
+
+    step_of(view, slice_part(hook, 0, VIEW_SLUG_BYTES - 1),
+            slice_part(step, 0, VIEW_SLUG_BYTES - 1))
+        ->count++;
+}
+
 /* --- calls and media --- */
 
 static void see_call(struct http_view *view, const struct record *record)
@@ -225,6 +255,8 @@ void http_view_see(struct http_view *view, const struct record *record, uint64_t
         see_sensor(view, record, steady_ns, wall_ns);
     } else if (record->dataset == DATASET_ALERT) {
         see_alert(view, record);
+    } else if (record->dataset == DATASET_RESPONSE) {
+        see_response(view, record);
     } else if (record->dataset == DATASET_CALL) {
         see_call(view, record);
     } else if (record->dataset == DATASET_MEDIA) {

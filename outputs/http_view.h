@@ -5,7 +5,8 @@
  * Time      the steady clock, as an argument: how long ago something came. The wall clock tells the
  *           lag. Times that are shown are those of the records.
  * Bounds    VIEW_INCIDENTS incidents, the ones told last stay, open ones before closed ones;
- *           VIEW_RULES rules by name, all further ones are one, "other".
+ *           VIEW_RULES rules and VIEW_STEPS pairs of hook and step by name, all further ones are
+ *           one, "other".
  * Errors    open: memory.
  * Thread    the writer's. */
 #ifndef OUTPUTS_HTTP_VIEW_H
@@ -16,6 +17,7 @@
 enum {
     VIEW_INCIDENTS = 50,
     VIEW_RULES = 64,
+    VIEW_STEPS = 64,
     VIEW_SLUG_BYTES = 64,
     VIEW_LEVELS = 5, /* 1 to 4; 0 is not used */
     VIEW_OUTCOMES = 6,
@@ -39,6 +41,13 @@ struct view_incident {
 struct view_rule {
     char slug[VIEW_SLUG_BYTES];
     uint64_t opened[VIEW_LEVELS]; /* incidents, by the severity that they opened with */
+};
+
+/* How often a hook came to a step of its responses. */
+struct view_step {
+    char hook[VIEW_SLUG_BYTES];
+    char step[VIEW_SLUG_BYTES];
+    uint64_t count;
 };
 
 /* What is compared between two records of the sensor. */
@@ -68,6 +77,8 @@ struct http_view {
     struct view_incident incidents[VIEW_INCIDENTS];
     uint32_t incident_count;
     bool blind; /* the sensor says that it does not hear: an incident of sensor-blind is open */
+    struct view_step steps[VIEW_STEPS]; /* the last one is "other" once it is in use */
+    uint32_t step_count;
     /* calls and media that ended */
     uint64_t outcomes[VIEW_OUTCOMES];
     uint64_t mos_counts[VIEW_MOS_BOUNDS + 1]; /* the last one: above all bounds */

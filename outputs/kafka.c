@@ -42,6 +42,7 @@
 
 enum {
     WINDOW_RECORDS = 10000,
+    WINDOW_SHARE = 4, /* of the queue's bytes: what is on its way cannot make room */
     BATCH_BYTES = 1000000,
     BATCH_STEP = 4, /* smaller each time that one was too large */
     TOPIC_BYTES_MAX = 249, /* of a name, says Kafka */
@@ -333,7 +334,7 @@ static enum status set_all(const struct kafka *kafka, rd_kafka_conf_t *settings,
         {"queue.buffering.max.kbytes", "2097151"}, /* the bytes are ours */
         {"partitioner", "murmur2_random"}, /* the same partition as Java's producers choose */
         {"reconnect.backoff.ms", "100"},
-        {"reconnect.backoff.max.ms", "2000"}, /* a broker that is back is heard of soon */
+        {"reconnect.backoff.max.ms", "1000"}, /* a broker that is back is heard of soon */
         {"statistics.interval.ms", statistics},
         {"log.queue", "true"},
         {"log.connection.close", "false"},
@@ -488,10 +489,16 @@ static rd_kafka_resp_err_t produce(struct kafka *kafka, struct queue_item *item)
     return code;
 }
 
+static bool window_is_open(const struct kafka *kafka)
+{
+    return queue_taken(kafka->queue) < WINDOW_RECORDS &&
+           queue_taken_bytes(kafka->queue) < kafka->conf.queue_bytes / WINDOW_SHARE;
+}
+
 /* The window is filled from the queue. */
 static void fill(struct kafka *kafka)
 {
-    while (!kafka->failed && queue_taken(kafka->queue) < WINDOW_RECORDS) {
+    while (!kafka->failed && window_is_open(kafka)) {
         struct queue_item *item = queue_take(kafka->queue);
         if (item == NULL) {
             return;

@@ -37,6 +37,7 @@ enum way {
     WAY_NAME,
     WAY_URI,
     WAY_SENTENCE,
+    WAY_HOST, /* a number may stand there */
     WAY_MANY, /* the alert stands for many */
     WAY_ENTITY_TYPE,
     WAY_ENTITY,
@@ -49,7 +50,7 @@ enum way {
 struct privacy {
     struct reducer *reducer; /* NULL = all is clear */
     uint8_t ways[FIELD_COUNT];
-    char sentence[REDUCE_SENTENCE_BYTES_MAX];
+    char text[REDUCE_SENTENCE_BYTES_MAX];
     _Alignas(8) uint8_t memory[RECORD_BYTES_MAX];
 };
 
@@ -74,8 +75,19 @@ enum status privacy_check(const struct privacy_conf *conf, struct error *error)
                      KEY_BYTES_MIN);
 }
 
+static bool is_host(enum field field)
+{
+    struct slice name = slice_of_string(field_rows[field].name);
+
+    return slice_equal(slice_from(name, slice_find_last(name, '.')), SLICE(".host")) ||
+           field == FIELD_ID_RELATED_HOSTS || field == FIELD_ID_USER_DOMAIN;
+}
+
 static enum way way_of(enum field field)
 {
+    if (is_host(field)) {
+        return WAY_HOST;
+    }
     switch ((int)field) {
     case FIELD_ID_EARSHOT_ALERT_MANY:
         return WAY_MANY;
@@ -88,6 +100,8 @@ static enum way way_of(enum field field)
     case FIELD_ID_EARSHOT_ALERT_ID:
     case FIELD_ID_EARSHOT_ALERT_CHAIN_ID:
     case FIELD_ID_EARSHOT_ALERT_CONTINUES:
+    case FIELD_ID_EARSHOT_RESPONSE_ID:
+    case FIELD_ID_EARSHOT_RESPONSE_ALERT_ID:
         return WAY_IDENTITY;
     case FIELD_ID_EARSHOT_TRUNCATED:
         return WAY_TRUNCATED;
@@ -163,6 +177,9 @@ static enum way way_in(struct scope *scope, enum way way, struct slice text)
     bool is_name = false;
 
     switch (way) {
+    case WAY_HOST:
+        is_name = reduce_is_host_number(text);
+        break;
     case WAY_MANY:
         scope->many = true;
         break;
@@ -204,15 +221,6 @@ static void remember_names(struct privacy *privacy, const struct record *record)
     }
 }
 
-static void put_sentence(struct privacy *privacy, struct record_maker *maker, enum field field,
-                         struct slice value)
-{
-    struct text text = text_into(privacy->sentence, sizeof privacy->sentence);
-
-    reduce_sentence(privacy->reducer, value, &text);
-    record_text(maker, field, text_slice(&text));
-}
-
 static void put_identity(struct privacy *privacy, struct record_maker *maker, enum field field,
                          struct slice value)
 {
@@ -223,10 +231,12 @@ static void put_identity(struct privacy *privacy, struct record_maker *maker, en
     record_hash(maker, field, reduce_identity(privacy->reducer, identity));
 }
 
-/* event.id of a registration is made of its account, that of an alert of its entity. */
+/* event.id of a registration is made of its account, that of an alert of its entity, that of a
+ * response of the alert's. */
 static struct hash128 identity_of(struct privacy *privacy, const struct record *record)
 {
-    bool of_names = record->dataset == DATASET_REGISTRATION || record->dataset == DATASET_ALERT;
+    bool of_names = record->dataset == DATASET_REGISTRATION || record->dataset == DATASET_ALERT ||
+                    record->dataset == DATASET_RESPONSE;
 
     return of_names ? reduce_identity(privacy->reducer, record->id) : record->id;
 }
@@ -247,21 +257,23 @@ static void put_value(struct privacy *privacy, struct record_maker *maker, enum 
 {
     enum field field = (enum field)raw->field;
     struct slice value = slice_of(raw->at, raw->bytes);
+    struct text text = text_into(privacy->text, sizeof privacy->text);
 
     switch (way) {
     case WAY_NAME:
-        record_text(maker, field, reduce_value(privacy->reducer, REDUCE_NAME, value));
+        reduce_name(privacy->reducer, value, &text);
         break;
     case WAY_URI:
-        record_text(maker, field, reduce_value(privacy->reducer, REDUCE_URI, value));
+        reduce_uri(privacy->reducer, value, &text);
         break;
     case WAY_SENTENCE:
-        put_sentence(privacy, maker, field, value);
+        reduce_sentence(privacy->reducer, value, &text);
         break;
     case WAY_IDENTITY:
         put_identity(privacy, maker, field, value);
         break;
     case WAY_COPY:
+    case WAY_HOST:
     case WAY_MANY:
     case WAY_ENTITY_TYPE:
     case WAY_ENTITY:
@@ -271,6 +283,7 @@ static void put_value(struct privacy *privacy, struct record_maker *maker, enum 
         take_note(maker, way, value);
         break;
     }
+    record_text(maker, field, text_slice(&text)); /* puts nothing where there is none */
 }
 
 const struct record *privacy_apply(struct privacy *privacy, const struct record *record)
@@ -290,9 +303,11 @@ const struct record *privacy_apply(struct privacy *privacy, const struct record 
                  record->number);
     for (uint32_t from = copied; record_raw_next(record, &at, &raw); from = at) {
         enum way way = (enum way)privacy->ways[raw.field];
-        if (way != WAY_COPY) {
-            way = way_in(&scope, way, slice_of(raw.at, raw.bytes));
+        if (__builtin_expect(way == WAY_COPY, 1)) {
+            last = raw.field;
+            continue;
         }
+        way = way_in(&scope, way, slice_of(raw.at, raw.bytes));
         if (way == WAY_COPY) {
             last = raw.field;
             continue;

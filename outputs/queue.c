@@ -69,6 +69,7 @@ struct queue {
     size_t lesser_bytes; /* of all that is not kept */
     uint64_t number; /* of the next */
     uint32_t taken_count;
+    size_t taken_bytes;
 };
 
 /* --- lines --- */
@@ -137,6 +138,7 @@ static void take_off(struct queue *queue, struct held *held)
     assert(held->taken);
     line_remove(&queue->taken, held);
     queue->taken_count--;
+    queue->taken_bytes -= held->bytes;
 }
 
 static void evict(struct queue *queue, enum rank rank)
@@ -232,6 +234,7 @@ void queue_leave(struct queue *queue)
     }
     queue->taken = (struct line){0};
     queue->taken_count = 0;
+    queue->taken_bytes = 0;
     queue_close(queue);
 }
 
@@ -314,6 +317,7 @@ struct queue_item *queue_take(struct queue *queue)
     held->taken = true;
     queue->waiting_bytes[held->rank] -= held->bytes;
     queue->taken_count++;
+    queue->taken_bytes += held->bytes;
     queue->options.tally->repeated += held->item.repeated;
     return &held->item;
 }
@@ -358,4 +362,9 @@ void queue_give_all_back(struct queue *queue, bool sent)
 uint32_t queue_taken(const struct queue *queue)
 {
     return queue->taken_count;
+}
+
+size_t queue_taken_bytes(const struct queue *queue)
+{
+    return queue->taken_bytes;
 }

@@ -57,5 +57,7 @@ void queue_drop(struct queue *queue, struct queue_item *item); /* frees it, coun
 void queue_give_back(struct queue *queue, struct queue_item *item, bool sent);
 void queue_give_all_back(struct queue *queue, bool sent); /* that are taken */
 uint32_t queue_taken(const struct queue *queue); /* how many */
+size_t
+queue_taken_bytes(const struct queue *queue); /* of them, heads counted: they cannot make room */
 
 #endif

@@ -8,8 +8,8 @@
  * Thread    one at a time for each namer of flows.
  *
  * Calls, messages, transactions and media of a call: the Call-ID. Media without one: five-tuple and
- * SSRC. Registrations: the address of record. Flows: the community id. Alerts: the entity. The
- * sensor's own, and all else: the observer's name. Where names and numbers are hashed or masked, so
+ * SSRC. Registrations: the address of record. Flows: the community id. Alerts: the entity. Responses:
+ * the target. The sensor's own, and all else: the observer's name. Where names and numbers are hashed or masked, so
  * are they in the key: it is made of the record as the far end sees it. */
 #ifndef OUTPUTS_RECORD_KEY_H
 #define OUTPUTS_RECORD_KEY_H

@@ -7,6 +7,9 @@
  *
  *     queue ─take→ asked [record, record, record] ─answer→ acknowledge, drop or give back
  *
+ * A connection begins with AUTH and SELECT where they are set, and PING: no record goes to who does
+ * not answer as Redis does. (A user who may not PING is Redis too.)
+ *
  * What Redis refuses for now (it loads, its memory is full, the password is wrong, it is a replica)
  * is given back; nothing more is sent until what is on its way has been answered, then the connection
  * is closed and made anew after a pause that doubles from 0.5 to 30 s. What Redis can never take (the
@@ -68,6 +71,13 @@ enum state {
     STATE_DRAINING, /* it refused: nothing is sent, what is on its way is waited for */
 };
 
+enum ask { ASK_LET_IN, ASK_PING, ASK_RECORD };
+
+struct asked {
+    enum ask ask;
+    struct queue_item *item; /* of a record */
+};
+
 struct redis {
     const struct output_host *host;
     struct conf conf;
@@ -75,7 +85,7 @@ struct redis {
     struct queue *queue;
     struct redis_wire *wire; /* NULL while resting */
     enum state state;
-    struct queue_item *asked[ASKED_MAX]; /* oldest at asked_first; NULL: a greeting */
+    struct asked asked[ASKED_MAX]; /* oldest at asked_first */
     uint32_t asked_first;
     uint32_t asked_count;
     uint32_t window; /* so many may be on their way */
@@ -185,11 +195,12 @@ static void connect_now(struct redis *redis, uint64_t now_ns)
     redis->since_ns = now_ns;
 }
 
-static void ask(struct redis *redis, const struct slice *words, size_t count,
+static void ask(struct redis *redis, const struct slice *words, size_t count, enum ask what,
                 struct queue_item *item)
 {
     assert(redis->asked_count < ASKED_MAX);
-    redis->asked[(redis->asked_first + redis->asked_count) % ASKED_MAX] = item;
+    redis->asked[(redis->asked_first + redis->asked_count) % ASKED_MAX] =
+        (struct asked){what, item};
     redis->asked_count++;
     redis_wire_send(redis->wire, words, count);
 }
@@ -207,14 +218,15 @@ static void greet(struct redis *redis, uint64_t now_ns)
         if (conf->user[0] == '\0') { /* the form that servers before version 6 know too */
             words[1] = words[2];
         }
-        ask(redis, words, conf->user[0] == '\0' ? 2 : 3, NULL);
+        ask(redis, words, conf->user[0] == '\0' ? 2 : 3, ASK_LET_IN, NULL);
     }
     if (conf->db != 0) {
         struct text text = text_into(number, sizeof number);
         text_u64(&text, conf->db);
         const struct slice words[] = {SLICE("SELECT"), text_slice(&text)};
-        ask(redis, words, 2, NULL);
+        ask(redis, words, 2, ASK_LET_IN, NULL);
     }
+    ask(redis, &SLICE("PING"), 1, ASK_PING, NULL);
 }
 
 /* --- records --- */
@@ -239,7 +251,7 @@ static void add(struct redis *redis, struct queue_item *item)
         SLICE("json"),
         item->text,
     };
-    ask(redis, words, sizeof words / sizeof words[0], item);
+    ask(redis, words, sizeof words / sizeof words[0], ASK_RECORD, item);
 }
 
 static void pump(struct redis *redis, uint64_t now_ns)
@@ -264,31 +276,51 @@ static struct slice code_of(struct slice text)
     return slice_part(text, 0, slice_find(text, ' '));
 }
 
-/* Is it about this record, and for ever? All else is about the server, which can be mended. */
-static bool is_for_ever(struct slice text)
+/* All but this can be mended, so all else waits: also what is not known here. */
+static bool is_for_ever(struct slice code)
+{
+    return slice_equal(code, SLICE("WRONGTYPE"));
+}
+
+static void take_refusal(struct redis *redis, struct asked asked, struct slice text)
 {
     struct slice code = code_of(text);
 
-    return slice_equal(code, SLICE("WRONGTYPE")) ||
-           (slice_equal(code, SLICE("ERR")) &&
-            !slice_starts_with(text, SLICE("ERR unknown command")) &&
-            !slice_starts_with(text, SLICE("ERR max number of clients")));
-}
-
-static void take_refusal(struct redis *redis, struct queue_item *item, struct slice text)
-{
-    if (item != NULL && is_for_ever(text)) {
-        say(redis, code_of(text), text, "such records are lost and counted");
-        queue_drop(redis->queue, item);
+    if (asked.ask == ASK_PING && slice_equal(code, SLICE("NOPERM"))) {
+        return;
+    }
+    if (asked.ask == ASK_RECORD && is_for_ever(code)) {
+        say(redis, code, text, "such records are lost and counted");
+        queue_drop(redis->queue, asked.item);
         return;
     }
     if (redis->state != STATE_DRAINING) { /* what follows is refused for the same reason */
-        say(redis, code_of(text), text, "records wait, it is tried again");
+        say(redis, code, text, "records wait, it is tried again");
     }
     redis->state = STATE_DRAINING;
     redis->host->tally->away = true;
-    if (item != NULL) {
-        queue_give_back(redis->queue, item, false);
+    if (asked.ask == ASK_RECORD) {
+        queue_give_back(redis->queue, asked.item, false);
+    }
+}
+
+static void take_one(struct redis *redis, const struct wire_answer *answer, uint64_t now_ns)
+{
+    struct slice text = slice_of(answer->text, answer->bytes);
+    struct asked asked = redis->asked[redis->asked_first];
+
+    redis->asked_first = (redis->asked_first + 1) % ASKED_MAX;
+    redis->asked_count--;
+    redis->since_ns = now_ns;
+    if (answer->refused) {
+        take_refusal(redis, asked, text);
+    } else if (asked.ask == ASK_RECORD) {
+        queue_acknowledge(redis->queue, asked.item);
+        if (redis->state != STATE_DRAINING) {
+            works(redis);
+        }
+    } else if (asked.ask == ASK_PING && !slice_equal(text, SLICE("PONG"))) {
+        fail(redis, SLICE("garbage"), SLICE("what answers there is no Redis"), now_ns);
     }
 }
 
@@ -298,25 +330,12 @@ static void take_answers(struct redis *redis, uint64_t now_ns)
 
     while (redis->wire != NULL && redis_wire_next(redis->wire, &answer)) {
         struct slice text = slice_of(answer.text, answer.bytes);
-        if (redis->asked_count == 0) {
-            if (answer.refused) {
-                fail(redis, code_of(text), text, now_ns);
-            } else {
-                fail(redis, SLICE("unasked"), SLICE("it answers what was not asked"), now_ns);
-            }
-            return;
-        }
-        struct queue_item *item = redis->asked[redis->asked_first];
-        redis->asked_first = (redis->asked_first + 1) % ASKED_MAX;
-        redis->asked_count--;
-        redis->since_ns = now_ns;
-        if (answer.refused) {
-            take_refusal(redis, item, text);
-        } else if (item != NULL) {
-            queue_acknowledge(redis->queue, item);
-            if (redis->state != STATE_DRAINING) {
-                works(redis);
-            }
+        if (redis->asked_count > 0) {
+            take_one(redis, &answer, now_ns);
+        } else if (answer.refused) { /* before anything was asked: it has no room, or no wish */
+            fail(redis, code_of(text), text, now_ns);
+        } else {
+            fail(redis, SLICE("garbage"), SLICE("it answers what was not asked"), now_ns);
         }
     }
 }
@@ -328,12 +347,12 @@ static void check_wire(struct redis *redis, uint64_t now_ns)
     uint64_t waited_ns = time_since(now_ns, redis->since_ns);
 
     if (redis_wire_state(redis->wire) == WIRE_BROKEN) {
-        struct slice why = slice_of_string(redis_wire_why(redis->wire));
-        fail(redis, why, why, now_ns);
+        fail(redis, redis_wire_lied(redis->wire) ? SLICE("garbage") : SLICE("connection"),
+             slice_of_string(redis_wire_why(redis->wire)), now_ns);
     } else if (redis->state == STATE_CONNECTING && redis_wire_state(redis->wire) == WIRE_UP) {
         greet(redis, now_ns);
     } else if (redis->state == STATE_CONNECTING && waited_ns >= CONNECT_NS) {
-        fail(redis, SLICE("connect"), SLICE("no connection within 3 s"), now_ns);
+        fail(redis, SLICE("connection"), SLICE("no connection within 3 s"), now_ns);
     } else if (redis->asked_count > 0 && waited_ns >= ANSWER_NS) {
         fail(redis, SLICE("answer"), SLICE("no answer within 10 s"), now_ns);
     }

@@ -247,6 +247,11 @@ enum wire_state redis_wire_state(const struct redis_wire *wire)
     return wire->state;
 }
 
+bool redis_wire_lied(const struct redis_wire *wire)
+{
+    return wire->garbage;
+}
+
 const char *redis_wire_why(const struct redis_wire *wire)
 {
     return wire->why;

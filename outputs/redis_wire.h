@@ -38,6 +38,7 @@ MUST_USE enum status redis_wire_open(struct event_base *loop, const struct wire_
                                      struct redis_wire **out_wire, struct error *error);
 void redis_wire_close(struct redis_wire *wire);
 enum wire_state redis_wire_state(const struct redis_wire *wire);
+bool redis_wire_lied(const struct redis_wire *wire); /* it sent what Redis does not send */
 const char *redis_wire_why(const struct redis_wire *wire); /* of a broken one */
 /* One command; on a broken wire nothing. */
 void redis_wire_send(struct redis_wire *wire, const struct slice *words, size_t count);

@@ -9,8 +9,8 @@
  * out alike. The hash is HMAC-SHA256 of that, its first 64 bits: two of a million people meet with a
  * chance of one in 37 million, and nobody without the key can try numbers until one fits.
  *
- * Recent names, and values as fields hold them, are kept in tables of one row a place: the same few
- * hundred people make nearly all records. What is not there takes the row.
+ * Recent names are kept in a table of one row a place: the same few thousand people make nearly all
+ * records. A name that is not there costs a hash and takes the row.
  *
  * Limits: of a name only the first 1,024 bytes count; a text that was cut before it came here is
  * another name than the whole. */
@@ -32,19 +32,13 @@ enum {
 };
 
 struct kept_name {
-    uint8_t name_bytes; /* 0 = free */
+    _Alignas(64) uint8_t name_bytes; /* 0 = free */
     uint8_t shown_bytes;
     char name[REDUCE_NAME_BYTES];
     char shown[REDUCE_NAME_BYTES_MAX];
 };
 
-struct kept_value {
-    uint8_t form;
-    uint8_t value_bytes; /* 0 = free */
-    uint8_t shown_bytes;
-    char value[REDUCE_VALUE_BYTES];
-    char shown[REDUCE_VALUE_BYTES + REDUCE_NAME_BYTES_MAX];
-};
+static_assert(sizeof(struct kept_name) == 64, "a row is a line of the cache");
 
 struct reducer {
     enum reduce_mode numbers;
@@ -54,18 +48,17 @@ struct reducer {
     uint32_t name_count;
     struct slice names[REDUCE_NAMES_MAX];
     struct kept_name kept_names[REDUCE_NAME_ROWS];
-    struct kept_value kept_values[REDUCE_VALUE_ROWS];
-    char room[REDUCE_TEXT_BYTES_MAX]; /* of a value that is not kept */
 };
 
 enum status reduce_open(enum reduce_mode numbers, enum reduce_mode users, struct slice key,
                         struct reducer **out_reducer, struct error *error)
 {
-    struct reducer *reducer = calloc(1, sizeof *reducer);
+    struct reducer *reducer = aligned_alloc(_Alignof(struct reducer), sizeof *reducer);
 
     if (reducer == NULL) {
         return error_set(error, STATUS_FAILED, "privacy", "no memory for it");
     }
+    memset(reducer, 0, sizeof *reducer);
     reducer->numbers = numbers;
     reducer->users = users;
     assert(key.bytes > 0 || (numbers != REDUCE_HASH && users != REDUCE_HASH));
@@ -150,6 +143,14 @@ static bool is_number(struct slice name)
         digits += is_digit(byte);
     }
     return digits >= DIGITS_MIN;
+}
+
+bool reduce_is_host_number(struct slice host)
+{
+    char first = host.bytes == 0 ? '\0' : host.at[0];
+
+    return (is_digit(first) || first == '+') && slice_find(host, '.') == host.bytes &&
+           is_number(host);
 }
 
 /* Into `room` of NORMAL_BYTES_MAX; *out_number tells which of the two it is. */
@@ -294,6 +295,21 @@ static bool is_address(struct slice name)
            addr_parse(name, &addr);
 }
 
+/* How many bytes from `from` on are letters, digits, plus, dash, underscore or space: nearly every
+ * name is made of nothing else, and such a one is no address and has no domain. */
+static size_t plain_span(struct slice text, size_t from)
+{
+    /* Bits of the ASCII characters, 64 a word. */
+    static const uint64_t plain[2] = {UINT64_C(0x03ff280100000000), UINT64_C(0x07fffffe87fffffe)};
+    size_t at = from;
+
+    while (at < text.bytes && (uint8_t)text.at[at] < 0x80 &&
+           (plain[text.at[at] / 64] >> text.at[at] % 64 & 1) != 0) {
+        at++;
+    }
+    return at;
+}
+
 /* Where the user of user@domain ends; what begins with its only @ names no domain. */
 static size_t user_end(struct slice name)
 {
@@ -304,6 +320,10 @@ static size_t user_end(struct slice name)
 
 void reduce_name(struct reducer *reducer, struct slice name, struct text *out)
 {
+    if (plain_span(name, 0) == name.bytes) {
+        put_user(reducer, name, out);
+        return;
+    }
     size_t at = user_end(name);
 
     if (is_address(name)) {
@@ -394,6 +414,24 @@ static bool may_be_host(struct slice text)
     return true;
 }
 
+/* host[:port], which may be a number in the place of one. */
+static void put_host(struct reducer *reducer, struct slice host, struct text *out)
+{
+    size_t port = slice_find(host, ':');
+    struct slice name = slice_part(host, 0, port);
+
+    if (reduce_is_host_number(name)) {
+        put_user(reducer, name, out);
+        host = slice_from(host, port);
+    }
+    text_slice_put(out, host);
+}
+
+static bool is_host(struct slice host)
+{
+    return reduce_is_host_number(slice_part(host, 0, slice_find(host, ':'))) || may_be_host(host);
+}
+
 /* [user[:password]@]host[:port][;parameters][?headers] */
 static void put_sip(struct reducer *reducer, struct slice rest, bool was_cut, struct text *out)
 {
@@ -406,11 +444,11 @@ static void put_sip(struct reducer *reducer, struct slice rest, bool was_cut, st
         text_byte(out, '@');
         rest = slice_from(rest, sign + 1);
         end = find_either(rest, 0, ';', '?');
-    } else if (was_cut || !may_be_host(slice_trim(slice_part(rest, 0, end)))) {
+    } else if (was_cut || !is_host(slice_trim(slice_part(rest, 0, end)))) {
         put_user(reducer, rest, out);
         return;
     }
-    text_slice_put(out, slice_part(rest, 0, end));
+    put_host(reducer, slice_part(rest, 0, end), out);
     put_parameters(slice_from(rest, end), out);
 }
 
@@ -471,8 +509,38 @@ static void put_display(struct reducer *reducer, struct slice display, struct te
     }
 }
 
+/* sip:user@host[:port] of plain characters, as nearly all are; false: it has to be read with care. */
+static bool put_plain_uri(struct reducer *reducer, struct slice uri, struct text *out)
+{
+    if (uri.bytes < 6 || memcmp(uri.at, "sip:", 4) != 0) {
+        return false;
+    }
+    size_t sign = plain_span(uri, 4);
+    if (sign == 4 || sign >= uri.bytes || uri.at[sign] != '@') {
+        return false;
+    }
+    size_t end = sign;
+    do {
+        end = plain_span(uri, end + 1);
+    } while (end < uri.bytes && (uri.at[end] == '.' || uri.at[end] == ':'));
+    if (end < uri.bytes) {
+        return false;
+    }
+    size_t port = sign + 1 + slice_find(slice_from(uri, sign + 1), ':');
+    if (reduce_is_host_number(slice_part(uri, sign + 1, port))) {
+        return false;
+    }
+    text_slice_put(out, slice_part(uri, 0, 4));
+    put_user(reducer, slice_part(uri, 4, sign), out);
+    text_slice_put(out, slice_from(uri, sign));
+    return true;
+}
+
 void reduce_uri(struct reducer *reducer, struct slice uri, struct text *out)
 {
+    if (put_plain_uri(reducer, uri, out)) {
+        return;
+    }
     uri = slice_trim(uri);
     size_t open = find_bracket(uri);
     if (open == uri.bytes) {
@@ -486,31 +554,6 @@ void reduce_uri(struct reducer *reducer, struct slice uri, struct text *out)
     put_uri(reducer, slice_part(inside, 0, close), out);
     text_byte(out, '>');
     put_parameters(slice_trim(slice_from(inside, close + 1)), out);
-}
-
-struct slice reduce_value(struct reducer *reducer, enum reduce_form form, struct slice value)
-{
-    uint64_t place = (hash_slice(HASH_KEY_FIXED, value) + form) & (REDUCE_VALUE_ROWS - 1);
-    struct kept_value *row = &reducer->kept_values[place];
-
-    if (value.bytes == row->value_bytes && row->form == form &&
-        memcmp(value.at, row->value, value.bytes) == 0) {
-        return slice_of(row->shown, row->shown_bytes);
-    }
-    struct text text = text_into(reducer->room, sizeof reducer->room);
-    if (form == REDUCE_URI) {
-        reduce_uri(reducer, value, &text);
-    } else {
-        reduce_name(reducer, value, &text);
-    }
-    if (value.bytes > 0 && value.bytes <= REDUCE_VALUE_BYTES && text.bytes <= sizeof row->shown) {
-        row->form = (uint8_t)form;
-        row->value_bytes = (uint8_t)value.bytes;
-        row->shown_bytes = (uint8_t)text.bytes;
-        memcpy(row->value, value.at, value.bytes);
-        memcpy(row->shown, text.at, text.bytes);
-    }
-    return text_slice(&text);
 }
 
 /* --- sentences --- */

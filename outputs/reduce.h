@@ -3,8 +3,7 @@
  * Owns      the key's state of the hash, a cache of recent names, the names of one record.
  * Borrows   texts during the call; names of a record until reduce_forget().
  * Time      none.
- * Bounds    a cache of REDUCE_NAME_ROWS names and REDUCE_VALUE_ROWS values; REDUCE_NAMES_MAX names a
- *           record.
+ * Bounds    a cache of REDUCE_NAME_ROWS names (512 KiB); REDUCE_NAMES_MAX names of a record.
  * Errors    open: STATUS_FAILED when the hash cannot be had. What does not fit into `out` overflows
  *           it; nothing is ever put in clear instead.
  * Thread    the writer's.
@@ -20,11 +19,9 @@ enum reduce_mode { REDUCE_CLEAR, REDUCE_HASH, REDUCE_MASK };
 
 enum {
     REDUCE_NAMES_MAX = 96,
-    REDUCE_NAME_ROWS = 2048, /* of the cache; powers of two */
-    REDUCE_VALUE_ROWS = 1024,
-    REDUCE_NAME_BYTES = 48, /* of one that is kept */
-    REDUCE_VALUE_BYTES = 88,
-    REDUCE_NAME_BYTES_MAX = 24, /* of what becomes of a user or number */
+    REDUCE_NAME_ROWS = 8192, /* of the cache; a power of two */
+    REDUCE_NAME_BYTES = 32, /* of one that is kept */
+    REDUCE_NAME_BYTES_MAX = 18, /* of what becomes of a user or number */
     REDUCE_TEXT_BYTES_MAX = 2048, /* of what becomes of a keyword or URI */
     REDUCE_SENTENCE_BYTES_MAX = 16384, /* ... of a sentence of 1,024 bytes */
 };
@@ -37,13 +34,11 @@ void reduce_close(struct reducer *reducer);
 
 /* A user, a number, or either with its domain behind an @, which stays; an address stays too. */
 void reduce_name(struct reducer *reducer, struct slice name, struct text *out);
+/* Is it a number that stands where a host should (sip:2001)? */
+bool reduce_is_host_number(struct slice host);
 /* A URI, an address as headers have it ("Name" <sip:user@host>;parameters), or what was meant to be
  * one: scheme, host, port and harmless parameters stay. */
 void reduce_uri(struct reducer *reducer, struct slice uri, struct text *out);
-
-/* One of these two, for values that come again and again; stands until the next call. */
-enum reduce_form { REDUCE_NAME, REDUCE_URI };
-struct slice reduce_value(struct reducer *reducer, enum reduce_form form, struct slice value);
 
 /* An identity that was made of names: anybody could try names until it fits. Without a key it stays.
  */

@@ -37,7 +37,7 @@ const struct option response_options[] = {
     OPTION("active", COUNT, response_conf, active, "1", "200", "1000",
            "decisions that hold at the same time, at most"),
     OPTION("per_minute", COUNT, response_conf, per_minute, "1", "10", "1000",
-           "new decisions in a minute, at most"),
+           "new decisions in a minute, at most; messages (target none) are counted by themselves"),
     OPTION("timeout", DURATION_NS, response_conf, timeout_ns, "1s", "10s", "1m",
            "how long a hook may run before it is ended"),
     OPTION("accounts_behind", COUNT, response_conf, accounts_behind, "0", "3", "1000",
@@ -49,7 +49,7 @@ const struct option response_options[] = {
 
 const struct option response_binding_options[] = {
     OPTION("rules", LIST, response_binding, rules, NULL, "", NULL,
-           "detections that it is for; empty: all"),
+           "detections that it is for; empty: all, but where somebody is the target only those of attacks: a phone with an old password is no attacker"),
     OPTION_CHOICE("severity", response_binding, severity, "high", "low|medium|high|critical|1|2|3|4",
                   "alerts of this severity and above"),
     OPTION("hook", TEXT, response_binding, hook, NULL, "", NULL,
@@ -69,13 +69,17 @@ struct seen {
     uint8_t level;
 };
 
+/* Times of the last decisions, as a ring. */
+struct minute {
+    uint64_t at_ns[RESPONSE_WAITING_MAX]; /* 0 = none yet */
+    uint32_t next;
+};
+
 struct response {
     struct response_options_open options;
     struct response_decision *decisions;
     uint32_t decision_count; /* cells */
-    uint32_t held_from; /* where the search for a free cell goes on */
-    uint64_t minute[2][RESPONSE_WAITING_MAX]; /* times of the last ones: of auto, of dry ones */
-    uint32_t minute_next[2];
+    struct minute minutes[2][2]; /* [dry][a message]: neither takes room from the other */
     struct seen seen[RESPONSE_SEEN_MAX];
     uint32_t seen_next;
 };
@@ -145,9 +149,11 @@ void response_close(struct response *response)
 
 /* --- which binding --- */
 
-static bool binds(const struct response_binding *binding, const struct response_alert *alert)
+/* Who names no rules means all; but not that an honest phone, of which a fault is told, be blocked. */
+bool response_binds(const struct response_binding *binding, const struct response_alert *alert)
 {
-    bool named = binding->rules.count == 0;
+    bool named =
+        binding->rules.count == 0 && (alert->attack || binding->target == RESPONSE_TARGET_NONE);
 
     for (uint32_t i = 0; i < binding->rules.count && !named; i++) {
         named = strcmp(binding->rules.items[i], alert->rule) == 0;
@@ -170,7 +176,7 @@ static struct seen *seen_of(struct response *response, const struct response_ale
 bool response_wants(const struct response *response, const struct response_alert *alert)
 {
     for (uint32_t i = 0; i < response->options.binding_count; i++) {
-        if (binds(&response->options.bindings[i], alert)) {
+        if (response_binds(&response->options.bindings[i], alert)) {
             return true;
         }
     }
@@ -316,25 +322,28 @@ static uint32_t held(const struct response *response, bool dry, uint64_t now_ns)
 
 static struct response_decision *free_cell(struct response *response, uint64_t now_ns)
 {
-    for (uint32_t n = 0; n < response->decision_count; n++) {
-        uint32_t i = (response->held_from + n) % response->decision_count;
+    for (uint32_t i = 0; i < response->decision_count; i++) {
         if (is_free(&response->decisions[i], now_ns)) {
-            response->held_from = i + 1;
             return &response->decisions[i];
         }
     }
     return NULL;
 }
 
-/* The one that was made `per_minute` ago, as the ring remembers it; 0 = there were not so many. */
-static bool minute_is_full(const struct response *response, const struct proposal *it)
+static struct minute *minute_of(struct response *response, const struct proposal *it)
 {
+    return &response->minutes[it->dry][it->target.type == RESPONSE_TARGET_NONE];
+}
+
+/* Was the one that was made `per_minute` ago made within a minute? */
+static bool minute_is_full(struct response *response, const struct proposal *it)
+{
+    const struct minute *minute = minute_of(response, it);
     uint32_t size = RESPONSE_WAITING_MAX;
     uint32_t most = (uint32_t)response->options.conf->per_minute;
-    uint32_t next = response->minute_next[it->dry];
-    uint64_t oldest = response->minute[it->dry][(next + size - most) % size];
+    uint64_t oldest_ns = minute->at_ns[(minute->next + size - most) % size];
 
-    return oldest != 0 && it->now_ns < oldest + NS_PER_MINUTE;
+    return oldest_ns != 0 && it->now_ns < oldest_ns + NS_PER_MINUTE;
 }
 
 static bool caps(struct response *response, struct proposal *it)
@@ -483,10 +492,12 @@ static void judge(struct response *response, struct proposal *it)
     struct response_decision decision = decision_of(it);
 
     if (guard == GUARD_NONE) {
-        uint32_t *next = &response->minute_next[it->dry];
-        response->minute[it->dry][*next] = it->now_ns == 0 ? 1 : it->now_ns;
-        *next = (*next + 1) % RESPONSE_WAITING_MAX;
-        *free_cell(response, it->now_ns) = decision;
+        struct minute *minute = minute_of(response, it);
+        minute->at_ns[minute->next] = it->now_ns == 0 ? 1 : it->now_ns;
+        minute->next = (minute->next + 1) % RESPONSE_WAITING_MAX;
+        struct response_decision *cell = free_cell(response, it->now_ns);
+        assert(cell != NULL); /* the caps have looked */
+        *cell = decision;
     }
     tell(response, it, &decision, guard);
 }
@@ -515,7 +526,7 @@ void response_see(struct response *response, const struct response_alert *alert,
     }
     for (uint32_t i = 0; i < options->binding_count; i++) {
         const struct response_binding *binding = &options->bindings[i];
-        if (!binds(binding, alert)) {
+        if (!response_binds(binding, alert)) {
             continue;
         }
         struct proposal it = {.alert = alert,

@@ -100,6 +100,7 @@ struct response_alert {
     uint32_t source_accounts; /* that succeeded from the source */
     uint8_t level; /* 1 to 4 */
     bool opens; /* state open; else update */
+    bool attack; /* the rule tells of an attack, not of a fault: it has a technique of ATT&CK */
     bool has_source;
     bool proven;
     bool echoed; /* by the counted events themselves */
@@ -176,6 +177,8 @@ MUST_USE enum status response_open(const struct response_options_open *options,
                                    struct response **out_response, struct error *error);
 void response_close(struct response *response);
 
+/* Is this response for such an alert? */
+bool response_binds(const struct response_binding *binding, const struct response_alert *alert);
 /* Does any response want it? To be asked before a copy of it is made. */
 bool response_wants(const struct response *response, const struct response_alert *alert);
 /* Told at most one step for each response that the alert's rule and level concern. */

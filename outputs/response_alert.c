@@ -65,6 +65,7 @@ bool response_read_alert(const struct record *record, struct response_alert *out
         return false;
     }
     alert.level = (uint8_t)level;
+    (void)value_of(record, FIELD_ID_THREAT_TECHNIQUE_ID, &alert.attack);
     alert.id = value_of(record, FIELD_ID_EARSHOT_ALERT_ID, &found).hash;
     read_source(record, &alert);
     read_text(record, FIELD_ID_RULE_ID, alert.rule, sizeof alert.rule);

@@ -147,21 +147,18 @@ static bool add_file(struct protected_list *list, const char *path,
 {
     char *text = malloc(SURROUNDINGS_BYTES);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool missing = fd < 0 && errno == ENOENT;
+    ssize_t got = fd < 0 || text == NULL ? -1 : 1;
     size_t bytes = 0;
-    bool room = true;
 
-    while (fd >= 0 && text != NULL && bytes < SURROUNDINGS_BYTES) {
-        ssize_t got = read(fd, text + bytes, SURROUNDINGS_BYTES - bytes);
-        if (got <= 0) {
-            break;
-        }
-        bytes += (size_t)got;
+    while (got > 0 && bytes < SURROUNDINGS_BYTES) {
+        got = read(fd, text + bytes, SURROUNDINGS_BYTES - bytes);
+        bytes += got > 0 ? (size_t)got : 0;
     }
-    if (text != NULL && bytes > 0) {
-        room = read_text(list, slice_of(text, bytes));
-    } else if (errno != ENOENT) {
+    if (got < 0 && !missing) {
         log_line(LOG_WARN, "%s cannot be read: what it names is not protected", path);
     }
+    bool room = bytes == 0 || read_text(list, slice_of(text, bytes));
     if (fd >= 0) {
         (void)close(fd);
     }

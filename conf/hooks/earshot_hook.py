@@ -84,6 +84,13 @@ def words(value):
     return found
 
 
+def owner(value):
+    """Whose entries: a sensor lists, and takes back, those of its own name only. No hyphen: it parts the words of an entry."""
+    if not re.fullmatch("[A-Za-z0-9_.]{1,32}", value):
+        raise ValueError("is not made of 1 to 32 letters, digits, _ and .")
+    return value
+
+
 def yes_or_no(value):
     if value not in ("yes", "no"):
         raise ValueError("is neither yes nor no")

@@ -19,9 +19,11 @@
 #include "sensor/run/live.h"
 
 #include "base/log.h"
+#include "outputs/responder_link.h"
 #include "sensor/capture/filter.h"
 #include "sensor/run/listen.h"
 #include "sensor/run/reload.h"
+#include "sensor/run/respond.h"
 #include "sensor/run/threads.h"
 
 #include <signal.h>
@@ -39,6 +41,7 @@ struct live {
     struct ring records;
     struct analyst *analyst;
     struct writer *writer;
+    struct responder_link *responder; /* NULL: no response is configured */
     struct snapshot *snapshot; /* NULL = nothing is kept */
     struct hash_key key;
     char name[OPTION_TEXT_BYTES];
@@ -212,7 +215,8 @@ static enum status open_ends(struct live *live, struct error *error)
                                     .ring = &live->records,
                                     .shared = run,
                                     .threaded = threaded,
-                                    .live = true};
+                                    .live = true,
+                                    .responder = live->responder};
     return status == STATUS_OK ? writer_open(&writer, &live->writer, error) : status;
 }
 
@@ -246,6 +250,7 @@ static enum status open_live(struct live *live, struct error *error)
 static void close_live(struct live *live)
 {
     writer_close(live->writer);
+    responder_link_close(live->responder);
     analyst_close(live->analyst);
     geo_close(live->geo);
     geo_close(live->geo_coming);
@@ -482,6 +487,11 @@ enum status run_live(const struct run_options *options, struct error *error)
     }
     memset(live, 0, sizeof *live);
     live->options = options;
+    /* First of all: while there is no thread and no table, a fork is cheap and safe. */
+    if (respond_start(options->config, options->state, &live->responder, error) != STATUS_OK) {
+        free(live);
+        return error->code;
+    }
     live->shared.run.reader_wants = UINT64_MAX;
     live->listener_count = options->workers == 0 ? 1 : options->workers;
     sigset_t set;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "sensor/run/cli.h"
 #include "sensor/run/live.h"
+#include "sensor/run/respond.h"
 #include "sensor/run/selfdoc.h"
 #include "sensor/run/snapshot.h"
 
@@ -111,7 +112,8 @@ static enum status task(const struct cli *cli, const struct config *config, stru
     case CLI_LISTEN:
         return run(cli, config, error);
     case CLI_TEST_CONFIG:
-        if (look_at_files(config, error) != STATUS_OK) {
+        if (look_at_files(config, error) != STATUS_OK ||
+            respond_check(config, error) != STATUS_OK) {
             return error->code;
         }
         if (cli->show) {

@@ -1,23 +1,33 @@
-/* respond.h - the writer's side of responses: alerts to the gate, steps to records.
+/* respond.h - the sensor's side of responses: alerts to the gate, steps to records.
  *
  * Owns      with -r the gate; the telemetry that makes the records of steps.
- * Borrows   the configuration for its life; a record during the call.
+ * Borrows   the configuration and the link for its life; a record during the call.
  * Time      with -r packet time; live the wall clock, for the records.
  * Bounds    one record at a time; with -r the steps of one alert: one for each response.
- * Errors    open.
- * Thread    the writer's.
+ * Errors    check, start, open.
+ * Thread    check and start: main, before there is another. The others: the writer's.
  *
- * With -r the gate is asked here, everything is dry-run, and no process is started. */
+ * With -r the gate is asked here, everything is dry-run, and no process is started. Live the process
+ * of outputs/responder.h has the gate, and this only passes on. */
 #ifndef SENSOR_RUN_RESPOND_H
 #define SENSOR_RUN_RESPOND_H
 
 #include "sensor/run/config.h"
 
 struct respond;
+struct responder_link;
+
+/* Are the files of the hooks there, and nobody else's? Those of dry-run are only said. */
+MUST_USE enum status respond_check(const struct config *config, struct error *error);
+/* Live, first of all: starts the response process. `state`: folder of its journal, NULL = none.
+ * *out_link = NULL where no response is configured. */
+MUST_USE enum status respond_start(const struct config *config, const char *state,
+                                   struct responder_link **out_link, struct error *error);
 
 struct respond_options {
     const struct config *config;
     const char *observer_name;
+    struct responder_link *link; /* live; NULL with -r */
     bool live;
 };
 
@@ -30,5 +40,8 @@ void respond_see(struct respond *respond, const struct record *record);
 /* Every step since the last time, as a record; NULL is allowed. */
 void respond_tell(struct respond *respond,
                   void (*on_record)(void *owner, const struct record *record), void *owner);
+/* The end: lets the process finish, and tells its last steps; NULL is allowed. */
+void respond_finish(struct respond *respond,
+                    void (*on_record)(void *owner, const struct record *record), void *owner);
 
 #endif

@@ -219,8 +219,10 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         return error_set(error, STATUS_FAILED, "", "no memory for the writer");
     }
     writer->options = *options;
-    struct respond_options respond = {
-        .config = options->config, .observer_name = options->observer_name, .live = options->live};
+    struct respond_options respond = {.config = options->config,
+                                      .observer_name = options->observer_name,
+                                      .link = options->responder,
+                                      .live = options->live};
     enum status status = privacy_open(&options->config->privacy, &writer->privacy, error);
     if (status == STATUS_OK && options->report != REPORT_NONE) {
         status = report_open(options->report, &writer->report, error);
@@ -503,6 +505,7 @@ static void drain_places(struct writer *writer)
     places_close(writer);
 }
 
+/* The last of them is the caller's to say. */
 static enum status judge_places(const struct writer *writer, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -513,10 +516,12 @@ static enum status judge_places(const struct writer *writer, struct error *error
         assert(writer->roads[i].offered ==
                place->tally.acknowledged + place->tally.waiting + dropped);
         if (dropped > 0) {
+            if (status != STATUS_OK) {
+                log_error_struct(error);
+            }
             status = error_set(error, STATUS_FAILED, place->name,
                                "%" PRIu64 " records could not be delivered, %" PRIu64 " were",
                                dropped, place->tally.acknowledged);
-            log_error_struct(error);
         }
     }
     return status;
@@ -524,6 +529,7 @@ static enum status judge_places(const struct writer *writer, struct error *error
 
 enum status writer_finish(struct writer *writer, bool colour, unsigned width, struct error *error)
 {
+    respond_finish(writer->respond, write_response, writer);
     drain_places(writer);
     enum status status = judge_places(writer, error);
     if (writer->report != NULL) {

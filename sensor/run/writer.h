@@ -13,6 +13,7 @@
 #include "sensor/run/run.h"
 
 struct writer;
+struct responder_link;
 
 struct writer_options {
     const struct config *config;
@@ -24,6 +25,7 @@ struct writer_options {
     struct run_shared *shared;
     bool threaded; /* wakes the analyst when room was made */
     bool live;
+    struct responder_link *responder; /* live; NULL: no response is configured */
 };
 
 MUST_USE enum status writer_open(const struct writer_options *options, struct writer **out_writer,

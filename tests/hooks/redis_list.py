@@ -63,16 +63,20 @@ def there_and_gone(world):
         problems.true(f"renewed: {again}", again.status == 10 and 298 <= again.said["expires_s"] <= 300)
         problems.equal("revoke, and once more", [hook.revoke("203.0.113.66").status, hook.revoke("203.0.113.66").status], [0, 40])
         time.sleep(max(0, 1.1 - (time.monotonic() - begun)))
-        problems.equal("after its time", (hook.list(), redis.ask(*database, "ZCARD", "earshot:block:index"), hook.revoke("2001:db8::66").status), ({}, "0", 40))
+        problems.equal("after its time", (hook.list(), redis.ask(*database, "ZCARD", "earshot:block:index:earshot"), hook.revoke("2001:db8::66").status), ({}, "0", 40))
     return problems
 
 
 def only_what_is_ours(world):
     (redis, hook), problems = server(world), Problems()
     redis.ask("SET", "earshot:block:ip:203.0.113.1", "by hand")
-    redis.ask("ZADD", "earshot:block:index", "1", "somebody")
+    redis.ask("ZADD", "earshot:block:index:earshot", "1", "somebody")
     redis.ask("SET", "somebody", "1")
     hook.apply("203.0.113.2")
+    hook.configure(f"address = 127.0.0.1:{redis.port}\nowner = edge2\n")
+    hook.apply("203.0.113.3")
+    problems.equal("listed by another owner", list(hook.list()), ["203.0.113.3"])
+    hook.configure(f"address = 127.0.0.1:{redis.port}\n")
     problems.equal("listed", list(hook.list()), ["203.0.113.2"])
     redis.ask("DEL", "earshot:block:ip:203.0.113.2")
     problems.equal("what somebody deleted", hook.list(), {})
@@ -82,7 +86,7 @@ def only_what_is_ours(world):
 def many(world):
     (redis, hook), problems = server(world), Problems()
     script = "for i=1,tonumber(ARGV[1]) do local k='earshot:block:ip:2001:db8:1111:2222:3333:4444:5555:'..string.format('%x',40960+i) " \
-             "redis.call('SET',k,'x','EX',3000) redis.call('ZADD','earshot:block:index',i,k) end"
+             "redis.call('SET',k,'x','EX',3000) redis.call('ZADD','earshot:block:index:earshot',i,k) end"
     redis.ask("EVAL", script, "0", "800")
     answer = hook.order("list")
     problems.true(f"{answer.bytes} bytes", answer.status == 0 and len(answer.said["targets"]) == 800 and answer.bytes <= 65536)
@@ -102,7 +106,7 @@ def says_no(world):
         for answer in (hook.check(), hook.apply("203.0.113.66")):
             problems.true(f"{settings!r}: {answer}", answer.status == status and word in answer.err and not answer.applied())
     hook.configure(f"address = 127.0.0.1:{redis.port}\n")
-    redis.ask("SET", "earshot:block:index", "no set")
+    redis.ask("SET", "earshot:block:index:earshot", "no set")
     answer = hook.apply("203.0.113.66")
     problems.true(f"an index of another type: {answer}", answer.status == 50 and "WRONGTYPE" in answer.err and not answer.applied())
     redis.ask("FLUSHALL")

@@ -23,9 +23,9 @@ Message = collections.namedtuple("Message", "topic partition offset time_ms key 
 
 
 class Broker:
-    """`settings`: more lines of its properties."""
+    """`settings`: more lines of its properties. `proxy`: a port that clients are told instead of its own."""
 
-    def __init__(self, servers, name="kafka", settings=()):
+    def __init__(self, servers, name="kafka", settings=(), proxy=None):
         if shutil.which("java") is None:
             raise Unavailable("java is not installed")
         if shutil.which("kcat") is None:
@@ -42,7 +42,7 @@ class Broker:
         lines = [
             "process.roles=broker,controller", "node.id=1", f"controller.quorum.voters=1@127.0.0.1:{self.controller_port}",
             f"listeners=PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self.controller_port}",
-            f"advertised.listeners=PLAINTEXT://{self.address}", "controller.listener.names=CONTROLLER",
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{proxy or self.port}", "controller.listener.names=CONTROLLER",
             "inter.broker.listener.name=PLAINTEXT", "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "offsets.topic.replication.factor=1", "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
             "group.initial.rebalance.delay.ms=0", f"num.partitions={PARTITIONS}", f"log.dirs={self.folder}/log", *settings]
@@ -77,6 +77,12 @@ class Broker:
     def topics(self):
         meta = json.loads(self.kcat("-L", "-J").stdout)
         return sorted(t["topic"] for t in meta["topics"] if not t["topic"].startswith("__"))
+
+    def count(self, topics):
+        """Messages in these topics, by the ends of their partitions."""
+        ends = [word for topic in topics for i in range(PARTITIONS) for word in ("-t", f"{topic}:{i}:-1")]
+        out = self.kcat("-Q", *ends).stdout if ends else ""
+        return sum(int(line.rsplit(" ", 1)[1]) for line in out.splitlines() if " offset " in line)
 
     def read(self, topic):
         """All messages of a topic, in the order of each partition."""

@@ -76,6 +76,19 @@ static void a_figure_that_is_not_told_has_no_sample(void **state)
     assert_non_null(strstr(got, "\nearshot_healthy 1\n"));
 }
 
+static void steps_of_hooks_are_shown(void **state)
+{
+    struct record_maker *maker = bench_begin(&bench, DATASET_RESPONSE);
+    (void)state;
+
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_STEP, "dry-run");
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_HOOK, "block\"it");
+    http_view_see(view, bench_end(&bench), S, 0);
+    assert_non_null(
+        strstr(metrics(), "\nearshot_hooks_total{hook=\"block\\\"it\",result=\"dry-run\"} 1\n"));
+    assert_non_null(strstr(page(), "<td>block&quot;it dry-run</td><td>1</td>"));
+}
+
 static void the_histogram_is_cumulative(void **state)
 {
     static const int64_t scores[] = {1200, 3600, 4300, 4300};
@@ -210,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_VIEW(every_family_is_said_once_before_its_samples),
         WITH_VIEW(a_figure_that_is_not_told_has_no_sample),
+        WITH_VIEW(steps_of_hooks_are_shown),
         WITH_VIEW(the_histogram_is_cumulative),
         WITH_VIEW(labels_are_escaped),
         WITH_VIEW(only_our_own_elements_stand_in_the_page),

@@ -73,6 +73,30 @@ static void rules_are_bounded(void **state)
     assert_int_equal(sum, 2 * VIEW_RULES);
 }
 
+static void steps_of_responses_are_counted_by_hook(void **state)
+{
+    char hook[32];
+    uint64_t sum = 0;
+    (void)state;
+
+    for (unsigned i = 0; i < 3 * VIEW_STEPS; i++) {
+        struct record_maker *maker = bench_begin(&bench, DATASET_RESPONSE);
+        (void)snprintf(hook, sizeof hook, "hook-%u", i / 3);
+        record_string(maker, FIELD_ID_EARSHOT_RESPONSE_STEP, i % 3 == 0 ? "proposed" : "refused");
+        record_string(maker, FIELD_ID_EARSHOT_RESPONSE_HOOK, hook);
+        http_view_see(view, bench_end(&bench), S, 0);
+    }
+    assert_int_equal(view->step_count, VIEW_STEPS);
+    assert_string_equal(view->steps[1].hook, "hook-0");
+    assert_string_equal(view->steps[1].step, "refused");
+    assert_int_equal(view->steps[1].count, 2);
+    assert_string_equal(view->steps[VIEW_STEPS - 1].hook, "other");
+    for (uint32_t i = 0; i < view->step_count; i++) {
+        sum += view->steps[i].count;
+    }
+    assert_int_equal(sum, 3 * VIEW_STEPS);
+}
+
 static void blindness_is_remembered(void **state)
 {
     (void)state;
@@ -141,6 +165,7 @@ int main(void)
         WITH_VIEW(the_least_missed_makes_room),
         WITH_VIEW(a_close_without_an_open_is_no_debt),
         WITH_VIEW(rules_are_bounded),
+        WITH_VIEW(steps_of_responses_are_counted_by_hook),
         WITH_VIEW(blindness_is_remembered),
         WITH_VIEW(calls_and_media_are_summed),
         WITH_VIEW(the_sensors_figures_are_compared),

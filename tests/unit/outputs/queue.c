@@ -399,7 +399,7 @@ static void all_back(struct model *model, struct queue *queue, bool sent)
 
 static void same(struct model *model, struct queue *queue)
 {
-    uint64_t waiting = 0, taken = 0;
+    uint64_t waiting = 0, taken = 0, taken_bytes = 0;
 
     while (model->from < next_id && model->items[model->from].where == GONE) {
         model->from++;
@@ -407,9 +407,11 @@ static void same(struct model *model, struct queue *queue)
     for (size_t i = model->from; i <= next_id; i++) {
         waiting += model->items[i].where != GONE;
         taken += model->items[i].where == TAKEN;
+        taken_bytes += model->items[i].where == TAKEN ? model->items[i].bytes : 0;
     }
     assert_int_equal(tally.waiting, waiting);
     assert_int_equal(queue_taken(queue), taken);
+    assert_int_equal(queue_taken_bytes(queue), taken_bytes);
     assert_int_equal(tally.waiting_bytes, model_bytes(model, 8, false));
     assert_true(tally.waiting_bytes <= model->bytes_max);
     assert_int_equal(tally.acknowledged, model->acknowledged);

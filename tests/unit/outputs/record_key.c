@@ -78,6 +78,9 @@ static void others_have_what_they_are_about(void **state)
     record_string(maker, FIELD_ID_SIP_CALL_ID, "c77@203.0.113.66");
     record_string(maker, FIELD_ID_EARSHOT_ALERT_ENTITY_VALUE, "203.0.113.66");
     key_is("203.0.113.66");
+    maker = bench_begin(&bench, DATASET_RESPONSE);
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, "203.0.113.66");
+    key_is("203.0.113.66");
     (void)bench_begin(&bench, DATASET_SENSOR);
     key_is("edge-1");
     (void)bench_begin(&bench, DATASET_CALL); /* no Call-ID in it */

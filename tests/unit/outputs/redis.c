@@ -19,6 +19,7 @@ static struct far {
     char path[64];
     int listener;
     int peer; /* -1: nobody has connected */
+    bool lets_in; /* it answers PING by itself, and forgets that it was asked */
     size_t bytes;
     char got[GOT_BYTES];
 } far;
@@ -48,7 +49,7 @@ static int begin(void **state)
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     (void)state;
 
-    far = (struct far){.peer = -1};
+    far = (struct far){.peer = -1, .lets_in = true};
     (void)snprintf(far.path, sizeof far.path, "/tmp/earshot-redis-%d", (int)getpid());
     (void)snprintf(at.sun_path, sizeof at.sun_path, "%s", far.path);
     (void)unlink(far.path);
@@ -112,6 +113,11 @@ static void turn(void)
         far.bytes += some > 0 ? (size_t)some : 0;
         far.got[far.bytes] = '\0';
     }
+    if (far.lets_in && strcmp(far.got, "*1\r\n$4\r\nPING\r\n") == 0) {
+        far.bytes = 0;
+        far.got[0] = '\0';
+        (void)send(far.peer, "+PONG\r\n", 7, MSG_NOSIGNAL);
+    }
     assert_int_equal(offered, tally.acknowledged + tally.waiting + output_dropped(&tally));
     (void)usleep(1000);
 }
@@ -150,8 +156,10 @@ static void offer(const struct record *record, const char *text)
     assert_int_equal(type->send(redis, record, slice_of_string(text)), OUTPUT_ACCEPTED);
 }
 
-static void say_bytes(const char *answer, size_t bytes)
+static void say(const char *answer)
 {
+    size_t bytes = strlen(answer);
+
     while (bytes > 0) {
         ssize_t some = send(far.peer, answer, bytes, MSG_NOSIGNAL);
         if (some < 0 && errno != EAGAIN) {
@@ -161,11 +169,6 @@ static void say_bytes(const char *answer, size_t bytes)
         bytes -= some > 0 ? (size_t)some : 0;
         turn();
     }
-}
-
-static void say(const char *answer)
-{
-    say_bytes(answer, strlen(answer));
 }
 
 static void hang_up(void)
@@ -207,12 +210,13 @@ static void it_says_who_it_is_first(void **state)
     set("db", "3");
     open_redis();
     offer(&call, "{}");
-    TURN_UNTIL(commands("SELECT") == 1);
+    TURN_UNTIL(commands("PING") == 1);
+    assert_int_equal(commands("SELECT"), 1);
     turns(20);
     assert_int_equal(commands("XADD"), 0); /* not before it is let in */
     assert_memory_equal(far.got, "*3\r\n$4\r\nAUTH\r\n$6\r\nsensor\r\n$11\r\nopen sesame\r\n*2\r\n",
                         48);
-    say("+OK\r\n+OK\r\n");
+    say("+OK\r\n+OK\r\n+PONG\r\n");
     TURN_UNTIL(commands("XADD") == 1);
     say(ID);
     TURN_UNTIL(tally.acknowledged == 1);
@@ -337,21 +341,18 @@ static void what_can_never_be_taken_is_dropped(void **state)
 static void garbage_breaks_the_connection_only(void **state)
 {
     static char many[80 << 10];
-    static const struct {
-        const char *at;
-        size_t bytes;
-    } rows[] = {
-        {"HTTP/1.1 400 Bad Request\r\n\r\n", 28}, /* no answer of Redis */
-        {"*2147483647\r\n", 13}, /* a list without an end */
-        {"*2\r\n$1\r\na\r\n$1\r\nb\r\n", 18},
-        {ID ID, 46}, /* one more than was asked */
-        {many, sizeof many}, /* a text that does not end */
-        {"$-5\r\n", 5},
-        {"$99999999999999999999\r\n", 23},
+    static const char *const rows[] = {
+        "HTTP/1.1 400 Bad Request\r\n\r\n", /* no answer of Redis */
+        "*2147483647\r\n", /* a list without an end */
+        "*2\r\n$1\r\na\r\n$1\r\nb\r\n",
+        ID ID, /* one more than was asked */
+        many, /* a text that does not end */
+        "$-5\r\n",
+        "$99999999999999999999\r\n",
     };
     (void)state;
 
-    memset(many, 'x', sizeof many);
+    memset(many, 'x', sizeof many - 1);
     memcpy(many, "$400000000\r\n", 12);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         tally = (struct output_tally){0};
@@ -359,13 +360,33 @@ static void garbage_breaks_the_connection_only(void **state)
         open_redis();
         offer(&call, "{}");
         TURN_UNTIL(commands("XADD") == 1);
-        say_bytes(rows[i].at, rows[i].bytes);
+        say(rows[i]);
         TURN_UNTIL(tally.away);
         assert_int_equal(tally.waiting + tally.acknowledged, 1);
         type->close(redis);
         hang_up();
     }
     redis = NULL;
+}
+
+/* Whoever does not answer as Redis does gets no record; one who may not PING does. */
+static void no_record_goes_to_a_stranger(void **state)
+{
+    (void)state;
+    far.lets_in = false;
+    open_redis();
+    offer(&call, "{}");
+    TURN_UNTIL(commands("PING") == 1);
+    say("+HELLO\r\n");
+    TURN_UNTIL(tally.away);
+    turns(10);
+    assert_int_equal(commands("XADD"), 0);
+    hang_up();
+    TURN_UNTIL(commands("PING") == 1);
+    say("-NOPERM this user has no permissions to run the 'ping' command\r\n");
+    TURN_UNTIL(commands("XADD") == 1);
+    say(ID);
+    TURN_UNTIL(tally.acknowledged == 1);
 }
 
 /* It greets nobody: told that there is no room, before anything was asked. */
@@ -447,6 +468,7 @@ int main(void)
         WITH_FAR_END(what_is_refused_for_now_waits),
         WITH_FAR_END(what_can_never_be_taken_is_dropped),
         WITH_FAR_END(garbage_breaks_the_connection_only),
+        WITH_FAR_END(no_record_goes_to_a_stranger),
         WITH_FAR_END(a_far_end_that_is_full_is_tried_again),
         WITH_FAR_END(a_full_queue_gives_up_the_least_valuable),
         WITH_FAR_END(options_are_checked),

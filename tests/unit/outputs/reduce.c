@@ -108,6 +108,10 @@ static void hides_the_names_of_uris(void **state)
         {"sip:alice@bob@pbx.example", "sip:a***@bob@pbx.example"},
         {"sip:@alice@pbx.example", "sip:@***@pbx.example"},
         {"sip:pbx.example;lr", "sip:pbx.example;lr"},
+        {"sip:2001", "sip:****"},
+        {"sip:+15550100:5060;lr", "sip:+1555****:5060;lr"},
+        {"sip:alice@15550100", "sip:a***@1555****"},
+        {"sip:alice@192.0.2.1:5060", "sip:a***@192.0.2.1:5060"},
         {"sip: pbx.example ;lr", "sip: pbx.example ;lr"},
         {"sip:[2001:db8::1]:5060", "sip:[2001:db8::1]:5060"},
         {"<sip:alice<b>@pbx.example>", "<sip:a***>;***"}, /* the sign ended it */
@@ -307,12 +311,12 @@ static void the_cache_turns_over(void **state)
 {
     (void)state;
     struct reducer *reducer = open_with(REDUCE_HASH, REDUCE_HASH);
-    static char first[4 * REDUCE_NAME_ROWS][REDUCE_NAME_BYTES_MAX];
+    static char first[4 * REDUCE_NAME_ROWS][REDUCE_NAME_BYTES_MAX + 2];
 
     for (unsigned turn = 0; turn < 2; turn++) {
         for (unsigned i = 0; i < 4 * REDUCE_NAME_ROWS; i++) {
             char name[16];
-            char room[REDUCE_NAME_BYTES_MAX] = "";
+            char room[REDUCE_NAME_BYTES_MAX + 2] = "";
             struct text text = text_into(room, sizeof room - 1);
             (void)snprintf(name, sizeof name, "user%u", i);
             reduce_name(reducer, slice_of_string(name), &text);

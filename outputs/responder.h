@@ -1,0 +1,36 @@
+/* responder.h - the process that carries decisions out: the only one that starts a hook.
+ *
+ * Owns      its gate, its journal, its hooks while they run.
+ * Borrows   the configuration for its life: a copy of its own, since it is a process of its own.
+ * Time      CLOCK_BOOTTIME for all that lasts, the wall clock across boots only.
+ * Bounds    RESPONDER_RUNNING_MAX hooks at once, one for each target; the gate's decisions;
+ *           RESPONDER_ALERT_BYTES_MAX of alerts that wait with them; RESPONDER_SURPLUS_MAX targets
+ *           of a hook that are taken away at once.
+ * Errors    at the start: told to the sensor, which does not start. Later nothing ends it but the
+ *           end of the sensor.
+ * Thread    a process with one thread. */
+#ifndef OUTPUTS_RESPONDER_H
+#define OUTPUTS_RESPONDER_H
+
+#include "outputs/response.h"
+
+enum {
+    RESPONDER_RUNNING_MAX = 4,
+    RESPONDER_ALERT_BYTES_MAX = 8 << 20,
+    RESPONDER_SURPLUS_MAX = 64,
+};
+#define RESPONDER_LIST_NS (30 * NS_PER_S)
+
+struct responder_options {
+    const struct response_conf *conf;
+    const struct response_binding *bindings;
+    uint32_t binding_count;
+    const struct protected_list *protected_list;
+    const char *state; /* folder of the journal; NULL: nothing is auto */
+};
+
+/* Serves the sensor at the other end of `fd` until it is gone. `first`: what is wrong at the start is
+ * told to it and ends this. The exit status of the process: 0 = the sensor is gone. */
+int responder_run(const struct responder_options *options, int fd, bool first);
+
+#endif
