@@ -321,6 +321,8 @@ def redis(binary, runs):
                 for _, fields in redis_says(port, b"XRANGE", name, b"-", b"+"):
                     values = dict(zip(fields[::2], fields[1::2]))
                     found[values[b"id"].decode("ascii")] = values[b"json"].decode("utf-8")
+                    if list(values) != [b"dataset", b"id", b"json"] or values[b"dataset"].partition(b".")[2] != name.partition(b":")[2]:
+                        yield f"{capture}: an entry of {name} has {fields[:5]}"
             if found != records:
                 yield f"{capture}: {len(found)} records, and not those of the file ({len(records)})"
 
