@@ -12,8 +12,7 @@
  *
  *   kill-switch     the stop file is there
  *   never-block     the target is on the never-block list, or has been learnt as a server
- *   two-way-proof   the source has not shown that it hears us, or only its address has and not the
- *                   attack, and honest accounts live there
+ *   two-way-proof   the source has not shown that it hears us, or its address has and not the attack
  *   exact-scope     the target is not exactly one, or stands for too many accounts
  *   caps            too many held at once, too many in a minute, too many waiting
  *   dedupe          the same hook does the same to the same target already
