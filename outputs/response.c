@@ -120,11 +120,21 @@ uint8_t response_level_of(unsigned severity)
 
 /* --- opening --- */
 
+static uint32_t cells_of(const struct response_conf *conf)
+{
+    return 2 * (uint32_t)conf->active + RESPONSE_WAITING_MAX;
+}
+
+size_t response_bytes_max(const struct response_conf *conf)
+{
+    return sizeof(struct response) + cells_of(conf) * sizeof(struct response_decision);
+}
+
 enum status response_open(const struct response_options_open *options,
                           struct response **out_response, struct error *error)
 {
     struct response *response = calloc(1, sizeof *response);
-    uint32_t cells = 2 * (uint32_t)options->conf->active + RESPONSE_WAITING_MAX;
+    uint32_t cells = cells_of(options->conf);
 
     if (response != NULL) {
         response->decisions = calloc(cells, sizeof *response->decisions);

@@ -454,9 +454,10 @@ bool writer_drain(struct writer *writer)
         ring_release(ring);
         if (++writer->round >= ROUND_RECORDS) {
             turn(writer, false);
+            respond_hear(writer->respond, write_response, writer);
         }
     }
-    respond_tell(writer->respond, write_response, writer);
+    respond_hear(writer->respond, write_response, writer);
     flush_live(writer);
     turn(writer, false);
     return writer->ended;

@@ -398,6 +398,9 @@ def start_is_refused(binary):
     refused("a folder writable by others", "chmod go-w", lambda p: os.chmod(p.hooks, 0o777))
     refused("a symbolic link", "symbolic link", linked)
     refused("a folder that is one", "symbolic link", folder_linked)
+    refused("a module beside it writable by others", "module.py: others may write it",
+            lambda p: (open(os.path.join(p.hooks, "module.py"), "w").close(), os.chmod(os.path.join(p.hooks, "module.py"), 0o666)) and None)
+    refused("a module beside it that is a link", "symbolic link", lambda p: os.symlink("/dev/null", os.path.join(p.hooks, "module.py")))
     refused("missing", "no such hook", lambda p: os.unlink(p.hook))
     refused("not executable", "chmod +x", lambda p: os.chmod(p.hook, 0o644))
     refused("another's", "chown", lambda p: os.chown(p.hook, 65534, -1))
