@@ -25,6 +25,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "check")]
 import listening  # noqa: E402
+from cef import printable  # noqa: E402
 from counting import Count  # noqa: E402
 from kafka_broker import PARTITIONS, Broker, wait_until  # noqa: E402
 from server import Servers, Unavailable, maven  # noqa: E402
@@ -69,7 +70,7 @@ def key_of(record):
              "earshot.alert": "earshot.alert.entity.value", "earshot.response": "earshot.response.target.value"}
     if dataset in names:
         key = get(record, names[dataset])
-    return record["observer"]["name"] if key is None else key
+    return record["observer"]["name"] if key is None else printable(key, line_ends=False)
 
 
 def murmur2(data):
