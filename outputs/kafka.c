@@ -335,6 +335,7 @@ static enum status set_all(const struct kafka *kafka, rd_kafka_conf_t *settings,
         {"partitioner", "murmur2_random"}, /* the same partition as Java's producers choose */
         {"reconnect.backoff.ms", "100"},
         {"reconnect.backoff.max.ms", "1000"}, /* a broker that is back is heard of soon */
+        {"receive.message.max.bytes", "4000000"}, /* of who says that he is a broker; 100 MB else */
         {"statistics.interval.ms", statistics},
         {"log.queue", "true"},
         {"log.connection.close", "false"},
