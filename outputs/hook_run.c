@@ -61,6 +61,13 @@ uint64_t hook_clock_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* The group, and the first process by itself: it may have gone to another group. */
+static void signal_all(const struct hook_run *run, int number)
+{
+    (void)kill(-run->pid, number);
+    (void)kill(run->pid, number);
+}
+
 /* --- closing --- */
 
 static void close_pipe(struct hook_run *run, unsigned which)
@@ -95,7 +102,7 @@ static void free_run(struct hook_run *run)
 
 void hook_run_drop(struct hook_run *run)
 {
-    (void)kill(-run->pid, SIGKILL);
+    signal_all(run, SIGKILL);
     while (waitpid(run->pid, NULL, 0) < 0 && errno == EINTR) {
     }
     free_run(run);
@@ -107,7 +114,7 @@ static void end_group(struct hook_run *run)
 {
     struct timeval grace = {.tv_sec = HOOK_GRACE_NS / NS_PER_S};
 
-    (void)kill(-run->pid, run->told_to_end ? SIGKILL : SIGTERM);
+    signal_all(run, run->told_to_end ? SIGKILL : SIGTERM);
     run->told_to_end = true;
     (void)event_add(run->limit, &grace);
 }
@@ -220,7 +227,7 @@ static void on_ended(evutil_socket_t fd, short what, void *owner)
 
     (void)fd;
     (void)what;
-    (void)kill(-run->pid, SIGKILL); /* before it is reaped */
+    signal_all(run, SIGKILL); /* before it is reaped */
     if (run->pipes[PIPE_OUT] >= 0) {
         (void)take(run->pipes[PIPE_OUT], run->output, &run->output_bytes, sizeof run->output,
                    &full);

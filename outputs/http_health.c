@@ -66,12 +66,14 @@ static void judge_going_on(struct health *health, const struct health_watch *wat
         return;
     }
     struct text text = reason_begin(health);
-    text_format(&text,
-                view->heard ? "the last record of the sensor came %" PRIu64
-                              " s ago: capture or analysis stands still"
-                            : "no record of the sensor has come yet, %" PRIu64
-                              " s after the start (the first is due within 10 s)",
-                since_ns / NS_PER_S);
+    text_format(
+        &text,
+        view->heard
+            ? "the last record of the sensor came %" PRIu64
+              " s ago: capture or analysis stands still"
+            : "no record of the sensor has come yet, %" PRIu64
+              " s after the start (due within 10 s; the datasets of this output must hold sensor)",
+        since_ns / NS_PER_S);
     reason_end(health, &text, true);
 }
 

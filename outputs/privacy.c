@@ -37,6 +37,7 @@ enum way {
     WAY_NAME,
     WAY_URI,
     WAY_SENTENCE,
+    WAY_HOST, /* a number may stand there */
     WAY_MANY, /* the alert stands for many */
     WAY_ENTITY_TYPE,
     WAY_ENTITY,
@@ -74,8 +75,19 @@ enum status privacy_check(const struct privacy_conf *conf, struct error *error)
                      KEY_BYTES_MIN);
 }
 
+static bool is_host(enum field field)
+{
+    struct slice name = slice_of_string(field_rows[field].name);
+
+    return slice_equal(slice_from(name, slice_find_last(name, '.')), SLICE(".host")) ||
+           field == FIELD_ID_RELATED_HOSTS || field == FIELD_ID_USER_DOMAIN;
+}
+
 static enum way way_of(enum field field)
 {
+    if (is_host(field)) {
+        return WAY_HOST;
+    }
     switch ((int)field) {
     case FIELD_ID_EARSHOT_ALERT_MANY:
         return WAY_MANY;
@@ -88,6 +100,8 @@ static enum way way_of(enum field field)
     case FIELD_ID_EARSHOT_ALERT_ID:
     case FIELD_ID_EARSHOT_ALERT_CHAIN_ID:
     case FIELD_ID_EARSHOT_ALERT_CONTINUES:
+    case FIELD_ID_EARSHOT_RESPONSE_ID:
+    case FIELD_ID_EARSHOT_RESPONSE_ALERT_ID:
         return WAY_IDENTITY;
     case FIELD_ID_EARSHOT_TRUNCATED:
         return WAY_TRUNCATED;
@@ -163,6 +177,9 @@ static enum way way_in(struct scope *scope, enum way way, struct slice text)
     bool is_name = false;
 
     switch (way) {
+    case WAY_HOST:
+        is_name = reduce_is_host_number(text);
+        break;
     case WAY_MANY:
         scope->many = true;
         break;
@@ -214,10 +231,12 @@ static void put_identity(struct privacy *privacy, struct record_maker *maker, en
     record_hash(maker, field, reduce_identity(privacy->reducer, identity));
 }
 
-/* event.id of a registration is made of its account, that of an alert of its entity. */
+/* event.id of a registration is made of its account, that of an alert of its entity, that of a
+ * response of the alert's. */
 static struct hash128 identity_of(struct privacy *privacy, const struct record *record)
 {
-    bool of_names = record->dataset == DATASET_REGISTRATION || record->dataset == DATASET_ALERT;
+    bool of_names = record->dataset == DATASET_REGISTRATION || record->dataset == DATASET_ALERT ||
+                    record->dataset == DATASET_RESPONSE;
 
     return of_names ? reduce_identity(privacy->reducer, record->id) : record->id;
 }
@@ -254,6 +273,7 @@ static void put_value(struct privacy *privacy, struct record_maker *maker, enum 
         put_identity(privacy, maker, field, value);
         break;
     case WAY_COPY:
+    case WAY_HOST:
     case WAY_MANY:
     case WAY_ENTITY_TYPE:
     case WAY_ENTITY:

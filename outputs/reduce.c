@@ -145,6 +145,14 @@ static bool is_number(struct slice name)
     return digits >= DIGITS_MIN;
 }
 
+bool reduce_is_host_number(struct slice host)
+{
+    char first = host.bytes == 0 ? '\0' : host.at[0];
+
+    return (is_digit(first) || first == '+') && slice_find(host, '.') == host.bytes &&
+           is_number(host);
+}
+
 /* Into `room` of NORMAL_BYTES_MAX; *out_number tells which of the two it is. */
 static struct slice normal_of(struct slice name, char *room, bool *out_number)
 {
@@ -406,6 +414,24 @@ static bool may_be_host(struct slice text)
     return true;
 }
 
+/* host[:port], which may be a number in the place of one. */
+static void put_host(struct reducer *reducer, struct slice host, struct text *out)
+{
+    size_t port = slice_find(host, ':');
+    struct slice name = slice_part(host, 0, port);
+
+    if (reduce_is_host_number(name)) {
+        put_user(reducer, name, out);
+        host = slice_from(host, port);
+    }
+    text_slice_put(out, host);
+}
+
+static bool is_host(struct slice host)
+{
+    return reduce_is_host_number(slice_part(host, 0, slice_find(host, ':'))) || may_be_host(host);
+}
+
 /* [user[:password]@]host[:port][;parameters][?headers] */
 static void put_sip(struct reducer *reducer, struct slice rest, bool was_cut, struct text *out)
 {
@@ -418,11 +444,11 @@ static void put_sip(struct reducer *reducer, struct slice rest, bool was_cut, st
         text_byte(out, '@');
         rest = slice_from(rest, sign + 1);
         end = find_either(rest, 0, ';', '?');
-    } else if (was_cut || !may_be_host(slice_trim(slice_part(rest, 0, end)))) {
+    } else if (was_cut || !is_host(slice_trim(slice_part(rest, 0, end)))) {
         put_user(reducer, rest, out);
         return;
     }
-    text_slice_put(out, slice_part(rest, 0, end));
+    put_host(reducer, slice_part(rest, 0, end), out);
     put_parameters(slice_from(rest, end), out);
 }
 
@@ -498,6 +524,10 @@ static bool put_plain_uri(struct reducer *reducer, struct slice uri, struct text
         end = plain_span(uri, end + 1);
     } while (end < uri.bytes && (uri.at[end] == '.' || uri.at[end] == ':'));
     if (end < uri.bytes) {
+        return false;
+    }
+    size_t port = sign + 1 + slice_find(slice_from(uri, sign + 1), ':');
+    if (reduce_is_host_number(slice_part(uri, sign + 1, port))) {
         return false;
     }
     text_slice_put(out, slice_part(uri, 0, 4));

@@ -34,6 +34,8 @@ void reduce_close(struct reducer *reducer);
 
 /* A user, a number, or either with its domain behind an @, which stays; an address stays too. */
 void reduce_name(struct reducer *reducer, struct slice name, struct text *out);
+/* Is it a number that stands where a host should (sip:2001)? */
+bool reduce_is_host_number(struct slice host);
 /* A URI, an address as headers have it ("Name" <sip:user@host>;parameters), or what was meant to be
  * one: scheme, host, port and harmless parameters stay. */
 void reduce_uri(struct reducer *reducer, struct slice uri, struct text *out);

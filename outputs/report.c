@@ -368,6 +368,17 @@ static void see_registration(struct report *report, const struct record *record)
     }
 }
 
+static void see_response(struct report *report, const struct record *record)
+{
+    struct record_value step = {.text = SLICE_NONE};
+
+    (void)record_get(record, FIELD_ID_EARSHOT_RESPONSE_STEP, &step);
+    report->responses_done += slice_equal(step.text, SLICE("active"));
+    report->responses_dry += slice_equal(step.text, SLICE("dry-run"));
+    report->responses_refused += slice_equal(step.text, SLICE("refused"));
+    report->responses_failed += slice_equal(step.text, SLICE("failed"));
+}
+
 void report_see(struct report *report, const struct record *record)
 {
     switch ((enum dataset)record->dataset) {
@@ -380,6 +391,9 @@ void report_see(struct report *report, const struct record *record)
     case DATASET_ALERT:
         see_alert(report, record);
         break;
+    case DATASET_RESPONSE:
+        see_response(report, record);
+        break;
     case DATASET_REGISTRATION:
         see_registration(report, record);
         break;
@@ -391,7 +405,6 @@ void report_see(struct report *report, const struct record *record)
     case DATASET_TRANSACTION:
     case DATASET_MEDIA_INTERVAL:
     case DATASET_FLOW:
-    case DATASET_RESPONSE:
     case DATASET_COUNT:
         break;
     }

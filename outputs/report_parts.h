@@ -106,6 +106,10 @@ struct report {
     uint64_t registrations[4]; /* records by action: registered, moved, unregistered or expired,
                                   rejected */
     uint64_t refused_known; /* of the rejected: accounts that had succeeded before */
+    uint64_t responses_done; /* records of responses by what they say */
+    uint64_t responses_dry;
+    uint64_t responses_refused;
+    uint64_t responses_failed;
     bool has_sensor;
     _Alignas(8) uint8_t sensor[RECORD_BYTES_MAX]; /* the last record of the sensor */
 };

@@ -237,6 +237,40 @@ static void print_alert(struct page *page, const struct alert_entry *alert, uint
     }
 }
 
+/* One line, where responses are configured and had something to say. */
+static void print_responses(struct page *page, const struct report *report)
+{
+    const struct {
+        uint64_t count;
+        const char *words;
+    } parts[] = {
+        {report->responses_done, " done"},
+        {report->responses_dry, " would have been asked of a hook (dry run)"},
+        {report->responses_refused, " refused by a guard"},
+        {report->responses_failed, " failed"},
+    };
+    const char *before = "Responses: ";
+    bool any = false;
+
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].count != 0) {
+            if (!any) {
+                fputc('\n', page->out);
+                page_begin(page, "", 2, PAGE_PLAIN);
+            }
+            any = true;
+            page_string(page, before);
+            page_count(page, parts[i].count);
+            page_string(page, parts[i].words);
+            before = ", ";
+        }
+    }
+    if (any) {
+        page_string(page, ".");
+        page_end(page);
+    }
+}
+
 static void print_alerts(struct page *page, struct report *report, struct best *best)
 {
     const struct list_entry *entry;
@@ -469,6 +503,7 @@ enum status report_text_print(struct report *report, FILE *out, bool colour, uns
     }
     page_open(page, out, colour, width);
     print_alerts(page, report, &best);
+    print_responses(page, report);
     print_capture(page, report);
     print_sip(page, report);
     report_text_calls(page, report, &best);

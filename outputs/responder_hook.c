@@ -107,6 +107,7 @@ static void judge_bindings(struct hook *hook)
     }
 }
 
+/* A far end that is away now (the hook says: try again) is no reason not to listen: the sensor starts. */
 static void on_checked(void *owner, const struct hook_result *result)
 {
     struct hook *hook = owner;
@@ -117,14 +118,18 @@ static void on_checked(void *owner, const struct hook_result *result)
     hook->responder->running--;
     hook->state = HOOK_GOOD;
     hook->changes = hook->check.changes;
-    if (!understood || !hook->check.ok || result->exit_code != HOOK_DONE) {
-        (void)snprintf(why, sizeof why, "its check fails%s%.*s%s%.*s",
-                       understood && hook->check.error[0] != '\0' ? ": " : "", HOOK_WHY_BYTES,
-                       understood ? hook->check.error : ": its answer is no JSON",
-                       result->error[0] == '\0' ? "" : ": ", HOOK_WHY_BYTES / 2, result->error);
-        bad(hook, why);
+    judge_bindings(hook);
+    if (understood && hook->check.ok && result->exit_code == HOOK_DONE) {
+        return;
+    }
+    (void)snprintf(why, sizeof why, "its check fails%s%.*s%s%.*s",
+                   understood && hook->check.error[0] != '\0' ? ": " : "", HOOK_WHY_BYTES,
+                   understood ? hook->check.error : ": its answer is no JSON",
+                   result->error[0] == '\0' ? "" : ": ", HOOK_WHY_BYTES / 2, result->error);
+    if (understood && result->has_exit && result->exit_status == HOOK_TRY_AGAIN) {
+        log_line(LOG_WARN, "hook %s: %s; it may be better when it is needed", hook->name, why);
     } else {
-        judge_bindings(hook);
+        bad(hook, why);
     }
 }
 
@@ -242,7 +247,6 @@ static void on_listed(void *owner, const struct hook_result *result)
 
     hook->run = NULL;
     it->running--;
-    hook->list_due_ns = hook_clock_ns() + RESPONDER_LIST_NS;
     if (result->exit_code != HOOK_DONE || !hook_answer_list(result->output, items, &count)) {
         if (!hook->listed_badly) {
             log_line(LOG_ERROR, "hook %s: it cannot say what it holds: %s", hook->name,

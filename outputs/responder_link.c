@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOCKET_BYTES = 1 << 20, PAUSE_S_MAX = 60, POLL_MS = 200 };
+enum { SOCKET_BYTES = 1 << 20, PAUSE_S_MAX = 60, POLL_MS = 200, END_MS_MAX = 2000 };
 #define START_SLACK_NS (10 * NS_PER_S)
 
 struct responder_link {
@@ -21,6 +21,7 @@ struct responder_link {
     pid_t starter;
     uint64_t timeout_ns;
     bool gone;
+    bool stopping; /* its end is what we asked for */
     bool ready_before;
     bool full_said;
     uint32_t lost; /* steps that the process could not send, as it told last */
@@ -164,11 +165,11 @@ enum status responder_link_start(const struct responder_options *options,
 
 static void is_gone(struct responder_link *link)
 {
-    if (!link->gone) {
-        link->gone = true;
+    if (!link->gone && !link->stopping) {
         log_line(LOG_ERROR, "the response process is gone for good: nothing is done about alerts "
                             "until the sensor is restarted");
     }
+    link->gone = true;
 }
 
 bool responder_link_send(struct responder_link *link, const struct response_alert *alert,
@@ -230,7 +231,7 @@ void responder_link_stop(struct responder_link *link)
     if (!link->gone) {
         (void)wire_send_text(link->fd, WIRE_STOP, "", "");
         (void)shutdown(link->fd, SHUT_WR);
-        link->gone = false;
+        link->stopping = true;
     }
 }
 
@@ -246,6 +247,28 @@ uint64_t responder_link_stop_ns(const struct responder_link *link)
     return link->timeout_ns + HOOK_GRACE_NS + 5 * NS_PER_S;
 }
 
+/* A response process that stands still (a disk that does not answer) keeps its starter. It is left
+ * alone: it ends by itself when it goes on, and the sensor ends now. */
+static void end_starter(pid_t starter)
+{
+    const struct timespec rest = {.tv_nsec = (long)(POLL_MS * NS_PER_MS / 10)};
+    pid_t ended = 0;
+
+    for (unsigned waited_ms = 0; ended == 0 && waited_ms < END_MS_MAX; waited_ms += POLL_MS / 10) {
+        ended = waitpid(starter, NULL, WNOHANG);
+        if (ended == 0) {
+            (void)nanosleep(&rest, NULL);
+        }
+    }
+    if (ended == 0) {
+        log_line(LOG_ERROR, "the response process stands still and is left alone: what it was "
+                            "doing is taken up by the next start");
+        (void)kill(starter, SIGKILL);
+        while (waitpid(starter, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+}
+
 void responder_link_close(struct responder_link *link)
 {
     if (link == NULL) {
@@ -253,8 +276,7 @@ void responder_link_close(struct responder_link *link)
     }
     (void)close(link->fd); /* both end with it */
     if (link->starter > 0) {
-        while (waitpid(link->starter, NULL, 0) < 0 && errno == EINTR) {
-        }
+        end_starter(link->starter);
     }
     free(link);
 }

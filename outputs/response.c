@@ -37,7 +37,7 @@ const struct option response_options[] = {
     OPTION("active", COUNT, response_conf, active, "1", "200", "1000",
            "decisions that hold at the same time, at most"),
     OPTION("per_minute", COUNT, response_conf, per_minute, "1", "10", "1000",
-           "new decisions in a minute, at most"),
+           "new decisions in a minute, at most; messages (target none) are counted by themselves"),
     OPTION("timeout", DURATION_NS, response_conf, timeout_ns, "1s", "10s", "1m",
            "how long a hook may run before it is ended"),
     OPTION("accounts_behind", COUNT, response_conf, accounts_behind, "0", "3", "1000",
@@ -69,12 +69,17 @@ struct seen {
     uint8_t level;
 };
 
+/* Times of the last decisions, as a ring. */
+struct minute {
+    uint64_t at_ns[RESPONSE_WAITING_MAX]; /* 0 = none yet */
+    uint32_t next;
+};
+
 struct response {
     struct response_options_open options;
     struct response_decision *decisions;
     uint32_t decision_count; /* cells */
-    uint64_t minute[2][RESPONSE_WAITING_MAX]; /* times of the last ones: of auto, of dry ones */
-    uint32_t minute_next[2];
+    struct minute minutes[2][2]; /* [dry][a message]: neither takes room from the other */
     struct seen seen[RESPONSE_SEEN_MAX];
     uint32_t seen_next;
 };
@@ -115,11 +120,21 @@ uint8_t response_level_of(unsigned severity)
 
 /* --- opening --- */
 
+static uint32_t cells_of(const struct response_conf *conf)
+{
+    return 2 * (uint32_t)conf->active + RESPONSE_WAITING_MAX;
+}
+
+size_t response_bytes_max(const struct response_conf *conf)
+{
+    return sizeof(struct response) + cells_of(conf) * sizeof(struct response_decision);
+}
+
 enum status response_open(const struct response_options_open *options,
                           struct response **out_response, struct error *error)
 {
     struct response *response = calloc(1, sizeof *response);
-    uint32_t cells = 2 * (uint32_t)options->conf->active + RESPONSE_WAITING_MAX;
+    uint32_t cells = cells_of(options->conf);
 
     if (response != NULL) {
         response->decisions = calloc(cells, sizeof *response->decisions);
@@ -325,15 +340,20 @@ static struct response_decision *free_cell(struct response *response, uint64_t n
     return NULL;
 }
 
-/* The one that was made `per_minute` ago, as the ring remembers it; 0 = there were not so many. */
-static bool minute_is_full(const struct response *response, const struct proposal *it)
+static struct minute *minute_of(struct response *response, const struct proposal *it)
 {
+    return &response->minutes[it->dry][it->target.type == RESPONSE_TARGET_NONE];
+}
+
+/* Was the one that was made `per_minute` ago made within a minute? */
+static bool minute_is_full(struct response *response, const struct proposal *it)
+{
+    const struct minute *minute = minute_of(response, it);
     uint32_t size = RESPONSE_WAITING_MAX;
     uint32_t most = (uint32_t)response->options.conf->per_minute;
-    uint32_t next = response->minute_next[it->dry];
-    uint64_t oldest = response->minute[it->dry][(next + size - most) % size];
+    uint64_t oldest_ns = minute->at_ns[(minute->next + size - most) % size];
 
-    return oldest != 0 && it->now_ns < oldest + NS_PER_MINUTE;
+    return oldest_ns != 0 && it->now_ns < oldest_ns + NS_PER_MINUTE;
 }
 
 static bool caps(struct response *response, struct proposal *it)
@@ -482,9 +502,9 @@ static void judge(struct response *response, struct proposal *it)
     struct response_decision decision = decision_of(it);
 
     if (guard == GUARD_NONE) {
-        uint32_t *next = &response->minute_next[it->dry];
-        response->minute[it->dry][*next] = it->now_ns == 0 ? 1 : it->now_ns;
-        *next = (*next + 1) % RESPONSE_WAITING_MAX;
+        struct minute *minute = minute_of(response, it);
+        minute->at_ns[minute->next] = it->now_ns == 0 ? 1 : it->now_ns;
+        minute->next = (minute->next + 1) % RESPONSE_WAITING_MAX;
         struct response_decision *cell = free_cell(response, it->now_ns);
         assert(cell != NULL); /* the caps have looked */
         *cell = decision;

@@ -176,6 +176,7 @@ struct response;
 MUST_USE enum status response_open(const struct response_options_open *options,
                                    struct response **out_response, struct error *error);
 void response_close(struct response *response);
+size_t response_bytes_max(const struct response_conf *conf); /* for --list memory */
 
 /* Is this response for such an alert? */
 bool response_binds(const struct response_binding *binding, const struct response_alert *alert);

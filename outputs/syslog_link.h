@@ -3,7 +3,7 @@
  * Owns      an instance owns its socket, its events and its buffer.
  * Borrows   host, queue and place for its life.
  * Time      the monotonic clock: time-outs and back-off.
- * Bounds    back-off 0.5 s doubling to 30 s; buffers of two datagrams or 64 KiB and a message.
+ * Bounds    back-off 0.5 s doubling to 30 s; TCP has a buffer of 64 KiB and a message, UDP none.
  * Errors    open: memory. A far end that is away is said once, and tried again.
  * Thread    the writer's; nothing here waits.
  *

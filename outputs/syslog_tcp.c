@@ -1,10 +1,11 @@
 /* syslog_tcp.c - messages over one TCP connection (RFC 6587).
  *
- * Syslog has no acknowledgement, so what the far end has is taken from its TCP: TCP_INFO tells how many
- * bytes its kernel has confirmed, also when the connection is broken already (SIOCOUTQ does not). A
- * record is acknowledged when all of its bytes are. Its program may die before it reads them; so the last unacked_window bytes of such
- * messages are kept (resend.c), and behind every broken connection they come first, marked, then what
- * was never confirmed (marked where a byte of it had left), then the rest, all in their old order.
+ * Syslog has no acknowledgement, so what the far end has is taken from its TCP: TCP_INFO tells how
+ * many bytes its kernel has confirmed, also when the connection is broken already (SIOCOUTQ does
+ * not). A record is acknowledged when all of its bytes are. The receiver may die before it reads
+ * them; so the last unacked_window bytes of such messages are kept (resend.c), and behind every
+ * broken connection they come first, marked, then what was never confirmed (marked where a byte of
+ * it had left), then the rest, all in their old order.
  *
  *   |-- kept --|-- in flight: taken from the queue --|-- waiting in the queue --|
  *              ^ confirmed by their kernel

@@ -123,13 +123,14 @@ static uint64_t call_number_of(const struct fact *fact)
                                      : 0;
 }
 
-/* What a response must know before it touches an address. */
+/* What a response must know before it touches an address. One event without an echo is enough to
+ * doubt all: among forged ones an honest phone's own may stand. */
 static void note_source(struct incident *told, const struct fact_party *source,
-                        const struct fact *fact)
+                        const struct fact *fact, bool first)
 {
     bool echoed = fact->kind == FACT_TRANSACTION && fact->is.transaction.echoed;
 
-    told->source_echoed = told->source_echoed || echoed;
+    told->source_echoed = echoed && (first || told->source_echoed);
     told->source_server = told->source_server || source->is_peer;
     if (source->good_accounts > told->source_accounts) {
         told->source_accounts = source->good_accounts;
@@ -167,7 +168,7 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
     note_target(told, target_of(report, &text), first);
     told->source_proven = told->source_proven || (source != NULL && is_proven(report->fact));
     if (source != NULL) {
-        note_source(told, source, report->fact);
+        note_source(told, source, report->fact, first);
     }
 }
 

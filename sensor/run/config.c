@@ -696,6 +696,26 @@ void config_walk(const struct config *config,
     }
 }
 
+/* Names of outputs and files are whatever somebody wrote: printable, piece by piece, then spaces. */
+static void show_column(FILE *out, struct slice text, size_t width)
+{
+    size_t columns = 0;
+
+    while (text.bytes > 0) {
+        char room[256];
+        struct text printed = text_into(room, sizeof room);
+        size_t bytes = text.bytes < sizeof room / 4 ? text.bytes : sizeof room / 4;
+        while (bytes < text.bytes && bytes > 1 && ((uint8_t)text.at[bytes] & 0xc0) == 0x80) {
+            bytes--;
+        }
+        text_printable(&printed, slice_part(text, 0, bytes));
+        (void)fwrite(room, 1, printed.bytes, out); /* the stream remembers failures */
+        columns += printed.bytes;
+        text = slice_from(text, bytes);
+    }
+    fprintf(out, "%*s", columns < width ? (int)(width - columns) : 0, "");
+}
+
 static void show_row(void *owner, const struct config_row *row)
 {
     FILE *out = owner;
@@ -706,12 +726,12 @@ static void show_row(void *owner, const struct config_row *row)
     } else {
         option_print(row->option, row->base, &text);
     }
-    char line[8192];
-    struct text printed = text_into(line, sizeof line - 1);
-    text_printable(&printed, text_slice(&text));
-    line[printed.bytes] = '\0';
-    fprintf(out, "%-44s %-22s # %s%s\n", row->key, line, row->origin,
-            reload_waits(row) ? "; restart" : "");
+    show_column(out, slice_of_string(row->key), 44);
+    fputc(' ', out);
+    show_column(out, text_slice(&text), 22);
+    fputs(" # ", out);
+    show_column(out, slice_of_string(row->origin), 0);
+    fputs(reload_waits(row) ? "; restart\n" : "\n", out);
 }
 
 void config_show(const struct config *config, FILE *out)

@@ -454,9 +454,10 @@ bool writer_drain(struct writer *writer)
         ring_release(ring);
         if (++writer->round >= ROUND_RECORDS) {
             turn(writer, false);
+            respond_hear(writer->respond, write_response, writer);
         }
     }
-    respond_tell(writer->respond, write_response, writer);
+    respond_hear(writer->respond, write_response, writer);
     flush_live(writer);
     turn(writer, false);
     return writer->ended;
@@ -505,6 +506,7 @@ static void drain_places(struct writer *writer)
     places_close(writer);
 }
 
+/* The last of them is the caller's to say. */
 static enum status judge_places(const struct writer *writer, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -515,10 +517,12 @@ static enum status judge_places(const struct writer *writer, struct error *error
         assert(writer->roads[i].offered ==
                place->tally.acknowledged + place->tally.waiting + dropped);
         if (dropped > 0) {
+            if (status != STATUS_OK) {
+                log_error_struct(error);
+            }
             status = error_set(error, STATUS_FAILED, place->name,
                                "%" PRIu64 " records could not be delivered, %" PRIu64 " were",
                                dropped, place->tally.acknowledged);
-            log_error_struct(error);
         }
     }
     return status;

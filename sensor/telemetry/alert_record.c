@@ -212,11 +212,12 @@ static void put_figures(struct telemetry *telemetry, const struct incident *inci
     }
 }
 
-/* The user of "user@domain": what other records call user.name. */
+/* The user of "user@domain": what other records call user.name. What begins with its only @ has no
+ * domain. */
 static struct slice user_of(struct slice account)
 {
     size_t at = slice_find_last(account, '@');
-    return at < account.bytes ? slice_part(account, 0, at) : account;
+    return at > 0 && at < account.bytes ? slice_part(account, 0, at) : account;
 }
 
 /* Who stands in the sentences; an account without a user is called by its address. */

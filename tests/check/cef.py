@@ -140,6 +140,21 @@ def expected(record, rows):
     return wanted
 
 
+def differences_of_part(line, record, rows):
+    """The same for a line that was shortened: what it says must be so, and it must say that it was shortened."""
+    try:
+        header, values = parse(line)
+    except Broken as broken:
+        return [f"{broken}: {line[:300]!r}"]
+    keys = expected(record, rows)
+    problems = [] if values.pop("flexString2", "") and values.pop("flexString2Label", "") == "truncated" else ["it does not say what it lost"]
+    if header["id"] != (field(record, "rule.id") or record["event"]["dataset"]):
+        problems.append(f"header id: {header['id']!r}")
+    # The category falls back on the dataset where its field went.
+    return problems + [f"{key}: {value!r}, the record says {keys.get(key)!r}" for key, value in values.items()
+                       if key != "cat" and keys.get(key) != value]
+
+
 def differences(line, record, rows, version="0.1.0"):
     """What of a CEF line is not what the JSON record says."""
     try:

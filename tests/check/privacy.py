@@ -37,7 +37,8 @@ STAYS = re.compile(r"^(sip\.(call_id|cseq|code|status|version|via|user_agent|aut
                    r"|contact\.(transport|expires|q))|.*\.call_ids?$|user\.domain|user_agent|event\.reason|.*\.(replaces|reason|session_id|branch|user_agent)$"
                    r"|related\.(hosts|ip)|observer|rule|threat|network|rtp|earshot\.sdp|.*\.(ip|address)$|@timestamp|event\.(start|end|created)"
                    r"|earshot\.alert\.(confidence_reason|advice|first_seen|last_seen|unit)|earshot\.sensor)")
-IDENTITIES = {"event.id", "earshot.alert.id", "earshot.alert.chain_id", "earshot.alert.continues"}
+IDENTITIES = {"event.id", "earshot.alert.id", "earshot.alert.chain_id", "earshot.alert.continues", "earshot.response.id",
+              "earshot.response.alert_id"}
 ALERT_TEXTS = {"earshot.alert.entity.value", "earshot.alert.secondary"}
 
 
@@ -225,7 +226,7 @@ def commands(folder, load):
         captures = case["capture"] if isinstance(case["capture"], list) else [case["capture"]]
         name = os.path.basename(os.path.dirname(path))
         sizes = [os.path.getsize(p) for c in captures if os.path.isfile(p := os.path.join(ROOT, c))]
-        if case.get("status", 0) != 0 or len(sizes) != len(captures) or sum(sizes) > 600_000:
+        if name.startswith("privacy.") or case.get("status", 0) != 0 or len(sizes) != len(captures) or sum(sizes) > 600_000:
             continue
         command = ["-r", *captures]
         for option in case.get("options", []):

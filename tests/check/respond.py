@@ -47,6 +47,12 @@ if how == "hang":
         time.sleep(600)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
+if how == "wanders":
+    os.setpgid(0, os.getpgid(os.getppid()))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+if how == "stops":
+    os.kill(os.getpid(), signal.SIGSTOP)
 if how == "forks":
     for i in range(20):
         if os.fork() == 0:
@@ -82,6 +88,7 @@ elif verb == "revoke":
 else:
     answer = {"targets": [{"type": "ip", "value": n.replace("_", ":"), "expires_s": 5} for n in sorted(os.listdir(world))]}
 print(json.dumps(answer))
+sys.exit(20 if how == "away" else 0)
 '''
 
 
@@ -227,6 +234,7 @@ def done_and_taken_back(binary):
         problems += differs("exit status", status, 0)
         problems += differs("packets", report["capture"]["packets"], wire.sent)
         problems += differs("sequence", [r["event"]["sequence"] for r in steps(sensor)], list(range(5)))
+        problems += [f"errors of a run without any: {sensor.said()!r}"] if b"error" in sensor.said() else []
     return problems
 
 
@@ -268,6 +276,14 @@ def misbehaves(binary, how, words, alive=()):
 
 def hangs(binary):
     return misbehaves(binary, "hang", "did not end within response.timeout")
+
+
+def leaves_its_group(binary):
+    return misbehaves(binary, "wanders", "did not end within response.timeout")
+
+
+def stops_itself(binary):
+    return misbehaves(binary, "stops", "did not end within response.timeout")
 
 
 def floods(binary):
@@ -382,6 +398,9 @@ def start_is_refused(binary):
     refused("a folder writable by others", "chmod go-w", lambda p: os.chmod(p.hooks, 0o777))
     refused("a symbolic link", "symbolic link", linked)
     refused("a folder that is one", "symbolic link", folder_linked)
+    refused("a module beside it writable by others", "module.py: others may write it",
+            lambda p: (open(os.path.join(p.hooks, "module.py"), "w").close(), os.chmod(os.path.join(p.hooks, "module.py"), 0o666)) and None)
+    refused("a module beside it that is a link", "symbolic link", lambda p: os.symlink("/dev/null", os.path.join(p.hooks, "module.py")))
     refused("missing", "no such hook", lambda p: os.unlink(p.hook))
     refused("not executable", "chmod +x", lambda p: os.chmod(p.hook, 0o644))
     refused("another's", "chown", lambda p: os.chown(p.hook, 65534, -1))
@@ -391,6 +410,47 @@ def start_is_refused(binary):
     refused("it changes the world, and nobody is named", "name whom", None, **{"responses.block.target": "none"})
     refused("no journal", "--state FOLDER", lambda p: ["no"])
     refused("no such detection", "is no detection", None, **{"responses.block.rules": "no-such-rule"})
+    return problems
+
+
+def away_at_the_start(binary):
+    """A far end that is away now is said and is no reason not to listen; when it is back it is asked."""
+    problems = []
+    with Place() as place:
+        place.manner(check="away")
+        with place.sensor(binary) as sensor:
+            if b"warn: hook wall: its check fails: away" not in sensor.said():
+                problems.append(f"it is not said: {sensor.said()!r}")
+            place.manner()
+            attack(Wire())
+            wait_step(sensor, "active")
+            status, _ = sensor.stop()
+            problems += differs("exit status", status, 0)
+    return problems
+
+
+def stands_still(binary):
+    """A response process that stands still (a disk that does not answer) holds up neither capture nor the end of the sensor."""
+    problems = []
+    with Place() as place, place.sensor(binary) as sensor:
+        wire = Wire()
+        _, process = process_of(sensor)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            attack(wire)
+            begun = time.monotonic()
+            status, report = sensor.stop()
+            took = time.monotonic() - begun
+        finally:
+            os.kill(process, signal.SIGCONT)
+        problems += differs("exit status", status, 0)
+        problems += differs("packets", report["capture"]["packets"], wire.sent)
+        problems += [] if took < 15 else [f"the end took {took:.1f} s"]
+        problems += [] if b"stands still" in sensor.said() else [f"it is not said: {sensor.said()!r}"]
+        until = time.monotonic() + 5
+        while is_alive(process) and time.monotonic() < until:
+            time.sleep(0.05)
+        problems += ["the response process outlives its sensor"] if is_alive(process) else []
     return problems
 
 
@@ -495,9 +555,9 @@ def starter_is_killed(binary):
     return problems
 
 
-SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
+SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
                                      refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, stop_file,
-                                     own_and_unproven, starter_is_killed)}
+                                     own_and_unproven, starter_is_killed, away_at_the_start, stands_still)}
 
 
 def inside(name, binary):

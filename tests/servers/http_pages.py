@@ -200,6 +200,16 @@ def check_hostile(binary, count):
         count.check("the sensor ends well", [] if sensor.end()[0] == 0 else [sensor.said()])
 
 
+def check_privacy(binary, count):
+    """Users that the incidents of the demo name are not on the page when they are to be masked."""
+    named = r"\b100[1-4]\b"
+    seen = []
+    for mode in ("clear", "mask"):
+        with fed(binary, "--set", "privacy.users=" + mode, "--set", "privacy.numbers=" + mode) as (_, port):
+            seen.append(set(re.findall(named, get(port)[2] + get(port, "/metrics")[2])))
+    count.check("masked users are not on the page", [] if len(seen[0]) >= 4 and not seen[1] else [f"clear: {seen[0]}, masked: {seen[1]}"])
+
+
 # --- who asks ---
 
 def check_askers(count, port):
@@ -294,13 +304,15 @@ def verdict(port):
 
 
 def inside(binary):
-    """In a namespace of our own: healthz from the start to deafness, while 50 slow clients hang on it and a redis that is not there."""
+    """In a namespace of our own: healthz from the start to deafness, while 50 slow clients hang on it, one redis is not there and one hangs."""
     ip("link", "set", "lo", "up")
     pair()
     wire = Wire()
     port, nobody = free_ports(2)
+    hung = socket.create_server(("127.0.0.1", 0))
     problems = []
-    with Sensor(binary, *words(port), "--set", "outputs.away.type=redis", "--set", f"outputs.away.port={nobody}", "--set", "outputs.away.queue=1MiB",
+    with hung, Sensor(binary, *words(port), "--set", "outputs.away.type=redis", "--set", f"outputs.away.port={nobody}", "--set", "outputs.away.queue=1MiB",
+                "--set", "outputs.hung.type=redis", "--set", f"outputs.hung.port={hung.getsockname()[1]}",
                 "--set", "records.sip=messages", "--set", "detectors.sensor-blind.silence=15s") as sensor:
         first = verdict(port)
         problems += [] if first[0] == 503 and "no record of the sensor has come yet" in first[1]["reasons"][0] else [f"at the start: {first}"]
@@ -317,6 +329,8 @@ def inside(binary):
         deaf = wait_for(lambda: any("sensor-blind" in r for r in verdict(port)[1]["reasons"]), 40)
         problems += [] if deaf else [f"deaf for long: {verdict(port)}"]
         got = samples(get(port, "/metrics")[2])
+        for name in ("away", "hung"):
+            problems += [] if got[f'earshot_output_away{{output="{name}"}}'] == 1 else [f"{name} is not away"]
         problems += [] if got["earshot_healthy"] == 0 and got["earshot_processing_lag_seconds"] < 5 else ["earshot_healthy or the lag"]
         page_problems, shown = judge_page(get(port)[2])
         problems += page_problems + ([] if "Not healthy." in shown else ["the page does not say that it is not healthy"])
@@ -364,11 +378,15 @@ def main():
             check_askers(count, port)
             check_slow(count, sensor, port)
             check_silent_readers(count, sensor, port)
+            hanging = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+            hanging[0].sendall(b"GET /metr")
+            wait_for(lambda: descriptors(sensor) > 10)
             status, said = sensor.end()
-            count.check("the sensor ends well, and said nothing", [] if status == 0 and not said else [f"{status}: {said}"])
+            count.check("the sensor ends well under clients that hang on it, and said nothing", [] if status == 0 and not said else [f"{status}: {said}"])
     check_rules(count)
     check_open(binary, count)
     check_hostile(binary, count)
+    check_privacy(binary, count)
     check_live(binary, count)
     count.end()
 

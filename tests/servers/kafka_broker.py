@@ -89,7 +89,7 @@ class Broker:
         out = self.kcat("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J")
         if out.returncode != 0:
             raise RuntimeError(f"kcat cannot read {topic}: {out.stderr[-300:]}")
-        for line in filter(None, out.stdout.split("\n")):  # not splitlines(): a value may hold U+2028
+        for line in filter(None, out.stdout.split("\n")):  # a key may hold what else Python takes for a line's end
             one = json.loads(line)
             names = one.get("headers") or []
             yield Message(one["topic"], one["partition"], one["offset"], one["ts"], one["key"], one["payload"],

@@ -161,6 +161,38 @@ static void encodes_a_call(void **state)
                  "cfp2Label=lossPctMax cfp2=0.0 cfp3Label=jitterMsMax cfp3=6.207");
 }
 
+static void encodes_a_response(void **state)
+{
+    static struct bench bench;
+    struct record_maker *maker = bench_begin(&bench, DATASET_RESPONSE);
+    (void)state;
+
+    record_string(maker, FIELD_ID_EVENT_ACTION, "block");
+    record_string(maker, FIELD_ID_EVENT_OUTCOME, "success");
+    record_string(maker, FIELD_ID_MESSAGE, "blocked");
+    record_string(maker, FIELD_ID_RULE_ID, "scan");
+    record_long(maker, FIELD_ID_PROCESS_EXIT_CODE, 0);
+    record_hash(maker, FIELD_ID_EARSHOT_RESPONSE_ALERT_ID, (struct hash128){.low = 2});
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_NAME, "edge");
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_STEP, "active");
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_HOOK, "nft-block");
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_MODE, "auto");
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, "192.0.2.66");
+    record_long(maker, FIELD_ID_EARSHOT_RESPONSE_TTL_S, 3600);
+    record_date(maker, FIELD_ID_EARSHOT_RESPONSE_EXPIRES_AT, AT_NS);
+    record_long(maker, FIELD_ID_EARSHOT_RESPONSE_ATTEMPT, 1);
+    assert_string_equal(
+        encoded(bench_end(&bench)),
+        HEAD "scan|block" ALWAYS(
+            "0") " cat=earshot.response act=block outcome=success msg=blocked "
+                 "cn1Label=exitCode cn1=0 cs5Label=alertId cs5=00000000000000000000000000000002 "
+                 "cs6Label=response cs6=edge cs2Label=step cs2=active cs1Label=hook cs1=nft-block "
+                 "flexString1Label=mode flexString1=auto cs3Label=target cs3=192.0.2.66 "
+                 "cn2Label=ttlSeconds cn2=3600 "
+                 "deviceCustomDate1Label=expiresAt deviceCustomDate1=1795166102113 "
+                 "cn3Label=attempt cn3=1");
+}
+
 /* Numbers of keys that must be integers, and of a code that is none. */
 static void leaves_out_what_is_no_number(void **state)
 {
@@ -267,8 +299,8 @@ static void assert_one_line_of_keys(const char *line, size_t bytes)
     }
     for (; pipes < 7; at++) {
         assert_true(at < bytes);
+        pipes += line[at] == '|';
         at += line[at] == '\\';
-        pipes += line[at] == '|' && line[at - 1] != '\\';
     }
     for (size_t i = at, space = at - 1; i < bytes; i++) {
         if (line[i] == '\\') {
@@ -317,6 +349,79 @@ static void any_bytes_stay_one_line_of_keys(void **state)
     }
 }
 
+/* Strings with a history, each in every field at once. */
+static void hostile_strings_stay_one_line_of_keys(void **state)
+{
+    static const char *const hostile[] = {
+        "\n<13>1 - - - - - - forged",
+        "x\r\nCEF:0|a|b|c|d|e|10|act=allowed",
+        "|||||||",
+        "\\",
+        "\\\\|",
+        "\\=",
+        "a=b c=d",
+        " cs1=forged",
+        "= = =",
+        "x cs1Label=forged",
+        "\\n",
+        "\t\v\f\b",
+        "\x1b]0;title\x07",
+        "\x1b[2J\x1b[H",
+        "\x9b"
+        "31m",
+        "\xc2\x9b"
+        "31m",
+        "\xc2\x85",
+        "\xe2\x80\xa8\xe2\x80\xa9",
+        "\xe2\x80\xae"
+        "gnp.exe",
+        "\xe2\x81\xa6x\xe2\x81\xa9",
+        "\xef\xbb\xbfmark",
+        "\xe2\x80\x8bzero",
+        "\xf3\xa0\x81\x81tag",
+        "\xc0\xaf..\xc0\xaf",
+        "\xed\xa0\x80",
+        "\xf4\x90\x80\x80",
+        "\xff\xfe",
+        "\xc3",
+        "\xe2\x82",
+        "\"]] [x@1 y=\"",
+        "]] \\]",
+        "'; DROP TABLE calls;--",
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "=cmd|' /C calc'!A0",
+        "+1+1",
+        "@SUM(1)",
+        "$(reboot)",
+        "`reboot`",
+        "; reboot",
+        "../../etc/passwd",
+        "%0d%0aact=x",
+        "%s%n%x",
+        "${jndi:ldap://192.0.2.1/a}",
+        "{{7*7}}",
+        "null",
+        "\x7f\x7f",
+        "\x01\x02\x03\x04",
+        "a\nb\nc=\n",
+        "sip:%00@192.0.2.1",
+    };
+    static struct bench bench;
+    (void)state;
+
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        struct record_maker *maker = bench_begin(&bench, (enum dataset)(i % (size_t)DATASET_COUNT));
+        for (unsigned field = 0; field < FIELD_COUNT; field++) {
+            if (field_rows[field].type == FIELD_KEYWORD || field_rows[field].type == FIELD_TEXT) {
+                record_string(maker, (enum field)field, hostile[i]);
+            }
+        }
+        size_t bytes = encode_cef(encoder, bench_end(&bench), out);
+        assert_one_line_of_keys(out, bytes);
+    }
+}
+
 /* The longest record that there can be, every byte of which needs an escape. */
 static void the_largest_record_fits(void **state)
 {
@@ -342,10 +447,12 @@ int main(void)
         cmocka_unit_test(encodes_an_alert),
         cmocka_unit_test(encodes_a_registration),
         cmocka_unit_test(encodes_a_call),
+        cmocka_unit_test(encodes_a_response),
         cmocka_unit_test(leaves_out_what_is_no_number),
         cmocka_unit_test(maps_severities),
         cmocka_unit_test(escapes_values_and_heads),
         cmocka_unit_test(any_bytes_stay_one_line_of_keys),
+        cmocka_unit_test(hostile_strings_stay_one_line_of_keys),
         cmocka_unit_test(the_largest_record_fits),
     };
     return cmocka_run_group_tests(tests, open_encoder, close_encoder);

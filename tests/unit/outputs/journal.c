@@ -4,6 +4,8 @@
 #include "outputs/journal.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,6 +194,34 @@ static void refuses_what_others_can_write(void **state)
     assert_int_equal(journal_open(folder, &journal, &error), STATUS_USAGE);
 }
 
+/* A disk that takes no more, in the middle of a slot: nothing is done, and what was written stays whole. */
+static void a_full_disk_is_refused(void **state)
+{
+    struct rlimit before;
+    struct rlimit tight;
+    struct journal_entry entry = entry_of(2);
+    struct journal *journal = open_it();
+    struct stat info;
+    (void)state;
+    hold(journal, 1);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tight = before;
+    tight.rlim_cur = (rlim_t)info.st_size + 100;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    assert_false(journal_hold(journal, &entry, &error));
+    assert_false(journal_end(journal, entry_of(1).id, &error)); /* it still holds, then */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(count_of(journal), 1);
+    hold(journal, 3);
+    journal_close(journal);
+    journal = open_it();
+    assert_int_equal(count_of(journal), 2);
+    assert_int_equal(journal_rotten(journal), 0);
+    journal_close(journal);
+}
+
 static void time_left_never_grows(void **state)
 {
     struct journal_entry entry = entry_of(1); /* begun at 100 s of boot 1, at 5000 s of the wall */
@@ -227,6 +257,7 @@ int main(void)
         IN_FOLDER(a_torn_tail_is_cut_off),
         IN_FOLDER(a_rotten_slot_is_skipped),
         IN_FOLDER(is_written_anew_when_most_is_past),
+        IN_FOLDER(a_full_disk_is_refused),
         IN_FOLDER(refuses_what_others_can_write),
         cmocka_unit_test(time_left_never_grows),
     };

@@ -76,6 +76,30 @@ static void hashes_every_class(void **state)
     privacy_close(privacy);
 }
 
+/* A device that writes sip:2001 puts a number where a host stands. */
+static void hides_numbers_where_hosts_stand(void **state)
+{
+    static struct bench bench;
+    struct privacy *privacy = open_with(REDUCE_MASK, REDUCE_MASK);
+    struct record_maker *maker = bench_begin(&bench, DATASET_CALL);
+    (void)state;
+
+    record_string(maker, FIELD_ID_SIP_URI_ORIGINAL, "sip:+15550100");
+    record_string(maker, FIELD_ID_SIP_URI_HOST, "+15550100");
+    record_string(maker, FIELD_ID_SIP_FROM_URI_HOST, "192.0.2.1");
+    record_string(maker, FIELD_ID_SIP_TO_URI_HOST, "pbx.example");
+    record_string(maker, FIELD_ID_USER_DOMAIN, "asterisk");
+    record_string(maker, FIELD_ID_RELATED_HOSTS, "+15550100");
+    const struct record *record = privacy_apply(privacy, bench_end(&bench));
+    expect(record, FIELD_ID_SIP_URI_ORIGINAL, "sip:+1555****");
+    expect(record, FIELD_ID_SIP_URI_HOST, "+1555****");
+    expect(record, FIELD_ID_SIP_FROM_URI_HOST, "192.0.2.1");
+    expect(record, FIELD_ID_SIP_TO_URI_HOST, "pbx.example");
+    expect(record, FIELD_ID_USER_DOMAIN, "asterisk");
+    expect(record, FIELD_ID_RELATED_HOSTS, "+1555****");
+    privacy_close(privacy);
+}
+
 static void masks_one_of_the_two(void **state)
 {
     static struct bench bench;
@@ -200,6 +224,32 @@ static void hides_the_names_of_sentences(void **state)
     privacy_close(privacy);
 }
 
+/* A response and the alert that asked for it still name each other. */
+static void joins_responses_with_alerts(void **state)
+{
+    static struct bench bench;
+    struct privacy *privacy = open_with(REDUCE_HASH, REDUCE_HASH);
+    struct record_value alert;
+    struct record_value response;
+    (void)state;
+
+    const struct record *record =
+        privacy_apply(privacy, make_alert(&bench, "site", "site", "", "", false));
+    assert_true(record_get(record, FIELD_ID_EARSHOT_ALERT_ID, &alert));
+    struct record_maker *maker = bench_begin(&bench, DATASET_RESPONSE);
+    record_hash(maker, FIELD_ID_EARSHOT_RESPONSE_ID, (struct hash128){.low = 9});
+    record_hash(maker, FIELD_ID_EARSHOT_RESPONSE_ALERT_ID, (struct hash128){.high = 1});
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_TARGET_TYPE, "account");
+    record_string(maker, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, "alice@pbx.example");
+    record = privacy_apply(privacy, bench_end(&bench));
+    assert_true(record_get(record, FIELD_ID_EARSHOT_RESPONSE_ALERT_ID, &response));
+    assert_true(alert.hash.high == response.hash.high && alert.hash.low == response.hash.low);
+    assert_true(record_get(record, FIELD_ID_EARSHOT_RESPONSE_ID, &response));
+    assert_true(response.hash.low != 9 && record->id.high != 0x0123456789abcdefU);
+    expect(record, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, ALICE "@pbx.example");
+    privacy_close(privacy);
+}
+
 /* What was cut and what was no text is still said, once, and at its place. */
 static void keeps_what_a_record_says_of_itself(void **state)
 {
@@ -319,10 +369,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hashes_every_class),
+        cmocka_unit_test(hides_numbers_where_hosts_stand),
         cmocka_unit_test(masks_one_of_the_two),
         cmocka_unit_test(clear_is_the_record_itself),
         cmocka_unit_test(knows_what_an_alert_is_about),
         cmocka_unit_test(hides_the_names_of_sentences),
+        cmocka_unit_test(joins_responses_with_alerts),
         cmocka_unit_test(keeps_what_a_record_says_of_itself),
         cmocka_unit_test(a_full_record_stays_bounded),
         cmocka_unit_test(a_full_run_stays_bounded),

@@ -156,8 +156,10 @@ static void offer(const struct record *record, const char *text)
     assert_int_equal(type->send(redis, record, slice_of_string(text)), OUTPUT_ACCEPTED);
 }
 
-static void say_bytes(const char *answer, size_t bytes)
+static void say(const char *answer)
 {
+    size_t bytes = strlen(answer);
+
     while (bytes > 0) {
         ssize_t some = send(far.peer, answer, bytes, MSG_NOSIGNAL);
         if (some < 0 && errno != EAGAIN) {
@@ -167,11 +169,6 @@ static void say_bytes(const char *answer, size_t bytes)
         bytes -= some > 0 ? (size_t)some : 0;
         turn();
     }
-}
-
-static void say(const char *answer)
-{
-    say_bytes(answer, strlen(answer));
 }
 
 static void hang_up(void)
@@ -344,21 +341,18 @@ static void what_can_never_be_taken_is_dropped(void **state)
 static void garbage_breaks_the_connection_only(void **state)
 {
     static char many[80 << 10];
-    static const struct {
-        const char *at;
-        size_t bytes;
-    } rows[] = {
-        {"HTTP/1.1 400 Bad Request\r\n\r\n", 28}, /* no answer of Redis */
-        {"*2147483647\r\n", 13}, /* a list without an end */
-        {"*2\r\n$1\r\na\r\n$1\r\nb\r\n", 18},
-        {ID ID, 46}, /* one more than was asked */
-        {many, sizeof many}, /* a text that does not end */
-        {"$-5\r\n", 5},
-        {"$99999999999999999999\r\n", 23},
+    static const char *const rows[] = {
+        "HTTP/1.1 400 Bad Request\r\n\r\n", /* no answer of Redis */
+        "*2147483647\r\n", /* a list without an end */
+        "*2\r\n$1\r\na\r\n$1\r\nb\r\n",
+        ID ID, /* one more than was asked */
+        many, /* a text that does not end */
+        "$-5\r\n",
+        "$99999999999999999999\r\n",
     };
     (void)state;
 
-    memset(many, 'x', sizeof many);
+    memset(many, 'x', sizeof many - 1);
     memcpy(many, "$400000000\r\n", 12);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         tally = (struct output_tally){0};
@@ -366,7 +360,7 @@ static void garbage_breaks_the_connection_only(void **state)
         open_redis();
         offer(&call, "{}");
         TURN_UNTIL(commands("XADD") == 1);
-        say_bytes(rows[i].at, rows[i].bytes);
+        say(rows[i]);
         TURN_UNTIL(tally.away);
         assert_int_equal(tally.waiting + tally.acknowledged, 1);
         type->close(redis);

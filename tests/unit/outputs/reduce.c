@@ -108,6 +108,10 @@ static void hides_the_names_of_uris(void **state)
         {"sip:alice@bob@pbx.example", "sip:a***@bob@pbx.example"},
         {"sip:@alice@pbx.example", "sip:@***@pbx.example"},
         {"sip:pbx.example;lr", "sip:pbx.example;lr"},
+        {"sip:2001", "sip:****"},
+        {"sip:+15550100:5060;lr", "sip:+1555****:5060;lr"},
+        {"sip:alice@15550100", "sip:a***@1555****"},
+        {"sip:alice@192.0.2.1:5060", "sip:a***@192.0.2.1:5060"},
         {"sip: pbx.example ;lr", "sip: pbx.example ;lr"},
         {"sip:[2001:db8::1]:5060", "sip:[2001:db8::1]:5060"},
         {"<sip:alice<b>@pbx.example>", "<sip:a***>;***"}, /* the sign ended it */

@@ -89,6 +89,7 @@ static struct response_alert alert_of(uint32_t number)
     struct response_alert alert = {.id = {.high = 1, .low = number},
                                    .level = 3,
                                    .opens = true,
+                                   .attack = true,
                                    .has_source = true,
                                    .proven = true};
     uint8_t four[4] = {203, 0, 113, 1};
@@ -161,6 +162,25 @@ static void an_alert_finds_its_responses(void **state)
     assert_null(see(alert_of(3), 1));
     alert = alert_of(4);
     (void)snprintf(alert.rule, sizeof alert.rule, "wangiri");
+    is_proposed(see(alert, 1));
+}
+
+/* A fault of an honest phone is for messages, unless its rule is named. */
+static void a_fault_is_no_attack(void **state)
+{
+    struct response_alert alert = alert_of(1);
+    const struct option *rules = option_find(response_binding_options, SLICE("rules"));
+    struct error error;
+    (void)state;
+    alert.attack = false;
+    open_gate();
+    assert_null(see(alert, 1));
+    scene.bindings[0].target = RESPONSE_TARGET_NONE;
+    is_proposed(see(alert, 1));
+    scene.bindings[0].target = RESPONSE_TARGET_IP;
+    assert_int_equal(option_parse(rules, SLICE("scan"), &scene.bindings[0], "", "", &error),
+                     STATUS_OK);
+    alert.id.low = 2;
     is_proposed(see(alert, 1));
 }
 
@@ -368,6 +388,20 @@ static void no_more_than_so_many_in_a_minute(void **state)
     is_proposed(see(alert_of(2001), 70));
 }
 
+/* An alert of low severity that is only told must not keep a worse one from being acted on. */
+static void messages_take_no_room(void **state)
+{
+    (void)state;
+    scene.bindings[0].target = RESPONSE_TARGET_NONE;
+    open_gate();
+    for (uint32_t i = 0; i < scene.conf.per_minute; i++) {
+        is_proposed(see(alert_of(i + 1), 10));
+    }
+    is_refused(see(alert_of(100), 11), GUARD_CAPS);
+    scene.bindings[0].target = RESPONSE_TARGET_IP;
+    is_proposed(see(alert_of(101), 12));
+}
+
 static void no_more_than_so_many_at_once(void **state)
 {
     (void)state;
@@ -488,6 +522,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCENE(an_alert_finds_its_responses),
+        SCENE(a_fault_is_no_attack),
         SCENE(words_and_numbers_of_severity_are_the_same),
         SCENE(an_update_proposes_when_it_is_worse),
         SCENE(a_dry_run_is_a_dry_run),
@@ -500,6 +535,7 @@ int main(void)
         SCENE(a_message_needs_no_proof),
         SCENE(the_target_is_exactly_one),
         SCENE(no_more_than_so_many_in_a_minute),
+        SCENE(messages_take_no_room),
         SCENE(no_more_than_so_many_at_once),
         SCENE(dry_runs_have_caps_of_their_own),
         SCENE(the_same_is_not_done_twice),

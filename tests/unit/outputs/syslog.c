@@ -323,6 +323,52 @@ static void loses_the_least_to_one_that_never_reads(void **state)
     (void)close(from);
 }
 
+/* Behind a reset what had left is marked, what had not is not; all of it comes, in order. */
+static void marks_only_what_had_left(void **state)
+{
+    enum { RECORDS = 3000 };
+    int port = 0;
+    int from = listener(SOCK_STREAM, &port, 4096);
+    void *syslog = opened(port, "tcp", "framing=newline");
+    const struct linger slam = {.l_onoff = 1};
+    static char text[1000];
+    unsigned marked = 0;
+    (void)state;
+
+    memset(text, 'x', sizeof text);
+    text[0] = '{';
+    int far_end = accepted(from, syslog);
+    for (int i = 0; i < RECORDS; i++) {
+        offer(syslog, DATASET_CALL, slice_of(text, sizeof text));
+    }
+    for (int i = 0; i < 200; i++) {
+        turn(syslog);
+    }
+    (void)setsockopt(far_end, SOL_SOCKET, SO_LINGER, &slam, sizeof slam);
+    (void)close(far_end);
+    far_end = accepted(from, syslog);
+    (void)hear(far_end, syslog, RECORDS);
+    char *line = heard;
+    for (uint64_t i = 0; i < RECORDS; i++) {
+        char expected[64];
+        char *end = strchr(line, '\n');
+        assert_non_null(end);
+        *end = 0;
+        (void)snprintf(expected, sizeof expected, "sequence=\"%" PRIu64 "\"", i);
+        assert_non_null(strstr(line, expected));
+        bool is_marked = strstr(line, " maybe_dup=\"true\"] {") != NULL;
+        assert_true(!is_marked || marked == i); /* those that had left are the first */
+        marked += is_marked;
+        line = end + 1;
+    }
+    assert_true(marked > 0 && marked < RECORDS);
+    assert_int_equal(tally.repeated, marked);
+    until_acknowledged(syslog, RECORDS);
+    syslog_type()->close(syslog);
+    (void)close(far_end);
+    (void)close(from);
+}
+
 static void sends_datagrams(void **state)
 {
     int port = 0;
@@ -429,6 +475,33 @@ static void shortens_long_records(void **state)
     (void)close(from);
 }
 
+/* The limit holds to the byte, with room left for the mark of a repeat. */
+static void keeps_to_the_limit(void **state)
+{
+    int port = 0;
+    int from = listener(SOCK_DGRAM, &port, 1 << 20);
+    void *syslog = opened(port, "udp", "max_bytes=1KiB");
+    static char text[1000];
+    ssize_t longest = 0;
+    (void)state;
+
+    memset(text, 'x', sizeof text);
+    text[0] = '{';
+    for (size_t bytes = 600; bytes <= sizeof text; bytes++) {
+        offer(syslog, DATASET_CALL, slice_of(text, bytes));
+    }
+    for (uint64_t i = 0; i < offered; i++) {
+        ssize_t bytes = -1;
+        while ((bytes = recv(from, heard, sizeof heard, 0)) < 0) {
+            turn(syslog);
+        }
+        longest = bytes > longest ? bytes : longest;
+    }
+    assert_int_equal(longest, 1024 - strlen(" maybe_dup=\"true\""));
+    syslog_type()->close(syslog);
+    (void)close(from);
+}
+
 static void refuses_options_that_cannot_be(void **state)
 {
     static const struct {
@@ -485,6 +558,8 @@ int main(void)
         TEST(repeats_behind_a_reset),
         TEST(waits_for_one_that_comes_late),
         TEST(loses_the_least_to_one_that_never_reads),
+        TEST(marks_only_what_had_left),
+        TEST(keeps_to_the_limit),
         TEST(sends_datagrams),
         TEST(waits_while_datagrams_are_refused),
         TEST(shortens_long_records),

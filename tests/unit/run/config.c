@@ -142,10 +142,53 @@ static void mistakes_are_told(void **state)
     }
 }
 
+static void responses_are_maps_by_name(void **state)
+{
+    static const char *const good[] = {
+        "responses.block.hook=wall",      "responses.block.rules=[scan, wangiri]",
+        "responses.block.severity=2",     "responses.tell.hook=notify",
+        "responses.tell.target=none",     "responses.tell.severity=critical",
+        "response.protect=[192.0.2.0/24]"};
+    static const struct {
+        const char *assignments[2];
+        const char *says;
+    } bad[] = {
+        {{"responses.a.hook=wall", "responses.a.rules=[scann]"}, "'scann' is no detection"},
+        {{"responses.a.mode=auto", "responses.a.ttl=5m"},
+         "responses.a.hook: the name of a hook is missing"},
+        {{"responses.a.hook=../wall", "responses.a.ttl=5m"}, "responses.a.hook: found '../wall'"},
+        {{"responses.a.hook=.wall", "responses.a.ttl=5m"}, "responses.a.hook: found '.wall'"},
+        {{"responses.a.hook=wall", "responses.a.ttl=2h"}, "responses.a.ttl"},
+        {{"responses.a.hook=wall", "responses.a.hok=wall"}, "did you mean 'responses.a.hook'"},
+        {{"responses.A_b.hook=wall", "responses.A_b.ttl=5m"}, "made of a-z, 0-9 and -"},
+        {{"response.protect=[192.0.2]", "response.active=1"}, "response.protect"},
+    };
+    struct config *config = NULL;
+    struct error error = {0};
+    (void)state;
+    assert_int_equal(with(good, COUNT_OF(good), &config, &error), STATUS_OK);
+    assert_int_equal(config->response_count, 2);
+    assert_string_equal(config->responses[0].name, "block");
+    assert_int_equal(response_level_of(config->responses[0].severity), 2);
+    assert_int_equal(config->responses[0].mode, RESPONSE_DRY_RUN);
+    assert_int_equal(config->responses[0].target, RESPONSE_TARGET_IP);
+    assert_int_equal(response_level_of(config->responses[1].severity), 4);
+    assert_int_equal(config->responses[1].target, RESPONSE_TARGET_NONE);
+    assert_int_equal(config->response.protect.count, 1);
+    config_close(config);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        assert_int_equal(with(bad[i].assignments, 2, &config, &error), STATUS_USAGE);
+        if (strstr(error.message, bad[i].says) == NULL) {
+            fail_msg("'%s' does not say '%s'", error.message, bad[i].says);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(presets_hold_without_settings),
+        cmocka_unit_test(responses_are_maps_by_name),
         cmocka_unit_test(settings_reach_their_parts),
         cmocka_unit_test(the_site_is_opened),
         cmocka_unit_test(mistakes_of_the_site_name_the_key_or_the_file),
