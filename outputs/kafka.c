@@ -145,7 +145,9 @@ static void say_away(struct kafka *kafka)
     log_line(LOG_WARN,
              "output %s: no Kafka broker takes records (%s); they wait, then the least valuable "
              "are dropped",
-             kafka->host->name, kafka->reason[0] == '\0' ? "no answer" : kafka->reason);
+             kafka->host->name,
+             kafka->reason[0] == '\0' ? "no error told: slow, or a topic that does not exist"
+                                      : kafka->reason);
 }
 
 static void say_back(struct kafka *kafka)
