@@ -290,17 +290,19 @@ static enum status listen_on(struct http *http, const struct conf *conf, const s
     return STATUS_OK;
 }
 
-static enum status check(const struct output_host *host, const struct conf *conf,
-                         struct addr *out_addr, struct error *error)
+static enum status http_check(const void *conf_bytes, struct error *error)
 {
-    if (!addr_parse(slice_of_string(conf->address), out_addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address: found '%s', an IP address is allowed", conf->address);
+    const struct conf *conf = conf_bytes;
+    struct addr addr;
+
+    if (!addr_parse(slice_of_string(conf->address), &addr)) {
+        return error_set(error, STATUS_USAGE, "address", "found '%s', an IP address is allowed",
+                         conf->address);
     }
-    if (!conf->allow_remote && !addr_is_loopback(out_addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address %s can be reached from other hosts, without TLS and without a "
-                         "password; set allow_remote: true if that is meant",
+    if (!conf->allow_remote && !addr_is_loopback(&addr)) {
+        return error_set(error, STATUS_USAGE, "address",
+                         "%s can be reached from other hosts, without TLS and without a password; "
+                         "set allow_remote: true if that is meant",
                          conf->address);
     }
     return STATUS_OK;
@@ -346,11 +348,13 @@ static enum status http_open(const struct output_host *host, const void *conf_by
 {
     const struct conf *conf = conf_bytes;
     struct addr addr = {{0}};
-    enum status status = check(host, conf, &addr, error);
+    enum status status = http_check(conf, error);
 
     if (status != STATUS_OK) {
         return status;
     }
+    bool parsed = addr_parse(slice_of_string(conf->address), &addr);
+    assert(parsed);
     struct http *http = calloc(1, sizeof *http);
     if (http == NULL) {
         return error_set(error, STATUS_FAILED, host->name, "no memory");
@@ -403,6 +407,7 @@ const struct output output_http = {
     .conf_bytes = sizeof(struct conf),
     .formats = 0,
     .options = options,
+    .check = http_check,
     .open = http_open,
     .send = http_send,
     .poll = http_poll,

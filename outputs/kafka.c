@@ -335,6 +335,7 @@ static enum status set_all(const struct kafka *kafka, rd_kafka_conf_t *settings,
         {"partitioner", "murmur2_random"}, /* the same partition as Java's producers choose */
         {"reconnect.backoff.ms", "100"},
         {"reconnect.backoff.max.ms", "1000"}, /* a broker that is back is heard of soon */
+        {"receive.message.max.bytes", "4000000"}, /* of who says that he is a broker; 100 MB else */
         {"statistics.interval.ms", statistics},
         {"log.queue", "true"},
         {"log.connection.close", "false"},
@@ -574,25 +575,31 @@ static bool is_broker(struct slice broker)
     return host.bytes > 0;
 }
 
+static enum status check_brokers(const struct option_list *list, struct error *error)
+{
+    if (list->count == 0) {
+        return error_set(error, STATUS_USAGE, "brokers", "name at least one broker, as host:port");
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (!is_broker(slice_of_string(list->items[i]))) {
+            return error_set(error, STATUS_USAGE, "brokers", "\"%s\" is no host:port",
+                             list->items[i]);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status join_brokers(struct kafka *kafka, const struct option_list *list,
                                 struct error *error)
 {
     size_t bytes = (size_t)list->count * OPTION_TEXT_BYTES + 1;
 
-    if (list->count == 0) {
-        return error_set(error, STATUS_USAGE, kafka->host->name,
-                         "brokers: name at least one broker, as host:port");
-    }
     kafka->brokers = malloc(bytes);
     if (kafka->brokers == NULL) {
         return error_set(error, STATUS_FAILED, kafka->host->name, "no memory for its brokers");
     }
     struct text text = text_into(kafka->brokers, bytes);
     for (uint32_t i = 0; i < list->count; i++) {
-        if (!is_broker(slice_of_string(list->items[i]))) {
-            return error_set(error, STATUS_USAGE, kafka->host->name,
-                             "brokers: \"%s\" is no host:port", list->items[i]);
-        }
         text_string(&text, i == 0 ? "" : ",");
         text_string(&text, list->items[i]);
     }
@@ -612,43 +619,63 @@ static bool is_topic(struct slice name)
     return name.bytes > 0 && !slice_equal(name, SLICE(".")) && !slice_equal(name, SLICE(".."));
 }
 
-static enum status lane_name(struct kafka *kafka, enum dataset dataset, struct error *error)
+/* The dataset as it stands behind "earshot.". */
+static struct slice short_name(enum dataset dataset)
 {
-    struct lane *lane = &kafka->lanes[dataset];
     struct slice name = slice_of_string(dataset_rows[dataset].name);
-    struct text topic = text_into(lane->topic_name, sizeof lane->topic_name);
-    struct text sourcetype = text_into(lane->sourcetype, sizeof lane->sourcetype);
 
-    text_string(&sourcetype, "earshot:");
-    name = slice_from(name, slice_find(name, '.') + 1);
-    text_slice_put(&sourcetype, name);
-    if (kafka->conf.topic[0] != '\0') {
-        text_string(&topic, kafka->conf.topic);
-    } else {
-        text_string(&topic, kafka->conf.topic_prefix);
-        for (size_t i = 0; i < name.bytes; i++) {
-            text_byte(&topic, name.at[i] == '_' ? '-' : name.at[i]);
+    return slice_from(name, slice_find(name, '.') + 1);
+}
+
+static void put_topic(struct text *out, const struct conf *conf, enum dataset dataset)
+{
+    struct slice name = short_name(dataset);
+
+    if (conf->topic[0] != '\0') {
+        text_string(out, conf->topic);
+        return;
+    }
+    text_string(out, conf->topic_prefix);
+    for (size_t i = 0; i < name.bytes; i++) {
+        text_byte(out, name.at[i] == '_' ? '-' : name.at[i]);
+    }
+}
+
+static enum status check_topics(const struct conf *conf, struct error *error)
+{
+    for (enum dataset dataset = 0; dataset < DATASET_COUNT; dataset++) {
+        char name[TOPIC_BYTES_MAX];
+        struct text topic = text_into(name, sizeof name);
+        put_topic(&topic, conf, dataset);
+        if (topic.overflow || !is_topic(text_slice(&topic))) {
+            return error_set(error, STATUS_USAGE, conf->topic[0] != '\0' ? "topic" : "topic_prefix",
+                             "a topic has letters, digits, dots, - and _, at most %d of them",
+                             (int)TOPIC_BYTES_MAX);
         }
     }
-    if (topic.overflow || topic.bytes > TOPIC_BYTES_MAX || !is_topic(text_slice(&topic))) {
-        return error_set(error, STATUS_USAGE, kafka->host->name,
-                         "a topic has letters, digits, dots, - and _, at most %d of them",
-                         (int)TOPIC_BYTES_MAX);
-    }
-    (void)text_terminate(&topic);
-    (void)text_terminate(&sourcetype);
     return STATUS_OK;
 }
 
-static enum status names_open(struct kafka *kafka, const struct option_list *brokers,
-                              struct error *error)
+static enum status kafka_check(const void *conf_bytes, struct error *error)
 {
-    enum status status = join_brokers(kafka, brokers, error);
+    const struct conf *conf = conf_bytes;
+    enum status status = check_brokers(&conf->brokers, error);
 
-    for (enum dataset dataset = 0; dataset < DATASET_COUNT && status == STATUS_OK; dataset++) {
-        status = lane_name(kafka, dataset, error);
+    return status != STATUS_OK ? status : check_topics(conf, error);
+}
+
+static void name_lanes(struct kafka *kafka)
+{
+    for (enum dataset dataset = 0; dataset < DATASET_COUNT; dataset++) {
+        struct lane *lane = &kafka->lanes[dataset];
+        struct text topic = text_into(lane->topic_name, sizeof lane->topic_name);
+        struct text sourcetype = text_into(lane->sourcetype, sizeof lane->sourcetype);
+        put_topic(&topic, &kafka->conf, dataset);
+        (void)text_terminate(&topic);
+        text_string(&sourcetype, "earshot:");
+        text_slice_put(&sourcetype, short_name(dataset));
+        (void)text_terminate(&sourcetype);
     }
-    return status;
 }
 
 static enum status memory_open(struct kafka *kafka, struct error *error)
@@ -700,8 +727,12 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
                               void **out_instance, struct error *error)
 {
     const struct conf *conf = conf_bytes;
-    struct kafka *kafka = calloc(1, sizeof *kafka);
+    enum status status = kafka_check(conf, error);
 
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct kafka *kafka = calloc(1, sizeof *kafka);
     if (kafka == NULL) {
         return error_set(error, STATUS_FAILED, host->name, "no memory");
     }
@@ -714,7 +745,8 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
     kafka->since_ns = kafka->now_ns = clock_ns();
     kafka->event_time =
         conf->timestamps == TIMESTAMPS_EVENT || (conf->timestamps == TIMESTAMPS_AUTO && host->live);
-    enum status status = names_open(kafka, &conf->brokers, error);
+    name_lanes(kafka);
+    status = join_brokers(kafka, &conf->brokers, error);
     if (status == STATUS_OK) {
         status = memory_open(kafka, error);
     }
@@ -789,6 +821,7 @@ const struct output output_kafka = {
     .conf_bytes = sizeof(struct conf),
     .formats = 1U << OUTPUT_JSON,
     .options = options,
+    .check = kafka_check,
     .open = kafka_open,
     .send = kafka_send,
     .poll = kafka_poll,

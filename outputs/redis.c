@@ -400,45 +400,47 @@ static void redis_close(void *instance)
     free(redis);
 }
 
-static enum status target_of(const struct output_host *host, const struct conf *conf,
-                             struct wire_target *out_target, struct error *error)
+static enum status target_of(const struct conf *conf, struct wire_target *out_target,
+                             struct error *error)
 {
     struct addr addr;
 
     if (conf->socket[0] != '\0') {
         if (strlen(conf->socket) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-            return error_set(error, STATUS_USAGE, host->name,
-                             "socket: a path of fewer than %zu bytes is allowed",
+            return error_set(error, STATUS_USAGE, "socket",
+                             "a path of fewer than %zu bytes is allowed",
                              sizeof((struct sockaddr_un *)NULL)->sun_path);
         }
         *out_target = (struct wire_target){.path = conf->socket};
         return STATUS_OK;
     }
     if (!addr_parse(slice_of_string(conf->address), &addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address: found '%s', an IP address is allowed", conf->address);
+        return error_set(error, STATUS_USAGE, "address", "found '%s', an IP address is allowed",
+                         conf->address);
     }
     if (!conf->allow_plaintext && !addr_is_loopback(&addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address %s is another host, and the connection is not encrypted; use a "
-                         "tunnel, or set allow_plaintext: true if that is meant",
+        return error_set(error, STATUS_USAGE, "address",
+                         "%s is another host, and the connection is not encrypted; use a tunnel, "
+                         "or set allow_plaintext: true if that is meant",
                          conf->address);
     }
     *out_target = (struct wire_target){.endpoint = {addr, (uint16_t)conf->port}};
     return STATUS_OK;
 }
 
-static enum status check(const struct output_host *host, const struct conf *conf,
-                         struct error *error)
+static enum status redis_check(const void *conf_bytes, struct error *error)
 {
+    const struct conf *conf = conf_bytes;
+    struct wire_target target;
+
     if (conf->user[0] != '\0' && conf->password[0] == '\0') {
-        return error_set(error, STATUS_USAGE, host->name, "user: a user needs a password");
+        return error_set(error, STATUS_USAGE, "user", "a user needs a password");
     }
     if (strlen(conf->stream_prefix) > PREFIX_BYTES) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "stream_prefix: at most %d bytes are allowed", (int)PREFIX_BYTES);
+        return error_set(error, STATUS_USAGE, "stream_prefix", "at most %d bytes are allowed",
+                         (int)PREFIX_BYTES);
     }
-    return STATUS_OK;
+    return target_of(conf, &target, error);
 }
 
 static void name_streams(struct redis *redis)
@@ -459,7 +461,7 @@ static enum status redis_open(const struct output_host *host, const void *conf_b
                               void **out_instance, struct error *error)
 {
     const struct conf *conf = conf_bytes;
-    enum status status = check(host, conf, error);
+    enum status status = redis_check(conf, error);
 
     if (status != STATUS_OK) {
         return status;
@@ -475,7 +477,7 @@ static enum status redis_open(const struct output_host *host, const void *conf_b
     name_streams(redis);
     struct queue_options queue_options = {
         .bytes_max = conf->queue_bytes, .live = host->live, .tally = host->tally};
-    status = target_of(host, &redis->conf, &redis->target, error);
+    status = target_of(&redis->conf, &redis->target, error);
     if (status == STATUS_OK) {
         status = queue_open(&queue_options, &redis->queue, error);
     }
@@ -494,6 +496,7 @@ const struct output output_redis = {
     .conf_bytes = sizeof(struct conf),
     .formats = 1U << OUTPUT_JSON,
     .options = options,
+    .check = redis_check,
     .open = redis_open,
     .send = redis_send,
     .poll = redis_poll,

@@ -90,21 +90,23 @@ static size_t message_bytes(const struct conf *conf, const struct addr *addr)
     return conf->transport == TRANSPORT_TCP ? TCP_BYTES : addr_is_v4(addr) ? UDP_BYTES : UDP6_BYTES;
 }
 
-static enum status check(const struct conf *conf, const char *name, struct addr *out_addr,
-                         struct error *error)
+static enum status syslog_check(const void *conf_bytes, struct error *error)
 {
-    if (!addr_parse(slice_of_string(conf->address), out_addr)) {
-        return error_set(error, STATUS_USAGE, name,
-                         "address '%s' is no IPv4 or IPv6 address (names are not resolved: the "
-                         "sensor asks no name server)",
+    const struct conf *conf = conf_bytes;
+    struct addr addr;
+
+    if (!addr_parse(slice_of_string(conf->address), &addr)) {
+        return error_set(error, STATUS_USAGE, "address",
+                         "'%s' is no IPv4 or IPv6 address (names are not resolved: the sensor asks "
+                         "no name server)",
                          conf->address);
     }
     if (conf->max_bytes != 0 && conf->max_bytes < MESSAGE_BYTES_MIN) {
-        return error_set(error, STATUS_USAGE, name, "max_bytes must be 0 or at least %d",
+        return error_set(error, STATUS_USAGE, "max_bytes", "it must be 0 or at least %d",
                          (int)MESSAGE_BYTES_MIN);
     }
     if (conf->transport == TRANSPORT_UDP && conf->max_bytes > DATAGRAM_BYTES_MAX) {
-        return error_set(error, STATUS_USAGE, name, "max_bytes of udp is at most %d",
+        return error_set(error, STATUS_USAGE, "max_bytes", "with udp it is at most %d",
                          (int)DATAGRAM_BYTES_MAX);
     }
     return STATUS_OK;
@@ -190,11 +192,13 @@ static enum status syslog_open(const struct output_host *host, const void *conf_
 {
     const struct conf *conf = conf_bytes;
     struct endpoint to = {.port = (uint16_t)conf->port};
-    enum status status = check(conf, host->name, &to.addr, error);
+    enum status status = syslog_check(conf, error);
 
     if (status != STATUS_OK) {
         return status;
     }
+    bool parsed = addr_parse(slice_of_string(conf->address), &to.addr);
+    assert(parsed);
     struct syslog *syslog = calloc(1, sizeof *syslog);
     if (syslog == NULL) {
         return error_set(error, STATUS_FAILED, host->name, "no memory for its buffers");
@@ -306,6 +310,7 @@ const struct output output_syslog = {
     .conf_bytes = sizeof(struct conf),
     .formats = 1U << OUTPUT_JSON | 1U << OUTPUT_CEF,
     .options = options,
+    .check = syslog_check,
     .open = syslog_open,
     .send = syslog_send,
     .poll = syslog_poll,

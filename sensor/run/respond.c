@@ -76,6 +76,10 @@ enum status respond_start(const struct config *config, const char *state,
                          "%s is auto, and needs a place for its journal: say --state FOLDER",
                          is_auto->name);
     }
+    if (is_auto != NULL && config->response.protect.count == 0) {
+        log_line(LOG_WARN, "response.protect is empty: your servers and trunks are kept only once "
+                           "they have been heard to answer");
+    }
     enum status status = respond_check(config, error);
     if (status == STATUS_OK) {
         status = respond_list_open(config, true, &list, error);
