@@ -66,10 +66,18 @@ struct file {
     char buffer[BUFFER_BYTES];
 };
 
-/* The file of that name, open for adding; -1 and errno. */
+/* The file of that name, open for adding; -1 and errno. A named pipe that nobody reads would hold us
+ * here until somebody does: it is refused instead (ENXIO). */
 static int open_path(const char *path, bool anew)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (anew ? O_TRUNC : 0), 0640);
+    int descriptor = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | (anew ? O_TRUNC : 0), 0640);
+    int flags = descriptor < 0 ? -1 : fcntl(descriptor, F_GETFL);
+
+    if (flags >= 0) {
+        (void)fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK);
+    }
+    return descriptor;
 }
 
 /* What is open from now on. */
@@ -98,7 +106,9 @@ static enum status file_open(const struct output_host *host, const void *conf_by
     int descriptor = file->owned ? open_path(file->conf.path, !file->conf.append) : STDOUT_FILENO;
     if (descriptor < 0) {
         enum status status =
-            error_system(error, STATUS_FAILED, file->conf.path, "the file cannot be written");
+            error_system(error, STATUS_FAILED, file->conf.path,
+                         errno == ENXIO ? "it is a pipe that nobody reads, start its reader first"
+                                        : "the file cannot be written");
         free(file);
         return status;
     }
