@@ -3,6 +3,7 @@
  * change anything, and he may. */
 #include "outputs/hook_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -87,6 +88,44 @@ static enum status check_file(int folder, const char *name, const char *path, st
     return check_rights(&info, path, error);
 }
 
+/* What lies beside a hook may be code or settings of it: who can write that can write the hook. A file
+ * that goes away meanwhile harms nobody. */
+static enum status check_beside(int folder, const char *path, struct error *error)
+{
+    char other[HOOK_PATH_BYTES];
+    int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = again < 0 ? NULL : fdopendir(again);
+    const struct dirent *entry;
+    enum status status = STATUS_OK;
+    uint32_t count = 0;
+
+    if (entries == NULL) {
+        (void)error_system(error, STATUS_USAGE, path, "the folder of the hooks cannot be read");
+        if (again >= 0) {
+            (void)close(again);
+        }
+        return STATUS_USAGE;
+    }
+    while (status == STATUS_OK && (entry = readdir(entries)) != NULL) {
+        struct stat info;
+        if (fstatat(folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+            continue;
+        }
+        (void)snprintf(other, sizeof other, "%s/%.255s", path, entry->d_name);
+        if (++count > HOOK_FOLDER_ENTRIES_MAX) {
+            status = refuse(error, path, "too many files: a folder of hooks holds hooks only");
+        } else if (S_ISLNK(info.st_mode)) {
+            status =
+                refuse(error, other,
+                       "no symbolic link may lie among the hooks: copy the file, or remove it");
+        } else if (strcmp(entry->d_name, "..") != 0) {
+            status = check_rights(&info, other, error);
+        }
+    }
+    (void)closedir(entries);
+    return status;
+}
+
 enum status hook_file_check(const char *folder, const char *name, char out_path[HOOK_PATH_BYTES],
                             struct error *error)
 {
@@ -105,6 +144,9 @@ enum status hook_file_check(const char *folder, const char *name, char out_path[
     }
     if (status == STATUS_OK) {
         status = check_file(fd, name, out_path, error);
+    }
+    if (status == STATUS_OK) {
+        status = check_beside(fd, folder, error);
     }
     (void)close(fd);
     return status;

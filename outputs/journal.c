@@ -321,6 +321,22 @@ bool journal_hold(struct journal *journal, const struct journal_entry *entry, st
     return true;
 }
 
+bool journal_ending(struct journal *journal, struct hash128 id, struct error *error)
+{
+    uint32_t i = find(journal, id);
+
+    if (i == journal->held_count || journal->held[i].ending != 0) {
+        return true;
+    }
+    struct journal_entry entry = journal->held[i];
+    entry.ending = 1;
+    if (!append(journal, SLOT_HOLD, &entry, error)) {
+        return false;
+    }
+    remember(journal, &entry);
+    return true;
+}
+
 bool journal_end(struct journal *journal, struct hash128 id, struct error *error)
 {
     struct journal_entry entry = {.id = id};

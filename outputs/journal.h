@@ -38,7 +38,8 @@ struct journal_entry {
     uint64_t ttl_ns;
     uint8_t target_type; /* enum response_target_type */
     uint8_t level;
-    uint8_t unused[6];
+    uint8_t ending; /* 1: it is to be taken back, whatever time is left */
+    uint8_t unused[5];
     char response[JOURNAL_NAME_BYTES];
     char rule[JOURNAL_NAME_BYTES];
     char hook[JOURNAL_HOOK_BYTES];
@@ -53,6 +54,8 @@ void journal_close(struct journal *journal); /* NULL is allowed */
 /* On the disk when it returns true. */
 MUST_USE bool journal_hold(struct journal *journal, const struct journal_entry *entry,
                            struct error *error);
+/* From now on it is to be taken back, also by a next run; one that is not known is no error. */
+MUST_USE bool journal_ending(struct journal *journal, struct hash128 id, struct error *error);
 /* It holds no longer; one that is not known is no error. */
 MUST_USE bool journal_end(struct journal *journal, struct hash128 id, struct error *error);
 /* Those that hold, in the order in which they began. */

@@ -140,7 +140,9 @@ static void say_away(struct kafka *kafka)
         log_seldom(LOG_WARN,
                    "output %s: no Kafka broker takes records (%s); they wait, then the least "
                    "valuable are dropped",
-                   kafka->host->name, kafka->reason[0] == '\0' ? "no answer" : kafka->reason);
+                   kafka->host->name,
+                   kafka->reason[0] == '\0' ? "no error told: slow, or a topic that does not exist"
+                                            : kafka->reason);
     }
 }
 
@@ -335,6 +337,7 @@ static enum status set_all(const struct kafka *kafka, rd_kafka_conf_t *settings,
         {"partitioner", "murmur2_random"}, /* the same partition as Java's producers choose */
         {"reconnect.backoff.ms", "100"},
         {"reconnect.backoff.max.ms", "1000"}, /* a broker that is back is heard of soon */
+        {"receive.message.max.bytes", "4000000"}, /* of who says that he is a broker; 100 MB else */
         {"statistics.interval.ms", statistics},
         {"log.queue", "true"},
         {"log.connection.close", "false"},
@@ -477,15 +480,24 @@ static rd_kafka_resp_err_t produce(struct kafka *kafka, struct queue_item *item)
     rd_kafka_headers_t *headers = headers_of(kafka, item);
     int64_t time_ms = kafka->event_time ? (int64_t)(item->time_ns / NS_PER_MS) : 0; /* 0: now */
     /* No flag: the bytes are read where they lie until the report comes. */
-    rd_kafka_resp_err_t code =
-        rd_kafka_producev(kafka->producer, RD_KAFKA_V_RKT(lane->topic), RD_KAFKA_V_MSGFLAGS(0),
-                          RD_KAFKA_V_KEY(item->key.at, item->key.bytes),
-                          RD_KAFKA_V_VALUE((void *)(uintptr_t)item->text.at, item->text.bytes),
-                          RD_KAFKA_V_TIMESTAMP(time_ms), RD_KAFKA_V_HEADERS(headers),
-                          RD_KAFKA_V_OPAQUE(item), RD_KAFKA_V_END);
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_headers_destroy(headers);
+    const rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = lane->topic},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = 0},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)item->key.at, item->key.bytes}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {(void *)(uintptr_t)item->text.at, item->text.bytes}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = time_ms},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = item},
+    };
+    rd_kafka_error_t *failed =
+        rd_kafka_produceva(kafka->producer, parts, sizeof parts / sizeof parts[0]);
+    if (failed == NULL) {
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
+    rd_kafka_resp_err_t code = rd_kafka_error_code(failed);
+    rd_kafka_error_destroy(failed);
+    rd_kafka_headers_destroy(headers);
     return code;
 }
 

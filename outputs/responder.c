@@ -93,6 +93,16 @@ static void on_tick(evutil_socket_t fd, short what, void *owner)
     responder_work(it);
 }
 
+size_t responder_bytes_max(const struct response_conf *conf)
+{
+    size_t cells = 2 * (size_t)conf->active + RESPONSE_WAITING_MAX;
+    size_t runs = RESPONDER_RUNNING_MAX * (HOOK_OUTPUT_BYTES + RESPONDER_ORDER_BYTES);
+
+    return sizeof(struct responder) + response_bytes_max(conf) + cells * sizeof(struct job) +
+           JOURNAL_HELD_MAX * sizeof(struct journal_entry) + RESPONDER_ALERT_BYTES_MAX + runs +
+           HOOK_LISTED_MAX * sizeof(struct hook_listed);
+}
+
 /* --- the start --- */
 
 static struct hash128 boot_id(void)

@@ -29,6 +29,8 @@ struct responder_options {
     const char *state; /* folder of the journal; NULL: nothing is auto */
 };
 
+size_t responder_bytes_max(const struct response_conf *conf); /* for --list memory */
+
 /* Serves the sensor at the other end of `fd` until it is gone. `first`: what is wrong at the start is
  * told to it and ends this. The exit status of the process: 0 = the sensor is gone. */
 int responder_run(const struct responder_options *options, int fd, bool first);

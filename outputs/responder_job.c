@@ -94,6 +94,11 @@ static void tell(struct job *job, enum step step, const char *reason,
 /* It is to be taken back from now on. */
 static void begin_end(struct job *job, const char *reason)
 {
+    struct error error = {0};
+
+    if (job->journaled && !journal_ending(job->responder->journal, decision_of(job)->id, &error)) {
+        log_error_struct(&error); /* a next start would put it back for the time that is left */
+    }
     job->state = JOB_ENDING;
     job->attempt = 0;
     job->due_ns = hook_clock_ns();
@@ -404,7 +409,9 @@ static void restore(struct responder *it, const struct journal_entry *entry)
     *job =
         (struct job){.state = JOB_ACTIVE, .journaled = true, .may_be_there = true, .responder = it};
     responder_hook(it, cell)->changes = true; /* what is in the journal can be taken back */
-    if (binding->mode != RESPONSE_AUTO) {
+    if (entry->ending != 0) {
+        begin_end(job, "it was to be taken back when the sensor stopped");
+    } else if (binding->mode != RESPONSE_AUTO) {
         begin_end(job, "the response is not auto any more");
     }
 }

@@ -10,9 +10,9 @@
  * An alert that opens proposes; an update does where its level is above all that was proposed for it.
  * Levels of RESPONSE_SEEN_MAX alerts are kept, the oldest goes first.
  *
- * Two-way proof: an address is proven by anything that it sent back, and a phone that registers sends
- * back a nonce. So where honest accounts live behind the address, its proof may be theirs: then the
- * counted events themselves must have echoed. */
+ * Two-way proof: an address is proven by anything that it sent back, and that may have been somebody
+ * honest there: a phone that registers, a stranger who called us once. So the counted events themselves
+ * must have echoed. Whoever only asks (a scan, a flood) is not blocked: it could be in any name. */
 #include "outputs/response.h"
 
 #include <stdarg.h>
@@ -120,11 +120,21 @@ uint8_t response_level_of(unsigned severity)
 
 /* --- opening --- */
 
+static uint32_t cells_of(const struct response_conf *conf)
+{
+    return 2 * (uint32_t)conf->active + RESPONSE_WAITING_MAX;
+}
+
+size_t response_bytes_max(const struct response_conf *conf)
+{
+    return sizeof(struct response) + cells_of(conf) * sizeof(struct response_decision);
+}
+
 enum status response_open(const struct response_options_open *options,
                           struct response **out_response, struct error *error)
 {
     struct response *response = calloc(1, sizeof *response);
-    uint32_t cells = 2 * (uint32_t)options->conf->active + RESPONSE_WAITING_MAX;
+    uint32_t cells = cells_of(options->conf);
 
     if (response != NULL) {
         response->decisions = calloc(cells, sizeof *response->decisions);
@@ -275,9 +285,12 @@ static bool two_way_proof(struct response *response, struct proposal *it)
         because(it, "the source has not shown that it hears us: its address may be forged");
         return false;
     }
-    if (alert->source_accounts > 0 && !alert->echoed) {
-        because(it,
-                "honest accounts live at the source, and the attack in its name proved nothing");
+    if (!alert->echoed) {
+        because(it, alert->source_accounts > 0
+                        ? "honest accounts live at the source, and the attack in its name proved "
+                          "nothing"
+                        : "the source hears us, but the attack in its name has not shown that it "
+                          "does: it may be forged");
         return false;
     }
     return true;

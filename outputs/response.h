@@ -12,8 +12,7 @@
  *
  *   kill-switch     the stop file is there
  *   never-block     the target is on the never-block list, or has been learnt as a server
- *   two-way-proof   the source has not shown that it hears us, or only its address has and not the
- *                   attack, and honest accounts live there
+ *   two-way-proof   the source has not shown that it hears us, or its address has and not the attack
  *   exact-scope     the target is not exactly one, or stands for too many accounts
  *   caps            too many held at once, too many in a minute, too many waiting
  *   dedupe          the same hook does the same to the same target already
@@ -176,6 +175,7 @@ struct response;
 MUST_USE enum status response_open(const struct response_options_open *options,
                                    struct response **out_response, struct error *error);
 void response_close(struct response *response);
+size_t response_bytes_max(const struct response_conf *conf); /* for --list memory */
 
 /* Is this response for such an alert? */
 bool response_binds(const struct response_binding *binding, const struct response_alert *alert);

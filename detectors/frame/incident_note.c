@@ -7,7 +7,7 @@
  * this event; after a gap of a whole window nothing of it was counted before. */
 #include "detectors/frame/incidents.h"
 
-enum { CONFIDENCE_FLOOR = 50, SEVERITY_CAPPED = 2, EVIDENCE_FIRST = 4 };
+enum { TCP = 6, CONFIDENCE_FLOOR = 50, SEVERITY_CAPPED = 2, EVIDENCE_FIRST = 4 };
 
 static bool is_proven(const struct fact *fact)
 {
@@ -123,13 +123,35 @@ static uint64_t call_number_of(const struct fact *fact)
                                      : 0;
 }
 
-/* What a response must know before it touches an address. */
-static void note_source(struct incident *told, const struct fact_party *source,
-                        const struct fact *fact)
+/* Could nobody but the source have done it, who hears what is sent there? A failure with the server's
+ * nonce; a login, or a call that rings, for which the server wanted one; what it answered over TCP. A
+ * single request over UDP never is, however well its address is known. */
+static bool is_echo(const struct fact *fact)
 {
-    bool echoed = fact->kind == FACT_TRANSACTION && fact->is.transaction.echoed;
+    if (fact->kind == FACT_TRANSACTION) {
+        const struct fact_transaction *ended = &fact->is.transaction;
+        return ended->echoed || (fact->transport == TCP && ended->status != 0);
+    }
+    if (fact->kind == FACT_REGISTRATION) {
+        const struct fact_registration *ended = &fact->is.registration;
+        return ended->success && ended->has_credentials && ended->rounds > 0;
+    }
+    if (fact->kind == FACT_CALL) {
+        const struct fact_call *call = &fact->is.call;
+        bool went_through = call->event == FACT_CALL_RINGING || call->event == FACT_CALL_ANSWERED;
+        return went_through && call->has_credentials && call->challenged;
+    }
+    return false;
+}
 
-    told->source_echoed = told->source_echoed || echoed;
+/* What a response must know before it touches an address. One event without an echo is enough to
+ * doubt all: among forged ones an honest phone's own may stand. */
+static void note_source(struct incident *told, const struct fact_party *source,
+                        const struct fact *fact, bool first)
+{
+    bool echoed = is_echo(fact);
+
+    told->source_echoed = echoed && (first || told->source_echoed);
     told->source_server = told->source_server || source->is_peer;
     if (source->good_accounts > told->source_accounts) {
         told->source_accounts = source->good_accounts;
@@ -167,7 +189,7 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
     note_target(told, target_of(report, &text), first);
     told->source_proven = told->source_proven || (source != NULL && is_proven(report->fact));
     if (source != NULL) {
-        note_source(told, source, report->fact);
+        note_source(told, source, report->fact, first);
     }
 }
 

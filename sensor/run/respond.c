@@ -76,6 +76,10 @@ enum status respond_start(const struct config *config, const char *state,
                          "%s is auto, and needs a place for its journal: say --state FOLDER",
                          is_auto->name);
     }
+    if (is_auto != NULL && config->response.protect.count == 0) {
+        log_line(LOG_WARN, "response.protect is empty: your servers and trunks are kept only once "
+                           "they have been heard to answer");
+    }
     enum status status = respond_check(config, error);
     if (status == STATUS_OK) {
         status = respond_list_open(config, true, &list, error);
@@ -250,9 +254,7 @@ static void tell(struct respond *respond, const struct response_step *step)
 void respond_tell(struct respond *respond,
                   void (*on_record)(void *owner, const struct record *record), void *owner)
 {
-    struct response_step step;
-
-    if (respond == NULL) {
+    if (respond == NULL || respond->step_count == 0) {
         return;
     }
     respond->on_record = on_record;
@@ -261,7 +263,19 @@ void respond_tell(struct respond *respond,
         tell(respond, &respond->steps[i]);
     }
     respond->step_count = 0;
-    while (respond->options.link != NULL && responder_link_next(respond->options.link, &step)) {
+}
+
+void respond_hear(struct respond *respond,
+                  void (*on_record)(void *owner, const struct record *record), void *owner)
+{
+    struct response_step step;
+
+    if (respond == NULL || respond->options.link == NULL) {
+        return;
+    }
+    respond->on_record = on_record;
+    respond->owner = owner;
+    while (responder_link_next(respond->options.link, &step)) {
         tell(respond, &step);
     }
 }
@@ -278,8 +292,8 @@ void respond_finish(struct respond *respond,
     uint64_t until_ns = hook_clock_ns() + responder_link_stop_ns(link);
     responder_link_stop(link);
     while (!responder_link_is_over(link) && hook_clock_ns() < until_ns) {
-        respond_tell(respond, on_record, owner);
+        respond_hear(respond, on_record, owner);
         (void)nanosleep(&pause, NULL);
     }
-    respond_tell(respond, on_record, owner);
+    respond_hear(respond, on_record, owner);
 }

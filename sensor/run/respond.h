@@ -37,8 +37,11 @@ MUST_USE enum status respond_open(const struct respond_options *options,
 void respond_close(struct respond *respond); /* NULL is allowed */
 /* A record, in clear; NULL is allowed. */
 void respond_see(struct respond *respond, const struct record *record);
-/* Every step since the last time, as a record; NULL is allowed. */
+/* What was answered here and now, as records; NULL is allowed. */
 void respond_tell(struct respond *respond,
+                  void (*on_record)(void *owner, const struct record *record), void *owner);
+/* Live, now and then: also the steps that have come from the process; NULL is allowed. */
+void respond_hear(struct respond *respond,
                   void (*on_record)(void *owner, const struct record *record), void *owner);
 /* The end: lets the process finish, and tells its last steps; NULL is allowed. */
 void respond_finish(struct respond *respond,

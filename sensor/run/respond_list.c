@@ -22,6 +22,13 @@ static bool names_far_end(const char *key)
     return false;
 }
 
+/* A row of an output that says where its far end is. */
+struct far_end {
+    const char *output;
+    const char *key;
+    bool live; /* what is not protected is said */
+};
+
 /* "https://192.0.2.1:9200/path", "192.0.2.1:9092", "[2001:db8::1]:514", "2001:db8::1": the address. */
 static struct slice host_of(struct slice text)
 {
@@ -39,7 +46,7 @@ static struct slice host_of(struct slice text)
     return colon == slice_find_last(text, ':') ? slice_part(text, 0, colon) : text;
 }
 
-static bool add_far_end(struct protected_list *list, const char *output, const char *key,
+static bool add_far_end(struct protected_list *list, const struct far_end *far_end,
                         struct slice text)
 {
     struct slice host = host_of(slice_trim(text));
@@ -50,38 +57,41 @@ static bool add_far_end(struct protected_list *list, const char *output, const c
         return true; /* a path: a socket of this machine */
     }
     if (!prefix_parse(host, &prefix)) {
-        log_line(LOG_WARN,
-                 "outputs.%s.%s names a host, not an address: put its addresses into "
-                 "response.protect, or a response may touch them",
-                 output, key);
+        if (far_end->live) {
+            log_line(LOG_WARN,
+                     "outputs.%s.%s names a host, not an address: put its addresses into "
+                     "response.protect, or a response may touch them",
+                     far_end->output, far_end->key);
+        }
         return true;
     }
-    (void)snprintf(why, sizeof why, "the far end of output %.40s", output);
+    (void)snprintf(why, sizeof why, "the far end of output %.40s", far_end->output);
     return protected_add(list, &prefix, why);
 }
 
-static bool add_output(struct protected_list *list, const struct config_output *output)
+static bool add_output(struct protected_list *list, const struct config_output *output, bool live)
 {
     bool room = true;
 
     for (const struct option *row = output->type->options; room && row->kind != OPTION_END; row++) {
         const void *value = (const uint8_t *)output->conf + row->offset;
+        struct far_end far_end = {.output = output->name, .key = row->key, .live = live};
         if (!names_far_end(row->key)) {
             continue;
         }
         if (row->kind == OPTION_TEXT) {
-            room = add_far_end(list, output->name, row->key, slice_of_string(value));
+            room = add_far_end(list, &far_end, slice_of_string(value));
         } else if (row->kind == OPTION_LIST) {
             const struct option_list *items = value;
             for (uint32_t i = 0; i < items->count && room; i++) {
-                room = add_far_end(list, output->name, row->key, slice_of_string(items->items[i]));
+                room = add_far_end(list, &far_end, slice_of_string(items->items[i]));
             }
         }
     }
     return room;
 }
 
-static bool add_named(struct protected_list *list, const struct config *config)
+static bool add_named(struct protected_list *list, const struct config *config, bool live)
 {
     const struct response_conf *conf = &config->response;
     const struct option_list *emergency = &config->site.numbers.emergency;
@@ -101,7 +111,7 @@ static bool add_named(struct protected_list *list, const struct config *config)
         room = protected_add_number(list, slice_of_string(emergency->items[i]));
     }
     for (uint32_t i = 0; i < config->output_count && room; i++) {
-        room = add_output(list, &config->outputs[i]);
+        room = add_output(list, &config->outputs[i], live);
     }
     return room;
 }
@@ -112,7 +122,7 @@ enum status respond_list_open(const struct config *config, bool live,
     struct protected_list *list = NULL;
     enum status status = protected_open(&list, error);
 
-    if (status == STATUS_OK && !add_named(list, config)) {
+    if (status == STATUS_OK && !add_named(list, config, live)) {
         status = error_set(error, STATUS_USAGE, "response.protect", "more than %d entries",
                            (int)PROTECTED_MAX);
     }

@@ -8,6 +8,7 @@
 #include "sensor/run/run.h"
 
 #include "base/log.h"
+#include "outputs/responder.h"
 #include "sensor/run/listen.h"
 #include "sensor/run/threads.h"
 #include "sensor/run/worker.h"
@@ -577,6 +578,11 @@ void run_list_memory(const struct config *config, unsigned workers, FILE *out)
     budget_add(&budget, "ring of the kernel", 0, rings * (size_t)config->sensor.buffer_bytes);
     budget_add(&budget, "blocks", 0,
                rings * LISTEN_BLOCKS * (size_t)(BLOCK_BYTES + FRAME_BYTES_MAX));
+    if (config->response_count > 0) {
+        fputs("with responses beside that\n", out);
+        budget_add(&budget, "the gate in the sensor", 0, response_bytes_max(&config->response));
+        budget_add(&budget, "the response process", 0, responder_bytes_max(&config->response));
+    }
     fputs("with --state beside that\n", out);
     budget_add(&budget, "image while it is written", 0,
                snapshot_bytes_max(analyst_kept_bytes_max(config)));

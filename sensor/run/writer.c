@@ -455,9 +455,10 @@ bool writer_drain(struct writer *writer)
         if (++writer->round >= ROUND_RECORDS) {
             flush_live(writer); /* records may come without an end */
             turn(writer, false);
+            respond_hear(writer->respond, write_response, writer);
         }
     }
-    respond_tell(writer->respond, write_response, writer);
+    respond_hear(writer->respond, write_response, writer);
     flush_live(writer);
     turn(writer, false);
     return writer->ended;

@@ -35,7 +35,7 @@ OWN_WORDS = re.compile(
     r"ecs\.|event\.(kind|category|type|module|dataset|outcome|action)$|rule\.|threat\.|observer\.|(source|destination|client|server)\.(geo|as)\."
     r"|network\.|sip\.(type|code|version|cseq\.code|contact\.expires|sdp\.connection\.address)$|rtp\.(ssrc|clock|mos_basis|encryption)$"
     r"|earshot\.(end_reason|sip\.(verdict|anomalies)|registration\.changed|call\.(outcome|disposition|ended_by|media\.srtp)|media\.direction"
-    r"|flow\.|alert\.(continues|state|outcome|chain_severity|severity|confidence_reason|entity\.type|unit|advice)$|response\.|sensor\.|truncated)|error\.|tags$")
+    r"|flow\.|alert\.(continues|state|outcome|chain_severity|severity|confidence_reason|entity\.type|unit|advice)$|response\.(name|step|hook|action|mode|target\.type|guard\..*)$|sensor\.|truncated)|error\.|tags$")
 GRAMMAR = re.compile(r".*uri\.(scheme|host|port)$|sip\.via\.sent_by\.port$")
 MARKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u202e<>`$|\"{}]|\\x|%[0189C-F][0-9A-F]|=cmd|\.\./|%s%n|onmouseover|earshot-owned|éé|@SUM|--help", re.I)
 

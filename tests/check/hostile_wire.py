@@ -12,7 +12,8 @@ import mkpcap  # noqa: E402
 from cef import UNSEEN  # noqa: E402
 
 CAPTURES = [os.path.join(ROOT, "pcaps", f"hostile-{name}.pcap") for name in ("fields", "attack", "strings")]
-ATTACK = ["--set", "detectors.registration-bruteforce.failures=2"]
+ATTACK = ["--set", "detectors.registration-bruteforce.failures=2", "--set", "responses.bar.hook=bar", "--set", "responses.bar.target=account",
+          "--set", "responses.bar.severity=low"]  # a capture runs no hook, but tells what it would be asked
 EVERYTHING = ["--set", "records.sip=messages", "--set", "records.media_interval=true", "--set", "records.flow=true",
               "--set", "records.refreshes=true"]
 # Headers whose whole value stands in one field; of User-Agent and Server the first wins.

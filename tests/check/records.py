@@ -20,7 +20,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CORPUS = os.path.join(os.path.dirname(ROOT), "shared", "corpus")
 OWN = ("sip.", "rtp.", "earshot.")
 EVERYTHING = ["--set", "records.sip=messages", "--set", "records.media_interval=true", "--set", "records.flow=true",
-              "--set", "records.refreshes=true"]
+              "--set", "records.refreshes=true"] + [word for name in ("source", "account", "number", "none") for word in (
+                  "--set", f"responses.{name}.hook=nothing", "--set", f"responses.{name}.target={name}", "--set", f"responses.{name}.severity=low")]
 
 
 def leaves(value, path=""):

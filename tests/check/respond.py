@@ -233,9 +233,21 @@ def done_and_taken_back(binary):
         status, report = sensor.stop()
         problems += differs("exit status", status, 0)
         problems += differs("packets", report["capture"]["packets"], wire.sent)
+        problems += not_valid(binary, steps(sensor))
         problems += differs("sequence", [r["event"]["sequence"] for r in steps(sensor)], list(range(5)))
         problems += [f"errors of a run without any: {sensor.said()!r}"] if b"error" in sensor.said() else []
     return problems
+
+
+def not_valid(binary, records):
+    """Faults against the schema that the sensor prints, where the package that knows schemas is there."""
+    try:
+        import jsonschema
+    except ImportError:
+        return []
+    schema = json.loads(subprocess.run([binary, "--docs", "schema"], capture_output=True, check=True).stdout)
+    validator = jsonschema.Draft202012Validator(schema)
+    return [f"{r['earshot']['response']['step']}: {f.json_path}: {f.message[:200]}" for r in records for f in validator.iter_errors(r)]
 
 
 def alert_time(record):
@@ -248,7 +260,8 @@ def misbehaves(binary, how, words, alive=()):
     with Place() as place:
         place.manner(apply=how)
         with place.sensor(binary, **{"response.timeout": "1s"}) as sensor:
-            attack(Wire())
+            wire = Wire()
+            attack(wire)
             wait_step(sensor, "failed")
             failed = [r for r in steps(sensor) if r["earshot"]["response"]["step"] == "failed"][0]
             said = failed.get("error", {}).get("message", "") + " " + failed["event"].get("reason", "")
@@ -263,13 +276,15 @@ def misbehaves(binary, how, words, alive=()):
                         problems.append("the hook is still alive")
             place.manner()  # from now on it works: the next attempt is good
             wait_step(sensor, "active", seconds=10)
+            problems += not_valid(binary, steps(sensor))
             grandchild = os.path.join(place.hooks, "grandchild")
             if os.path.exists(grandchild):
                 with open(grandchild, encoding="ascii") as f:
                     if is_alive(int(f.read())):
                         problems.append("a grandchild outlived its group")
-            status, _ = sensor.stop()
+            status, report = sensor.stop()
             problems += differs("exit status", status, 0)
+            problems += differs("packets", report["capture"]["packets"], wire.sent)
             problems += differs("blocked", place.blocked(), ["203.0.113.53"])  # it keeps its block
     return problems
 
@@ -398,6 +413,9 @@ def start_is_refused(binary):
     refused("a folder writable by others", "chmod go-w", lambda p: os.chmod(p.hooks, 0o777))
     refused("a symbolic link", "symbolic link", linked)
     refused("a folder that is one", "symbolic link", folder_linked)
+    refused("a module beside it writable by others", "module.py: others may write it",
+            lambda p: (open(os.path.join(p.hooks, "module.py"), "w").close(), os.chmod(os.path.join(p.hooks, "module.py"), 0o666)) and None)
+    refused("a module beside it that is a link", "symbolic link", lambda p: os.symlink("/dev/null", os.path.join(p.hooks, "module.py")))
     refused("missing", "no such hook", lambda p: os.unlink(p.hook))
     refused("not executable", "chmod +x", lambda p: os.chmod(p.hook, 0o644))
     refused("another's", "chown", lambda p: os.chown(p.hook, 65534, -1))
@@ -496,6 +514,30 @@ def taken_back_at_stop(binary):
     return problems
 
 
+def stopped_while_it_hangs(binary):
+    """The end of the sensor waits for a hook as long as the hook may run, and leaves none behind."""
+    problems = []
+    with Place() as place:
+        place.manner(apply="hang")
+        with place.sensor(binary) as sensor:
+            attack(Wire())
+            wait_step(sensor, "applying")
+            while not any(entry["verb"] == "apply" for entry in place.log()):
+                time.sleep(0.05)
+            begun = time.monotonic()
+            status, _ = sensor.stop()
+            took = time.monotonic() - begun
+            problems += differs("exit status", status, 0)
+            problems += [f"it took {took:.1f} s"] if took > 8 else []
+            problems += [f"{entry['pid']} is alive" for entry in place.log() if is_alive(entry["pid"])]
+            problems += differs("the last step", names(steps(sensor))[-1:], ["expiring"])  # it may have been done in part: taken back later
+        place.manner()
+        with place.sensor(binary) as sensor:
+            wait_step(sensor, "revoked")
+            sensor.stop()
+    return problems
+
+
 def stop_file(binary):
     """While it is there nothing new is done; what was done ends as it should."""
     problems = []
@@ -553,7 +595,7 @@ def starter_is_killed(binary):
 
 
 SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
-                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, stop_file,
+                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, stopped_while_it_hangs, stop_file,
                                      own_and_unproven, starter_is_killed, away_at_the_start, stands_still)}
 
 

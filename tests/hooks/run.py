@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The hooks that ship, each against what it is for: the kernel's packet filter, Kamailio, Redis, a web server, a program.
 
-    tests/hooks/run.py [--only NAME]
+    tests/hooks/run.py [--binary build/earshot] [--only NAME]
 
 Runs in network, mount and process namespaces of its own; without them (no root) what needs them is skipped.
 """
@@ -22,10 +22,11 @@ import nft_block  # noqa: E402
 import notify  # noqa: E402
 import protocol  # noqa: E402
 import redis_list  # noqa: E402
+import sensor  # noqa: E402
 import webhook  # noqa: E402
 from counting import Count  # noqa: E402
 
-ROOMS = (protocol, notify, webhook, nft_block, kamailio_htable, redis_list, example)
+ROOMS = (protocol, notify, webhook, nft_block, kamailio_htable, redis_list, example, sensor)
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 READY = "mkdir -p /run/netns && mount -t tmpfs hooks /run/netns && ip link set lo up"
 RUN_S_MAX = 170
@@ -34,8 +35,9 @@ RUN_S_MAX = 170
 class World:
     """Folders, servers and the wire of a run; everything is gone when it ends."""
 
-    def __init__(self, folder, no_namespaces):
+    def __init__(self, folder, no_namespaces, binary):
         self.base = folder
+        self.binary = binary
         self.no_namespaces = no_namespaces
         self.servers = []
         self.cable = None
@@ -72,7 +74,7 @@ class World:
 
 def inside(options):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
-    count, world = Count(), World(options.folder, options.no_namespaces)
+    count, world = Count(), World(options.folder, options.no_namespaces, options.binary)
     try:
         for room in ROOMS:
             reason = room.why_not(world) if hasattr(room, "why_not") else None
@@ -94,6 +96,7 @@ def inside(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--binary", help="without it the hooks are not tried under a sensor")
     parser.add_argument("--only", help="part of a name")
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--no-namespaces", help=argparse.SUPPRESS)
@@ -103,7 +106,8 @@ def main():
     out = subprocess.run([*NAMESPACES, "sh", "-c", READY + " && ip netns add hooks"], capture_output=True, text=True)
     folder = tempfile.mkdtemp(prefix="earshot-hooks-")
     os.chmod(folder, 0o755)
-    command = [sys.executable, os.path.abspath(__file__), "--folder", folder, *(["--only", options.only] if options.only else [])]
+    command = [sys.executable, os.path.abspath(__file__), "--folder", folder, *(["--only", options.only] if options.only else []),
+               *(["--binary", os.path.abspath(options.binary)] if options.binary else [])]
     if out.returncode == 0:
         command = ["setpriv", "--pdeathsig", "KILL", *NAMESPACES, "sh", "-c", READY + ' && exec "$@"', "sh", *command]
     else:

@@ -108,6 +108,36 @@ static void test_sentence(void **state)
     bench_close(&bench);
 }
 
+/* What a response must know: the attack's own proof, until one event comes without it; who the source is. */
+static void test_source(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, brute);
+    for (uint32_t attempt = 0; attempt < 60; attempt++) {
+        struct fact fact = failure(GUESSER, attempt);
+        fact.is.transaction.echoed =
+            attempt != 5 && attempt < 30; /* the sixth is below the limit */
+        fact.is.transaction.client.good_accounts = attempt < 15 ? 2 : 1;
+        fact.is.transaction.client.is_peer = attempt == 35;
+        bench_tell(&bench, fact);
+        const struct incident *told = bench_last(&bench, brute);
+        if (attempt == 9) {
+            assert_non_null(told);
+            assert_true(told->source_echoed && !told->source_server);
+            assert_int_equal(told->source_accounts, 2);
+        }
+        bench.now_ns += 2 * NS_PER_S;
+    }
+    const struct incident *told = bench_last(&bench, brute);
+    assert_true(told->update > 0);
+    assert_false(told->source_echoed);
+    assert_true(told->source_server);
+    assert_int_equal(told->source_accounts, 2); /* the most that was seen */
+    bench_close(&bench);
+}
+
 /* The first challenge, stale nonces, other people's failures and forced ends are none. */
 static void test_what_is_no_failure(void **state)
 {
@@ -268,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_source),
         cmocka_unit_test(test_what_is_no_failure),
         cmocka_unit_test(test_pairs_apart),
         cmocka_unit_test(test_proof),

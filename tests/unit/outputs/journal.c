@@ -84,6 +84,26 @@ static void keeps_what_holds(void **state)
     journal_close(journal);
 }
 
+static void what_ends_is_remembered(void **state)
+{
+    struct journal *journal = open_it();
+    uint32_t count;
+    (void)state;
+    hold(journal, 1);
+    hold(journal, 2);
+    assert_true(journal_ending(journal, entry_of(1).id, &error));
+    assert_true(journal_ending(journal, entry_of(9).id, &error)); /* never heard of */
+    journal_close(journal);
+    journal = open_it();
+    const struct journal_entry *held = journal_held(journal, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(held[0].ending, 1);
+    assert_int_equal(held[1].ending, 0);
+    assert_true(journal_end(journal, entry_of(1).id, &error));
+    assert_int_equal(count_of(journal), 1);
+    journal_close(journal);
+}
+
 static void same_decision_twice_is_one(void **state)
 {
     struct journal *journal = open_it();
@@ -253,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(keeps_what_holds),
+        IN_FOLDER(what_ends_is_remembered),
         IN_FOLDER(same_decision_twice_is_one),
         IN_FOLDER(a_torn_tail_is_cut_off),
         IN_FOLDER(a_rotten_slot_is_skipped),

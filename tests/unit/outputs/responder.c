@@ -86,6 +86,7 @@ static struct response_alert alert_of(uint32_t number)
                                    .attack = true,
                                    .has_source = true,
                                    .proven = true,
+                                   .echoed = true,
                                    .rule = "scan"};
     uint8_t four[4] = {203, 0, (uint8_t)(112 + number / 256), (uint8_t)number};
     alert.source = addr_from_v4(four);

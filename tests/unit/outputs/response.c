@@ -91,7 +91,8 @@ static struct response_alert alert_of(uint32_t number)
                                    .opens = true,
                                    .attack = true,
                                    .has_source = true,
-                                   .proven = true};
+                                   .proven = true,
+                                   .echoed = true};
     uint8_t four[4] = {203, 0, 113, 1};
 
     four[2] = (uint8_t)(number >> 8);
@@ -325,6 +326,11 @@ static void only_proven_sources_are_touched(void **state)
     /* A flood in the name of a phone that registers: proven by the phone, not by the flood. */
     alert = alert_of(3);
     alert.source_accounts = 1;
+    alert.echoed = false;
+    is_refused(see(alert, 1), GUARD_TWO_WAY_PROOF);
+    /* The same in the name of a stranger who called once. */
+    alert = alert_of(5);
+    alert.echoed = false;
     is_refused(see(alert, 1), GUARD_TWO_WAY_PROOF);
     alert = alert_of(4);
     alert.source_accounts = 1;

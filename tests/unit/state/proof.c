@@ -48,6 +48,39 @@ static void answer(struct proof_table *table, struct wire wire, bool in_dialog)
     "Authorization: Digest username=\"u\", realm=\"pbx\", nonce=\"" nonce                          \
     "\", uri=\"sip:pbx\", response=\"aa\"\r\n"
 
+/* A nonce is somebody's: it was sent to him, and to nobody else. */
+static void what_was_sent_to_whom(void **unused)
+{
+    struct wire challenge = {.what = "401 REGISTER", .headers = CHALLENGE};
+    struct wire uses = {.what = "REGISTER", .headers = USES("n1")};
+    struct wire invents = {.what = "REGISTER", .headers = USES("n2")};
+    struct proof_table *table = open_table(64);
+    struct addr client = wire_endpoint(WIRE_CLIENT).addr;
+    struct addr other = wire_endpoint(CLIENT_OTHER).addr;
+    (void)unused;
+
+    answer(table, challenge, false);
+    uint64_t nonce = wire_sip(&uses, 1)->keys.nonce;
+    assert_true(proof_was_sent(table, &client, nonce));
+    assert_false(proof_was_sent(table, &other, nonce));
+    assert_false(proof_was_sent(table, &client, wire_sip(&invents, 1)->keys.nonce));
+    assert_false(proof_was_sent(table, &client, 0));
+
+    /* A failure with a nonce of its own says nothing against it; one without does, for a day. */
+    proof_see_sip(table, wire_sip(&uses, 1));
+    proof_see_failure(table, &client, nonce, NS_PER_HOUR);
+    assert_false(proof_is_doubted(table, &client, NS_PER_HOUR));
+    proof_see_failure(table, &client, nonce + 1, NS_PER_HOUR);
+    proof_see_failure(table, &other, nonce + 1, NS_PER_HOUR); /* nothing is known of it */
+    assert_true(proof_is_doubted(table, &client, NS_PER_HOUR));
+    assert_false(proof_is_doubted(table, &other, NS_PER_HOUR));
+    assert_true(proof_is_doubted(table, &client, NS_PER_HOUR + PROOF_DOUBTED_NS));
+    assert_false(proof_is_doubted(table, &client, NS_PER_HOUR + PROOF_DOUBTED_NS + 1));
+    proof_shift(table, NS_PER_DAY);
+    assert_true(proof_is_doubted(table, &client, 2 * NS_PER_DAY + NS_PER_HOUR));
+    proof_close(table);
+}
+
 /* An answer, then a request: proven or not? */
 static void by_sip(void **unused)
 {
@@ -330,9 +363,15 @@ static void flood(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_sip),  cmocka_unit_test(expires), cmocka_unit_test(by_tcp),
-        cmocka_unit_test(by_stun), cmocka_unit_test(by_rtcp), cmocka_unit_test(good_accounts),
-        cmocka_unit_test(flood),   cmocka_unit_test(changes),
+        cmocka_unit_test(what_was_sent_to_whom),
+        cmocka_unit_test(by_sip),
+        cmocka_unit_test(expires),
+        cmocka_unit_test(by_tcp),
+        cmocka_unit_test(by_stun),
+        cmocka_unit_test(by_rtcp),
+        cmocka_unit_test(good_accounts),
+        cmocka_unit_test(flood),
+        cmocka_unit_test(changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

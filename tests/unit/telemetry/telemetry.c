@@ -576,6 +576,70 @@ static void the_sensor_adds_up(void **state)
     telemetry_close(telemetry);
 }
 
+static void a_response_tells_each_step(void **state)
+{
+    struct heap heap = {0};
+    struct telemetry *telemetry = open_telemetry(&heap, "edge-1", TELEMETRY_SIP_OFF, false);
+    struct response_binding binding = {.name = "block", .hook = "nft-block"};
+    struct response_step step = {.step = STEP_ACTIVE,
+                                 .has_exit = true,
+                                 .exit_code = 0,
+                                 .has_verified = true,
+                                 .verified = true,
+                                 .pid = 4120,
+                                 .attempt = 2,
+                                 .ttl_ns = 600 * NS_PER_S,
+                                 .left_ns = 590 * NS_PER_S,
+                                 .duration_ns = 7900 * NS_PER_US,
+                                 .rule = "scan",
+                                 .decision = {.high = 1, .low = 2}};
+    struct endpoint source = endpoint_of("203.0.113.66", 0);
+    struct record_value value;
+    (void)state;
+
+    response_target_of_addr(&source.addr, &step.target);
+    telemetry_response(telemetry, &step, &binding, AT_NS);
+    const struct record *record = record_at(&heap, 0);
+    assert_text(record, FIELD_ID_EVENT_ACTION, "block");
+    assert_text(record, FIELD_ID_EVENT_OUTCOME, "success");
+    assert_text(record, FIELD_ID_EVENT_TYPE, "denied");
+    assert_text(record, FIELD_ID_MESSAGE,
+                "Done by nft-block for 203.0.113.66, to last 10 min. Response block, rule scan.");
+    assert_text(record, FIELD_ID_EARSHOT_RESPONSE_STEP, "active");
+    assert_text(record, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, "203.0.113.66");
+    assert_number(record, FIELD_ID_EARSHOT_RESPONSE_TTL_S, 600);
+    assert_number(record, FIELD_ID_PROCESS_PID, 4120);
+    assert_number(record, FIELD_ID_PROCESS_EXIT_CODE, 0);
+    assert_false(record_get(record, FIELD_ID_EARSHOT_RESPONSE_GUARD_RESULT, &value));
+    assert_int_equal(record->sequence, 0);
+
+    step = (struct response_step){.step = STEP_REFUSED,
+                                  .guard = GUARD_EXACT_SCOPE,
+                                  .rule = "scan",
+                                  .target = {.type = RESPONSE_TARGET_ACCOUNT},
+                                  .reason = "the alert names no single account"};
+    telemetry_response(telemetry, &step, &binding, AT_NS);
+    record = record_at(&heap, 1);
+    assert_text(record, FIELD_ID_EVENT_ACTION, "refuse");
+    assert_text(record, FIELD_ID_EVENT_REASON, "the alert names no single account");
+    assert_text(
+        record, FIELD_ID_MESSAGE,
+        "Did not ask nft-block for an unknown account: guard exact-scope: the alert names no "
+        "single account. Response block, rule scan.");
+    assert_text(record, FIELD_ID_EARSHOT_RESPONSE_GUARD_FAILED, "exact-scope");
+    assert_false(record_get(record, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, &value));
+    assert_int_equal(record->sequence, 1);
+
+    step = (struct response_step){.step = STEP_REVOKED, .revokes = true, .rule = "scan"};
+    response_target_of_addr(&source.addr, &step.target);
+    telemetry_response(telemetry, &step, &binding, AT_NS);
+    record = record_at(&heap, 2);
+    assert_text(record, FIELD_ID_EVENT_ACTION, "unblock");
+    assert_text(record, FIELD_ID_EVENT_TYPE, "allowed");
+    heap_clear(&heap);
+    telemetry_close(telemetry);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +656,7 @@ int main(void)
         cmocka_unit_test(a_call_tells_what_it_knows),
         cmocka_unit_test(a_stream_leaves_out_what_is_unknown),
         cmocka_unit_test(an_alert_names_its_techniques_once),
+        cmocka_unit_test(a_response_tells_each_step),
         cmocka_unit_test(the_sensor_adds_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
