@@ -15,10 +15,11 @@
  * tells. A new producer is made once a second at first, then each time half as often.
  *
  * What a broker refuses for good (a topic that may not be written, a record that is too large) is
- * dropped, counted, and said once until that dataset is taken again. A batch that is too large is
+ * dropped, counted, and said once until none of that dataset was refused for ten minutes. A batch that is too large is
  * no reason to drop what is in it: batches get smaller until each holds one record.
  *
- * The brokers are away when records are on their way and none was acknowledged for AWAY_NS, or when
+ * The brokers are away when records are on their way and none was acknowledged for AWAY_NS (and the
+ * time that a record waits for others), or when
  * the library, asked each STATISTICS_MS, is connected to none. Its single errors are too many to be
  * said; the latest is the reason that the line gives.
  *
@@ -35,7 +36,9 @@
 #include "outputs/queue.h"
 
 #include "base/log.h"
+#include "outputs/live_clock.h"
 #include "outputs/record_key.h"
+#include "outputs/standing.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -50,6 +53,7 @@ enum {
     STATISTICS_MS = 10000,
 };
 #define AWAY_NS (5 * NS_PER_S)
+#define REFUSED_NS (600 * NS_PER_S)
 #define PURGE_NS (1 * NS_PER_S) /* for all reports of a producer that is given up */
 #define RENEW_NS_MIN (1 * NS_PER_S)
 #define RENEW_NS_MAX (30 * NS_PER_S)
@@ -90,7 +94,7 @@ struct lane {
     rd_kafka_topic_t *topic; /* made when the first record goes there, so no other is asked for */
     char topic_name[TOPIC_BYTES_MAX + 1];
     char sourcetype[64];
-    bool refused; /* said */
+    uint64_t refused_ns; /* the last refusal; 0 = none */
 };
 
 struct kafka {
@@ -113,17 +117,10 @@ struct kafka {
     uint64_t purged_ns;
     uint64_t renewed_ns; /* the last one was made */
     uint64_t renew_ns; /* the next one is made so much later */
+    struct standing standing; /* only what is said of it: a producer tries by itself */
     char reason[256]; /* the latest error */
     struct lane lanes[DATASET_COUNT];
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* Without what the library adds for who looks for a fault in it. */
 static void remember_reason(struct kafka *kafka, const char *reason)
@@ -138,40 +135,44 @@ static void remember_reason(struct kafka *kafka, const char *reason)
 
 static void say_away(struct kafka *kafka)
 {
-    if (kafka->host->tally->away) {
-        return;
-    }
     kafka->host->tally->away = true;
-    log_line(LOG_WARN,
-             "output %s: no Kafka broker takes records (%s); they wait, then the least valuable "
-             "are dropped",
-             kafka->host->name,
-             kafka->reason[0] == '\0' ? "no error told: slow, or a topic that does not exist"
-                                      : kafka->reason);
+    if (standing_fell(&kafka->standing)) {
+        log_seldom(LOG_WARN,
+                   "output %s: no Kafka broker takes records (%s); they wait, then the least "
+                   "valuable are dropped",
+                   kafka->host->name,
+                   kafka->reason[0] == '\0' ? "no error told: slow, or a topic that does not exist"
+                                            : kafka->reason);
+    }
 }
 
-static void say_back(struct kafka *kafka)
+static void works(struct kafka *kafka)
 {
-    struct output_tally *tally = kafka->host->tally;
-
     kafka->reason[0] = '\0';
-    if (!tally->away) {
-        return;
+    kafka->host->tally->away = false;
+    standing_took(&kafka->standing, kafka->now_ns);
+}
+
+static void say_back(struct kafka *kafka, uint64_t now_ns)
+{
+    const struct output_tally *tally = kafka->host->tally;
+
+    if (standing_is_back(&kafka->standing, now_ns)) {
+        log_seldom(LOG_INFO,
+                   "output %s: Kafka takes records again; %" PRIu64 " wait, %" PRIu64
+                   " were dropped since the start",
+                   kafka->host->name, tally->waiting, output_dropped(tally));
     }
-    tally->away = false;
-    log_line(LOG_INFO,
-             "output %s: Kafka takes records again; %" PRIu64 " wait, %" PRIu64
-             " were dropped since the start",
-             kafka->host->name, tally->waiting, output_dropped(tally));
 }
 
 static void judge_away(struct kafka *kafka)
 {
     if (kafka->host->tally->waiting == 0) {
         kafka->since_ns = kafka->now_ns;
-    } else if (kafka->now_ns - kafka->since_ns >= AWAY_NS) {
+    } else if (kafka->now_ns - kafka->since_ns >= AWAY_NS + kafka->conf.linger_ns) {
         say_away(kafka);
     }
+    say_back(kafka, kafka->now_ns);
 }
 
 /* --- what the library tells: all of it inside rd_kafka_poll() --- */
@@ -202,7 +203,7 @@ static int on_statistics(rd_kafka_t *producer, char *json, size_t bytes, void *o
     if (!up) {
         say_away(kafka);
     } else if (kafka->host->tally->waiting == 0) {
-        say_back(kafka);
+        works(kafka);
     }
     return 0; /* the library frees it */
 }
@@ -249,13 +250,13 @@ static void refuse(struct kafka *kafka, struct queue_item *item, rd_kafka_resp_e
 {
     struct lane *lane = &kafka->lanes[item->dataset];
 
-    if (!lane->refused) {
+    if (lane->refused_ns == 0 || kafka->now_ns - lane->refused_ns >= REFUSED_NS) {
         log_line(LOG_ERROR,
                  "output %s: topic %s refuses a record for good (%s); it and all others that are "
                  "refused are dropped, and counted",
                  kafka->host->name, lane->topic_name, rd_kafka_err2str(code));
     }
-    lane->refused = true;
+    lane->refused_ns = kafka->now_ns;
     queue_drop(kafka->queue, item);
 }
 
@@ -301,11 +302,10 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
 
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka->heard = true;
-        kafka->lanes[item->dataset].refused = false;
         kafka->since_ns = kafka->now_ns;
         kafka->renew_ns = RENEW_NS_MIN;
         queue_acknowledge(kafka->queue, item);
-        say_back(kafka);
+        works(kafka);
     } else {
         take_failure(kafka, item, message->err,
                      rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
@@ -528,7 +528,7 @@ static void fill(struct kafka *kafka)
 
 static void serve(struct kafka *kafka)
 {
-    kafka->now_ns = clock_ns();
+    kafka->now_ns = live_clock_steady_ns();
     if (kafka->producer != NULL) {
         (void)rd_kafka_poll(kafka->producer, 0);
     }
@@ -744,7 +744,7 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
     kafka->descriptor = -1;
     kafka->batch_bytes = BATCH_BYTES;
     kafka->renew_ns = RENEW_NS_MIN;
-    kafka->since_ns = kafka->now_ns = clock_ns();
+    kafka->since_ns = kafka->now_ns = live_clock_steady_ns();
     kafka->event_time =
         conf->timestamps == TIMESTAMPS_EVENT || (conf->timestamps == TIMESTAMPS_AUTO && host->live);
     name_lanes(kafka);
@@ -798,7 +798,8 @@ static void kafka_close(void *instance)
     struct kafka *kafka = instance;
     bool left = false;
 
-    kafka->now_ns = clock_ns();
+    kafka->now_ns = live_clock_steady_ns();
+    say_back(kafka, UINT64_MAX);
     if (kafka->producer != NULL) {
         if (!kafka->purged) {
             producer_purge(kafka);

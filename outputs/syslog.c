@@ -10,6 +10,8 @@
  * The receiver is an address, never a name: a sensor that asks a resolver would send packets that
  * nobody wanted (on whatever interface its routes choose), wait for the answer with everything
  * behind it, and deliver nothing on the day when the resolver is the one under attack. */
+#include "outputs/live_clock.h"
+#include "outputs/socket_address.h"
 #include "outputs/syslog_head.h"
 #include "outputs/syslog_link.h"
 
@@ -18,8 +20,6 @@
 #include "outputs/encode_json.h"
 #include "outputs/trim.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
@@ -112,21 +112,6 @@ static enum status syslog_check(const void *conf_bytes, struct error *error)
     return STATUS_OK;
 }
 
-static void point(struct syslog_link_options *link, const struct endpoint *to)
-{
-    if (addr_is_v4(&to->addr)) {
-        struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(to->port)};
-        memcpy(&four.sin_addr, to->addr.octets + 12, 4);
-        memcpy(&link->to, &four, sizeof four);
-        link->to_bytes = sizeof four;
-    } else {
-        struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
-        memcpy(&six.sin6_addr, to->addr.octets, 16);
-        memcpy(&link->to, &six, sizeof six);
-        link->to_bytes = sizeof six;
-    }
-}
-
 /* What makes and shortens messages. */
 static enum status open_makers(struct syslog *syslog, const struct conf *conf, struct error *error)
 {
@@ -162,7 +147,7 @@ static enum status open_link(struct syslog *syslog, const struct conf *conf,
 
     text_endpoint(&place, to);
     (void)text_terminate(&place);
-    point(&link, to);
+    link.to_bytes = socket_address(to, &link.to);
     return conf->transport == TRANSPORT_UDP ? syslog_udp_open(&link, &syslog->udp, error)
                                             : syslog_tcp_open(&link, &syslog->tcp, error);
 }
@@ -237,15 +222,10 @@ static void work(struct syslog *syslog)
 
 static struct slice encode(struct syslog *syslog, const struct record *record)
 {
-    struct timespec now = {0};
-
     if (syslog->host->format == OUTPUT_CEF) {
         return slice_of(syslog->encoded, encode_cef(syslog->encode_cef, record, syslog->encoded));
     }
-    if (syslog->host->live) {
-        (void)clock_gettime(CLOCK_REALTIME, &now);
-    }
-    uint64_t created_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    uint64_t created_ns = syslog->host->live ? live_clock_wall_ns() : 0;
     return slice_of(syslog->encoded,
                     encode_json(syslog->encode_json, record, created_ns, syslog->encoded));
 }

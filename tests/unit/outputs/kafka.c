@@ -495,7 +495,7 @@ static void refuses_what_makes_no_sense(void **state)
         if (open_with(wrong[i], NULL, &error) != STATUS_USAGE) {
             fail_msg("\"%s\" was taken", wrong[i]);
         }
-        assert_string_equal(error.where, "siem");
+        assert_string_equal(error.where, "brokers");
     }
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         assert_int_equal(open_with("127.0.0.1:1", topics[i], &error), STATUS_USAGE);
