@@ -43,6 +43,7 @@ struct finding {
     uint8_t severity; /* 1 to 4, before the frame's caps (W1, confidence) */
     uint8_t stage; /* of a chain: 0 none, 1 scan .. 5 fraud */
     bool proven_needed; /* class W1: an unproven source costs severity and response */
+    bool one_source; /* all counted events came from the fact's source, although the key is wider */
     bool names_nobody; /* class W0: it is about our own; the fact's source is not put down for it */
     bool succeeded; /* the attack reached its aim */
     uint64_t count; /* events so far in the window that fired */

@@ -55,6 +55,7 @@ enum fact_side { FACT_OWN, FACT_FOREIGN, FACT_SIDE_UNKNOWN };
 struct fact_party {
     struct endpoint endpoint;
     bool proven; /* two-way proof within the last 5 min (docs/definitions.md) */
+    uint64_t doubted_ns; /* somebody else may have sent credentials in its name then; 0 = never */
     bool is_server; /* has answered requests (or is declared) */
     bool is_peer; /* has answered requests outside a dialog; of callers only */
     uint8_t side; /* enum fact_side */

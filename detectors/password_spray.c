@@ -44,6 +44,7 @@ struct lane {
 struct tried {
     struct phone phone;
     uint32_t endpoint;
+    uint32_t address; /* hash; SEVERAL: it was tried from more than one */
     uint16_t tries;
     uint8_t is_phone; /* 1 = yes */
     uint8_t name; /* + 1 into names; 0 = none */
@@ -56,6 +57,8 @@ struct cell {
     struct tried tried[ACCOUNTS_MAX];
     char names[NAMES_MAX][NAME_BYTES];
 };
+
+enum { SEVERAL = 0 };
 
 struct tally {
     uint32_t accounts;
@@ -84,6 +87,13 @@ static uint8_t keep_name(struct cell *cell, uint8_t name, struct slice account)
     return name;
 }
 
+static uint32_t address_of(struct detector_context *context, const struct fact *fact)
+{
+    return (uint32_t)hash_addr(detector_hash_key(context),
+                               &fact->is.transaction.client.endpoint.addr) |
+           1;
+}
+
 static void note(struct detector_context *context, struct cell *cell, const struct fact *fact,
                  uint64_t window_ns)
 {
@@ -97,12 +107,17 @@ static void note(struct detector_context *context, struct cell *cell, const stru
     if (tried == NULL) {
         tried = remembered_place(cell->tried, &cell->used, ACCOUNTS_MAX, sizeof *tried, now_ms);
         uint8_t name = keep_name(cell, tried->name, try->account);
-        *tried = (struct tried){.phone.is = {.hash = hash, .first_ms = now_ms}, .name = name};
+        *tried = (struct tried){.phone.is = {.hash = hash, .first_ms = now_ms},
+                                .name = name,
+                                .address = address_of(context, fact)};
     } else if (phone_is_back(cell->tried, cell->used, sizeof *tried, &tried->phone, call_id,
                              try->cseq)) {
         tried->is_phone = 1;
     } else if (now_ms - tried->phone.is.last_ms >= window_ns / NS_PER_MS) {
         tried->tries = 0; /* three tries a window */
+    }
+    if (tried->address != address_of(context, fact)) {
+        tried->address = SEVERAL;
     }
     tried->phone.is.last_ms = now_ms;
     tried->phone.call_id = call_id;
@@ -151,6 +166,18 @@ static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t 
     return tally;
 }
 
+/* Its key is a network; whom to blame is one address only where all tries came from it. */
+static bool is_one_source(const struct cell *cell, uint32_t now_ms, uint64_t window_ns,
+                          uint32_t address)
+{
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (counts(&cell->tried[i], now_ms, window_ns) && cell->tried[i].address != address) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static uint32_t names_of(const struct cell *cell, uint32_t now_ms, uint64_t window_ns,
                          struct slice *names)
 {
@@ -193,6 +220,8 @@ static void say(struct detector_context *context, const struct cell *cell,
     finding->account_count =
         names_of(cell, remembered_ms(fact->time_ns), finding->window_ns, names);
     finding->accounts = names;
+    finding->one_source = is_one_source(cell, remembered_ms(fact->time_ns), finding->window_ns,
+                                        address_of(context, fact));
     detector_raise(context, finding);
 }
 
@@ -277,7 +306,7 @@ const struct detector detector_password_spray = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "networks",
     .options = options,
-    .kept = 1,
+    .kept = 2,
     .take_up = password_spray_take_up,
     .heeds = password_spray_heeds,
     .on_fact = password_spray_on_fact,

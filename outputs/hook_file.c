@@ -1,6 +1,6 @@
 /* hook_file.c - the folder is opened one name at a time without following a link; the file is looked at
- * in the opened folder. Between this look and the start of the hook only the owner of the folder can
- * change anything, and he may. */
+ * in the opened folder. Between this look and the start of the hook only root and we can change anything,
+ * in the folder or above it. */
 #include "outputs/hook_file.h"
 
 #include <dirent.h>
@@ -14,6 +14,24 @@ enum { WRITABLE_BY_OTHERS = 022, EXECUTABLE = 0111 };
 static enum status refuse(struct error *error, const char *path, const char *why)
 {
     return error_set(error, STATUS_USAGE, path, "%s", why);
+}
+
+/* Whoever can write a folder above can put another in the place of ours between the look and the start.
+ * In one with the sticky bit (/tmp) he can not. */
+static enum status check_above(int fd, const char *folder, struct error *error)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0) {
+        return error_system(error, STATUS_USAGE, folder, "a folder above cannot be looked at");
+    }
+    bool ours = info.st_uid == 0 || info.st_uid == geteuid();
+    if (!ours || ((info.st_mode & WRITABLE_BY_OTHERS) != 0 && (info.st_mode & S_ISVTX) == 0)) {
+        return refuse(error, folder,
+                      "others may write a folder above it, and so put another in its place: move "
+                      "the hooks to a folder of root, such as /etc/earshot/hooks");
+    }
+    return STATUS_OK;
 }
 
 static enum status open_folder(const char *folder, int *out_fd, struct error *error)
@@ -36,6 +54,11 @@ static enum status open_folder(const char *folder, int *out_fd, struct error *er
             errno = ENAMETOOLONG;
             at = -1;
             break;
+        }
+        enum status status = check_above(at, folder, error);
+        if (status != STATUS_OK) {
+            (void)close(at);
+            return status;
         }
         memcpy(name, part.at, part.bytes);
         name[part.bytes] = '\0';

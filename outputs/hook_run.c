@@ -27,7 +27,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CPU_SECONDS = 5, PROCESSES = 256 };
+/* The kernel counts all tasks of the user against PROCESSES, those of the sensor and of others too: so
+ * it is far above what a hook needs, and there to end a hook that forks without end. */
+enum { CPU_SECONDS = 5, PROCESSES = 4096 };
 #define ADDRESS_BYTES ((rlim_t)256 << 20)
 #define FILE_BYTES ((rlim_t)1 << 20)
 

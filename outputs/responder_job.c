@@ -381,6 +381,7 @@ static void restore(struct responder *it, const struct journal_entry *entry)
     struct journal_now now = responder_now(it);
     const struct response_binding *binding = binding_of(it, entry);
     uint64_t left_ns = journal_left_ns(entry, &now);
+    char reason[RESPONSE_REASON_BYTES];
     struct response_decision decision = {.id = entry->id,
                                          .alert_id = entry->alert_id,
                                          .level = entry->level,
@@ -409,8 +410,12 @@ static void restore(struct responder *it, const struct journal_entry *entry)
     *job =
         (struct job){.state = JOB_ACTIVE, .journaled = true, .may_be_there = true, .responder = it};
     responder_hook(it, cell)->changes = true; /* what is in the journal can be taken back */
+    const char *why = protected_why(it->options.protected_list, &decision.target);
     if (entry->ending != 0) {
         begin_end(job, "it was to be taken back when the sensor stopped");
+    } else if (why != NULL) {
+        (void)snprintf(reason, sizeof reason, "the target is protected now: %s", why);
+        begin_end(job, reason);
     } else if (binding->mode != RESPONSE_AUTO) {
         begin_end(job, "the response is not auto any more");
     }

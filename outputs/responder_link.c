@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { SOCKET_BYTES = 1 << 20, PAUSE_S_MAX = 60, POLL_MS = 200, END_MS_MAX = 2000 };
+enum { LEFT_BYTES = 4095, LEFT_ROUNDS = 5 };
 #define START_SLACK_NS (10 * NS_PER_S)
 
 struct responder_link {
@@ -59,10 +60,49 @@ static void leave_terminal(void)
     }
 }
 
-/* The exit status of one response process; -1: it could not be started. */
-static int run_one(const struct responder_options *options, int fd, bool first)
+/* What hooks left behind comes to us (PR_SET_CHILD_SUBREAPER) and is reaped with it. */
+static int reap_until(pid_t child)
 {
     int status = 0;
+    pid_t ended;
+
+    do {
+        ended = waitpid(-1, &status, 0);
+    } while (ended != child && (ended >= 0 || errno == EINTR));
+    return ended == child ? status : -1;
+}
+
+/* A hook that runs when its response process dies is ended: nobody else knows its time limit. What has
+ * gone to a session of its own meant to stay. */
+static void end_left(void)
+{
+    char path[64];
+    char text[LEFT_BYTES + 1];
+
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t bytes = fd < 0 ? -1 : read(fd, text, LEFT_BYTES);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    struct slice rest = slice_of(text, bytes > 0 ? (size_t)bytes : 0);
+    while (rest.bytes > 0) {
+        uint64_t pid = 0;
+        if (!slice_u64(slice_split(&rest, ' '), &pid) || pid <= 1 || pid > INT32_MAX ||
+            getsid((pid_t)pid) != getsid(0)) {
+            continue;
+        }
+        pid_t group = getpgid((pid_t)pid);
+        if (group > 1 && group != getpgrp()) {
+            (void)kill(-group, SIGKILL);
+        }
+        (void)kill((pid_t)pid, SIGKILL);
+    }
+}
+
+/* The exit status of one response process; -1: it could not be started, or was killed. */
+static int run_one(const struct responder_options *options, int fd, bool first)
+{
     pid_t child = fork();
 
     if (child == 0) {
@@ -72,9 +112,18 @@ static int run_one(const struct responder_options *options, int fd, bool first)
     if (child < 0) {
         return -1;
     }
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    int status = reap_until(child);
+    if (WIFEXITED(status)) {
+        return WEXITSTATUS(status);
     }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    for (unsigned round = 0; round < LEFT_ROUNDS; round++) {
+        const struct timespec rest = {.tv_nsec = (long)(POLL_MS * NS_PER_MS / 10)};
+        end_left(); /* children of those that it ends come to us too */
+        (void)nanosleep(&rest, NULL);
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
+    }
+    return -1;
 }
 
 static void keep_running(const struct responder_options *options, int fd)
@@ -82,6 +131,7 @@ static void keep_running(const struct responder_options *options, int fd)
     unsigned pause_s = 1;
 
     (void)prctl(PR_SET_NAME, "earshot-starter", 0, 0, 0);
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     ignore_signals();
     leave_terminal();
     for (bool first = true; run_one(options, fd, first) != 0; first = false) {

@@ -4,6 +4,7 @@ A hook is called with one word, check, apply, revoke or list, and one JSON objec
 what is so now, on standard error in one sentence why not, and by its exit status how it went. An order is checked here once more although
 the sensor has checked it: a hook believes nobody. Its settings are in HOOK.conf beside it, lines of `key = value`.
 """
+import errno
 import ipaddress
 import json
 import os
@@ -138,12 +139,18 @@ def read_settings(rows, secret):
     return settings
 
 
+def not_started(program, error):
+    """A machine that is full for a moment is no mistake in the settings."""
+    passes = error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
+    return Failed(AGAIN if passes else MISCONFIGURED, f"{program} cannot be started: {error.strerror}")
+
+
 def call(command, given=""):
     """(exit status, standard output, standard error) of a program, started without a shell."""
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", env=ENVIRONMENT)
     except OSError as error:
-        raise Failed(MISCONFIGURED, f"{command[0]} cannot be started: {error.strerror}") from None
+        raise not_started(command[0], error) from None
     try:
         try:
             process.stdin.write(given.encode())

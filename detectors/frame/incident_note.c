@@ -8,6 +8,7 @@
 #include "detectors/frame/incidents.h"
 
 enum { TCP = 6, CONFIDENCE_FLOOR = 50, SEVERITY_CAPPED = 2, EVIDENCE_FIRST = 4 };
+#define DOUBT_NS_MIN (5 * NS_PER_MINUTE)
 
 static bool is_proven(const struct fact *fact)
 {
@@ -125,12 +126,15 @@ static uint64_t call_number_of(const struct fact *fact)
 
 /* Could nobody but the source have done it, who hears what is sent there? A failure with the server's
  * nonce; a login, or a call that rings, for which the server wanted one; what it answered over TCP. A
- * single request over UDP never is, however well its address is known. */
-static bool is_echo(const struct fact *fact)
+ * single request over UDP never is, however well its address is known: so of rules that count those
+ * as well, over UDP nothing is. */
+static bool is_echo(const struct detector *rule, const struct fact *fact)
 {
     if (fact->kind == FACT_TRANSACTION) {
         const struct fact_transaction *ended = &fact->is.transaction;
-        return ended->echoed || (fact->transport == TCP && ended->status != 0);
+        bool only_failures = rule->wants == FACT_BIT(TRANSACTION) &&
+                             rule->transaction_ends == 1 << FACT_TRANSACTION_LOGIN_FAILED;
+        return (ended->echoed && only_failures) || (fact->transport == TCP && ended->status != 0);
     }
     if (fact->kind == FACT_REGISTRATION) {
         const struct fact_registration *ended = &fact->is.registration;
@@ -144,12 +148,27 @@ static bool is_echo(const struct fact *fact)
     return false;
 }
 
+/* Events were counted before this one, of which nothing is known here: were they all its own? Not
+ * where a rule counts by account, number or network, and another address may have done them; nor
+ * where, within what was counted, credentials came in its name that need not have been its own. */
+static bool is_all_its_own(const struct incidents_report *report, const struct fact_party *source)
+{
+    const struct finding *finding = report->finding;
+    enum key_kind key = report->detector->key;
+    bool by_source = key == KEY_SOURCE || key == KEY_SOURCE_ACCOUNT || key == KEY_SOURCE_SERVER;
+    uint64_t window_ns = finding->window_ns > DOUBT_NS_MIN ? finding->window_ns : DOUBT_NS_MIN;
+
+    return (by_source || finding->count <= 1 || finding->one_source) &&
+           (source->doubted_ns == 0 ||
+            time_since(report->fact->time_ns, source->doubted_ns) > window_ns);
+}
+
 /* What a response must know before it touches an address. One event without an echo is enough to
  * doubt all: among forged ones an honest phone's own may stand. */
 static void note_source(struct incident *told, const struct fact_party *source,
-                        const struct fact *fact, bool first)
+                        const struct incidents_report *report, bool first)
 {
-    bool echoed = is_echo(fact);
+    bool echoed = is_echo(report->detector, report->fact) && is_all_its_own(report, source);
 
     told->source_echoed = echoed && (first || told->source_echoed);
     told->source_server = told->source_server || source->is_peer;
@@ -189,7 +208,7 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
     note_target(told, target_of(report, &text), first);
     told->source_proven = told->source_proven || (source != NULL && is_proven(report->fact));
     if (source != NULL) {
-        note_source(told, source, report->fact, first);
+        note_source(told, source, report, first);
     }
 }
 

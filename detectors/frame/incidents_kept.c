@@ -137,6 +137,7 @@ static void mend_last(struct incident_cell *it)
     snapshot_truth(&it->last.succeeded);
     snapshot_truth(&it->last.only_rise);
     snapshot_truth(&it->last.about_hearing);
+    snapshot_truth(&it->last.one_source);
     it->last.unit = it->told.unit;
     it->last.account = SLICE_NONE;
     it->last.target = SLICE_NONE;

@@ -107,6 +107,7 @@ static void know(struct facts_view *view, const struct change *change, struct fa
         party->changes = changes;
     }
     out->proven = party->known.proven;
+    out->doubted_ns = party->known.doubted_ns;
     out->is_server = party->known.is_server;
     out->is_peer = party->known.is_peer;
     out->good_accounts = party->known.good_accounts;

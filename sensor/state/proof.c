@@ -3,6 +3,8 @@
  *   sources    hash(address), hash(site)       when it was last proven, whether it answers, accounts
  *                                              with success
  *   heard      hash(address, kind, nonce|tag|STUN id)   nothing: that it is there says "sent there"
+ *              hash(nonce)                     who got it; some servers give one nonce to all who ask
+ *                                              within a second
  *   accounts   hash(address or site, account)  which entry of sources counts it; gone after 30 days
  *   segments   hash(TCP endpoints, this direction)      highest byte sent
  *   reports    hash(address, SSRC)             LSR values of the last SRs of that SSRC sent there
@@ -16,7 +18,11 @@
  * proves its sender: he knows the other's sequence numbers. Both directions come as sightings of
  * their own, in any order.
  *
- * Limits: a proof by RTCP wants one of the last REPORT_KEPT SRs of the stream. The count of
+ * Doubt: credentials that come in an address's name with a nonce that was not sent there, or also to
+ * somebody else, may be anybody's. So what that address seems to have done then is not held against
+ * it (docs/definitions.md, echoed). Proven it may be all the same: somebody there is.
+ *
+ * Limits: doubt is only kept of an address that has an entry. A proof by RTCP wants one of the last REPORT_KEPT SRs of the stream. The count of
  * accounts is exact while their entries last; when they are evicted it falls. */
 #include "sensor/state/proof.h"
 
@@ -24,15 +30,27 @@
 #include "sensor/state/site.h"
 
 enum { REPORT_KEPT = 4, TCP_WINDOW_MAX = 1 << 20 };
-enum { SALT_STUN = 3 }; /* sip_keys.h has the other two */
+enum { SALT_STUN = 3, SALT_HOLDER = 4 }; /* sip_keys.h has the other two */
 
 struct source {
     uint64_t proven_ns; /* 0 = never */
+<<<<<<< HEAD
     uint64_t doubted_ns; /* a login failed in its name without a nonce of its own; 0 = never */
+=======
+    uint64_t doubted_ns; /* 0 = never */
+>>>>>>> revb
     uint16_t good_accounts;
     bool is_server;
     bool is_peer;
 };
+
+/* Of a nonce: the hash of who got it, and of the proxy that passed it on to him. */
+struct heard {
+    uint64_t via; /* 0 = nobody */
+    uint64_t end; /* SHARED: more than one got it */
+};
+
+#define SHARED UINT64_MAX
 
 struct good {
     uint64_t source; /* hash of the entry that counts it */
@@ -69,7 +87,7 @@ static struct table_options options_of(unsigned index, uint32_t sources_max,
         const char *name;
         uint32_t cell_bytes;
     } rows[TABLES] = {
-        {"sources", sizeof(struct source)},           {"sent to sources", 1},
+        {"sources", sizeof(struct source)},           {"sent to sources", sizeof(struct heard)},
         {"accounts of sources", sizeof(struct good)}, {"TCP of sources", sizeof(struct segment)},
         {"RTCP of sources", sizeof(struct report)},
     };
@@ -183,6 +201,48 @@ static bool was_heard(const struct proof_table *table, uint64_t key)
     return table_find(&table->heard, key) != TABLE_NONE;
 }
 
+static uint64_t holder_key(const struct proof_table *table, uint64_t nonce)
+{
+    return sip_keys_heard(table->key, 0, SALT_HOLDER, nonce);
+}
+
+/* A nonce is on its way: to its end, or from a proxy further on to it. */
+static void hold(struct proof_table *table, const struct sip_sighting *sip)
+{
+    const struct sip_keys *keys = &sip->keys;
+    bool is_new;
+    uint32_t cell =
+        table_take(&table->heard, holder_key(table, keys->nonce),
+                   site_hash(table->key, &sip->head.destination), sip->head.state_ns, &is_new);
+    struct heard *heard = table_at(&table->heard, cell);
+
+    if (is_new) {
+        *heard = (struct heard){.end = keys->destination};
+    } else if (keys->source == heard->end) {
+        *heard = (struct heard){.via = heard->end, .end = keys->destination};
+    } else if (keys->destination != heard->end && keys->destination != heard->via) {
+        heard->end = SHARED;
+    }
+}
+
+static bool is_shared(const struct proof_table *table, uint64_t nonce)
+{
+    uint32_t cell = table_find(&table->heard, holder_key(table, nonce));
+
+    return cell != TABLE_NONE &&
+           ((const struct heard *)table_at(&table->heard, cell))->end == SHARED;
+}
+
+static void doubt(struct proof_table *table, uint64_t hash, uint64_t now_ns)
+{
+    uint32_t cell = table_find(&table->sources, hash);
+
+    if (cell != TABLE_NONE) {
+        ((struct source *)table_at(&table->sources, cell))->doubted_ns = now_ns == 0 ? 1 : now_ns;
+        table->changes++;
+    }
+}
+
 const struct table *proof_sources(const struct proof_table *table)
 {
     return &table->sources;
@@ -202,9 +262,13 @@ void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip)
     if (sip_is_response(message)) {
         return;
     }
-    if ((keys->heard_tag != 0 && was_heard(table, keys->heard_tag)) ||
-        (with_nonce && was_heard(table, keys->heard_nonce))) {
+    bool echoes = with_nonce && was_heard(table, keys->heard_nonce);
+    if ((keys->heard_tag != 0 && was_heard(table, keys->heard_tag)) || echoes) {
         prove(table, keys->source, &sip->head.source, sip->head.state_ns);
+    }
+    if ((message->flags & SIP_FLAG_CREDENTIALS) != 0 &&
+        (!echoes || is_shared(table, keys->nonce))) {
+        doubt(table, keys->source, sip->head.state_ns);
     }
 }
 
@@ -260,6 +324,7 @@ void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip,
     }
     if ((message->flags & SIP_FLAG_CHALLENGE) != 0 && keys->heard_nonce != 0) {
         hear(table, keys->heard_nonce, to, now_ns);
+        hold(table, sip);
     }
 }
 
@@ -427,6 +492,7 @@ void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_
         const struct source *source = table_at(&table->sources, cell);
         out_view->proven =
             source->proven_ns != 0 && time_since(now_ns, source->proven_ns) <= PROOF_VALID_NS;
+        out_view->doubted_ns = source->doubted_ns;
         out_view->is_server = source->is_server;
         out_view->is_peer = source->is_peer;
         out_view->good_accounts = source->good_accounts;

@@ -30,6 +30,8 @@ struct proof_table;
 
 struct proof_view {
     bool proven;
+    uint64_t
+        doubted_ns; /* credentials came in its name that need not have been its own; 0 = never */
     bool is_server; /* has answered a request */
     bool is_peer; /* has answered one outside a dialog: somebody chose to ask it */
     uint16_t good_accounts; /* accounts with a success from this address (saturating; about the last
@@ -43,8 +45,8 @@ size_t proof_bytes_max(uint32_t sources_max);
 /* By sip_keys.source, and by sip_keys.heard_tag and heard_nonce; to look ahead in, no more. */
 const struct table *proof_sources(const struct proof_table *table);
 const struct table *proof_heard(const struct proof_table *table);
-/* A message was seen: a request that comes back with a nonce or tag sent to its source proves it.
- */
+/* A message was seen: a request that comes back with a nonce or tag sent to its source proves it;
+ * credentials with another's nonce, or one that others have as well, make doubt about it. */
 void proof_see_sip(struct proof_table *table, const struct sip_sighting *sip);
 /* The message is an answer to a request that was seen. Its sender is a server; its nonce is
  * remembered, and its To tag unless the request brought one (`in_dialog`): whoever sent a tag

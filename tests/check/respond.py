@@ -9,6 +9,7 @@ Each scenario has a network namespace of its own.
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -161,6 +162,7 @@ def attack(wire, last=53):
         frame[24:26] = checksum(frame[14:34])
         frame[40:42] = b"\0\0"  # no UDP checksum
         text = bytes(frame[42:]).replace(b"203.0.113.53", b"203.0.113.%d" % last)
+        text = re.sub(rb'nonce="..', b'nonce="%02x' % last, text)  # one that nobody else was sent
         wire.send(bytes(frame[:42]) + text if len(text) == len(frame) - 42 else bytes(frame))
 
 
@@ -411,6 +413,7 @@ def start_is_refused(binary):
 
     refused("writable by its group", "chmod go-w", lambda p: os.chmod(p.hook, 0o775))
     refused("a folder writable by others", "chmod go-w", lambda p: os.chmod(p.hooks, 0o777))
+    refused("a folder above it writable by others", "a folder above it", lambda p: os.chmod(p.folder, 0o777))
     refused("a symbolic link", "symbolic link", linked)
     refused("a folder that is one", "symbolic link", folder_linked)
     refused("a module beside it writable by others", "module.py: others may write it",
@@ -575,6 +578,28 @@ def own_and_unproven(binary):
     return problems
 
 
+def killed_while_it_hangs(binary):
+    """The response process is killed while a hook hangs: its starter ends what it left, and the new one does the work."""
+    problems = []
+    with Place() as place:
+        place.manner(apply="hang")
+        with place.sensor(binary, **{"response.timeout": "60s"}) as sensor:
+            attack(Wire())
+            wait_step(sensor, "applying")
+            sensor.wait_for(lambda: os.path.exists(os.path.join(place.hooks, "grandchild")), "no grandchild")
+            with open(os.path.join(place.hooks, "log"), encoding="utf-8") as f:
+                hook = next(entry["pid"] for entry in map(json.loads, f) if entry["verb"] == "apply")
+            time.sleep(0.2)
+            with open(os.path.join(place.hooks, "grandchild"), encoding="utf-8") as f:
+                left = [hook, int(f.read())]
+            place.manner()
+            os.kill(process_of(sensor)[1], signal.SIGKILL)
+            sensor.wait_for(lambda: not any(map(is_alive, left)), "the hook lives on without anybody who could end it", 5)
+            sensor.wait_for(lambda: place.blocked() == ["203.0.113.53"], "the new one does not do it", 10)
+            sensor.stop()
+    return problems
+
+
 def starter_is_killed(binary):
     """The response process goes on without its starter; when it is gone too, alerts are refused, and capture goes on."""
     problems = []
@@ -596,7 +621,7 @@ def starter_is_killed(binary):
 
 SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
                                      refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, stopped_while_it_hangs, stop_file,
-                                     own_and_unproven, starter_is_killed, away_at_the_start, stands_still)}
+                                     own_and_unproven, starter_is_killed, killed_while_it_hangs, away_at_the_start, stands_still)}
 
 
 def inside(name, binary):

@@ -1,8 +1,10 @@
 """What holds for every hook that ships: how it is called, what it refuses to read, whose settings it believes."""
 import json
 import os
+import resource
+import subprocess
 
-from calling import DECISION, SHIPPED, Hook, Problems
+from calling import DECISION, ENVIRONMENT, SHIPPED, Hook, Problems, limits
 
 HOOKS = ("notify", "webhook", "nft-block", "kamailio-htable", "redis-list")
 GOOD = {"schema": 1, "action": "apply", "decision": DECISION, "target": {"type": "ip", "value": "203.0.113.66"}, "ttl_s": 60, "mode": "auto", "alert": {}}
@@ -59,6 +61,27 @@ def settings_of_others(world):
     return problems
 
 
+def no_room_for_a_process(world):
+    """A machine that starts no more processes now is no mistake in the settings: tried again, not given up."""
+    problems = Problems()
+    if os.geteuid() != 0:
+        return problems  # root alone can become a user who may start none
+    folder = world.folder("no-room")
+    os.chmod(folder, 0o755)
+
+    def crowded():
+        limits()
+        os.setuid(65534)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+    for name, settings in (("notify", "program = /bin/true\n"), ("nft-block", "command = /bin/true\n"), ("kamailio-htable", "command = /bin/true\n")):
+        hook = Hook(name, folder, settings, 0o644)
+        out = subprocess.run([hook.path, "apply"], input=json.dumps(GOOD).encode(), capture_output=True, env=ENVIRONMENT, cwd="/",
+                             preexec_fn=crowded, timeout=30)
+        problems.true(f"{name}: {out}", out.returncode == 20 and b"cannot be started" in out.stderr)
+    return problems
+
+
 def files(world):
     """What ships may be run by its owner's word alone."""
     problems = Problems()
@@ -69,4 +92,4 @@ def files(world):
     return problems
 
 
-SCENARIOS = (bad_orders, settings_of_others, files)
+SCENARIOS = (bad_orders, settings_of_others, no_room_for_a_process, files)

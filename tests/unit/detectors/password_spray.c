@@ -65,6 +65,25 @@ static void test_many_tries_each(void **state)
     bench_close(&bench);
 }
 
+/* Neighbours of a guesser: whose try crosses the limit is not whom to blame, unless all were his. */
+static void test_neighbour(void **state)
+{
+    (void)state;
+
+    for (unsigned alone = 0; alone < 2; alone++) {
+        struct bench bench;
+        bench_open(&bench, slug);
+        for (uint32_t account = 0; account < 6; account++) {
+            const char *from = account < 5 || alone == 1 ? "203.0.113.52" : "203.0.113.7";
+            struct fact fact = try(party(from, 5060), account, account);
+            fact.is.transaction.echoed = true;
+            bench_tell(&bench, fact);
+        }
+        assert_int_equal(bench_last(&bench, slug)->source_echoed, alone == 1);
+        bench_close(&bench);
+    }
+}
+
 /* Four addresses of one /24 work together; the alert names no single one, but all accounts. */
 static void test_network(void **state)
 {
@@ -208,10 +227,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thresholds),    cmocka_unit_test(test_many_tries_each),
-        cmocka_unit_test(test_network),       cmocka_unit_test(test_known_devices),
-        cmocka_unit_test(test_phones),        cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_users),         cmocka_unit_test(test_forced),
-        cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_network),       cmocka_unit_test(test_neighbour),
+        cmocka_unit_test(test_known_devices), cmocka_unit_test(test_phones),
+        cmocka_unit_test(test_spread),        cmocka_unit_test(test_users),
+        cmocka_unit_test(test_forced),        cmocka_unit_test(test_hostile_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,32 @@ static void test_source(void **state)
     bench_close(&bench);
 }
 
+/* Guesses in its name came before with a nonce that was not sent there: its own one, that crosses the
+ * limit, is no proof against it. */
+static void test_forged_before(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t before_ns; /* 0 = never */
+        bool echoed;
+    } rows[] = {{0, true}, {NS_PER_S, false}, {4 * NS_PER_MINUTE, false}, {NS_PER_HOUR, true}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        bench_open(&bench, brute);
+        for (uint32_t attempt = 0; attempt < 10; attempt++) {
+            struct fact fact = failure(GUESSER, attempt);
+            fact.is.transaction.echoed = attempt == 9;
+            fact.is.transaction.client.doubted_ns =
+                rows[i].before_ns == 0 ? 0 : bench.now_ns - rows[i].before_ns;
+            bench_tell(&bench, fact);
+            bench.now_ns += NS_PER_S;
+        }
+        assert_int_equal(bench_last(&bench, brute)->source_echoed, rows[i].echoed);
+        bench_close(&bench);
+    }
+}
+
 /* The first challenge, stale nonces, other people's failures and forced ends are none. */
 static void test_what_is_no_failure(void **state)
 {
@@ -299,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_sentence),
         cmocka_unit_test(test_source),
+        cmocka_unit_test(test_forged_before),
         cmocka_unit_test(test_what_is_no_failure),
         cmocka_unit_test(test_pairs_apart),
         cmocka_unit_test(test_proof),

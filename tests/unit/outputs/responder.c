@@ -2,6 +2,7 @@
  * tests/check/respond.py.) */
 #include "tests/unit/base/unit.h"
 
+#include "outputs/journal.h"
 #include "outputs/responder_link.h"
 
 #include <fcntl.h>
@@ -145,6 +146,48 @@ static void each_alert_has_an_answer(void **state)
     assert_true(responder_link_is_over(link_));
 }
 
+/* Read until the process has told that step; its reason is looked for. */
+static bool tells(enum step wanted, const char *reason)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    struct response_step step;
+
+    for (unsigned ms = 0; ms < WAIT_MS; ms++) {
+        while (responder_link_next(link_, &step)) {
+            if (step.step == wanted && strstr(step.reason, reason) != NULL) {
+                return true;
+            }
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+/* Who was blocked by mistake is put into response.protect, and the sensor started again. */
+static void who_is_protected_now_is_let_go(void **state)
+{
+    struct journal *before = NULL;
+    struct prefix prefix;
+    struct journal_entry entry = {.id = {.high = 1, .low = 2},
+                                  .begun = {.wall_ns = UINT64_MAX}, /* the clock was set back */
+                                  .ttl_ns = NS_PER_HOUR,
+                                  .target_type = RESPONSE_TARGET_IP,
+                                  .level = 3,
+                                  .response = "tell",
+                                  .rule = "scan",
+                                  .hook = "say",
+                                  .value = "203.0.113.9"};
+    (void)state;
+    assert_int_equal(journal_open(folder, &before, &error), STATUS_OK);
+    assert_true(journal_hold(before, &entry, &error));
+    journal_close(before);
+    assert_true(prefix_parse(SLICE("203.0.113.0/24"), &prefix));
+    assert_true(protected_add(list, &prefix, "in response.protect"));
+    assert_int_equal(start(), STATUS_OK);
+    assert_true(tells(STEP_EXPIRING, "in response.protect"));
+    assert_true(tells(STEP_REVOKED, ""));
+}
+
 static void a_bad_hook_is_told_at_the_start(void **state)
 {
     (void)state;
@@ -164,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_alert_has_an_answer, begin, end),
+        cmocka_unit_test_setup_teardown(who_is_protected_now_is_let_go, begin, end),
         cmocka_unit_test_setup_teardown(a_bad_hook_is_told_at_the_start, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

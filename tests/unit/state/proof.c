@@ -4,6 +4,7 @@
 #include "sensor/state/proof.h"
 
 #define CLIENT_OTHER "192.0.2.77:5060"
+#define PROXY "192.0.2.99:5060"
 
 static struct proof_table *open_table(uint32_t sources_max)
 {
@@ -44,6 +45,7 @@ static void answer(struct proof_table *table, struct wire wire, bool in_dialog)
 }
 
 #define CHALLENGE "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n1\"\r\n"
+#define CHALLENGE_2 "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n2\"\r\n"
 #define USES(nonce)                                                                                \
     "Authorization: Digest username=\"u\", realm=\"pbx\", nonce=\"" nonce                          \
     "\", uri=\"sip:pbx\", response=\"aa\"\r\n"
@@ -79,6 +81,60 @@ static void what_was_sent_to_whom(void **unused)
     proof_shift(table, NS_PER_DAY);
     assert_true(proof_is_doubted(table, &client, 2 * NS_PER_DAY + NS_PER_HOUR));
     proof_close(table);
+}
+
+/* Credentials in its name that need not be its own: a nonce of nobody's, or one that others got too. */
+static void makes_doubt(void **unused)
+{
+    static const struct {
+        const char *what;
+        struct wire answers[4];
+        const char *headers;
+        bool doubted;
+    } rows[] = {
+        {"its own", {{0}}, USES("n1"), false},
+        {"made up", {{0}}, USES("n2"), true},
+        {"none", {{0}}, "", false},
+        {"another got it too",
+         {{.what = "401 REGISTER", .headers = CHALLENGE, .client = CLIENT_OTHER}},
+         USES("n1"),
+         true},
+        {"it got it twice", {{.what = "401 REGISTER", .headers = CHALLENGE}}, USES("n1"), false},
+        {"a proxy passed it on, twice",
+         {{.what = "401 REGISTER", .headers = CHALLENGE_2, .client = PROXY},
+          {.what = "401 REGISTER", .headers = CHALLENGE_2, .server = PROXY},
+          {.what = "401 REGISTER", .headers = CHALLENGE_2, .client = PROXY},
+          {.what = "401 REGISTER", .headers = CHALLENGE_2, .server = PROXY}},
+         USES("n2"),
+         false},
+        {"a proxy passed it on, and to another",
+         {{.what = "401 REGISTER", .headers = CHALLENGE_2, .client = PROXY},
+          {.what = "401 REGISTER", .headers = CHALLENGE_2, .server = PROXY},
+          {.what = "401 REGISTER", .headers = CHALLENGE_2, .client = PROXY},
+          {.what = "401 REGISTER",
+           .headers = CHALLENGE_2,
+           .server = PROXY,
+           .client = CLIENT_OTHER}},
+         USES("n2"),
+         true},
+    };
+    (void)unused;
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct proof_table *table = open_table(64);
+        answer(table, (struct wire){.what = "401 REGISTER", .headers = CHALLENGE}, false);
+        request(table, (struct wire){.what = "REGISTER", .headers = USES("n1")});
+        assert_int_equal(ask(table, WIRE_CLIENT, WIRE_START_NS).doubted_ns, 0);
+        for (size_t k = 0; k < 4 && rows[i].answers[k].what != NULL; k++) {
+            answer(table, rows[i].answers[k], false);
+        }
+        request(table, (struct wire){.what = "REGISTER", .headers = rows[i].headers});
+        struct proof_view view = ask(table, WIRE_CLIENT, WIRE_START_NS);
+        if ((view.doubted_ns != 0) != rows[i].doubted || !view.proven) {
+            fail_msg("%s", rows[i].what);
+        }
+        proof_close(table);
+    }
 }
 
 /* An answer, then a request: proven or not? */
@@ -364,6 +420,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_sent_to_whom),
+        cmocka_unit_test(makes_doubt),
         cmocka_unit_test(by_sip),
         cmocka_unit_test(expires),
         cmocka_unit_test(by_tcp),
