@@ -486,7 +486,9 @@ static void a_long_linger_is_not_away(void **state)
     (void)state;
 
     world_open(1);
+    assert_int_equal(rd_kafka_mock_broker_set_rtt(world.mock, 1, 400), 0); /* later than AWAY_NS */
     open_mock(extra);
+    run_for(3000); /* until it knows the brokers */
     send_number(DATASET_CALL);
     for (uint64_t from = now_ms(); world.tally.waiting > 0;) {
         turn();
