@@ -311,6 +311,16 @@ static void take_refusal(struct redis *redis, struct asked asked, struct slice t
     }
 }
 
+/* What XADD answers: the time and a number, such as 1767600000000-0. */
+static bool is_entry_id(struct slice text)
+{
+    size_t dash = slice_find(text, '-');
+    uint64_t number;
+
+    return slice_u64(slice_part(text, 0, dash), &number) &&
+           slice_u64(slice_from(text, dash + 1), &number);
+}
+
 static void take_one(struct redis *redis, const struct wire_answer *answer, uint64_t now_ns)
 {
     struct slice text = slice_of(answer->text, answer->bytes);
@@ -321,6 +331,8 @@ static void take_one(struct redis *redis, const struct wire_answer *answer, uint
     redis->since_ns = now_ns;
     if (answer->refused) {
         take_refusal(redis, asked, text);
+    } else if (asked.ask == ASK_RECORD && !is_entry_id(text)) {
+        fail(redis, SLICE("garbage"), SLICE("its answer to XADD is no id of an entry"), now_ns);
     } else if (asked.ask == ASK_RECORD) {
         queue_acknowledge(redis->queue, asked.item);
         if (redis->state != STATE_DRAINING) {

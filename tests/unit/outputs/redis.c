@@ -349,6 +349,9 @@ static void garbage_breaks_the_connection_only(void **state)
         many, /* a text that does not end */
         "$-5\r\n",
         "$99999999999999999999\r\n",
+        "+OK\r\n", /* no entry's id: nobody knows what it did */
+        ":1\r\n",
+        "$-1\r\n",
     };
     (void)state;
 
