@@ -347,8 +347,7 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
     told->auth_failure = ended->auth_failure;
     if (ended->auth_failure) {
         told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
-        told->echoed = proof_was_sent(view->proof, &ended->client.addr, ended->nonce_hash) &&
-                       !proof_is_doubted(view->proof, &ended->client.addr, change->time_ns);
+        told->echoed = proof_was_sent(view->proof, &ended->client.addr, ended->nonce_hash);
     }
     told->passed_on = ended->passed_on;
     told->one_way = hears_half(view);

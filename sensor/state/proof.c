@@ -34,11 +34,7 @@ enum { SALT_STUN = 3, SALT_HOLDER = 4 }; /* sip_keys.h has the other two */
 
 struct source {
     uint64_t proven_ns; /* 0 = never */
-<<<<<<< HEAD
-    uint64_t doubted_ns; /* a login failed in its name without a nonce of its own; 0 = never */
-=======
     uint64_t doubted_ns; /* 0 = never */
->>>>>>> revb
     uint16_t good_accounts;
     bool is_server;
     bool is_peer;
@@ -276,28 +272,6 @@ bool proof_was_sent(const struct proof_table *table, const struct addr *addr, ui
 {
     return nonce != 0 && was_heard(table, sip_keys_heard(table->key, source_key(table, addr),
                                                          SIP_KEYS_SALT_NONCE, nonce));
-}
-
-void proof_see_failure(struct proof_table *table, const struct addr *addr, uint64_t nonce,
-                       uint64_t now_ns)
-{
-    uint32_t cell = table_find(&table->sources, source_key(table, addr));
-
-    if (cell != TABLE_NONE && !proof_was_sent(table, addr, nonce)) {
-        struct source *source = table_at(&table->sources, cell);
-        source->doubted_ns = now_ns == 0 ? 1 : now_ns;
-    }
-}
-
-bool proof_is_doubted(const struct proof_table *table, const struct addr *addr, uint64_t now_ns)
-{
-    uint32_t cell = table_find(&table->sources, source_key(table, addr));
-
-    if (cell == TABLE_NONE) {
-        return false;
-    }
-    const struct source *source = table_at(&table->sources, cell);
-    return source->doubted_ns != 0 && time_since(now_ns, source->doubted_ns) <= PROOF_DOUBTED_NS;
 }
 
 void proof_see_answer(struct proof_table *table, const struct sip_sighting *sip, bool in_dialog)

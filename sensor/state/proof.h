@@ -23,7 +23,6 @@
 #include "sensor/flows/sighting.h"
 
 #define PROOF_VALID_NS (5 * NS_PER_MINUTE)
-#define PROOF_DOUBTED_NS NS_PER_DAY
 #define PROOF_GOOD_NS (30 * NS_PER_DAY)
 
 struct proof_table;
@@ -63,11 +62,6 @@ void proof_ask_hash(const struct proof_table *table, uint64_t addr_hash, uint64_
                     struct proof_view *out_view);
 /* The nonce (sip_keys.nonce; 0 = none) was sent there. */
 bool proof_was_sent(const struct proof_table *table, const struct addr *addr, uint64_t nonce);
-/* A login failed. With a nonce that was not sent there it may be anybody's, in this name: then others
- * that are counted with it may be, too, and the address is doubted for a day. Not kept over a restart. */
-void proof_see_failure(struct proof_table *table, const struct addr *addr, uint64_t nonce,
-                       uint64_t now_ns);
-bool proof_is_doubted(const struct proof_table *table, const struct addr *addr, uint64_t now_ns);
 /* Accounts with a success from its /24 or /48, saturating. */
 uint16_t proof_ask_site(const struct proof_table *table, const struct addr *addr);
 void proof_shift(struct proof_table *table, uint64_t shift_ns); /* a confirmed clock jump */

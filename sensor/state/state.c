@@ -317,8 +317,6 @@ static void see_sip(struct state *state, const struct sip_sighting *sip, bool fo
     if (decided && view.transaction->auth_failure) {
         device_failure(state->devices, view.transaction->account_hash,
                        &view.transaction->client.addr, sip->head.state_ns);
-        proof_see_failure(state->proof, &view.transaction->client.addr,
-                          view.transaction->nonce_hash, sip->head.state_ns);
     }
     registration_see(state->registrations, sip, &view);
     uint32_t call = call_see(state->calls, sip, &view);

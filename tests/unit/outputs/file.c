@@ -130,7 +130,6 @@ static void says_what_cannot_be_opened(void **state)
 /* Nobody waits for a reader: not at the start of a sensor either. */
 static void a_pipe_without_reader_is_refused(void **state)
 {
-    const struct output *type = file_type();
     struct error error = {0};
     char path[64];
     void *file;

@@ -67,19 +67,6 @@ static void what_was_sent_to_whom(void **unused)
     assert_false(proof_was_sent(table, &other, nonce));
     assert_false(proof_was_sent(table, &client, wire_sip(&invents, 1)->keys.nonce));
     assert_false(proof_was_sent(table, &client, 0));
-
-    /* A failure with a nonce of its own says nothing against it; one without does, for a day. */
-    proof_see_sip(table, wire_sip(&uses, 1));
-    proof_see_failure(table, &client, nonce, NS_PER_HOUR);
-    assert_false(proof_is_doubted(table, &client, NS_PER_HOUR));
-    proof_see_failure(table, &client, nonce + 1, NS_PER_HOUR);
-    proof_see_failure(table, &other, nonce + 1, NS_PER_HOUR); /* nothing is known of it */
-    assert_true(proof_is_doubted(table, &client, NS_PER_HOUR));
-    assert_false(proof_is_doubted(table, &other, NS_PER_HOUR));
-    assert_true(proof_is_doubted(table, &client, NS_PER_HOUR + PROOF_DOUBTED_NS));
-    assert_false(proof_is_doubted(table, &client, NS_PER_HOUR + PROOF_DOUBTED_NS + 1));
-    proof_shift(table, NS_PER_DAY);
-    assert_true(proof_is_doubted(table, &client, 2 * NS_PER_DAY + NS_PER_HOUR));
     proof_close(table);
 }
 
