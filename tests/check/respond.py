@@ -632,6 +632,9 @@ def starter_is_killed(binary):
         sensor.wait_for(lambda: b"gone for good" in sensor.said(), "it is not said")
         attack(wire, 77)
         wait_step(sensor, "refused")
+        record = next(r["earshot"]["response"] for r in steps(sensor) if r["earshot"]["response"]["step"] == "refused")
+        problems += differs("whom", record.get("target"), {"type": "ip", "value": "203.0.113.77"})
+        problems += [] if record["id"] != record["alert_id"] else ["the decision has the id of the alert"]
         status, report = sensor.stop()
         problems += differs("exit status", status, 0)
         problems += differs("packets", report["capture"]["packets"], wire.sent)
