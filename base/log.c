@@ -122,6 +122,22 @@ void log_line(enum log_level level, const char *format, ...)
     }
 }
 
+void log_seldom(enum log_level level, const char *format, ...)
+{
+    char message[LOG_LINE_BYTES];
+    va_list arguments;
+
+    if (!is_wanted(level)) {
+        return;
+    }
+    va_start(arguments, format);
+    int wanted = vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    if (wanted >= 0) {
+        write_line(level, slice_of_string(message), 0);
+    }
+}
+
 void log_error_struct(const struct error *error)
 {
     char message[sizeof error->where + sizeof error->message + 2];

@@ -4,7 +4,8 @@
  * it is full or when the writer flushes (live at least once a second). Lines stay whole: what a
  * short write leaves stands first in the buffer next time. A reader that is slow (EAGAIN) makes the
  * output full with -r; live, as with a disk that is full or a reader that is gone, records are lost,
- * each counted, and it is said once until it works again.
+ * each counted, and it is said once until it works again. An eighth of the buffer is for alerts,
+ * responses and the sensor's own records alone.
  *
  * Rotation: before a write would make the file larger than `rotate`, NAME becomes NAME.1, NAME.1
  * becomes NAME.2 and so on, NAME.keep goes, and NAME begins anew. Only between whole lines: no file
@@ -13,7 +14,7 @@
  * the next flush: NAME is begun anew, the lines before stay where they are.
  *
  * Limits: nothing is synced to the disk; nothing is compressed. */
-#include "outputs/output.h"
+#include "outputs/queue.h"
 
 #include "base/log.h"
 
@@ -27,6 +28,7 @@
 enum {
     BUFFER_BYTES = 256 << 10,
     WRITE_AT_BYTES = 192 << 10,
+    LESSER_BYTES = 224 << 10, /* the rest is for what a queue keeps, too: alerts */
     LINE_BYTES_MIN = 2,
     PATH_BYTES = OPTION_TEXT_BYTES + 24
 };
@@ -66,10 +68,18 @@ struct file {
     char buffer[BUFFER_BYTES];
 };
 
-/* The file of that name, open for adding; -1 and errno. */
+/* The file of that name, open for adding; -1 and errno. A named pipe that nobody reads would hold us
+ * here until somebody does: it is refused instead (ENXIO). */
 static int open_path(const char *path, bool anew)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | (anew ? O_TRUNC : 0), 0640);
+    int descriptor = open(
+        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | (anew ? O_TRUNC : 0), 0640);
+    int flags = descriptor < 0 ? -1 : fcntl(descriptor, F_GETFL);
+
+    if (flags >= 0) {
+        (void)fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK);
+    }
+    return descriptor;
 }
 
 /* What is open from now on. */
@@ -98,7 +108,9 @@ static enum status file_open(const struct output_host *host, const void *conf_by
     int descriptor = file->owned ? open_path(file->conf.path, !file->conf.append) : STDOUT_FILENO;
     if (descriptor < 0) {
         enum status status =
-            error_system(error, STATUS_FAILED, file->conf.path, "the file cannot be written");
+            error_system(error, STATUS_FAILED, file->conf.path,
+                         errno == ENXIO ? "it is a pipe that nobody reads, start its reader first"
+                                        : "the file cannot be written");
         free(file);
         return status;
     }
@@ -249,11 +261,12 @@ static enum output_result file_send(void *instance, const struct record *record,
     struct file *file = instance;
     struct output_tally *tally = file->host->tally;
     size_t bytes = encoded.bytes + 1;
+    size_t room = queue_keeps(record->dataset) ? BUFFER_BYTES : LESSER_BYTES;
 
     assert(bytes >= LINE_BYTES_MIN);
-    if (file->bytes + bytes > BUFFER_BYTES || file->bytes >= WRITE_AT_BYTES) {
+    if (file->bytes + bytes > room || file->bytes >= WRITE_AT_BYTES) {
         int failed = write_out(file);
-        if (file->bytes + bytes > BUFFER_BYTES) {
+        if (file->bytes + bytes > room) {
             if (failed == EAGAIN && !file->host->live) {
                 return OUTPUT_FULL;
             }

@@ -29,11 +29,11 @@
 
 #include "outputs/http_metrics.h"
 #include "outputs/http_page.h"
+#include "outputs/live_clock.h"
+#include "outputs/socket_address.h"
 
 #include "base/log.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { VISITS_MAX = 32, HEADER_BYTES_MAX = 8 << 10, REQUEST_S = 5, BACKLOG = 32 };
@@ -73,13 +73,6 @@ struct http {
     uint64_t now_ns; /* steady clock of the last poll */
     char *body; /* BODY_BYTES_MAX: what is rendered */
 };
-
-static uint64_t clock_ns(clockid_t which)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(which, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* --- connections --- */
 
@@ -140,7 +133,7 @@ static struct bufferevent *on_connection(struct event_base *loop, void *owner)
 {
     struct http *http = owner;
 
-    http->now_ns = clock_ns(CLOCK_MONOTONIC);
+    http->now_ns = live_clock_steady_ns();
     struct visit *visit = visit_place(http);
     struct bufferevent *stream = bufferevent_socket_new(loop, -1, BEV_OPT_CLOSE_ON_FREE);
     if (stream != NULL) {
@@ -210,7 +203,7 @@ static bool names_this_host(const char *header)
 
 static void judge(struct http *http, struct health *health)
 {
-    http->now_ns = clock_ns(CLOCK_MONOTONIC);
+    http->now_ns = live_clock_steady_ns();
     health_watch_look(&http->watch, http->host, http->now_ns);
     health_judge(&http->watch, http->view, http->host, http->now_ns, health);
 }
@@ -262,18 +255,14 @@ static void on_request(struct evhttp_request *request, void *owner)
 static enum status listen_on(struct http *http, const struct conf *conf, const struct addr *addr,
                              struct error *error)
 {
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)conf->port)};
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons((uint16_t)conf->port)};
-    bool is_four = addr_is_v4(addr);
+    const struct endpoint endpoint = {*addr, (uint16_t)conf->port};
+    struct sockaddr_storage at;
+    socklen_t bytes = socket_address(&endpoint, &at);
     int yes = 1;
 
-    memcpy(&six.sin6_addr, addr->octets, 16);
-    memcpy(&four.sin_addr, addr->octets + 12, 4);
-    int listener =
-        socket(is_four ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int listener = socket(at.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-        bind(listener, is_four ? (const struct sockaddr *)&four : (const struct sockaddr *)&six,
-             is_four ? sizeof four : sizeof six) != 0 ||
+        bind(listener, (const struct sockaddr *)&at, bytes) != 0 ||
         listen(listener, BACKLOG) != 0) {
         enum status status =
             error_system(error, STATUS_FAILED, http->host->name, "cannot listen on %s port %d",
@@ -290,17 +279,19 @@ static enum status listen_on(struct http *http, const struct conf *conf, const s
     return STATUS_OK;
 }
 
-static enum status check(const struct output_host *host, const struct conf *conf,
-                         struct addr *out_addr, struct error *error)
+static enum status http_check(const void *conf_bytes, struct error *error)
 {
-    if (!addr_parse(slice_of_string(conf->address), out_addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address: found '%s', an IP address is allowed", conf->address);
+    const struct conf *conf = conf_bytes;
+    struct addr addr;
+
+    if (!addr_parse(slice_of_string(conf->address), &addr)) {
+        return error_set(error, STATUS_USAGE, "address", "found '%s', an IP address is allowed",
+                         conf->address);
     }
-    if (!conf->allow_remote && !addr_is_loopback(out_addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address %s can be reached from other hosts, without TLS and without a "
-                         "password; set allow_remote: true if that is meant",
+    if (!conf->allow_remote && !addr_is_loopback(&addr)) {
+        return error_set(error, STATUS_USAGE, "address",
+                         "%s can be reached from other hosts, without TLS and without a password; "
+                         "set allow_remote: true if that is meant",
                          conf->address);
     }
     return STATUS_OK;
@@ -346,18 +337,20 @@ static enum status http_open(const struct output_host *host, const void *conf_by
 {
     const struct conf *conf = conf_bytes;
     struct addr addr = {{0}};
-    enum status status = check(host, conf, &addr, error);
+    enum status status = http_check(conf, error);
 
     if (status != STATUS_OK) {
         return status;
     }
+    bool parsed = addr_parse(slice_of_string(conf->address), &addr);
+    assert(parsed);
     struct http *http = calloc(1, sizeof *http);
     if (http == NULL) {
         return error_set(error, STATUS_FAILED, host->name, "no memory");
     }
     http->host = host;
     http->any_host = conf->allow_remote;
-    http->now_ns = clock_ns(CLOCK_MONOTONIC);
+    http->now_ns = live_clock_steady_ns();
     http->watch.started_ns = http->now_ns;
     http->watch.lost_ppm = conf->lost_ppm;
     status = server_open(http, conf, &addr, error);
@@ -373,10 +366,10 @@ static enum output_result http_send(void *instance, const struct record *record,
                                     struct slice encoded)
 {
     struct http *http = instance;
-    uint64_t wall_ns = http->host->live ? clock_ns(CLOCK_REALTIME) : 0;
+    uint64_t wall_ns = http->host->live ? live_clock_wall_ns() : 0;
     (void)encoded; /* it reads the record itself */
 
-    http_view_see(http->view, record, clock_ns(CLOCK_MONOTONIC), wall_ns);
+    http_view_see(http->view, record, live_clock_steady_ns(), wall_ns);
     http->host->tally->accepted++;
     http->host->tally->acknowledged++;
     return OUTPUT_ACCEPTED;
@@ -386,7 +379,7 @@ static void http_poll(void *instance)
 {
     struct http *http = instance;
 
-    http->now_ns = clock_ns(CLOCK_MONOTONIC);
+    http->now_ns = live_clock_steady_ns();
     health_watch_look(&http->watch, http->host, http->now_ns);
     visits_look(http);
 }
@@ -403,6 +396,7 @@ const struct output output_http = {
     .conf_bytes = sizeof(struct conf),
     .formats = 0,
     .options = options,
+    .check = http_check,
     .open = http_open,
     .send = http_send,
     .poll = http_poll,

@@ -15,10 +15,11 @@
  * tells. A new producer is made once a second at first, then each time half as often.
  *
  * What a broker refuses for good (a topic that may not be written, a record that is too large) is
- * dropped, counted, and said once until that dataset is taken again. A batch that is too large is
+ * dropped, counted, and said once until none of that dataset was refused for ten minutes. A batch that is too large is
  * no reason to drop what is in it: batches get smaller until each holds one record.
  *
- * The brokers are away when records are on their way and none was acknowledged for AWAY_NS, or when
+ * The brokers are away when records are on their way and none was acknowledged for AWAY_NS (and the
+ * time that a record waits for others), or when
  * the library, asked each STATISTICS_MS, is connected to none. Its single errors are too many to be
  * said; the latest is the reason that the line gives.
  *
@@ -35,7 +36,9 @@
 #include "outputs/queue.h"
 
 #include "base/log.h"
+#include "outputs/live_clock.h"
 #include "outputs/record_key.h"
+#include "outputs/standing.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -50,6 +53,7 @@ enum {
     STATISTICS_MS = 10000,
 };
 #define AWAY_NS (5 * NS_PER_S)
+#define REFUSED_NS (600 * NS_PER_S)
 #define PURGE_NS (1 * NS_PER_S) /* for all reports of a producer that is given up */
 #define RENEW_NS_MIN (1 * NS_PER_S)
 #define RENEW_NS_MAX (30 * NS_PER_S)
@@ -90,7 +94,7 @@ struct lane {
     rd_kafka_topic_t *topic; /* made when the first record goes there, so no other is asked for */
     char topic_name[TOPIC_BYTES_MAX + 1];
     char sourcetype[64];
-    bool refused; /* said */
+    uint64_t refused_ns; /* the last refusal; 0 = none */
 };
 
 struct kafka {
@@ -113,17 +117,10 @@ struct kafka {
     uint64_t purged_ns;
     uint64_t renewed_ns; /* the last one was made */
     uint64_t renew_ns; /* the next one is made so much later */
+    struct standing standing; /* only what is said of it: a producer tries by itself */
     char reason[256]; /* the latest error */
     struct lane lanes[DATASET_COUNT];
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now = {0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* Without what the library adds for who looks for a fault in it. */
 static void remember_reason(struct kafka *kafka, const char *reason)
@@ -138,38 +135,44 @@ static void remember_reason(struct kafka *kafka, const char *reason)
 
 static void say_away(struct kafka *kafka)
 {
-    if (kafka->host->tally->away) {
-        return;
-    }
     kafka->host->tally->away = true;
-    log_line(LOG_WARN,
-             "output %s: no Kafka broker takes records (%s); they wait, then the least valuable "
-             "are dropped",
-             kafka->host->name, kafka->reason[0] == '\0' ? "no answer" : kafka->reason);
+    if (standing_fell(&kafka->standing)) {
+        log_seldom(LOG_WARN,
+                   "output %s: no Kafka broker takes records (%s); they wait, then the least "
+                   "valuable are dropped",
+                   kafka->host->name,
+                   kafka->reason[0] == '\0' ? "no error told: slow, or a topic that does not exist"
+                                            : kafka->reason);
+    }
 }
 
-static void say_back(struct kafka *kafka)
+static void works(struct kafka *kafka)
 {
-    struct output_tally *tally = kafka->host->tally;
-
     kafka->reason[0] = '\0';
-    if (!tally->away) {
-        return;
+    kafka->host->tally->away = false;
+    standing_took(&kafka->standing, kafka->now_ns);
+}
+
+static void say_back(struct kafka *kafka, uint64_t now_ns)
+{
+    const struct output_tally *tally = kafka->host->tally;
+
+    if (standing_is_back(&kafka->standing, now_ns)) {
+        log_seldom(LOG_INFO,
+                   "output %s: Kafka takes records again; %" PRIu64 " wait, %" PRIu64
+                   " were dropped since the start",
+                   kafka->host->name, tally->waiting, output_dropped(tally));
     }
-    tally->away = false;
-    log_line(LOG_INFO,
-             "output %s: Kafka takes records again; %" PRIu64 " wait, %" PRIu64
-             " were dropped since the start",
-             kafka->host->name, tally->waiting, output_dropped(tally));
 }
 
 static void judge_away(struct kafka *kafka)
 {
     if (kafka->host->tally->waiting == 0) {
         kafka->since_ns = kafka->now_ns;
-    } else if (kafka->now_ns - kafka->since_ns >= AWAY_NS) {
+    } else if (kafka->now_ns - kafka->since_ns >= AWAY_NS + kafka->conf.linger_ns) {
         say_away(kafka);
     }
+    say_back(kafka, kafka->now_ns);
 }
 
 /* --- what the library tells: all of it inside rd_kafka_poll() --- */
@@ -200,7 +203,7 @@ static int on_statistics(rd_kafka_t *producer, char *json, size_t bytes, void *o
     if (!up) {
         say_away(kafka);
     } else if (kafka->host->tally->waiting == 0) {
-        say_back(kafka);
+        works(kafka);
     }
     return 0; /* the library frees it */
 }
@@ -247,13 +250,13 @@ static void refuse(struct kafka *kafka, struct queue_item *item, rd_kafka_resp_e
 {
     struct lane *lane = &kafka->lanes[item->dataset];
 
-    if (!lane->refused) {
+    if (lane->refused_ns == 0 || kafka->now_ns - lane->refused_ns >= REFUSED_NS) {
         log_line(LOG_ERROR,
                  "output %s: topic %s refuses a record for good (%s); it and all others that are "
                  "refused are dropped, and counted",
                  kafka->host->name, lane->topic_name, rd_kafka_err2str(code));
     }
-    lane->refused = true;
+    lane->refused_ns = kafka->now_ns;
     queue_drop(kafka->queue, item);
 }
 
@@ -299,11 +302,10 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
 
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka->heard = true;
-        kafka->lanes[item->dataset].refused = false;
         kafka->since_ns = kafka->now_ns;
         kafka->renew_ns = RENEW_NS_MIN;
         queue_acknowledge(kafka->queue, item);
-        say_back(kafka);
+        works(kafka);
     } else {
         take_failure(kafka, item, message->err,
                      rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED);
@@ -335,6 +337,7 @@ static enum status set_all(const struct kafka *kafka, rd_kafka_conf_t *settings,
         {"partitioner", "murmur2_random"}, /* the same partition as Java's producers choose */
         {"reconnect.backoff.ms", "100"},
         {"reconnect.backoff.max.ms", "1000"}, /* a broker that is back is heard of soon */
+        {"receive.message.max.bytes", "4000000"}, /* of who says that he is a broker; 100 MB else */
         {"statistics.interval.ms", statistics},
         {"log.queue", "true"},
         {"log.connection.close", "false"},
@@ -525,7 +528,7 @@ static void fill(struct kafka *kafka)
 
 static void serve(struct kafka *kafka)
 {
-    kafka->now_ns = clock_ns();
+    kafka->now_ns = live_clock_steady_ns();
     if (kafka->producer != NULL) {
         (void)rd_kafka_poll(kafka->producer, 0);
     }
@@ -574,25 +577,31 @@ static bool is_broker(struct slice broker)
     return host.bytes > 0;
 }
 
+static enum status check_brokers(const struct option_list *list, struct error *error)
+{
+    if (list->count == 0) {
+        return error_set(error, STATUS_USAGE, "brokers", "name at least one broker, as host:port");
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (!is_broker(slice_of_string(list->items[i]))) {
+            return error_set(error, STATUS_USAGE, "brokers", "\"%s\" is no host:port",
+                             list->items[i]);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status join_brokers(struct kafka *kafka, const struct option_list *list,
                                 struct error *error)
 {
     size_t bytes = (size_t)list->count * OPTION_TEXT_BYTES + 1;
 
-    if (list->count == 0) {
-        return error_set(error, STATUS_USAGE, kafka->host->name,
-                         "brokers: name at least one broker, as host:port");
-    }
     kafka->brokers = malloc(bytes);
     if (kafka->brokers == NULL) {
         return error_set(error, STATUS_FAILED, kafka->host->name, "no memory for its brokers");
     }
     struct text text = text_into(kafka->brokers, bytes);
     for (uint32_t i = 0; i < list->count; i++) {
-        if (!is_broker(slice_of_string(list->items[i]))) {
-            return error_set(error, STATUS_USAGE, kafka->host->name,
-                             "brokers: \"%s\" is no host:port", list->items[i]);
-        }
         text_string(&text, i == 0 ? "" : ",");
         text_string(&text, list->items[i]);
     }
@@ -612,43 +621,63 @@ static bool is_topic(struct slice name)
     return name.bytes > 0 && !slice_equal(name, SLICE(".")) && !slice_equal(name, SLICE(".."));
 }
 
-static enum status lane_name(struct kafka *kafka, enum dataset dataset, struct error *error)
+/* The dataset as it stands behind "earshot.". */
+static struct slice short_name(enum dataset dataset)
 {
-    struct lane *lane = &kafka->lanes[dataset];
     struct slice name = slice_of_string(dataset_rows[dataset].name);
-    struct text topic = text_into(lane->topic_name, sizeof lane->topic_name);
-    struct text sourcetype = text_into(lane->sourcetype, sizeof lane->sourcetype);
 
-    text_string(&sourcetype, "earshot:");
-    name = slice_from(name, slice_find(name, '.') + 1);
-    text_slice_put(&sourcetype, name);
-    if (kafka->conf.topic[0] != '\0') {
-        text_string(&topic, kafka->conf.topic);
-    } else {
-        text_string(&topic, kafka->conf.topic_prefix);
-        for (size_t i = 0; i < name.bytes; i++) {
-            text_byte(&topic, name.at[i] == '_' ? '-' : name.at[i]);
+    return slice_from(name, slice_find(name, '.') + 1);
+}
+
+static void put_topic(struct text *out, const struct conf *conf, enum dataset dataset)
+{
+    struct slice name = short_name(dataset);
+
+    if (conf->topic[0] != '\0') {
+        text_string(out, conf->topic);
+        return;
+    }
+    text_string(out, conf->topic_prefix);
+    for (size_t i = 0; i < name.bytes; i++) {
+        text_byte(out, name.at[i] == '_' ? '-' : name.at[i]);
+    }
+}
+
+static enum status check_topics(const struct conf *conf, struct error *error)
+{
+    for (enum dataset dataset = 0; dataset < DATASET_COUNT; dataset++) {
+        char name[TOPIC_BYTES_MAX];
+        struct text topic = text_into(name, sizeof name);
+        put_topic(&topic, conf, dataset);
+        if (topic.overflow || !is_topic(text_slice(&topic))) {
+            return error_set(error, STATUS_USAGE, conf->topic[0] != '\0' ? "topic" : "topic_prefix",
+                             "a topic has letters, digits, dots, - and _, at most %d of them",
+                             (int)TOPIC_BYTES_MAX);
         }
     }
-    if (topic.overflow || topic.bytes > TOPIC_BYTES_MAX || !is_topic(text_slice(&topic))) {
-        return error_set(error, STATUS_USAGE, kafka->host->name,
-                         "a topic has letters, digits, dots, - and _, at most %d of them",
-                         (int)TOPIC_BYTES_MAX);
-    }
-    (void)text_terminate(&topic);
-    (void)text_terminate(&sourcetype);
     return STATUS_OK;
 }
 
-static enum status names_open(struct kafka *kafka, const struct option_list *brokers,
-                              struct error *error)
+static enum status kafka_check(const void *conf_bytes, struct error *error)
 {
-    enum status status = join_brokers(kafka, brokers, error);
+    const struct conf *conf = conf_bytes;
+    enum status status = check_brokers(&conf->brokers, error);
 
-    for (enum dataset dataset = 0; dataset < DATASET_COUNT && status == STATUS_OK; dataset++) {
-        status = lane_name(kafka, dataset, error);
+    return status != STATUS_OK ? status : check_topics(conf, error);
+}
+
+static void name_lanes(struct kafka *kafka)
+{
+    for (enum dataset dataset = 0; dataset < DATASET_COUNT; dataset++) {
+        struct lane *lane = &kafka->lanes[dataset];
+        struct text topic = text_into(lane->topic_name, sizeof lane->topic_name);
+        struct text sourcetype = text_into(lane->sourcetype, sizeof lane->sourcetype);
+        put_topic(&topic, &kafka->conf, dataset);
+        (void)text_terminate(&topic);
+        text_string(&sourcetype, "earshot:");
+        text_slice_put(&sourcetype, short_name(dataset));
+        (void)text_terminate(&sourcetype);
     }
-    return status;
 }
 
 static enum status memory_open(struct kafka *kafka, struct error *error)
@@ -700,8 +729,12 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
                               void **out_instance, struct error *error)
 {
     const struct conf *conf = conf_bytes;
-    struct kafka *kafka = calloc(1, sizeof *kafka);
+    enum status status = kafka_check(conf, error);
 
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct kafka *kafka = calloc(1, sizeof *kafka);
     if (kafka == NULL) {
         return error_set(error, STATUS_FAILED, host->name, "no memory");
     }
@@ -711,10 +744,11 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
     kafka->descriptor = -1;
     kafka->batch_bytes = BATCH_BYTES;
     kafka->renew_ns = RENEW_NS_MIN;
-    kafka->since_ns = kafka->now_ns = clock_ns();
+    kafka->since_ns = kafka->now_ns = live_clock_steady_ns();
     kafka->event_time =
         conf->timestamps == TIMESTAMPS_EVENT || (conf->timestamps == TIMESTAMPS_AUTO && host->live);
-    enum status status = names_open(kafka, &conf->brokers, error);
+    name_lanes(kafka);
+    status = join_brokers(kafka, &conf->brokers, error);
     if (status == STATUS_OK) {
         status = memory_open(kafka, error);
     }
@@ -764,7 +798,8 @@ static void kafka_close(void *instance)
     struct kafka *kafka = instance;
     bool left = false;
 
-    kafka->now_ns = clock_ns();
+    kafka->now_ns = live_clock_steady_ns();
+    say_back(kafka, UINT64_MAX);
     if (kafka->producer != NULL) {
         if (!kafka->purged) {
             producer_purge(kafka);
@@ -789,6 +824,7 @@ const struct output output_kafka = {
     .conf_bytes = sizeof(struct conf),
     .formats = 1U << OUTPUT_JSON,
     .options = options,
+    .check = kafka_check,
     .open = kafka_open,
     .send = kafka_send,
     .poll = kafka_poll,

@@ -4,8 +4,8 @@
  * Borrows   the host for its life; a record and its bytes during send: what must be kept is copied.
  * Time      the wall clock, for what is live only: time-outs, back-off.
  * Bounds    each says its own; what finds no room is counted in the tally, by dataset.
- * Errors    open: STATUS_USAGE for options, STATUS_FAILED for this machine (memory, a file). A far end
- *           that is away is no error: it is said once, and tried again.
+ * Errors    check: STATUS_USAGE. open, of what was checked: STATUS_FAILED for this machine (memory, a
+ *           file). A far end that is away is no error: it is said once, and tried again.
  * Thread    the writer's. No function waits for a far end: sockets and timers hang in the host's loop.
  *
  * Acceptance (send took it) and acknowledgement (the far end has it) are told apart. At any time, of
@@ -67,6 +67,8 @@ struct output {
         formats; /* bits of enum output_format that it carries, the first is its default; 0: it reads
                       * records itself, and `encoded` is empty */
     const struct option *options;
+    /* Whether the values fit together, before anything is opened; where = the key. May be NULL. */
+    MUST_USE enum status (*check)(const void *conf, struct error *error);
     MUST_USE enum status (*open)(const struct output_host *host, const void *conf,
                                  void **out_instance, struct error *error);
     /* `encoded`: the record in the output's format, without a line end. */

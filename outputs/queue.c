@@ -198,6 +198,11 @@ static bool make_room(struct queue *queue, enum rank rank, size_t bytes)
 
 /* --- public --- */
 
+bool queue_keeps(enum dataset dataset)
+{
+    return ranks[dataset] == RANK_KEPT;
+}
+
 enum status queue_open(const struct queue_options *options, struct queue **out_queue,
                        struct error *error)
 {

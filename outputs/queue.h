@@ -40,6 +40,9 @@ struct queue_options {
     struct output_tally *tally;
 };
 
+/* Whether nothing of the kind is given up for another: alerts, responses, the sensor's own. */
+bool queue_keeps(enum dataset dataset);
+
 MUST_USE enum status queue_open(const struct queue_options *options, struct queue **out_queue,
                                 struct error *error);
 void queue_close(struct queue *queue); /* what is left is dropped, and counted */

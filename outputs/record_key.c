@@ -33,6 +33,22 @@ static struct slice keyword_of(const struct record *record)
     return SLICE_NONE;
 }
 
+/* Nearly all are plain, and stay where they are. */
+static struct slice harmless(struct slice key, char out[RECORD_KEY_BYTES])
+{
+    struct text text = text_into(out, RECORD_KEY_BYTES);
+    size_t plain = 0;
+
+    while (plain < key.bytes && key.at[plain] >= ' ' && key.at[plain] <= '~') {
+        plain++;
+    }
+    if (plain == key.bytes) {
+        return key;
+    }
+    text_printable(&text, key);
+    return text_slice(&text);
+}
+
 struct ends {
     struct endpoint source;
     struct endpoint destination;
@@ -111,7 +127,7 @@ struct slice record_key(const struct record *record, const struct record_identit
     struct slice key = keyword_of(record);
 
     if (!slice_is_empty(key)) {
-        return key;
+        return harmless(key, out);
     }
     if (record->dataset == DATASET_MEDIA || record->dataset == DATASET_MEDIA_INTERVAL) {
         key = stream_key(record, out);

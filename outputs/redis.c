@@ -20,8 +20,10 @@
  * Limits: no TLS (hiredis 0.14 has none), so another host is refused unless told. Where Redis refuses
  * a record and at that very moment begins to take again, those behind it on their way may stand before
  * it; event.sequence has the order. What Redis acknowledged and lost itself is Redis's to keep. */
+#include "outputs/live_clock.h"
 #include "outputs/queue.h"
 #include "outputs/redis_wire.h"
+#include "outputs/standing.h"
 
 #include "base/log.h"
 
@@ -31,8 +33,6 @@ enum { IN_FLIGHT_MAX = 100, ASKED_MAX = IN_FLIGHT_MAX + 4, UNSENT_BYTES_MAX = 1 
 enum { PREFIX_BYTES = 128, STREAM_BYTES = PREFIX_BYTES + 32, SAID_MAX = 8, CODE_BYTES = 24 };
 #define CONNECT_NS (3 * NS_PER_S)
 #define ANSWER_NS (10 * NS_PER_S)
-#define PAUSE_MIN_NS (NS_PER_S / 2)
-#define PAUSE_MAX_NS (30 * NS_PER_S)
 
 struct conf {
     char address[OPTION_TEXT_BYTES];
@@ -91,20 +91,13 @@ struct redis {
     uint32_t window; /* so many may be on their way */
     uint64_t since_ns; /* connecting: since the beginning; else since the last answer or command */
     uint64_t rest_until_ns;
-    uint64_t pause_ns;
+    struct standing standing;
     /* what was said of the far end since it last worked */
     uint32_t said_count;
     char said[SAID_MAX][CODE_BYTES];
     char streams[DATASET_COUNT][STREAM_BYTES];
     char maxlen[24];
 };
-
-static uint64_t clock_ns(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 /* --- what is said --- */
 
@@ -127,6 +120,15 @@ static bool is_new(struct redis *redis, struct slice code)
     return true;
 }
 
+/* A far end that does not know a command repeats what stood behind it: records, or the password. */
+static struct slice without_our_words(struct slice why)
+{
+    static const char words[] = ", with args";
+    const char *at = why.bytes == 0 ? NULL : memmem(why.at, why.bytes, words, sizeof words - 1);
+
+    return at == NULL ? why : slice_part(why, 0, (size_t)(at - why.at));
+}
+
 static void say(struct redis *redis, struct slice code, struct slice why, const char *what)
 {
     char raw[4 * WIRE_TEXT_BYTES];
@@ -140,26 +142,31 @@ static void say(struct redis *redis, struct slice code, struct slice why, const 
     if (why.bytes > 0 && why.at[why.bytes - 1] == '.') {
         why = slice_part(why, 0, why.bytes - 1);
     }
+    why = without_our_words(why);
     text_printable(&printed, slice_part(why, 0, WIRE_TEXT_BYTES - 1));
     if (redis->target.path != NULL) {
         text_string(&where, redis->target.path);
     } else {
         text_endpoint(&where, &redis->target.endpoint);
     }
-    log_line(LOG_ERROR, "output %s: redis at %s: %s; %s", redis->host->name, text_terminate(&where),
-             text_terminate(&printed), what);
+    log_seldom(LOG_ERROR, "output %s: redis at %s: %s; %s", redis->host->name,
+               text_terminate(&where), text_terminate(&printed), what);
 }
 
-static void works(struct redis *redis)
+static void works(struct redis *redis, uint64_t now_ns)
 {
     redis->window = IN_FLIGHT_MAX;
-    redis->pause_ns = PAUSE_MIN_NS;
-    if (redis->host->tally->away) {
-        log_line(LOG_INFO, "output %s: redis takes records again; %" PRIu64 " wait",
-                 redis->host->name, redis->host->tally->waiting);
-    }
     redis->host->tally->away = false;
-    redis->said_count = 0;
+    standing_took(&redis->standing, now_ns);
+}
+
+static void say_steady(struct redis *redis, uint64_t now_ns)
+{
+    if (standing_is_back(&redis->standing, now_ns)) {
+        log_seldom(LOG_INFO, "output %s: redis takes records again; %" PRIu64 " wait",
+                   redis->host->name, redis->host->tally->waiting);
+        redis->said_count = 0;
+    }
 }
 
 /* --- the connection's life --- */
@@ -172,8 +179,8 @@ static void rest(struct redis *redis, uint64_t now_ns)
     queue_give_all_back(redis->queue, true);
     redis->state = STATE_RESTING;
     redis->window = 1;
-    redis->rest_until_ns = now_ns + redis->pause_ns;
-    redis->pause_ns = redis->pause_ns * 2 < PAUSE_MAX_NS ? redis->pause_ns * 2 : PAUSE_MAX_NS;
+    (void)standing_fell(&redis->standing); /* each kind of trouble was said by itself */
+    redis->rest_until_ns = now_ns + standing_pause(&redis->standing);
     redis->host->tally->away = true;
 }
 
@@ -304,6 +311,16 @@ static void take_refusal(struct redis *redis, struct asked asked, struct slice t
     }
 }
 
+/* What XADD answers: the time and a number, such as 1767600000000-0. */
+static bool is_entry_id(struct slice text)
+{
+    size_t dash = slice_find(text, '-');
+    uint64_t number;
+
+    return slice_u64(slice_part(text, 0, dash), &number) &&
+           slice_u64(slice_from(text, dash + 1), &number);
+}
+
 static void take_one(struct redis *redis, const struct wire_answer *answer, uint64_t now_ns)
 {
     struct slice text = slice_of(answer->text, answer->bytes);
@@ -314,10 +331,12 @@ static void take_one(struct redis *redis, const struct wire_answer *answer, uint
     redis->since_ns = now_ns;
     if (answer->refused) {
         take_refusal(redis, asked, text);
+    } else if (asked.ask == ASK_RECORD && !is_entry_id(text)) {
+        fail(redis, SLICE("garbage"), SLICE("its answer to XADD is no id of an entry"), now_ns);
     } else if (asked.ask == ASK_RECORD) {
         queue_acknowledge(redis->queue, asked.item);
         if (redis->state != STATE_DRAINING) {
-            works(redis);
+            works(redis, now_ns);
         }
     } else if (asked.ask == ASK_PING && !slice_equal(text, SLICE("PONG"))) {
         fail(redis, SLICE("garbage"), SLICE("what answers there is no Redis"), now_ns);
@@ -361,7 +380,7 @@ static void check_wire(struct redis *redis, uint64_t now_ns)
 static void redis_poll(void *instance)
 {
     struct redis *redis = instance;
-    uint64_t now_ns = clock_ns();
+    uint64_t now_ns = live_clock_steady_ns();
 
     if (redis->state == STATE_RESTING && now_ns >= redis->rest_until_ns) {
         connect_now(redis, now_ns);
@@ -378,6 +397,9 @@ static void redis_poll(void *instance)
     if (redis->state == STATE_DRAINING && redis->asked_count == 0) {
         rest(redis, now_ns);
     }
+    if (redis->state == STATE_READY) {
+        say_steady(redis, now_ns);
+    }
     pump(redis, now_ns);
 }
 
@@ -393,6 +415,7 @@ static void redis_close(void *instance)
 {
     struct redis *redis = instance;
 
+    say_steady(redis, UINT64_MAX);
     redis_wire_close(redis->wire);
     if (redis->queue != NULL) {
         queue_close(redis->queue);
@@ -400,45 +423,47 @@ static void redis_close(void *instance)
     free(redis);
 }
 
-static enum status target_of(const struct output_host *host, const struct conf *conf,
-                             struct wire_target *out_target, struct error *error)
+static enum status target_of(const struct conf *conf, struct wire_target *out_target,
+                             struct error *error)
 {
     struct addr addr;
 
     if (conf->socket[0] != '\0') {
         if (strlen(conf->socket) >= sizeof((struct sockaddr_un *)NULL)->sun_path) {
-            return error_set(error, STATUS_USAGE, host->name,
-                             "socket: a path of fewer than %zu bytes is allowed",
+            return error_set(error, STATUS_USAGE, "socket",
+                             "a path of fewer than %zu bytes is allowed",
                              sizeof((struct sockaddr_un *)NULL)->sun_path);
         }
         *out_target = (struct wire_target){.path = conf->socket};
         return STATUS_OK;
     }
     if (!addr_parse(slice_of_string(conf->address), &addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address: found '%s', an IP address is allowed", conf->address);
+        return error_set(error, STATUS_USAGE, "address", "found '%s', an IP address is allowed",
+                         conf->address);
     }
     if (!conf->allow_plaintext && !addr_is_loopback(&addr)) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "address %s is another host, and the connection is not encrypted; use a "
-                         "tunnel, or set allow_plaintext: true if that is meant",
+        return error_set(error, STATUS_USAGE, "address",
+                         "%s is another host, and the connection is not encrypted; use a tunnel, "
+                         "or set allow_plaintext: true if that is meant",
                          conf->address);
     }
     *out_target = (struct wire_target){.endpoint = {addr, (uint16_t)conf->port}};
     return STATUS_OK;
 }
 
-static enum status check(const struct output_host *host, const struct conf *conf,
-                         struct error *error)
+static enum status redis_check(const void *conf_bytes, struct error *error)
 {
+    const struct conf *conf = conf_bytes;
+    struct wire_target target;
+
     if (conf->user[0] != '\0' && conf->password[0] == '\0') {
-        return error_set(error, STATUS_USAGE, host->name, "user: a user needs a password");
+        return error_set(error, STATUS_USAGE, "user", "a user needs a password");
     }
     if (strlen(conf->stream_prefix) > PREFIX_BYTES) {
-        return error_set(error, STATUS_USAGE, host->name,
-                         "stream_prefix: at most %d bytes are allowed", (int)PREFIX_BYTES);
+        return error_set(error, STATUS_USAGE, "stream_prefix", "at most %d bytes are allowed",
+                         (int)PREFIX_BYTES);
     }
-    return STATUS_OK;
+    return target_of(conf, &target, error);
 }
 
 static void name_streams(struct redis *redis)
@@ -459,7 +484,7 @@ static enum status redis_open(const struct output_host *host, const void *conf_b
                               void **out_instance, struct error *error)
 {
     const struct conf *conf = conf_bytes;
-    enum status status = check(host, conf, error);
+    enum status status = redis_check(conf, error);
 
     if (status != STATUS_OK) {
         return status;
@@ -471,11 +496,10 @@ static enum status redis_open(const struct output_host *host, const void *conf_b
     redis->host = host;
     redis->conf = *conf;
     redis->window = 1;
-    redis->pause_ns = PAUSE_MIN_NS;
     name_streams(redis);
     struct queue_options queue_options = {
         .bytes_max = conf->queue_bytes, .live = host->live, .tally = host->tally};
-    status = target_of(host, &redis->conf, &redis->target, error);
+    status = target_of(&redis->conf, &redis->target, error);
     if (status == STATUS_OK) {
         status = queue_open(&queue_options, &redis->queue, error);
     }
@@ -494,6 +518,7 @@ const struct output output_redis = {
     .conf_bytes = sizeof(struct conf),
     .formats = 1U << OUTPUT_JSON,
     .options = options,
+    .check = redis_check,
     .open = redis_open,
     .send = redis_send,
     .poll = redis_poll,

@@ -15,10 +15,10 @@
 
 #include "outputs/redis_wire.h"
 
+#include "outputs/socket_address.h"
+
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 enum { PIECE_BYTES = 4 << 10, WHY_BYTES = 160 };
@@ -183,25 +183,18 @@ static void on_event(struct bufferevent *stream, short what, void *owner)
 
 static int connect_to(struct redis_wire *wire, const struct wire_target *target)
 {
-    const struct endpoint *endpoint = &target->endpoint;
+    struct sockaddr_storage to;
     struct sockaddr_un local = {.sun_family = AF_UNIX};
-    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(endpoint->port)};
-    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(endpoint->port)};
-    const struct sockaddr *to = (const struct sockaddr *)&six;
-    int bytes = (int)sizeof six;
+    socklen_t bytes = sizeof local;
 
-    memcpy(&four.sin_addr, endpoint->addr.octets + 12, 4);
-    memcpy(&six.sin6_addr, endpoint->addr.octets, 16);
     if (target->path != NULL) {
         struct text text = text_into(local.sun_path, sizeof local.sun_path - 1);
         text_string(&text, target->path);
-        to = (const struct sockaddr *)&local;
-        bytes = (int)sizeof local;
-    } else if (addr_is_v4(&endpoint->addr)) {
-        to = (const struct sockaddr *)&four;
-        bytes = (int)sizeof four;
+        memcpy(&to, &local, sizeof local);
+    } else {
+        bytes = socket_address(&target->endpoint, &to);
     }
-    return bufferevent_socket_connect(wire->stream, to, bytes);
+    return bufferevent_socket_connect(wire->stream, (const struct sockaddr *)&to, (int)bytes);
 }
 
 enum status redis_wire_open(struct event_base *loop, const struct wire_target *target,

@@ -112,7 +112,8 @@ static size_t undo_escapes(struct slice name, char *to)
         int high = name.at[i] == '%' && i + 2 < name.bytes ? hex_value(name.at[i + 1]) : -1;
         int low = high < 0 ? -1 : hex_value(name.at[i + 2]);
         bool is_escape = low >= 0 && (high << 4 | low) != '%';
-        to[bytes++] = is_escape ? (char)(uint8_t)(high << 4 | low) : name.at[i];
+        char undone = (char)((unsigned)high << 4 | (unsigned)low);
+        to[bytes++] = is_escape ? undone : name.at[i];
         i += is_escape ? 2 : 0;
     }
     return bytes;

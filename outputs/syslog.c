@@ -10,6 +10,8 @@
  * The receiver is an address, never a name: a sensor that asks a resolver would send packets that
  * nobody wanted (on whatever interface its routes choose), wait for the answer with everything
  * behind it, and deliver nothing on the day when the resolver is the one under attack. */
+#include "outputs/live_clock.h"
+#include "outputs/socket_address.h"
 #include "outputs/syslog_head.h"
 #include "outputs/syslog_link.h"
 
@@ -18,8 +20,6 @@
 #include "outputs/encode_json.h"
 #include "outputs/trim.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
@@ -90,39 +90,26 @@ static size_t message_bytes(const struct conf *conf, const struct addr *addr)
     return conf->transport == TRANSPORT_TCP ? TCP_BYTES : addr_is_v4(addr) ? UDP_BYTES : UDP6_BYTES;
 }
 
-static enum status check(const struct conf *conf, const char *name, struct addr *out_addr,
-                         struct error *error)
+static enum status syslog_check(const void *conf_bytes, struct error *error)
 {
-    if (!addr_parse(slice_of_string(conf->address), out_addr)) {
-        return error_set(error, STATUS_USAGE, name,
-                         "address '%s' is no IPv4 or IPv6 address (names are not resolved: the "
-                         "sensor asks no name server)",
+    const struct conf *conf = conf_bytes;
+    struct addr addr;
+
+    if (!addr_parse(slice_of_string(conf->address), &addr)) {
+        return error_set(error, STATUS_USAGE, "address",
+                         "'%s' is no IPv4 or IPv6 address (names are not resolved: the sensor asks "
+                         "no name server)",
                          conf->address);
     }
     if (conf->max_bytes != 0 && conf->max_bytes < MESSAGE_BYTES_MIN) {
-        return error_set(error, STATUS_USAGE, name, "max_bytes must be 0 or at least %d",
+        return error_set(error, STATUS_USAGE, "max_bytes", "it must be 0 or at least %d",
                          (int)MESSAGE_BYTES_MIN);
     }
     if (conf->transport == TRANSPORT_UDP && conf->max_bytes > DATAGRAM_BYTES_MAX) {
-        return error_set(error, STATUS_USAGE, name, "max_bytes of udp is at most %d",
+        return error_set(error, STATUS_USAGE, "max_bytes", "with udp it is at most %d",
                          (int)DATAGRAM_BYTES_MAX);
     }
     return STATUS_OK;
-}
-
-static void point(struct syslog_link_options *link, const struct endpoint *to)
-{
-    if (addr_is_v4(&to->addr)) {
-        struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(to->port)};
-        memcpy(&four.sin_addr, to->addr.octets + 12, 4);
-        memcpy(&link->to, &four, sizeof four);
-        link->to_bytes = sizeof four;
-    } else {
-        struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(to->port)};
-        memcpy(&six.sin6_addr, to->addr.octets, 16);
-        memcpy(&link->to, &six, sizeof six);
-        link->to_bytes = sizeof six;
-    }
 }
 
 /* What makes and shortens messages. */
@@ -160,7 +147,7 @@ static enum status open_link(struct syslog *syslog, const struct conf *conf,
 
     text_endpoint(&place, to);
     (void)text_terminate(&place);
-    point(&link, to);
+    link.to_bytes = socket_address(to, &link.to);
     return conf->transport == TRANSPORT_UDP ? syslog_udp_open(&link, &syslog->udp, error)
                                             : syslog_tcp_open(&link, &syslog->tcp, error);
 }
@@ -190,11 +177,13 @@ static enum status syslog_open(const struct output_host *host, const void *conf_
 {
     const struct conf *conf = conf_bytes;
     struct endpoint to = {.port = (uint16_t)conf->port};
-    enum status status = check(conf, host->name, &to.addr, error);
+    enum status status = syslog_check(conf, error);
 
     if (status != STATUS_OK) {
         return status;
     }
+    bool parsed = addr_parse(slice_of_string(conf->address), &to.addr);
+    assert(parsed);
     struct syslog *syslog = calloc(1, sizeof *syslog);
     if (syslog == NULL) {
         return error_set(error, STATUS_FAILED, host->name, "no memory for its buffers");
@@ -233,15 +222,10 @@ static void work(struct syslog *syslog)
 
 static struct slice encode(struct syslog *syslog, const struct record *record)
 {
-    struct timespec now = {0};
-
     if (syslog->host->format == OUTPUT_CEF) {
         return slice_of(syslog->encoded, encode_cef(syslog->encode_cef, record, syslog->encoded));
     }
-    if (syslog->host->live) {
-        (void)clock_gettime(CLOCK_REALTIME, &now);
-    }
-    uint64_t created_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    uint64_t created_ns = syslog->host->live ? live_clock_wall_ns() : 0;
     return slice_of(syslog->encoded,
                     encode_json(syslog->encode_json, record, created_ns, syslog->encoded));
 }
@@ -306,6 +290,7 @@ const struct output output_syslog = {
     .conf_bytes = sizeof(struct conf),
     .formats = 1U << OUTPUT_JSON | 1U << OUTPUT_CEF,
     .options = options,
+    .check = syslog_check,
     .open = syslog_open,
     .send = syslog_send,
     .poll = syslog_poll,

@@ -3,7 +3,7 @@
  * Owns      an instance owns its socket, its events and its buffer.
  * Borrows   host, queue and place for its life.
  * Time      the monotonic clock: time-outs and back-off.
- * Bounds    back-off 0.5 s doubling to 30 s; TCP has a buffer of 64 KiB and a message, UDP none.
+ * Bounds    TCP has a buffer of 64 KiB and a message, UDP none.
  * Errors    open: memory. A far end that is away is said once, and tried again.
  * Thread    the writer's; nothing here waits.
  *
@@ -12,12 +12,11 @@
 #ifndef OUTPUTS_SYSLOG_LINK_H
 #define OUTPUTS_SYSLOG_LINK_H
 
+#include "outputs/live_clock.h"
 #include "outputs/queue.h"
+#include "outputs/standing.h"
 
 #include <sys/socket.h>
-
-#define SYSLOG_BACKOFF_MIN_NS (NS_PER_S / 2)
-#define SYSLOG_BACKOFF_MAX_NS (30 * NS_PER_S)
 
 struct syslog_link_options {
     const struct output_host *host;
@@ -42,12 +41,5 @@ MUST_USE enum status syslog_tcp_open(const struct syslog_link_options *options,
                                      struct syslog_tcp **out_tcp, struct error *error);
 void syslog_tcp_work(struct syslog_tcp *tcp);
 void syslog_tcp_close(struct syslog_tcp *tcp);
-
-static inline uint64_t syslog_link_now_ns(void)
-{
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 #endif

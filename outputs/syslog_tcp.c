@@ -39,8 +39,6 @@ enum {
     CONNECT_S = 5,
     UNCONFIRMED_MS_MAX = 60000,
 };
-/* So long a connection must have stood before it is said that all is well. */
-#define STEADY_NS (5 * NS_PER_S)
 
 enum state { STATE_AWAY, STATE_CONNECTING, STATE_UP };
 
@@ -58,9 +56,7 @@ struct syslog_tcp {
     struct event *readable;
     struct event *writable;
     struct event *again; /* the timer of the back-off */
-    uint64_t wait_ns; /* of the next back-off */
-    uint64_t up_ns; /* since when it stands */
-    bool said; /* that it is away */
+    struct standing standing;
     uint64_t confirmed_before; /* by the handshake */
     uint64_t framed; /* bytes of this connection put into the buffer */
     uint64_t written; /* of them, handed to the kernel */
@@ -97,7 +93,7 @@ static void learn_confirmed(struct syslog_tcp *tcp)
         queue_acknowledge(tcp->options.queue, item);
         tcp->sent_first = (tcp->sent_first + 1) % SENT_MAX;
         tcp->sent_count--;
-        tcp->wait_ns = SYSLOG_BACKOFF_MIN_NS;
+        standing_took(&tcp->standing, live_clock_steady_ns());
     }
 }
 
@@ -132,18 +128,18 @@ static void give_back(struct syslog_tcp *tcp)
 static void say_away(struct syslog_tcp *tcp, const char *why)
 {
     tcp->options.host->tally->away = true;
-    if (!tcp->said) {
-        log_line(LOG_WARN, "output %s: no connection to %s (%s); records wait, it is tried again",
-                 tcp->options.host->name, tcp->options.place, why);
-        tcp->said = true;
+    if (standing_fell(&tcp->standing)) {
+        log_seldom(LOG_WARN, "output %s: no connection to %s (%s); records wait, it is tried again",
+                   tcp->options.host->name, tcp->options.place, why);
     }
 }
 
 static void go_away(struct syslog_tcp *tcp, const char *why)
 {
     learn_confirmed(tcp); /* and perhaps that it is worth to try soon */
-    struct timeval wait = {.tv_sec = (time_t)(tcp->wait_ns / NS_PER_S),
-                           .tv_usec = (suseconds_t)(tcp->wait_ns % NS_PER_S / NS_PER_US)};
+    uint64_t pause_ns = standing_pause(&tcp->standing);
+    struct timeval wait = {.tv_sec = (time_t)(pause_ns / NS_PER_S),
+                           .tv_usec = (suseconds_t)(pause_ns % NS_PER_S / NS_PER_US)};
     forget_events(tcp);
     if (tcp->socket >= 0) {
         (void)close(tcp->socket);
@@ -152,8 +148,6 @@ static void go_away(struct syslog_tcp *tcp, const char *why)
     give_back(tcp);
     say_away(tcp, why);
     tcp->state = STATE_AWAY;
-    tcp->wait_ns =
-        tcp->wait_ns * 2 < SYSLOG_BACKOFF_MAX_NS ? tcp->wait_ns * 2 : SYSLOG_BACKOFF_MAX_NS;
     if (event_add(tcp->again, &wait) != 0) {
         log_line(LOG_ERROR, "output %s: no timer, %s is not tried again", tcp->options.host->name,
                  tcp->options.place);
@@ -162,12 +156,11 @@ static void go_away(struct syslog_tcp *tcp, const char *why)
 
 /* --- while it stands --- */
 
-static void say_steady(struct syslog_tcp *tcp)
+static void say_steady(struct syslog_tcp *tcp, uint64_t now_ns)
 {
-    if (tcp->said && syslog_link_now_ns() - tcp->up_ns >= STEADY_NS) {
-        log_line(LOG_INFO, "output %s: %s takes records again", tcp->options.host->name,
-                 tcp->options.place);
-        tcp->said = false;
+    if (standing_is_back(&tcp->standing, now_ns)) {
+        log_seldom(LOG_INFO, "output %s: %s takes records again", tcp->options.host->name,
+                   tcp->options.place);
     }
 }
 
@@ -254,7 +247,7 @@ static void write_out(struct syslog_tcp *tcp)
 void syslog_tcp_work(struct syslog_tcp *tcp)
 {
     if (tcp->state == STATE_UP) {
-        say_steady(tcp);
+        say_steady(tcp, live_clock_steady_ns());
         learn_confirmed(tcp);
         write_out(tcp);
     }
@@ -316,7 +309,6 @@ static void on_writable(evutil_socket_t socket, short what, void *owner)
     }
     tcp->state = STATE_UP;
     tcp->confirmed_before = confirmed_bytes(socket);
-    tcp->up_ns = syslog_link_now_ns();
     tcp->options.host->tally->away = false;
     syslog_tcp_work(tcp);
 }
@@ -373,7 +365,6 @@ enum status syslog_tcp_open(const struct syslog_link_options *options, struct sy
     }
     tcp->options = *options;
     tcp->socket = -1;
-    tcp->wait_ns = SYSLOG_BACKOFF_MIN_NS;
     enum status status = resend_open(options->unacked_window, &tcp->resend, error);
     if (status == STATUS_OK) {
         tcp->again = event_new(options->host->loop, -1, 0, on_again, tcp);
@@ -396,6 +387,7 @@ void syslog_tcp_close(struct syslog_tcp *tcp)
         return;
     }
     learn_confirmed(tcp);
+    say_steady(tcp, UINT64_MAX);
     forget_events(tcp);
     if (tcp->again != NULL) {
         event_free(tcp->again);

@@ -33,32 +33,29 @@ struct syslog_udp {
     enum state state;
     struct event *writable;
     struct event *again;
-    uint64_t wait_ns; /* of the next back-off */
+    struct standing standing;
     struct queue_item *probe; /* on its way, NULL = none */
     uint64_t probed_ns;
-    bool said;
 };
 
 static void go_away(struct syslog_udp *udp, int failed)
 {
-    struct timeval wait = {.tv_sec = (time_t)(udp->wait_ns / NS_PER_S),
-                           .tv_usec = (suseconds_t)(udp->wait_ns % NS_PER_S / NS_PER_US)};
+    uint64_t pause_ns = standing_pause(&udp->standing);
+    struct timeval wait = {.tv_sec = (time_t)(pause_ns / NS_PER_S),
+                           .tv_usec = (suseconds_t)(pause_ns % NS_PER_S / NS_PER_US)};
 
     if (udp->probe != NULL) {
         queue_give_back(udp->options.queue, udp->probe, true);
         udp->probe = NULL;
     }
     udp->options.host->tally->away = true;
-    if (!udp->said) {
-        log_line(LOG_WARN,
-                 "output %s: %s cannot be reached (%s); records wait, it is tried again%s",
-                 udp->options.host->name, udp->options.place, strerror(failed),
-                 udp->state == STATE_OPEN ? ", the last ones sent may be lost" : "");
-        udp->said = true;
+    if (standing_fell(&udp->standing)) {
+        log_seldom(LOG_WARN,
+                   "output %s: %s cannot be reached (%s); records wait, it is tried again%s",
+                   udp->options.host->name, udp->options.place, strerror(failed),
+                   udp->state == STATE_OPEN ? ", the last ones sent may be lost" : "");
     }
     udp->state = STATE_AWAY;
-    udp->wait_ns =
-        udp->wait_ns * 2 < SYSLOG_BACKOFF_MAX_NS ? udp->wait_ns * 2 : SYSLOG_BACKOFF_MAX_NS;
     (void)event_add(udp->again, &wait);
 }
 
@@ -67,12 +64,15 @@ static void go_open(struct syslog_udp *udp)
     queue_acknowledge(udp->options.queue, udp->probe);
     udp->probe = NULL;
     udp->state = STATE_OPEN;
-    udp->wait_ns = SYSLOG_BACKOFF_MIN_NS;
+    standing_took(&udp->standing, live_clock_steady_ns());
     udp->options.host->tally->away = false;
-    if (udp->said) {
-        log_line(LOG_INFO, "output %s: %s takes records again", udp->options.host->name,
-                 udp->options.place);
-        udp->said = false;
+}
+
+static void say_steady(struct syslog_udp *udp, uint64_t now_ns)
+{
+    if (standing_is_back(&udp->standing, now_ns)) {
+        log_seldom(LOG_INFO, "output %s: %s takes records again", udp->options.host->name,
+                   udp->options.place);
     }
 }
 
@@ -120,7 +120,7 @@ static void send_probe(struct syslog_udp *udp)
         return;
     }
     int failed = send_item(udp, udp->probe);
-    udp->probed_ns = syslog_link_now_ns();
+    udp->probed_ns = live_clock_steady_ns();
     if (failed != 0) {
         go_away(udp, failed);
     }
@@ -137,7 +137,9 @@ static void send_all(struct syslog_udp *udp)
         if (failed == 0) {
             queue_acknowledge(udp->options.queue, item);
         } else if (failed == EMSGSIZE) { /* larger than the network carries: never goes */
-            log_line(LOG_ERROR, "output %s: a message is too long for the way to %s, it is lost",
+            log_line(LOG_ERROR,
+                     "output %s: a message is too long for the way to %s, it is lost; lower "
+                     "max_bytes",
                      udp->options.host->name, udp->options.place);
             queue_drop(udp->options.queue, item);
         } else {
@@ -165,10 +167,11 @@ void syslog_udp_work(struct syslog_udp *udp)
     }
     if (udp->state == STATE_PROBING && udp->probe == NULL) {
         send_probe(udp);
-    } else if (udp->state == STATE_PROBING && syslog_link_now_ns() - udp->probed_ns >= PROBE_NS) {
+    } else if (udp->state == STATE_PROBING && live_clock_steady_ns() - udp->probed_ns >= PROBE_NS) {
         go_open(udp);
     }
     if (udp->state == STATE_OPEN) {
+        say_steady(udp, live_clock_steady_ns());
         send_all(udp);
     }
 }
@@ -205,7 +208,6 @@ enum status syslog_udp_open(const struct syslog_link_options *options, struct sy
         return error_set(error, STATUS_FAILED, options->host->name, "no memory");
     }
     udp->options = *options;
-    udp->wait_ns = SYSLOG_BACKOFF_MIN_NS;
     udp->socket = socket(options->to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (udp->socket < 0) {
         enum status status =
@@ -232,6 +234,7 @@ void syslog_udp_close(struct syslog_udp *udp)
     if (udp == NULL) {
         return;
     }
+    say_steady(udp, UINT64_MAX);
     if (udp->probe != NULL) {
         queue_give_back(udp->options.queue, udp->probe, true);
     }

@@ -245,6 +245,10 @@ static enum status output_add(struct config *config, struct slice name, const st
         return error_set(error, STATUS_USAGE, type->where, "%s: found '%s', one of %s is allowed",
                          type->key, type->value_count == 1 ? type->values[0] : "", allowed);
     }
+    if (slice_starts_with(name, SLICE("-"))) { /* as that of --records does */
+        return error_set(error, STATUS_USAGE, type->where,
+                         "%s: the name of an output does not begin with -", type->key);
+    }
     config->outputs =
         realloc(config->outputs, (config->output_count + 1) * sizeof *config->outputs);
     assert(config->outputs != NULL);
@@ -390,7 +394,27 @@ static enum status format_of(const struct config_group *group, const struct outp
     return STATUS_OK;
 }
 
-/* What the common keys of each output say. */
+/* Whether its own keys fit together. An error names one of them: here it gets the output's name. */
+static enum status check_output(const struct config_group *group,
+                                const struct config_output *output, struct error *error)
+{
+    enum status status =
+        output->type->check == NULL ? STATUS_OK : output->type->check(output->conf, error);
+
+    if (status != STATUS_OK) {
+        struct error found = *error;
+        char key[sizeof found.where];
+        struct text text = text_into(key, sizeof key - 1);
+        text_string(&text, group->prefix);
+        text_byte(&text, '.');
+        text_string(&text, found.where);
+        (void)text_terminate(&text);
+        (void)error_set(error, found.code, key, "%s", found.message);
+    }
+    return status;
+}
+
+/* What the keys of each output say. */
 static enum status outputs_read(struct config *config, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -404,6 +428,9 @@ static enum status outputs_read(struct config *config, struct error *error)
         status = datasets_of(group, group->base, output, error);
         if (status == STATUS_OK) {
             status = format_of(group, group->base, output, error);
+        }
+        if (status == STATUS_OK) {
+            status = check_output(group, output, error);
         }
     }
     return status;

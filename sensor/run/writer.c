@@ -453,6 +453,7 @@ bool writer_drain(struct writer *writer)
         ring_advance(ring, record->bytes);
         ring_release(ring);
         if (++writer->round >= ROUND_RECORDS) {
+            flush_live(writer); /* records may come without an end */
             turn(writer, false);
             respond_hear(writer->respond, write_response, writer);
         }

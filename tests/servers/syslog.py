@@ -132,6 +132,8 @@ class Sensor:
 
 
 def load(path):
+    if not os.path.exists(path):  # the configuration was refused
+        return []
     with open(path, encoding="utf-8") as f:
         return [json.loads(line) for line in f]
 

@@ -127,6 +127,51 @@ static void says_what_cannot_be_opened(void **state)
     assert_int_equal(error.sys_errno, ENOENT);
 }
 
+/* Nobody waits for a reader: not at the start of a sensor either. */
+static void a_pipe_without_reader_is_refused(void **state)
+{
+    struct error error = {0};
+    char path[64];
+    void *file;
+    (void)state;
+
+    (void)snprintf(path, sizeof path, "/tmp/earshot-file-pipe-%d", (int)getpid());
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(10); /* else it would wait for ever */
+    assert_int_equal(open_path(path, &file, &error), STATUS_FAILED);
+    assert_non_null(strstr(error.message, "start its reader first"));
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    assert_int_equal(open_path(path, &file, &error), STATUS_OK);
+    (void)alarm(0);
+    file_type()->close(file);
+    (void)close(reader);
+    (void)unlink(path);
+}
+
+static void a_full_disk_leaves_room_for_alerts(void **state)
+{
+    static const struct record alert = {.dataset = DATASET_ALERT};
+    const struct output *type = file_type();
+    static char line[10 << 10];
+    struct error error = {0};
+    void *file;
+    (void)state;
+
+    memset(line, 'x', sizeof line);
+    assert_int_equal(open_path("/dev/full", &file, &error), STATUS_OK);
+    for (unsigned i = 0; i < 30; i++) {
+        assert_int_equal(type->send(file, &call, slice_of(line, sizeof line)), OUTPUT_ACCEPTED);
+    }
+    assert_true(tally.dropped[DATASET_CALL] > 0);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(type->send(file, &alert, slice_of(line, sizeof line)), OUTPUT_ACCEPTED);
+    }
+    assert_int_equal(tally.dropped[DATASET_ALERT], 0);
+    assert_int_equal(tally.waiting + output_dropped(&tally), 33);
+    type->close(file);
+    assert_int_equal(output_dropped(&tally), 33);
+}
+
 static void a_full_disk_loses_records(void **state)
 {
     const struct output *type = file_type();
@@ -337,7 +382,9 @@ int main(void)
         cmocka_unit_test(appends_whole_lines),
         cmocka_unit_test(writes_more_than_its_buffer),
         cmocka_unit_test(says_what_cannot_be_opened),
+        cmocka_unit_test(a_pipe_without_reader_is_refused),
         cmocka_unit_test(a_full_disk_loses_records),
+        cmocka_unit_test(a_full_disk_leaves_room_for_alerts),
         cmocka_unit_test(a_slow_reader_is_waited_for),
         cmocka_unit_test(rotates_between_whole_lines),
         cmocka_unit_test(follows_its_name_when_moved_away),

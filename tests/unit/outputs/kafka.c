@@ -479,6 +479,24 @@ static void nobody_is_there(void **state)
     world_close();
 }
 
+/* A record that waits for others is no sign that nobody takes it. */
+static void a_long_linger_is_not_away(void **state)
+{
+    static const char *const extra[] = {"linger", "5s", NULL};
+    (void)state;
+
+    world_open(1);
+    open_mock(extra);
+    send_number(DATASET_CALL);
+    for (uint64_t from = now_ms(); world.tally.waiting > 0;) {
+        turn();
+        assert_false(world.tally.away);
+        assert_true(now_ms() - from < 1000 * WAIT_S);
+    }
+    close_output();
+    world_close();
+}
+
 static void refuses_what_makes_no_sense(void **state)
 {
     static const char *const wrong[] = {
@@ -495,7 +513,7 @@ static void refuses_what_makes_no_sense(void **state)
         if (open_with(wrong[i], NULL, &error) != STATUS_USAGE) {
             fail_msg("\"%s\" was taken", wrong[i]);
         }
-        assert_string_equal(error.where, "siem");
+        assert_string_equal(error.where, "brokers");
     }
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         assert_int_equal(open_with("127.0.0.1:1", topics[i], &error), STATUS_USAGE);
@@ -518,6 +536,7 @@ int main(void)
         cmocka_unit_test(what_is_refused_for_good_is_dropped),
         cmocka_unit_test(a_batch_that_is_too_large_shrinks),
         cmocka_unit_test(nobody_is_there),
+        cmocka_unit_test(a_long_linger_is_not_away),
         cmocka_unit_test(refuses_what_makes_no_sense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,23 @@ static void others_have_what_they_are_about(void **state)
     key_is("edge-1");
 }
 
+/* A Call-ID of an attacker, as long as it can be, to a terminal that shows keys. */
+static void nothing_in_a_key_can_act(void **state)
+{
+    char evil[RECORD_TEXT_MAX];
+    (void)state;
+
+    record_string(bench_begin(&bench, DATASET_CALL), FIELD_ID_SIP_CALL_ID,
+                  "a\x1b]0;b\n\xff\xc3\xa9");
+    key_is("a\\x1B]0;b\\x0A\\xFF\xc3\xa9");
+    memset(evil, 0x1b, sizeof evil);
+    record_text(bench_begin(&bench, DATASET_CALL), FIELD_ID_SIP_CALL_ID,
+                slice_of(evil, sizeof evil));
+    struct slice key = record_key(bench_end(&bench), &identity, community, out);
+    assert_int_equal(key.bytes, 4 * sizeof evil);
+    assert_memory_equal(key.at, "\\x1B\\x1B", 8);
+}
+
 /* The same name as in the record, from both ends. */
 static void a_flow_has_its_community_id(void **state)
 {
@@ -109,6 +126,7 @@ int main(void)
         cmocka_unit_test(what_belongs_to_a_call_has_its_call_id),
         cmocka_unit_test(a_stream_without_call_has_its_ends),
         cmocka_unit_test(others_have_what_they_are_about),
+        cmocka_unit_test(nothing_in_a_key_can_act),
         cmocka_unit_test(a_flow_has_its_community_id),
     };
     struct error error;

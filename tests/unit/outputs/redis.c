@@ -349,6 +349,9 @@ static void garbage_breaks_the_connection_only(void **state)
         many, /* a text that does not end */
         "$-5\r\n",
         "$99999999999999999999\r\n",
+        "+OK\r\n", /* no entry's id: nobody knows what it did */
+        ":1\r\n",
+        "$-1\r\n",
     };
     (void)state;
 
@@ -427,6 +430,31 @@ static void a_full_queue_gives_up_the_least_valuable(void **state)
     assert_true(tally.waiting_bytes <= 256 << 10);
 }
 
+/* What it says of a command that it does not know repeats our words: they reach no log. */
+static void our_words_are_not_said(void **state)
+{
+    int ends[2];
+    char said[2048] = "";
+    (void)state;
+
+    set("password", "hunter2");
+    far.lets_in = false;
+    assert_int_equal(pipe(ends), 0);
+    int kept = dup(STDERR_FILENO);
+    (void)dup2(ends[1], STDERR_FILENO);
+    open_redis();
+    TURN_UNTIL(strstr(far.got, "hunter2") != NULL);
+    say("-ERR unknown command 'AUTH', with args beginning with: 'hunter2'\r\n");
+    TURN_UNTIL(tally.away);
+    (void)dup2(kept, STDERR_FILENO);
+    (void)close(kept);
+    (void)close(ends[1]);
+    assert_true(read(ends[0], said, sizeof said - 1) > 0);
+    (void)close(ends[0]);
+    assert_non_null(strstr(said, "unknown command 'AUTH'"));
+    assert_null(strstr(said, "hunter2"));
+}
+
 /* --- what is refused at the start --- */
 
 static void options_are_checked(void **state)
@@ -471,6 +499,7 @@ int main(void)
         WITH_FAR_END(no_record_goes_to_a_stranger),
         WITH_FAR_END(a_far_end_that_is_full_is_tried_again),
         WITH_FAR_END(a_full_queue_gives_up_the_least_valuable),
+        WITH_FAR_END(our_words_are_not_said),
         WITH_FAR_END(options_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,38 @@ static void mistakes_are_told(void **state)
     }
 }
 
+/* What only the output itself knows is found with the rest, not when it is opened. */
+static void an_output_checks_its_keys(void **state)
+{
+    static const struct {
+        const char *type;
+        const char *assignment;
+        const char *where;
+        const char *says;
+    } rows[] = {
+        {"outputs.x.type=redis", "outputs.x.address=redis.example", "--set", "outputs.x.address: "},
+        {"outputs.x.type=redis", "outputs.x.user=sensor", "--set", "outputs.x.user: "},
+        {"outputs.x.type=syslog", "outputs.x.address=siem.example", "--set", "outputs.x.address: "},
+        {"outputs.x.type=http", "outputs.x.address=0.0.0.0", "--set", "allow_remote: true"},
+        {"outputs.x.type=kafka", "outputs.x.brokers=[192.0.2.1:0]", "--set", "outputs.x.brokers: "},
+        {"outputs.x.type=kafka", "outputs.x.linger=1s", "", "name at least one broker"},
+        {"outputs.-x.type=file", "outputs.-x.path=a", "--set", "does not begin with -"},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *const both[] = {rows[i].type, rows[i].assignment};
+        struct config *config = NULL;
+        struct error error = {0};
+        enum status status = with(both, 2, &config, &error);
+        if (status != STATUS_USAGE || strcmp(error.where, rows[i].where) != 0 ||
+            strstr(error.message, rows[i].says) == NULL) {
+            fail_msg("%s: status %d, %s: %s", rows[i].assignment, (int)status, error.where,
+                     error.message);
+        }
+    }
+}
+
 static void responses_are_maps_by_name(void **state)
 {
     static const char *const good[] = {
@@ -193,6 +225,7 @@ int main(void)
         cmocka_unit_test(the_site_is_opened),
         cmocka_unit_test(mistakes_of_the_site_name_the_key_or_the_file),
         cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(an_output_checks_its_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
