@@ -116,18 +116,27 @@ static struct slot slot_of(enum slot_kind kind, const struct journal_entry *entr
     return slot;
 }
 
+/* What is behind the last good slot goes: the next one must begin where a slot begins. */
+static bool cut_rest(struct journal *journal)
+{
+    off_t bytes = (off_t)journal->slots * (off_t)sizeof(struct slot);
+
+    return lseek(journal->fd, 0, SEEK_END) == bytes || ftruncate(journal->fd, bytes) == 0;
+}
+
 static bool append(struct journal *journal, enum slot_kind kind, const struct journal_entry *entry,
                    struct error *error)
 {
     struct slot slot = slot_of(kind, entry);
 
-    if (write_all(journal->fd, &slot, sizeof slot) && fdatasync(journal->fd) == 0) {
+    if (cut_rest(journal) && write_all(journal->fd, &slot, sizeof slot) &&
+        fdatasync(journal->fd) == 0) {
         journal->slots++;
         return true;
     }
     (void)error_system(error, STATUS_FAILED, NAME, "the journal cannot be written");
-    /* If even this fails the slot is bad by its checksum, or good and read by the next start. */
-    (void)!ftruncate(journal->fd, (off_t)journal->slots * (off_t)sizeof slot);
+    /* If even this fails it is tried again before the next slot is written. */
+    (void)cut_rest(journal);
     return false;
 }
 
@@ -192,8 +201,7 @@ static bool compact(struct journal *journal, struct error *error)
         good = write_all(fd, &slot, sizeof slot);
     }
     good = good && fdatasync(fd) == 0 &&
-           renameat(journal->folder, NAME_NEW, journal->folder, NAME) == 0 &&
-           fsync(journal->folder) == 0;
+           renameat(journal->folder, NAME_NEW, journal->folder, NAME) == 0;
     if (!good) {
         (void)error_system(error, STATUS_FAILED, NAME, "the journal cannot be written anew");
         if (fd >= 0) {
@@ -201,9 +209,14 @@ static bool compact(struct journal *journal, struct error *error)
         }
         return false;
     }
+    /* From here on it is the file of that name: what is written must go there, whatever comes. */
     (void)close(journal->fd);
     journal->fd = fd;
     journal->slots = journal->held_count;
+    if (fsync(journal->folder) != 0) {
+        (void)error_system(error, STATUS_FAILED, NAME, "the folder of the journal does not sync");
+        return false;
+    }
     return true;
 }
 

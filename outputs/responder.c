@@ -202,6 +202,18 @@ static enum status open_all(struct responder *it, struct error *error)
     return status;
 }
 
+static void say_left(const struct responder *it)
+{
+    uint32_t left = it->stopping ? responder_ending(it) : 0;
+
+    if (left > 0) {
+        log_line(LOG_ERROR,
+                 "%" PRIu32 " %s not taken back before the end: the next start with this "
+                 "--state does it, else see what the hook still holds",
+                 left, left == 1 ? "decision was" : "decisions were");
+    }
+}
+
 static void serve(struct responder *it)
 {
     struct timeval tick = {.tv_usec = TICK_MS * 1000};
@@ -216,6 +228,7 @@ static void serve(struct responder *it)
     while (it->stopping && responder_has_work(it) && hook_clock_ns() < it->stop_by_ns) {
         (void)event_base_loop(it->loop, EVLOOP_ONCE);
     }
+    say_left(it);
 }
 
 static void close_all(struct responder *it)

@@ -114,6 +114,7 @@ void responder_restore(struct responder *it);
 void responder_work(struct responder *it);
 void responder_stop_jobs(struct responder *it);
 bool responder_has_work(const struct responder *it);
+uint32_t responder_ending(const struct responder *it); /* to be taken back, and not yet */
 struct journal_now responder_now(const struct responder *it);
 /* The hook of a decision. */
 struct hook *responder_hook(struct responder *it, const struct response_decision *decision);

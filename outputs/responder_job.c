@@ -540,12 +540,23 @@ void responder_stop_jobs(struct responder *it)
     }
 }
 
+uint32_t responder_ending(const struct responder *it)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < it->job_count; i++) {
+        count += it->jobs[i].state == JOB_ENDING || it->jobs[i].state == JOB_REVOKING;
+    }
+    return count;
+}
+
+/* A hook that runs is heard out, within its time limit. */
 bool responder_has_work(const struct responder *it)
 {
     for (uint32_t i = 0; i < it->job_count; i++) {
         enum job_state state = (enum job_state)it->jobs[i].state;
-        bool ends = state == JOB_ENDING || state == JOB_REVOKING;
-        if (state == JOB_APPLYING || (ends && it->options.conf->undo_at_stop)) {
+        bool runs = state == JOB_APPLYING || state == JOB_REVOKING;
+        if (runs || (state == JOB_ENDING && it->options.conf->undo_at_stop)) {
             return true;
         }
     }

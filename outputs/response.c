@@ -484,6 +484,22 @@ static struct response_decision decision_of(const struct proposal *it)
     return decision;
 }
 
+struct response_step response_refusal(const struct response_binding *binding, uint32_t index,
+                                      const struct response_alert *alert, const char *why)
+{
+    struct proposal it = {.alert = alert,
+                          .binding = binding,
+                          .index = index,
+                          .dry = binding->mode == RESPONSE_DRY_RUN};
+
+    find_target(&it);
+    struct response_decision decision = decision_of(&it);
+    struct response_step told = response_step_of(&decision, STEP_REFUSED);
+    told.guard = GUARD_CAPS;
+    (void)snprintf(told.reason, sizeof told.reason, "%s", why);
+    return told;
+}
+
 static void tell(struct response *response, const struct proposal *it,
                  const struct response_decision *decision, enum guard guard)
 {

@@ -175,6 +175,9 @@ struct response;
 MUST_USE enum status response_open(const struct response_options_open *options,
                                    struct response **out_response, struct error *error);
 void response_close(struct response *response);
+/* What is told where the gate could not even be asked. */
+struct response_step response_refusal(const struct response_binding *binding, uint32_t index,
+                                      const struct response_alert *alert, const char *why);
 size_t response_bytes_max(const struct response_conf *conf); /* for --list memory */
 
 /* Is this response for such an alert? */

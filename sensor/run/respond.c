@@ -189,17 +189,10 @@ void respond_close(struct respond *respond)
 
 static void refuse(struct respond *respond, const struct response_alert *alert, const char *why)
 {
-    struct response_step step = {.step = STEP_REFUSED,
-                                 .guard = GUARD_CAPS,
-                                 .level = alert->level,
-                                 .decision = alert->id,
-                                 .alert_id = alert->id};
-
-    memcpy(step.rule, alert->rule, sizeof step.rule);
-    (void)snprintf(step.reason, sizeof step.reason, "%s", why);
     for (uint32_t i = 0; i < respond->options.config->response_count; i++) {
-        step.binding = i;
-        if (response_binds(&respond->options.config->responses[i], alert)) {
+        const struct response_binding *binding = &respond->options.config->responses[i];
+        if (response_binds(binding, alert)) {
+            struct response_step step = response_refusal(binding, i, alert, why);
             on_step(respond, &step);
         }
     }

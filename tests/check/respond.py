@@ -517,6 +517,29 @@ def taken_back_at_stop(binary):
     return problems
 
 
+def not_taken_back_at_stop(binary):
+    """A hook that fails at the end holds the sensor up for a bound time; what is left is said, and done by the next start."""
+    problems = []
+    with Place() as place:
+        with place.sensor(binary, **{"response.undo_at_stop": "true"}) as sensor:
+            attack(Wire())
+            wait_step(sensor, "active")
+            place.manner(revoke="20")
+            begun = time.monotonic()
+            status, _ = sensor.stop()
+            took = time.monotonic() - begun
+            problems += differs("exit status", status, 0)
+            problems += [f"it took {took:.1f} s"] if took > 12 else []
+            if b"1 decision was not taken back before the end" not in sensor.said():
+                problems.append(f"what is left is not said: {sensor.said()[-400:]}")
+        place.manner()
+        with place.sensor(binary) as sensor:
+            wait_step(sensor, "revoked")
+            problems += differs("blocked", place.blocked(), [])
+            sensor.stop()
+    return problems
+
+
 def stopped_while_it_hangs(binary):
     """The end of the sensor waits for a hook as long as the hook may run, and leaves none behind."""
     problems = []
@@ -533,11 +556,7 @@ def stopped_while_it_hangs(binary):
             problems += differs("exit status", status, 0)
             problems += [f"it took {took:.1f} s"] if took > 8 else []
             problems += [f"{entry['pid']} is alive" for entry in place.log() if is_alive(entry["pid"])]
-            problems += differs("the last step", names(steps(sensor))[-1:], ["expiring"])  # it may have been done in part: taken back later
-        place.manner()
-        with place.sensor(binary) as sensor:
-            wait_step(sensor, "revoked")
-            sensor.stop()
+            problems += differs("the last steps", names(steps(sensor))[-2:], ["expiring", "revoked"])  # it may have been done in part
     return problems
 
 
@@ -613,6 +632,9 @@ def starter_is_killed(binary):
         sensor.wait_for(lambda: b"gone for good" in sensor.said(), "it is not said")
         attack(wire, 77)
         wait_step(sensor, "refused")
+        record = next(r["earshot"]["response"] for r in steps(sensor) if r["earshot"]["response"]["step"] == "refused")
+        problems += differs("whom", record.get("target"), {"type": "ip", "value": "203.0.113.77"})
+        problems += [] if record["id"] != record["alert_id"] else ["the decision has the id of the alert"]
         status, report = sensor.stop()
         problems += differs("exit status", status, 0)
         problems += differs("packets", report["capture"]["packets"], wire.sent)
@@ -620,7 +642,7 @@ def starter_is_killed(binary):
 
 
 SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
-                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, stopped_while_it_hangs, stop_file,
+                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, not_taken_back_at_stop, stopped_while_it_hangs, stop_file,
                                      own_and_unproven, starter_is_killed, killed_while_it_hangs, away_at_the_start, stands_still)}
 
 
