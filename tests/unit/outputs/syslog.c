@@ -154,14 +154,16 @@ static char heard[4 << 20];
 static size_t hear(int from, void *syslog, unsigned count)
 {
     size_t bytes = 0;
+    size_t looked = 0; /* to the end of the last one that was found */
+    unsigned seen = 0;
 
     for (int i = 0; i < 5000; i++) {
         ssize_t more = recv(from, heard + bytes, sizeof heard - 1 - bytes, 0);
         bytes += more > 0 ? (size_t)more : 0;
         heard[bytes] = 0;
-        unsigned seen = 0;
-        for (const char *at = heard; (at = strstr(at, "] {")) != NULL; at += 3) {
-            seen++;
+        for (const char *at; (at = memmem(heard + looked, bytes - looked, "] {", 3)) != NULL;
+             seen++) {
+            looked = (size_t)(at - heard) + 3;
         }
         if (seen >= count) {
             return bytes;
@@ -347,11 +349,11 @@ static void marks_only_what_had_left(void **state)
     (void)setsockopt(far_end, SOL_SOCKET, SO_LINGER, &slam, sizeof slam);
     (void)close(far_end);
     far_end = accepted(from, syslog);
-    (void)hear(far_end, syslog, RECORDS);
+    size_t bytes = hear(far_end, syslog, RECORDS);
     char *line = heard;
     for (uint64_t i = 0; i < RECORDS; i++) {
         char expected[64];
-        char *end = strchr(line, '\n');
+        char *end = memchr(line, '\n', (size_t)(heard + bytes - line));
         assert_non_null(end);
         *end = 0;
         (void)snprintf(expected, sizeof expected, "sequence=\"%" PRIu64 "\"", i);
