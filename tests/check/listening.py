@@ -35,7 +35,7 @@ def packets_sent_by(interface):
 
 
 def frames(capture):
-    """(seconds since the first, bytes) of a pcap file."""
+    """(seconds since the first, bytes) of a pcap file; a last frame that is not whole is left out."""
     with open(capture, "rb") as f:
         data = f.read()
     magic = struct.unpack_from("<I", data)[0]
@@ -43,6 +43,8 @@ def frames(capture):
     at, out, first = 24, [], None
     while at + 16 <= len(data):
         seconds, fraction, captured, _ = struct.unpack_from("<IIII", data, at)
+        if at + 16 + captured > len(data):
+            break
         stamp = seconds + fraction * unit
         first = stamp if first is None else first
         out.append((stamp - first, data[at + 16:at + 16 + captured]))
