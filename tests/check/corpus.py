@@ -33,8 +33,9 @@ def known_differences():
 
 def captures(count, binary, survive):
     command = [os.path.join(SHARED, "tools/check-corpus"), binary, os.path.join(SHARED, "corpus")]
+    command += ["--timeout", "300"]  # for what hangs, not for who is slow
     if survive:
-        command += ["--only", "hostile/*", "--timeout", "60"]
+        command += ["--only", "hostile/*"]
     with tempfile.NamedTemporaryFile(suffix=".json") as out:
         subprocess.run(command + ["--json", out.name], capture_output=True, text=True)
         results = json.load(open(out.name, encoding="utf-8")) if os.path.getsize(out.name) else []

@@ -31,7 +31,7 @@ from office import neighbours  # noqa: E402
 from scenario import ENTRIES, judge_attack, judge_honest  # noqa: E402
 from sip import Net  # noqa: E402
 
-SECONDS_MAX = 120
+SECONDS_MAX = 600
 
 
 class Alert:
