@@ -72,6 +72,7 @@ class Honest:
         self.processes.start("pbx", "pbx", "kamailio", "-DD", "-E", "-f", os.path.join(HERE, "kamailio.cfg"), "-w", HERE, "-Y", folder,
                              "-m", "32", "-M", "4", "-P", os.path.join(folder, "pid"))
         self.sipp("carrier", "carrier", CARRIER, 5060, "carrier", "-s", "gateway", "-aa")
+        self.sipp("carrier2", "carrier", SECOND_CARRIER, 5060, "carrier", "-s", "gateway", "-aa")
 
     def phones_up(self):
         groups = {"phones": [*range(1001, 1011), 1030], "desks": list(range(1011, 1029))}
