@@ -732,14 +732,15 @@ void server_mark(struct server_table *table, uint64_t mark_s, uint64_t shift_ns)
 
 /* --- questions --- */
 
-/* It answered within the last minute and has lived; no device, for nobody logs in from a trunk. */
+/* It answered within the last minute, owes nothing and has lived; no device, for nobody logs in from a
+ * trunk. */
 static bool is_route(const struct server_table *table, const struct server *server,
                      const struct proof_table *proof)
 {
     struct proof_view known;
 
     if (server->answered < SERVER_LIVED ||
-        time_since(table->now_ns, server->last_answer_ns) > ROUTE_NS) {
+        time_since(table->now_ns, server->last_answer_ns) > ROUTE_NS || owes(table, server)) {
         return false;
     }
     proof_ask(proof, &server->endpoint.addr, table->now_ns, &known);

@@ -10,6 +10,8 @@
 import itertools
 import os
 
+from network import SECOND_CARRIER
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PBX = "192.0.2.10"
 CARRIER = "198.51.100.20"

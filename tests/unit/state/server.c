@@ -224,6 +224,9 @@ static void trunks(void **unused)
     assert_int_equal(told->around.routes, 1);
     assert_int_equal(told->around.elsewhere_requests, 2);
     assert_int_equal(told->around.elsewhere_answers, 2);
+    ask(&stage, pbx, "198.51.100.2:5060", 500, 3, 2100, false); /* no way out either */
+    mark(&stage, 3);
+    assert_int_equal(last(&stage)->around.routes, 0);
     stage_close(&stage);
 }
 
