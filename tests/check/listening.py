@@ -2,6 +2,7 @@
 
 Used by the checks that listen live (tests/check/live.py, tests/lab). All of it works in the network namespace of the caller.
 """
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,10 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PATIENCE_S = 60  # for what takes a moment: a machine that is slow or busy is no failure
+SETTLE_S_MAX = 20
+ETH_P_ALL, SOL_PACKET, PACKET_STATISTICS = 3, 263, 6  # linux/if_ether.h, linux/if_packet.h
+TAP_OF = {}  # of each wire that was made here
 
 
 def ip(*words):
@@ -22,6 +27,7 @@ def ip(*words):
 def pair(tap="tap0", wire="wire0"):
     """A watched interface and the wire that leads to it; neither speaks by itself."""
     ip("link", "add", tap, "type", "veth", "peer", "name", wire)
+    TAP_OF[wire] = tap
     for name in (tap, wire):
         path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
         if os.path.exists(path):
@@ -35,7 +41,7 @@ def packets_sent_by(interface):
 
 
 def frames(capture):
-    """(seconds since the first, bytes) of a pcap file."""
+    """(seconds since the first, bytes) of a pcap file; a last frame that is not whole is left out."""
     with open(capture, "rb") as f:
         data = f.read()
     magic = struct.unpack_from("<I", data)[0]
@@ -43,6 +49,8 @@ def frames(capture):
     at, out, first = 24, [], None
     while at + 16 <= len(data):
         seconds, fraction, captured, _ = struct.unpack_from("<IIII", data, at)
+        if at + 16 + captured > len(data):
+            break
         stamp = seconds + fraction * unit
         first = stamp if first is None else first
         out.append((stamp - first, data[at + 16:at + 16 + captured]))
@@ -55,21 +63,44 @@ def capture_path(name):
 
 
 class Wire:
+    """What is sent into it comes out at the watched interface: at once, or when the kernel finds the time (Wire.settle)."""
+    used = []
+
     def __init__(self, interface="wire0"):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         self.socket.bind((interface, 0))
-        self.sent = 0
+        self.sent = self.arrived = 0
+        self.witness = None
+        if interface in TAP_OF:
+            self.witness = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+            self.witness.bind((TAP_OF[interface], ETH_P_ALL))
+            Wire.used.append(self)
 
     def send(self, frame):
-        for _ in range(1000):
+        until = time.monotonic() + PATIENCE_S
+        while True:
             try:
                 self.socket.send(frame)
                 break
             except OSError as error:
-                if error.errno != 105:  # ENOBUFS
+                if error.errno != errno.ENOBUFS or time.monotonic() > until:
                     raise
                 time.sleep(0.001)
         self.sent += 1
+
+    def has_arrived(self):
+        """The kernel has shown all of it to whoever listens at the watched interface; it counts what a listener does not read, too."""
+        packets, _ = struct.unpack("II", self.witness.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
+        self.arrived += packets
+        return self.arrived >= self.sent
+
+    @classmethod
+    def settle(cls):
+        """Waits for what is still on its way in the kernel, which may be long on a machine that is busy."""
+        until = time.monotonic() + SETTLE_S_MAX
+        for wire in cls.used:
+            while not wire.has_arrived() and time.monotonic() < until:
+                time.sleep(0.002)
 
     def play(self, captured):
         """At the pace of the capture."""
@@ -100,7 +131,7 @@ class Sensor:
         with open(self.err_path, "rb") as f:
             return f.read()
 
-    def wait_for(self, condition, why, seconds=30):
+    def wait_for(self, condition, why, seconds=PATIENCE_S):
         until = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > until:
@@ -110,20 +141,21 @@ class Sensor:
 
     def written(self, dataset=None):
         try:
-            with open(self.records, encoding="utf-8") as f:
-                lines = [json.loads(line) for line in f if line.endswith("\n")]
+            with open(self.records, "rb") as f:  # the last line may still be written, and end within a character
+                lines = [json.loads(line) for line in f.read().split(b"\n")[:-1]]
         except FileNotFoundError:
             return []
         return [r for r in lines if dataset is None or r["event"]["dataset"] == "earshot." + dataset]
 
     def stop(self, how=signal.SIGTERM):
-        """(exit status, report)"""
+        """(exit status, report); what was sent before comes before the end."""
+        Wire.settle()
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.wait()
 
     def wait(self):
-        status = self.process.wait(timeout=60)
+        status = self.process.wait(timeout=2 * PATIENCE_S)
         with open(os.path.join(self.folder, "out"), "rb") as f:
             text = f.read()
         return status, json.loads(text) if text.strip() else None

@@ -22,11 +22,13 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from counting import Count  # noqa: E402
-from listening import ROOT, Sensor, Wire, accounted, capture_path, frames, ip, pair, read, silent  # noqa: E402
+from counting import Count, broken_off  # noqa: E402
+from listening import PATIENCE_S, ROOT, Sensor, Wire, accounted, capture_path, frames, ip, pair, read, silent  # noqa: E402
 
 WORKERS = (0, 1, 2, 4)
 SCENARIOS = {}
+SCENARIO_S_MAX = 600
+TRIES = 3
 
 
 def scenario(function):
@@ -165,11 +167,20 @@ def two_interfaces(binary):
     """The two directions of a line on two taps: merged by time, as if they were one."""
     pair("tap0", "wire0")
     pair("tap1", "wire1")
+    for _ in range(TRIES):  # a machine that stands still for 50 ms makes frames late; a sensor that does, does so each time
+        problems, late = both_directions(binary)
+        if problems or not late:
+            break
+    return problems + late + silent("tap0", "tap1")
+
+
+def both_directions(binary):
+    """(problems, what came late)"""
     wires = Wire("wire0"), Wire("wire1")
     captured = frames(capture_path("registration-breach")) + [(t + 12, f) for t, f in frames(capture_path("call-auth-challenge"))]
     merged = read(binary, capture_path("registration-breach"))
     other = read(binary, capture_path("call-auth-challenge"))
-    problems = []
+    problems, late = [], []
     sensors = [(n, Sensor(binary, interfaces=("tap0", "tap1"), workers=n)) for n in (0, 1, 2)]
     begun = time.monotonic()
     for offset, frame in captured:
@@ -188,10 +199,9 @@ def two_interfaces(binary):
                 problems.append(f"{n} workers: streams {streams(report)}")
             if alerts(report) != sorted(alerts(merged) + alerts(other)):
                 problems.append(f"{n} workers: alerts {alerts(report)} instead of {sorted(alerts(merged) + alerts(other))}")
-            late = report["packets"]["notes"].get("time.late", 0)
-            if late:
-                problems.append(f"{n} workers: {late} frames were late")
-    return problems + silent("tap0", "tap1")
+            frames_late = report["packets"]["notes"].get("time.late", 0)
+            late += [f"{n} workers: {frames_late} frames were late"] if frames_late else []
+    return problems, late
 
 
 @scenario
@@ -205,7 +215,7 @@ def silence_is_time_too(binary):
         wire.send(frame)
     for n, sensor in sensors:
         with sensor:
-            sensor.wait_for(lambda s=sensor: len(s.written("sensor")) >= 2, f"{n} workers: no sensor records in silence", 40)
+            sensor.wait_for(lambda s=sensor: len(s.written("sensor")) >= 2, f"{n} workers: no sensor records in silence")
             told = sensor.written("alert")
             problems += [] if told else [f"{n} workers: no alert while it ran"]
             marks = sensor.written("sensor")[-1]["earshot"]["sensor"]
@@ -214,6 +224,16 @@ def silence_is_time_too(binary):
             wrong, _ = answers(f"{n} workers", sensor)
             problems += wrong
     return problems + silent("tap0")
+
+
+def wait_up(*names):
+    """The kernel tells its own queues of a carrier a moment later."""
+    until = time.monotonic() + PATIENCE_S
+    for name in names:
+        while json.loads(ip("-j", "link", "show", name))[0]["operstate"] != "UP":
+            if time.monotonic() > until:
+                raise AssertionError(f"{name} does not come up")
+            time.sleep(0.05)
 
 
 @scenario
@@ -226,15 +246,16 @@ def down_and_up(binary):
     sensors = [(n, Sensor(binary, workers=n)) for n in (0, 1, 3)]
     for frame in captured:
         wire.send(frame)
+    Wire.settle()
     time.sleep(0.3)
     ip("link", "set", "tap0", "down")
     time.sleep(1)
     ip("link", "set", "tap0", "up")
+    wait_up("tap0", "wire0")
     time.sleep(0.5)
     again = Wire()
     for frame in captured:
         again.send(frame)
-    time.sleep(0.3)
     for n, sensor in sensors:
         with sensor:
             wrong, report = answers(f"{n} workers", sensor)
@@ -255,6 +276,8 @@ def gone_for_good(binary):
     wire = Wire("wire1")
     for _, frame in frames(capture_path("call-busy")):
         wire.send(frame)
+    for n, sensor in sensors:
+        sensor.wait_for(lambda s=sensor: s.written("transaction"), f"{n} workers: the call was not heard")
     time.sleep(0.5)
     if any(sensor.process.poll() is not None for _, sensor in sensors):
         problems.append("it ended although an interface was left")
@@ -323,10 +346,11 @@ def an_output_that_hangs(binary):
     for _ in range(40):
         for frame in captured:
             wire.send(frame)
+    Wire.settle()
     time.sleep(4)
     process.send_signal(signal.SIGTERM)
     try:
-        status = process.wait(timeout=15)
+        status = process.wait(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         status = process.wait()
@@ -381,7 +405,7 @@ def reloads(binary):
                     problems.append(f"{n} workers: an alert before the reload")
                 write("detectors:\n  registration-bruteforce: {failurs: 4}\n")
                 sensor.process.send_signal(signal.SIGHUP)
-                sensor.wait_for(lambda s=sensor: b"stays in force" in s.said(), f"{n} workers: the mistake was not said", 10)
+                sensor.wait_for(lambda s=sensor: b"stays in force" in s.said(), f"{n} workers: the mistake was not said")
                 for word in (b"earshot.yaml:2:", b"failurs", b"failures"):
                     if word not in sensor.said():
                         problems.append(f"{n} workers: {word!r} is not in {sensor.said()!r}")
@@ -391,11 +415,11 @@ def reloads(binary):
                     problems.append(f"{n} workers: the refused configuration changed something")
                 write("capture: {filter: 'nonsense and'}\n")
                 sensor.process.send_signal(signal.SIGHUP)
-                sensor.wait_for(lambda s=sensor: s.said().count(b"stays in force") == 2, f"{n} workers: the filter was not refused", 10)
+                sensor.wait_for(lambda s=sensor: s.said().count(b"stays in force") == 2, f"{n} workers: the filter was not refused")
                 write("detectors:\n  registration-bruteforce: {failures: 4}\ncapture: {buffer: 8MiB}\nrecords: {sip: messages}\n"
                       "outputs: {more: {type: file, path: /dev/null}}\n")
                 sensor.process.send_signal(signal.SIGHUP)
-                sensor.wait_for(lambda s=sensor: b"is in force" in s.said(), f"{n} workers: no reload", 10)
+                sensor.wait_for(lambda s=sensor: b"is in force" in s.said(), f"{n} workers: no reload")
                 for word in (b"capture.buffer: the change waits", b"outputs.more.type: the change waits",
                              b"detectors.scanner-fingerprint.enabled: the change waits"):
                     if word not in sensor.said():
@@ -403,9 +427,8 @@ def reloads(binary):
                 if b"records.sip: the change" in sensor.said() or b"failures: the change" in sensor.said():
                     problems.append(f"{n} workers: it says that something waits that is in force: {sensor.said()!r}")
                 attack(b"C")
-                sensor.wait_for(lambda s=sensor: alarmed(s), f"{n} workers: no alert", 10)
-                if not sensor.written("sip"):
-                    problems.append(f"{n} workers: records.sip did not change")
+                sensor.wait_for(lambda s=sensor: alarmed(s), f"{n} workers: no alert")
+                sensor.wait_for(lambda s=sensor: s.written("sip"), f"{n} workers: records.sip did not change")
                 for _ in range(20):
                     sensor.process.send_signal(signal.SIGHUP)
                     time.sleep(0.02)
@@ -467,7 +490,7 @@ def blindness_is_told(binary):
     arguments = ("--set", "detectors.sensor-blind.silence=5s", "--set", "detectors.sensor-blind.mute=10s", "--set", "capture.buffer=1MiB")
     sensors = {name: Sensor(binary, *arguments, interfaces=(name,), workers=n) for n, name in enumerate(taps)}
     begun = time.monotonic()
-    deadline, number, lost, attacked = begun + 40, 0, False, False
+    deadline, number, lost, attacked = begun + 150, 0, False, False
     while time.monotonic() < deadline:
         at = time.monotonic() - begun
         number += 1
@@ -542,7 +565,7 @@ def countries_are_replaced(binary):
             return bool(last) and last[0]["source"].get("geo", {}).get("country_iso_code") == wanted
 
         asked = int(time.monotonic() * 10) % 10**7 * 10
-        sensor.wait_for(told, f"{sensor.workers} workers: no record says {wanted}", 15)
+        sensor.wait_for(told, f"{sensor.workers} workers: no record says {wanted}")
 
     for n in (0, 2):
         wire = Wire()
@@ -556,7 +579,7 @@ def countries_are_replaced(binary):
                 place("country-after.mmdb")
                 ask(sensor, "DE")
                 os.truncate(path, 100)
-                sensor.wait_for(lambda s=sensor: b"stays in use" in s.said(), f"{n} workers: the cut file was not said", 10)
+                sensor.wait_for(lambda s=sensor: b"stays in use" in s.said(), f"{n} workers: the cut file was not said")
                 ask(sensor, "DE")
                 os.unlink(path)
                 time.sleep(1.5)
@@ -590,7 +613,7 @@ def the_loopback(binary):
             with Sensor(binary, "--set", "capture.filter=" + expression, interfaces=("lo",)) as sensor:
                 for _ in range(10):
                     sender.sendto(b"\0", ("127.0.0.1", 9))
-                time.sleep(0.3)
+                time.sleep(1)
                 wrong, report = answers(repr(expression), sensor)
                 problems += wrong + accounted(repr(expression), report, 10 if expression else report["capture"]["offered"])
     return problems
@@ -646,7 +669,7 @@ def refused_with_one_line(binary):
             place = os.path.join(tempfile.mkdtemp(dir="/var/tmp"), "earshot")
             os.chmod(os.path.dirname(place), 0o755)
             shutil.copy(binary, place)
-        out = subprocess.run([*prefix, place, *arguments], capture_output=True, timeout=20)
+        out = subprocess.run([*prefix, place, *arguments], capture_output=True, timeout=PATIENCE_S)
         if prefix:
             shutil.rmtree(os.path.dirname(place))
         if out.returncode != status or len(out.stderr.splitlines()) != 1 or any(w not in out.stderr for w in words):
@@ -671,7 +694,7 @@ def nothing_is_sent(binary):
         time.sleep(1)
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True).stdout.split()
         os.kill(int(children[0]), signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=2 * PATIENCE_S)
         calls_made = trace.read().splitlines()
     if not any("AF_PACKET" in line for line in calls_made):
         problems.append("strace saw no packet socket, so nothing was tested")
@@ -687,8 +710,8 @@ def nothing_is_sent(binary):
 def inside(name, binary):
     try:
         problems = SCENARIOS[name](binary)
-    except (AssertionError, subprocess.SubprocessError, OSError, ValueError, KeyError, TypeError) as error:
-        problems = [f"{type(error).__name__}: {error}"]
+    except Exception as error:  # whatever it is, it is a problem of this scenario and not the end of the others
+        problems = [broken_off(error)]
     for process in Sensor.running:  # of a scenario that broke off
         if process.poll() is None:
             process.kill()
@@ -697,10 +720,12 @@ def inside(name, binary):
 
 
 def outside(name, binary):
-    out = subprocess.run(["unshare", "--net", sys.executable, os.path.abspath(__file__), "--binary", binary, "--inside", name],
-                         capture_output=True, text=True, timeout=300)
     try:
+        out = subprocess.run(["unshare", "--net", sys.executable, os.path.abspath(__file__), "--binary", binary, "--inside", name],
+                             capture_output=True, text=True, timeout=SCENARIO_S_MAX)
         return json.loads(out.stdout.strip().splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return [f"the scenario did not end within {SCENARIO_S_MAX} s"]
     except (IndexError, ValueError):
         return [f"the scenario ended with {out.returncode}: {out.stderr[-1000:]}"]
 

@@ -2,7 +2,7 @@
 import json
 import os
 
-from calling import ALERT, Hook, Problems
+from calling import ALERT, IN_TIME_S, Hook, Problems
 
 
 def program(world, name, text, mode=0o755):
@@ -43,11 +43,11 @@ def bad_programs(world):
              (f"program = {program(world, 'fails', 'exit 3')}\n", 20, "ended with 3"), ("program = /bin/true\n", 0, ""),
              (f"program = {program(world, 'dies', 'kill -9 $$')}\n", 20, "ended with -9"),
              (f"program = {program(world, 'hangs', 'sleep 50')}\ntimeout_s = 1\n", 20, "too long"),
-             (f"program = {program(world, 'leaves', 'sleep 3 & exit 0')}\ntimeout_s = 2\n", 0, ""))
+             (f"program = {program(world, 'leaves', 'sleep 30 & exit 0')}\ntimeout_s = 2\n", 0, ""))
     for settings, status, word in cases:
         hook.configure(settings)
         answer = hook.apply("203.0.113.66")
-        problems.true(f"{settings!r}: {answer} after {answer.seconds:.1f} s", answer.status == status and word in answer.err and answer.seconds < 4)
+        problems.true(f"{settings!r}: {answer} after {answer.seconds:.1f} s", answer.status == status and word in answer.err and answer.seconds < IN_TIME_S)
     return problems
 
 

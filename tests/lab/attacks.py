@@ -64,21 +64,21 @@ def guess_a_password(lab):
         [STRANGER, "1030"], also=["toll-fraud-testcall", "toll-fraud-fan-in"])
 def call_a_dear_number(lab):
     lab.honest.sipp("fraud-login", "attacker", STRANGER, 5071, "register_once", PBX, "-key", "user", "1030", "-s", "1030", "-au", "1030", "-ap",
-                    WEAK_PASSWORD, "-m", "1", "-timeout", "10s")
-    lab.processes.wait("fraud-login", 10)
+                    WEAK_PASSWORD, "-m", "1", "-timeout", "30s")
+    lab.processes.wait("fraud-login", 40)
     lab.honest.sipp("fraud-calls", "attacker", STRANGER, 5071, "call", PBX, "-s", COSTLY + "7", "-key", "user", "1030", "-au", "1030", "-ap",
-                    WEAK_PASSWORD, "-d", "4500", "-m", "4", "-l", "4", "-r", "2", "-timeout", "30s")
-    lab.processes.wait("fraud-calls", 30)
+                    WEAK_PASSWORD, "-d", "4500", "-m", "4", "-l", "4", "-r", "2", "-timeout", "60s")
+    lab.processes.wait("fraud-calls", 70)
 
 
 @attack("open relay", {"open-relay": crossing.relay_answer}, [RELAY_USER, OPEN_SERVER],
         also=["toll-fraud-account", "toll-fraud-testcall", "auth-missing"])
 def use_a_server_without_login(lab):
     lab.honest.sipp("open-server", "pbx", OPEN_SERVER, 5060, "carrier", "-s", "anyone")
-    time.sleep(0.3)
+    lab.wait_bound("pbx", OPEN_SERVER + ":5060")
     lab.honest.sipp("relay-call", "attacker", RELAY_USER, 5060, "relay_try", OPEN_SERVER, "-s", COSTLY + "8", "-d", "3000", "-m", "1",
-                    "-timeout", "20s")
-    lab.processes.wait("relay-call", 20)
+                    "-timeout", "40s")
+    lab.processes.wait("relay-call", 50)
 
 
 def forged_bye(lab, sender, caller):
@@ -86,10 +86,11 @@ def forged_bye(lab, sender, caller):
     callee, name = caller + 1, f"forge-{caller}"
     lab.honest.softphone(callee)
     time.sleep(1)
+    lab.wait_registered([callee])
     lab.processes.start(name, "insider", sys.executable, os.path.join(HERE, "forge.py"), "bye", "spy1", f"192.0.2.{callee - 1000}:5060", sender)
-    time.sleep(0.3)
+    lab.wait_until(lambda: "hearing" in lab.processes.said(name), f"{name} does not hear")
     lab.honest.softphone(caller, calls=callee)
-    lab.processes.wait(name, 20)
+    lab.processes.wait(name, 60)
     time.sleep(10)
     lab.processes.stop(f"soft{caller - 1040}")
     lab.processes.stop(f"soft{callee - 1040}")
@@ -119,14 +120,14 @@ def ring_once(lab):
 def hear_nothing(lab):
     lab.network.drop("phones", "ip saddr 192.0.2.103 ip daddr 192.0.2.115 udp sport 6000-8000")
     name = lab.honest.call(1003, 1015, 15.5)
-    lab.processes.wait(name, 25)
+    lab.processes.wait(name, 60)
     lab.network.drop_no_more("phones")
 
 
 @attack("INVITE flood", {"sip-flood": crossing.flood}, [PBX], also=["response-spike", "enumeration", "scan-distributed", "overload", "reflection"])
 def flood(lab):
     lab.processes.start("flood", "attacker", sys.executable, os.path.join(HERE, "forge.py"), "flood", PBX, "120", "8")
-    lab.processes.wait("flood", 20)
+    lab.processes.wait("flood", 60)
 
 
 @attack("media stops", {"rtp-drop": crossing.media_stop}, None, also=["one-way-audio", "no-audio", "media-quality", "media-quality-site"])

@@ -43,7 +43,8 @@ def heard(interface):
     """((source, port), (destination, port), payload) of every UDP datagram that passes."""
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     tap.bind((interface, 0))
-    tap.settimeout(30)
+    tap.settimeout(60)
+    print("hearing", flush=True)
     while True:
         frame = tap.recv(9000)
         if frame[12:14] != b"\x08\x00" or frame[23] != 17:

@@ -97,6 +97,13 @@ class Honest:
         self.sipp("base-station", "desks", address_of(1017), 5070, "answer_never", "-s", "1017")
         self.softphone(1042)
 
+    def users(self):
+        """Who registers in the end: all but the one with the old password."""
+        return [*range(1001, 1029), 1030, 1042]
+
+    def desks(self):
+        return [f"{address_of(user)}:5070" for user in range(1011, 1018)]
+
     def softphone(self, user, calls=None):
         """One that answers; or calls another one as soon as it is up."""
         host = f"soft{user - 1040}"
@@ -124,11 +131,11 @@ class Honest:
         number_of_call = next(self.numbers)
         name = f"incoming-{number_of_call}-{user}"
         self.sipp(name, "carrier", CARRIER, 5100 + number_of_call, "incoming", PBX, "-s", f"{OWN_NUMBERS}{user % 100}", "-key", "caller",
-                  "+12025550199", "-d", str(int(seconds * 1000)), "-m", "1", "-timeout", "40s")
+                  "+12025550199", "-d", str(int(seconds * 1000)), "-m", "1", "-timeout", "60s")
         self.finite.append(name)
 
     def failures(self):
         """Honest calls that did not go as they should: then the lab, not the sensor, is broken."""
         softphones = [] if "established" in self.processes.said("soft1") else ["soft1: " + self.processes.said("soft1")[-500:]]
         return softphones + [f"{name} ended with {status}: {self.processes.said(name)[-300:]!r}" for name, status in
-                ((name, self.processes.wait(name, 15)) for name in self.finite) if status != 0]
+                ((name, self.processes.wait(name, 60)) for name in self.finite) if status != 0]

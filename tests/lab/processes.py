@@ -42,13 +42,14 @@ class Processes:
             except ProcessLookupError:
                 pass
 
-    def stop(self, name):
+    def stop(self, name, seconds=3):
+        """SIGTERM, and after so many seconds SIGKILL: long enough for one whose file must be whole."""
         process = self.running[name]
         if process.poll() is None:
             self.signal(name, signal.SIGCONT)
             process.terminate()
             try:
-                process.wait(timeout=3)
+                process.wait(timeout=seconds)
             except subprocess.TimeoutExpired:
                 self.signal(name, signal.SIGKILL)
                 process.wait()

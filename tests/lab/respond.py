@@ -26,7 +26,7 @@ TESTS = os.path.dirname(HERE)
 sys.path[:0] = [HERE, os.path.join(TESTS, "check")]
 import crossing  # noqa: E402
 from attacks import STRANGER  # noqa: E402
-from counting import Count  # noqa: E402
+from counting import Count, broken_off  # noqa: E402
 from crossing import Capture  # noqa: E402
 from honest import PBX  # noqa: E402
 from lab import Lab, office_hours, start_of  # noqa: E402
@@ -44,7 +44,7 @@ VICTIMS = {NOBODY: "nobody", PHONE: "an honest phone"}
 DONE_STEPS = ("proposed", "applying", "active", "expiring", "revoked", "reconciled", "failed")  # all but refused and dry-run
 TTL_S = 24
 BLOCKED_S = 2.0
-RUN_S_MAX = 175
+RUN_S_MAX = 500
 
 
 class Attack:
@@ -108,7 +108,7 @@ responses:
 
     def forge(self, *words):
         self.processes.start("forge-" + words[0], "attacker", sys.executable, os.path.join(HERE, "forge.py"), *words)
-        self.processes.wait("forge-" + words[0], 20)
+        self.processes.wait("forge-" + words[0], 60)
 
 
 def steps(sensor, target=None):
@@ -136,6 +136,7 @@ def nobody_is_touched(lab, count):
         for victim, who in VICTIMS.items():
             lab.forge("guess", PBX, "1031", "40", victim)
             lab.forge("flood", PBX, "100", "4", victim)
+            lab.wait_until(lambda who=victim: "two-way-proof" in guards(steps(sensor, who)), f"nothing is refused in the name of {who}")
             time.sleep(1.5)
             found = steps(sensor, victim)
             problems = [*acted(found), *(f"{address} is blocked" for address in lab.blocked())]
@@ -144,7 +145,7 @@ def nobody_is_touched(lab, count):
             lab.tell("                                 refusals, by guard", ", ".join(guards(found)) or "none")
             count.check(f"lab respond: in the name of {who}", problems)
         lab.wait_until(lambda: OLD_PASSWORD in [r["rule"]["id"] for r in sensor.written("alert")], "the phone with last year's password is not told of",
-                       40)
+                       120)
         time.sleep(1)
         rest = [f"{address} is blocked" for address in lab.blocked()] + acted(steps(sensor))
         lab.tell("told of an honest phone that keeps trying: actions", len(rest))
@@ -175,7 +176,7 @@ def the_attacker_is(lab, count):
                             "-d", words, PBX, input_text="")
         lab.wait_until(lambda: STRANGER in lab.blocked(), f"not blocked; steps: {[step for step, _ in steps(sensor)]}; it said {sensor.said()!r}")
         blocked = time.time()
-        sensor.wait_for(lambda: "active" in dict(steps(sensor)), "no record says active", 5)
+        sensor.wait_for(lambda: "active" in dict(steps(sensor)), "no record says active", 60)
         before = steps(sensor, STRANGER)
         end = seconds_of(dict(before)["active"]["earshot"]["response"]["expires_at"])
         count.check("lab respond: in the records", [] if [step for step, _ in before][-3:] == ["proposed", "applying", "active"]
@@ -190,14 +191,14 @@ def the_attacker_is(lab, count):
         lab.tell("killed and flushed: back after the next start", f"{back - again:.2f} s, {left} s left of {TTL_S}")
         problems = [] if abs(back + left - end) <= 2.5 else [f"it ends {back + left - end:+.1f} s from its original end"]
         problems += ["the attacker is answered"] if lab.answered() else []
-        lab.wait_until(lambda: STRANGER not in lab.blocked(), "it does not end", TTL_S + 5)
+        lab.wait_until(lambda: STRANGER not in lab.blocked(), "it does not end", TTL_S + 30)
         ended = time.time()
         lab.tell("ended, seconds after the block began", f"{ended - blocked:.1f}, of {TTL_S}")
-        lab.wait_until(lambda: "revoked" in dict(steps(sensor, STRANGER)), f"no record says revoked: {[step for step, _ in steps(sensor)]}", 8)
+        lab.wait_until(lambda: "revoked" in dict(steps(sensor, STRANGER)), f"no record says revoked: {[step for step, _ in steps(sensor)]}")
         found = [step for step, _ in steps(sensor, STRANGER)]
         problems += [] if abs(ended - end) <= 3 else [f"it ended {ended - end:+.1f} s from its original end"]
         problems += [] if "reconciled" in found and found[-1] == "revoked" else [f"the records say {found}"]
-        problems += [] if lab.answered(2) else ["the attacker is not answered afterwards"]
+        problems += [] if lab.answered(5) else ["the attacker is not answered afterwards"]
         attack.ended = time.time()
         lab.tell("records after the restart", ", ".join(found))
         count.check("lab respond: killed, flushed, brought back, undone", problems)
@@ -207,6 +208,7 @@ def the_attacker_is(lab, count):
 
 def judge_silence(lab, count, capture_file, attack, spans):
     """From tcpdump's capture: when the limit was crossed, and what the attacker was answered from then on."""
+    lab.capture_ends()
     capture = Capture(frames(capture_file), start_of(capture_file))
     crossed = crossing.bruteforce(capture, attack)
     if crossed is None:
@@ -216,10 +218,10 @@ def judge_silence(lab, count, capture_file, attack, spans):
     problems = [] if late <= BLOCKED_S else [f"blocked {late:.1f} s after the limit was crossed"]
     lab.tell("svcrack: seconds from crossing to the block, read back", f"{late:.3f}")
     for begin, end in spans:
-        begin += 0.1  # what was on its way
-        answers = [m.time for m in capture.messages if m.source[0] == PBX and m.destination[0] == STRANGER and begin < m.time < end]
-        asked = sum(begin < m.time < end for m in capture.requests(attack, source=STRANGER))
-        lab.tell(f"         {end - begin:.1f} s blocked: requests, answers", f"{asked}, {len(answers)}")
+        asked = {m.branch() for m in capture.requests(attack, source=STRANGER) if begin < m.time < end}
+        answers = [m.time for m in capture.messages if m.status and m.source[0] == PBX and m.destination[0] == STRANGER
+                   and m.time < end and m.branch() in asked]  # what was asked before may still be answered
+        lab.tell(f"         {end - begin:.1f} s blocked: requests, answers", f"{len(asked)}, {len(answers)}")
         problems += [f"{len(answers)} answers while it was blocked, the first after {answers[0] - begin:.2f} s"] if answers else []
         problems += [] if asked else ["nothing was asked while it was blocked: silence proves nothing"]
     count.check("lab respond: svcrack is blocked", problems)
@@ -237,8 +239,8 @@ def inside(options):
             judge_silence(lab, count, capture_file, *the_attacker_is(lab, count))
         else:
             count.skip("lab respond: svcrack", "sipvicious is not installed (tools/setup --tests needs PyPI for it)")
-    except (AssertionError, OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
-        count.fail("lab respond", f"{type(error).__name__}: {error}")
+    except Exception as error:  # whatever it is, it is a line of the result and not the end of it
+        count.fail("lab respond", broken_off(error))
     finally:
         lab.processes.stop_all()
         for process in Sensor.running:

@@ -13,19 +13,19 @@ class Told:
         self.sensor = sensor
         self.alerts = []
         self.ending = False
-        self.thread = threading.Thread(target=self.read)
+        self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
 
     def read(self):
         while not os.path.exists(self.sensor.records) and not self.ending:
             time.sleep(0.01)
-        rest = ""
-        with open(self.sensor.records, encoding="utf-8") as f:
+        rest = b""  # as bytes: what is read may end within a character
+        with open(self.sensor.records, "rb") as f:
             while True:
                 last = self.ending
-                *lines, rest = (rest + f.read()).split("\n")
+                *lines, rest = (rest + f.read()).split(b"\n")
                 now = time.time()
-                self.alerts += [Alert(json.loads(line), now) for line in lines if '"dataset":"earshot.alert"' in line]
+                self.alerts += [Alert(json.loads(line), now) for line in lines if b'"dataset":"earshot.alert"' in line]
                 if last:
                     return
                 time.sleep(0.01)
