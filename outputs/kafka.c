@@ -24,7 +24,7 @@
  * said; the latest is the reason that the line gives.
  *
  * The library's threads block all signals. Its callbacks run inside rd_kafka_poll() only, which is
- * called when it rings our descriptor, and ten times a second.
+ * called when it rings our descriptor, and ten times a second, and inside rd_kafka_flush().
  *
  * Limits: a name server that hangs holds a thread of the library for seconds, and
  * rd_kafka_destroy() with it (6.7 s measured). So at the end a producer whose brokers are away, or
@@ -54,6 +54,8 @@ enum {
 };
 #define AWAY_NS (5 * NS_PER_S)
 #define REFUSED_NS (600 * NS_PER_S)
+#define FLUSH_MS 2 /* in which the library's threads are to hear of it */
+#define FLUSH_PAUSE_NS (50 * NS_PER_MS)
 #define PURGE_NS (1 * NS_PER_S) /* for all reports of a producer that is given up */
 #define RENEW_NS_MIN (1 * NS_PER_S)
 #define RENEW_NS_MAX (30 * NS_PER_S)
@@ -115,6 +117,7 @@ struct kafka {
     uint64_t now_ns;
     uint64_t since_ns; /* the last acknowledgement, or when there was nothing on its way */
     uint64_t purged_ns;
+    uint64_t flushed_ns;
     uint64_t renewed_ns; /* the last one was made */
     uint64_t renew_ns; /* the next one is made so much later */
     struct standing standing; /* only what is said of it: a producer tries by itself */
@@ -175,7 +178,7 @@ static void judge_away(struct kafka *kafka)
     say_back(kafka, kafka->now_ns);
 }
 
-/* --- what the library tells: all of it inside rd_kafka_poll() --- */
+/* --- what the library tells: inside rd_kafka_poll() and rd_kafka_flush() --- */
 
 static void on_error(rd_kafka_t *producer, int code, const char *reason, void *opaque)
 {
@@ -782,6 +785,23 @@ static void kafka_poll(void *instance)
     serve(instance);
 }
 
+/* The library waits for more until `linger` is over, but in a call of its own that makes it send
+ * what it has, for as long as the call lasts. Each costs the writer FLUSH_MS at most; while records
+ * still wait for room in the window, batches fill without it. */
+static void kafka_flush(void *instance)
+{
+    struct kafka *kafka = instance;
+
+    serve(kafka);
+    uint64_t taken = queue_taken(kafka->queue);
+    if (kafka->producer == NULL || kafka->failed || kafka->host->tally->away || taken == 0 ||
+        taken < kafka->host->tally->waiting || kafka->now_ns - kafka->flushed_ns < FLUSH_PAUSE_NS) {
+        return;
+    }
+    kafka->flushed_ns = kafka->now_ns;
+    (void)rd_kafka_flush(kafka->producer, FLUSH_MS);
+}
+
 /* Its threads end with the process; it knows neither us nor our descriptor any more. */
 static void producer_leave(struct kafka *kafka)
 {
@@ -828,6 +848,6 @@ const struct output output_kafka = {
     .open = kafka_open,
     .send = kafka_send,
     .poll = kafka_poll,
-    .flush = kafka_poll,
+    .flush = kafka_flush,
     .close = kafka_close,
 };

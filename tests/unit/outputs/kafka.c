@@ -499,6 +499,45 @@ static void a_long_linger_is_not_away(void **state)
     world_close();
 }
 
+/* At the end, and for an alert, nothing waits for others. */
+static void a_flush_sends_what_lingers(void **state)
+{
+    static const char *const extra[] = {"linger", "5s", NULL};
+    (void)state;
+
+    world_open(1);
+    open_mock(extra);
+    run_for(1000); /* until it knows the brokers */
+    uint64_t from = now_ms();
+    send_many(KEYS);
+    while (world.tally.waiting > 0 && now_ms() - from < 3000) {
+        kafka_type()->flush(world.kafka);
+        turn();
+    }
+    assert_int_equal(world.tally.acknowledged, KEYS);
+    all_arrived();
+    close_output();
+    world_close();
+}
+
+/* Where nobody is, a flush is as short as any other call. */
+static void a_flush_waits_for_nobody(void **state)
+{
+    struct error error = {0};
+    (void)state;
+
+    world_open(0);
+    assert_int_equal(open_with("127.0.0.1:1", NULL, &error), STATUS_OK);
+    send_many(RECORDS);
+    uint64_t from = now_ms();
+    for (unsigned i = 0; i < 1000; i++) {
+        kafka_type()->flush(world.kafka);
+    }
+    assert_true(now_ms() - from < 500);
+    close_output();
+    world_close();
+}
+
 static void refuses_what_makes_no_sense(void **state)
 {
     static const char *const wrong[] = {
@@ -539,6 +578,8 @@ int main(void)
         cmocka_unit_test(a_batch_that_is_too_large_shrinks),
         cmocka_unit_test(nobody_is_there),
         cmocka_unit_test(a_long_linger_is_not_away),
+        cmocka_unit_test(a_flush_sends_what_lingers),
+        cmocka_unit_test(a_flush_waits_for_nobody),
         cmocka_unit_test(refuses_what_makes_no_sense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
