@@ -50,7 +50,7 @@ class Fed:
         self.err.seek(0)
         return self.err.read().decode(errors="replace")
 
-    def end(self, seconds=60):
+    def end(self, seconds=180):
         """(exit status, what it said)"""
         self.process.stdin.close()
         status = self.process.wait(timeout=seconds)

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from html.parser import HTMLParser
 
@@ -24,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "check")]
 from counting import Count  # noqa: E402
 from feeding import Fed, frames  # noqa: E402
-from listening import Sensor, Wire, accounted, ip, pair, silent  # noqa: E402
+from listening import PATIENCE_S, Sensor, Wire, accounted, ip, pair, silent  # noqa: E402
 from server import Servers, Unavailable, free_ports  # noqa: E402
 
 CONNECTIONS_MAX = 32
@@ -33,7 +34,7 @@ ELEMENTS = {"html", "head", "meta", "title", "link", "body", "header", "h1", "h2
 ATTRIBUTES = {"lang", "charset", "name", "content", "http-equiv", "rel", "href", "class"}
 
 
-def get(port, path="/", method="GET", headers=None, seconds=5):
+def get(port, path="/", method="GET", headers=None, seconds=30):
     """(status, headers, body)"""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
@@ -44,7 +45,7 @@ def get(port, path="/", method="GET", headers=None, seconds=5):
         connection.close()
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=PATIENCE_S):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException):  # not yet
@@ -64,10 +65,13 @@ def fed(binary, *more, captures=("demo",)):
     """(sensor, port) of one that has read these captures and waits for more."""
     port, = free_ports(1)
     with Fed(binary, "--deliver", *words(port), *more) as sensor:
-        for name in captures:
-            sensor.feed(frames(name))
+        fed_frames = [frames(name) for name in captures]
+        for some in fed_frames:
+            sensor.feed(some)
         sensor.feed([(0, b"\0" * 60), (30, b"\0" * 60)])  # time goes on, so that all of it is told
-        wait_for(lambda: "Refused" not in get(port, "/healthz")[2] and sample(port, "earshot_capture_packets_total") > 0)
+        offered = sum(map(len, fed_frames)) + 1  # the last one only moves the time
+        if not wait_for(lambda: sample(port, "earshot_capture_packets_total") >= offered):
+            raise AssertionError(f"of {offered} frames that were read not all are told: {sensor.said()!r}")
         yield sensor, port
 
 
@@ -129,7 +133,7 @@ def check_prometheus(count, servers, port):
     def ask(query):
         found = json.loads(get(web, "/api/v1/query?query=" + query)[2])["data"]["result"]
         return float(found[0]["value"][1]) if found else None
-    up = wait_for(lambda: ask("up") == 1, 30)
+    up = wait_for(lambda: ask("up") == 1)
     wanted, got = sample(port, "earshot_capture_packets_total"), ask("earshot_capture_packets_total") if up else None
     count.check("Prometheus scrapes it and answers a query", [] if up and got == wanted else [f"up: {up}, {got} instead of {wanted}"])
 
@@ -192,8 +196,9 @@ def check_hostile(binary, count):
             count.skip("a browser on a hostile page", "chromium is not installed")
         else:
             with tempfile.TemporaryDirectory() as profile:
-                out = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + profile, "--dump-dom",
-                                      f"http://127.0.0.1:{port}/"], capture_output=True, text=True, timeout=60)
+                out = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+                                      "--user-data-dir=" + profile, "--dump-dom", f"http://127.0.0.1:{port}/"], capture_output=True, text=True,
+                                     timeout=300)
             wrong, _ = judge_page(out.stdout.replace("<!DOCTYPE html>", ""))
             count.check("a browser runs nothing of a hostile page",
                         wrong if "<h1>earshot" in out.stdout else [f"{out.returncode}: {out.stdout[:300]} {out.stderr[-300:]}"])
@@ -228,9 +233,9 @@ def check_askers(count, port):
     count.check("requests that are odd are refused", problems)
     for garbage in (b"\0" * 100, os.urandom(5000), b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\r\n" * 2000, b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
                     b"GET http://[::1/ HTTP/1.1\r\n\r\n", b"GET /%00%zz HTTP/1.0\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as s, contextlib.suppress(OSError):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as s, contextlib.suppress(OSError):
             s.sendall(garbage)
-    count.check("it goes on after garbage", [] if wait_for(lambda: get(port, "/healthz")[0] in (200, 503), 5) else ["no answer"])
+    count.check("it goes on after garbage", [] if wait_for(lambda: get(port, "/healthz")[0] in (200, 503)) else ["no answer"])
 
 
 def descriptors(sensor):
@@ -245,7 +250,7 @@ def check_slow(count, sensor, port):
         s = socket.create_connection(("127.0.0.1", port), timeout=5)
         s.sendall(b"GET / HTTP/1.1\r\nX: ")
         slow.append(s)
-    problems, slowest, begun, most = [], 0, time.monotonic(), 0
+    problems, took, begun, most = [], [], time.monotonic(), 0
     while time.monotonic() - begun < 6:
         for s in slow:
             with contextlib.suppress(OSError):
@@ -255,10 +260,11 @@ def check_slow(count, sensor, port):
             problems += [] if get(port, "/metrics")[0] == 200 else ["refused"]
         except (OSError, http.client.HTTPException) as error:
             problems.append(f"a client that is not slow: {error}")
-        slowest = max(slowest, time.monotonic() - asked)
+        took.append(time.monotonic() - asked)
         most = max(most, descriptors(sensor) - before)
         time.sleep(0.2)
-    problems += [f"the slowest answer took {slowest:.2f} s"] if slowest > 1 else []
+    slow_ones = [f"{seconds:.2f}" for seconds in took if seconds > 1]
+    problems += [f"of {len(took)} answers these took longer than 1 s: {slow_ones}"] if len(slow_ones) > 1 else []  # one: the machine stood still
     problems += [f"{most} connections at once"] if most > CONNECTIONS_MAX + 2 else []
     problems += [] if wait_for(lambda: descriptors(sensor) <= before, 3) else [f"{descriptors(sensor) - before} connections are held"]
     problems += [] if sensor.runs() else ["the sensor ended"]
@@ -291,7 +297,7 @@ def check_open(binary, count):
                 ("a name", words(port, address="localhost"), 2, "an IP address"), ("another's", words(port, address="192.0.2.1", allow_remote="true"), 1, "cannot listen"))
         for what, arguments, status, said in runs:
             out = subprocess.run([binary, "-r", os.path.join(HERE, "../../pcaps/call-busy.pcap"), "--report", "none", "--deliver", *arguments],
-                                 capture_output=True, text=True, timeout=30)
+                                 capture_output=True, text=True, timeout=120)
             count.check(f"an address that is {what} is refused in words",
                         [] if out.returncode == status and said in out.stderr else [f"{out.returncode}: {out.stderr}"])
 
@@ -311,6 +317,8 @@ def inside(binary):
     port, nobody = free_ports(2)
     hung = socket.create_server(("127.0.0.1", 0))
     problems = []
+    if time.time() % 10 > 3:  # the sensor tells of itself when the second can be divided by ten: begin long before
+        time.sleep(10.1 - time.time() % 10)
     with hung, Sensor(binary, *words(port), "--set", "outputs.away.type=redis", "--set", f"outputs.away.port={nobody}", "--set", "outputs.away.queue=1MiB",
                 "--set", "outputs.hung.type=redis", "--set", f"outputs.hung.port={hung.getsockname()[1]}",
                 "--set", "records.sip=messages", "--set", "detectors.sensor-blind.silence=15s") as sensor:
@@ -318,15 +326,15 @@ def inside(binary):
         problems += [] if first[0] == 503 and "no record of the sensor has come yet" in first[1]["reasons"][0] else [f"at the start: {first}"]
         slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(50)]
         wire.play(frames("demo"))
-        problems += [] if wait_for(lambda: verdict(port)[0] == 200, 15) else [f"with traffic: {verdict(port)}"]
+        problems += [] if wait_for(lambda: verdict(port)[0] == 200) else [f"with traffic: {verdict(port)}"]
         for name in ("sip-flood", "sip-flood-source", "scan-flood", "enumeration"):
             for _, frame in frames(name):
                 wire.send(frame)
         lost = 'earshot_output_records_total{output="away",result="dropped"}'
-        problems += [] if wait_for(lambda: sample(port, lost) > 0, 15) else ["the output that is away lost nothing: too little is tested"]
+        problems += [] if wait_for(lambda: sample(port, lost) > 0) else ["the output that is away lost nothing: too little is tested"]
         bad = verdict(port)
         problems += [] if bad[0] == 503 and any("output away has lost" in r for r in bad[1]["reasons"]) else [f"an output lost records: {bad}"]
-        deaf = wait_for(lambda: any("sensor-blind" in r for r in verdict(port)[1]["reasons"]), 40)
+        deaf = wait_for(lambda: any("sensor-blind" in r for r in verdict(port)[1]["reasons"]), 2 * PATIENCE_S)
         problems += [] if deaf else [f"deaf for long: {verdict(port)}"]
         got = samples(get(port, "/metrics")[2])
         for name in ("away", "hung"):
@@ -349,7 +357,7 @@ def check_live(binary, count):
         count.skip("health live", "network namespaces are not allowed here" if out else "unshare or ip is not installed")
         return
     out = subprocess.run(["unshare", "--net", sys.executable, os.path.abspath(__file__), "--binary", binary, "--inside"],
-                         capture_output=True, text=True, timeout=200)
+                         capture_output=True, text=True, timeout=600)
     try:
         problems = json.loads(out.stdout.strip().splitlines()[-1])
     except (IndexError, ValueError):
@@ -367,6 +375,8 @@ def main():
         print(json.dumps(inside(binary)))
         return
     count = Count()
+    live = threading.Thread(target=check_live, args=(binary, count))  # waits nearly all the time
+    live.start()
     with Servers() as servers:
         with fed(binary) as (sensor, port):
             check_metrics(count, port)
@@ -387,7 +397,7 @@ def main():
     check_open(binary, count)
     check_hostile(binary, count)
     check_privacy(binary, count)
-    check_live(binary, count)
+    live.join()
     count.end()
 
 

@@ -50,12 +50,12 @@ class Broker:
             f.write("\n".join(lines) + "\n")
         tool = [*JAVA, "-cp", self.jars, "kafka.tools.StorageTool"]
         out = subprocess.run([*tool, "format", "-t", "earshot-kafka-test-00AA", "-c", self.properties], capture_output=True, text=True,
-                             timeout=120)
+                             timeout=300)
         if out.returncode != 0:
             raise RuntimeError(f"the folder of Kafka cannot be made: {(out.stdout + out.stderr)[-500:]}")
 
     def start(self):
-        self.process = self.servers.start(self.name, [*JAVA, "-cp", self.jars, "kafka.Kafka", self.properties], ready=self.is_up, seconds=120)
+        self.process = self.servers.start(self.name, [*JAVA, "-cp", self.jars, "kafka.Kafka", self.properties], ready=self.is_up, seconds=300)
 
     def is_up(self):
         """It answers, and is the leader of what it has: a port that accepts is not enough after a crash."""
@@ -70,7 +70,7 @@ class Broker:
     def stop(self):
         self.servers.stop(self.process)
 
-    def kcat(self, *arguments, seconds=120):
+    def kcat(self, *arguments, seconds=300):
         return subprocess.run(["kcat", "-b", self.address, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=seconds, errors="surrogateescape")
 

@@ -24,7 +24,7 @@ class Store(Servers):
     def __enter__(self):
         super().__enter__()
         try:
-            self.start("opensearch", self.command, ready=self.healthy, seconds=120)
+            self.start("opensearch", self.command, ready=self.healthy, seconds=300)
         except BaseException:
             self.__exit__()
             raise
@@ -41,7 +41,7 @@ class Store(Servers):
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, method=method, headers={"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refused:
             return refused.code, json.load(refused)

@@ -39,7 +39,7 @@ def settings(port=None, **keys):
 
 def read(binary, captures, *words):
     return subprocess.run([binary, "-r", *captures, "--report", "none", "--deliver", *words], cwd=ROOT, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True)
+                          capture_output=True, text=True, timeout=300)
 
 
 def by_dataset(lines):

@@ -16,6 +16,7 @@ is told so before the program begins. Only what was started here is ever stopped
 import ctypes
 import hashlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,21 +30,44 @@ PR_SET_PDEATHSIG = 1
 DOWNLOAD_S_MAX = 240
 COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 LIBC = ctypes.CDLL(None, use_errno=True)
+PORTS_GIVEN = set()
+TRIES = 3  # of a download
 
 
 class Unavailable(Exception):
     """Why a server cannot be had on this machine."""
 
 
+def given_by_kernel():
+    """(first, last) of the ports that the kernel gives to whoever asks for any."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as f:
+        first, last = map(int, f.read().split())
+    return first, last
+
+
+def is_free(port):
+    try:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(socket.AF_INET, kind) as one:
+                one.bind(("127.0.0.1", port))
+        return True
+    except OSError:
+        return False
+
+
 def free_ports(count):
-    """TCP ports of loopback that nobody listens on; all are asked for before the first is given back, so none comes twice."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports of loopback that nobody has, for TCP and for UDP. Between here and the server's start they are nobody's: so they are none that
+    the kernel gives to a client or to another server that asks for any, and none comes twice. Many tests may look at once: by chance, then."""
+    first, last = given_by_kernel()
+    rest = [port for port in range(10000, 65000) if not first <= port <= last] or list(range(10000, 65000))
+    chance = random.SystemRandom()
+    found = []
+    while len(found) < count:
+        port = chance.choice(rest)
+        if port not in PORTS_GIVEN and is_free(port):
+            found.append(port)
+            PORTS_GIVEN.add(port)
+    return found
 
 
 def answers(port):
@@ -148,9 +172,12 @@ def maven(name):
     # Two tests may fetch at once: each into a folder of its own, and one that is whole stays.
     fetched = tempfile.mkdtemp(prefix=name + ".", dir=cache)
     try:
-        out = subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(HERE, name + ".pom.xml"), COPY_JARS,
-                              "-DoutputDirectory=" + fetched], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                             timeout=DOWNLOAD_S_MAX)
+        for _ in range(TRIES):  # what one has fetched the next one finds
+            out = subprocess.run(["mvn", "-q", "-B", "-f", os.path.join(HERE, name + ".pom.xml"), COPY_JARS,
+                                  "-DoutputDirectory=" + fetched], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                 timeout=DOWNLOAD_S_MAX)
+            if out.returncode == 0 and not wrong_jars(fetched, sums):
+                break
         if out.returncode != 0:
             raise Unavailable(f"Maven Central: {(out.stdout + out.stderr).strip().partition(chr(10))[0][:300]}")
         wrong = wrong_jars(fetched, sums)
