@@ -18,6 +18,7 @@ import urllib.request
 import cef
 from hostile_wire import ATTACK, EVERYTHING, acts
 from kafka_broker import Broker
+from listening import PATIENCE_S, much_room
 from parse_back import NEVER
 from server import Servers, Unavailable, free_ports
 
@@ -40,7 +41,7 @@ class Listener(threading.Thread):
         if self.stream:
             self.socket.listen(8)
         else:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 20)
+            much_room(self.socket)
         self.start()
 
     def run(self):
@@ -49,7 +50,7 @@ class Listener(threading.Thread):
                 if self.stream:
                     connection, _ = self.socket.accept()
                     with connection:
-                        connection.settimeout(30)
+                        connection.settimeout(PATIENCE_S)
                         self.got += octet_counted(b"".join(iter(lambda: connection.recv(1 << 16), b"")))
                 else:
                     self.got.append(self.socket.recv(1 << 16))
@@ -59,7 +60,7 @@ class Listener(threading.Thread):
 
     def end(self):
         self.over = True
-        self.join(60)
+        self.join(2 * PATIENCE_S)
         self.socket.close()
         return self.got
 
@@ -83,7 +84,7 @@ def deliver(binary, capture, outputs, options=(), feed=None):
             json.dump({"outputs": outputs}, f)
         command = [binary, "-r", capture, "--deliver", "-c", config, "--records", path, "--report", "none", *EVERYTHING, *ATTACK, *options]
         if feed is None:
-            out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+            out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
             status, said = out.returncode, out.stderr
         else:
             status, said = feed(command)
@@ -209,7 +210,7 @@ class Page(html.parser.HTMLParser):
 
 
 def get(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE_S) as answer:
         return answer.read()
 
 
@@ -245,8 +246,8 @@ def judge_figures(text):
 
 def until_shown(port, process):
     """The page once it holds the attack, and the figures."""
-    page = ""
-    for _ in range(200):
+    page, until = "", time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
         try:
             page = get(port, "/").decode("utf-8")
         except OSError:
@@ -273,7 +274,7 @@ def http(binary, runs):
                 told.extend(until_shown(port, process))
             finally:
                 process.stdin.close()
-                status = process.wait(timeout=60)
+                status = process.wait(timeout=2 * PATIENCE_S)
             err.seek(0)
             return status, err.read()
 
@@ -299,7 +300,7 @@ def resp(stream):
 
 
 def redis_says(port, *words):
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection, connection.makefile("rb") as stream:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection, connection.makefile("rb") as stream:
         connection.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
         return resp(stream)
 

@@ -16,7 +16,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PATIENCE_S = 60  # for what takes a moment: a machine that is slow or busy is no failure
 SETTLE_S_MAX = 20
-ETH_P_ALL, SOL_PACKET, PACKET_STATISTICS = 3, 263, 6  # linux/if_ether.h, linux/if_packet.h
+ETH_P_ALL, SOL_PACKET, PACKET_STATISTICS, SO_RCVBUFFORCE = 3, 263, 6, 33  # linux/if_ether.h, linux/if_packet.h, asm-generic/socket.h
 TAP_OF = {}  # of each wire that was made here
 
 
@@ -56,6 +56,15 @@ def frames(capture):
         out.append((stamp - first, data[at + 16:at + 16 + captured]))
         at += 16 + captured
     return out
+
+
+def much_room(receiver):
+    """For datagrams that come faster than a busy test reads; root may ask for more than the kernel's own limit."""
+    for option in (socket.SO_RCVBUF, SO_RCVBUFFORCE):
+        try:
+            receiver.setsockopt(socket.SOL_SOCKET, option, 16 << 20)
+        except PermissionError:
+            pass
 
 
 def capture_path(name):

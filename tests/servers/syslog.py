@@ -23,7 +23,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "check")]
 import cef  # noqa: E402
 from counting import Count  # noqa: E402
-from server import Servers, Unavailable, answers  # noqa: E402
+from listening import much_room  # noqa: E402
+from server import Servers, Unavailable, answers, free_ports  # noqa: E402
 
 EVERYTHING = ["--set", "records.sip=messages", "--set", "records.media_interval=true", "--set", "records.flow=true",
               "--set", "records.refreshes=true"]
@@ -57,22 +58,10 @@ def captures():
                   if os.path.getsize(p) < 1 << 20 and "clock-jump" not in p)
 
 
-def free_port():
-    """Free for UDP and for TCP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
-            except OSError:
-                continue
-
-
 class Rsyslog:
     def __init__(self, servers):
         self.servers = servers
-        self.port = free_port()
+        self.port, = free_ports(1)
         self.path = os.path.join(servers.folder, "received")
         with open(os.path.join(servers.folder, "rsyslog.conf"), "w", encoding="ascii") as f:
             f.write(RSYSLOG.format(folder=servers.folder, port=self.port))
@@ -96,12 +85,23 @@ class Rsyslog:
         with open(self.path, "rb") as f:
             return f.read().split(b"\n")[:-1]
 
-    def received(self, count, seconds=15):
+    def received(self, count, seconds=60):
         """What it wrote, once `count` are there or nothing comes any more."""
         until = time.monotonic() + seconds
         while len(self.lines()) < count and time.monotonic() < until:
             time.sleep(0.1)
         return [json.loads(line) for line in self.lines()]
+
+    def bytes(self):
+        return os.path.getsize(self.path) if os.path.exists(self.path) else 0
+
+    def silent(self, seconds=3):
+        """Until it has written nothing for so long."""
+        size, since = -1, time.monotonic()
+        while time.monotonic() - since < seconds:
+            if size != self.bytes():
+                size, since = self.bytes(), time.monotonic()
+            time.sleep(0.1)
 
 
 class Sensor:
@@ -121,7 +121,7 @@ class Sensor:
                                    env={**os.environ, "NO_COLOR": "1"})
         return process, records
 
-    def run(self, *arguments, seconds=100):
+    def run(self, *arguments, seconds=300):
         """(status, what it said, its records)."""
         process, records = self.start(*arguments)
         try:
@@ -268,7 +268,7 @@ def everything_over_udp(count, sensor, rsyslog, reader):
         for capture in captures()[::2 if form == "json" and limit == "0" else 5]:
             rsyslog.forget()
             status, said, records = sensor.run("udp", [capture], rsyslog.port, {"transport": "udp", "format": form, "max_bytes": limit})
-            messages = rsyslog.received(len(records), 5)
+            messages = rsyslog.received(len(records))
             total += len(records)
             if status != 0:
                 problems.append(f"{os.path.basename(capture)}: status {status}: {said[-300:]}")
@@ -301,20 +301,20 @@ def crash_in_the_middle(count, sensor, rsyslog):
     process, path = sensor.start("crash", captures() * 4, rsyslog.port,
                                  {"transport": "tcp", "unacked_window": "16MiB", "queue": "1MiB"}, EVERYTHING)
     kept, crashes = [], 0
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while process.poll() is None and time.monotonic() < until:
-        if crashes < 2 and len(rsyslog.lines()) > 2000 * (crashes + 1):
+        if crashes < 2 and rsyslog.bytes() > (crashes + 1) << 20:  # of about 25
             rsyslog.crash()
             kept = rsyslog.lines()
             time.sleep(0.3)
             crashes += 1
             rsyslog.start()
-        time.sleep(0.02)
+        time.sleep(0.005)
     if process.poll() is None:
         process.kill()
     said = process.communicate()[1]
     records = load(path)
-    rsyslog.received(len(records) + 1, 3)
+    rsyslog.silent()
     torn, messages = 0, []
     for line in rsyslog.lines():
         try:
@@ -358,9 +358,13 @@ class FarEnd:
         time.sleep(self.delay)
         self.socket.listen()
         self.socket.settimeout(0.2)
-        while not self.closing:
+        while True:
             try:
                 connection, _ = self.socket.accept()
+            except socket.timeout:
+                if self.closing:
+                    return
+                continue
             except OSError:
                 continue
             self.streams.append(bytearray())
@@ -369,13 +373,14 @@ class FarEnd:
                 self.serve(self, connection)
 
     def close(self):
+        """Once what is on its way has been served: the other side has gone."""
         self.closing = True
-        self.thread.join()
+        self.thread.join(60)
         self.socket.close()
 
     def read(self, connection, bytes_max):
         """Reads up to so many bytes; False when the other side has gone."""
-        while bytes_max > 0 and not self.closing:
+        while bytes_max > 0:
             try:
                 data = connection.recv(min(bytes_max, 65536))
             except socket.timeout:
@@ -426,6 +431,21 @@ def reset_each_time(far_end, connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+class Absent:
+    """A port that is ours and on which nobody listens."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def close(self):
+        self.socket.close()
+
+    def messages(self):
+        return []
+
+
 class Deaf:
     """A port whose accept queue is full: the kernel drops what asks for a connection."""
 
@@ -473,7 +493,6 @@ def told(said):
 
 def misbehave(count, sensor, name, far_end, inputs, options, judge):
     status, said, records = sensor.run(name, inputs, far_end.port, {"transport": "tcp", **options}, EVERYTHING)
-    time.sleep(0.3)
     far_end.close()
     problems = judge(status, said, records, split_repeats(far_end.messages()))
     if said.count("no connection to") > 5:
@@ -518,8 +537,7 @@ def far_ends(count, sensor):
     """Side by side: most of it is waiting."""
     everything = captures()
     few = [os.path.join(ROOT, "pcaps", "demo.pcap")]
-    absent = FarEnd(read_all)
-    absent.close()
+    absent = Absent()
     plan = (
         ("far end that is never there", absent, few, {}, counts_are_true),
         ("far end that comes late", FarEnd(read_all, delay=3), few, {}, all_arrived(False)),
@@ -539,7 +557,7 @@ def far_ends(count, sensor):
 
 def nobody_over_udp(count, sensor):
     """Refused from the start: nothing counts as delivered."""
-    status, said, records = sensor.run("udp-nobody", [os.path.join(ROOT, "pcaps", "call-answered.pcap")], free_port(), {"transport": "udp"})
+    status, said, records = sensor.run("udp-nobody", [os.path.join(ROOT, "pcaps", "call-answered.pcap")], free_ports(1)[0], {"transport": "udp"})
     dropped, delivered = told(said)
     problems = [f"status {status}: {said[-400:]}"] if status != 1 else []
     if (dropped, delivered) != (len(records), 0):
@@ -550,14 +568,18 @@ def nobody_over_udp(count, sensor):
 
 
 def late_over_udp(count, sensor, servers):
-    """The receiver comes after two seconds: all arrive, the probes marked."""
-    port = free_port()
+    """The receiver comes two seconds after it was missed: all arrive, the probes marked."""
+    port, = free_ports(1)
     process, path = sensor.start("udp-late", [os.path.join(ROOT, "pcaps", "demo.pcap")], port, {"transport": "udp", "max_bytes": 60000})
+    said = ""
+    while "cannot be reached" not in said and (line := process.stderr.readline()):
+        said += line
     time.sleep(2)
     with socket.socket(type=socket.SOCK_DGRAM) as receiver:
-        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        much_room(receiver)
         receiver.bind(("127.0.0.1", port))
-        said = process.communicate(timeout=60)[1]
+        said += process.stderr.read()
+        process.wait()
         receiver.settimeout(0.3)
         ids = []
         try:
