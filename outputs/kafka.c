@@ -45,6 +45,7 @@
 
 enum {
     WINDOW_RECORDS = 10000,
+    READY_RECORDS = 512, /* behind the window, with -r */
     WINDOW_SHARE = 4, /* of the queue's bytes: what is on its way cannot make room */
     BATCH_BYTES = 1000000,
     BATCH_STEP = 4, /* smaller each time that one was too large */
@@ -767,11 +768,23 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
     return STATUS_OK;
 }
 
+/* With -r who makes the records waits as soon as enough stand ready: a longer line would only put
+ * more memory between who writes a record and who reads it. */
+static bool line_is_full(const struct kafka *kafka)
+{
+    return !kafka->host->live &&
+           kafka->host->tally->waiting - queue_taken(kafka->queue) >= READY_RECORDS;
+}
+
 static enum output_result kafka_send(void *instance, const struct record *record,
                                      struct slice encoded)
 {
     struct kafka *kafka = instance;
     char out[RECORD_KEY_BYTES];
+
+    if (line_is_full(kafka)) {
+        return OUTPUT_FULL;
+    }
     struct slice key = record_key(record, &kafka->host->identity, kafka->community, out);
     enum output_result result = queue_put(kafka->queue, record, key, SLICE_NONE, encoded);
 

@@ -553,6 +553,29 @@ static void a_flush_waits_for_nobody(void **state)
     world_close();
 }
 
+/* With -r who makes the records waits: a line behind the window would win nothing. */
+static void with_files_the_line_is_short(void **state)
+{
+    static const char *const extra[] = {"queue", "1GiB", NULL};
+    struct error error = {0};
+    unsigned taken = 0;
+    (void)state;
+
+    world_open(0);
+    world.files = true;
+    assert_int_equal(open_with("127.0.0.1:1", extra, &error), STATUS_OK);
+    while (try_number(DATASET_CALL)) {
+        taken++;
+        assert_true(taken <= 11000);
+    }
+    assert_true(taken > 10000); /* the window is full, and what comes next stands ready */
+    assert_int_equal(world.tally.accepted, taken);
+    assert_int_equal(world.tally.waiting, taken);
+    close_output();
+    assert_int_equal(output_dropped(&world.tally), taken);
+    world_close();
+}
+
 static void refuses_what_makes_no_sense(void **state)
 {
     static const char *const wrong[] = {
@@ -595,6 +618,7 @@ int main(void)
         cmocka_unit_test(a_long_linger_is_not_away),
         cmocka_unit_test(a_flush_sends_what_lingers),
         cmocka_unit_test(a_flush_waits_for_nobody),
+        cmocka_unit_test(with_files_the_line_is_short),
         cmocka_unit_test(refuses_what_makes_no_sense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
