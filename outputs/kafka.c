@@ -45,17 +45,19 @@
 
 enum {
     WINDOW_RECORDS = 10000,
+    READY_RECORDS = 512, /* behind the window, with -r */
     WINDOW_SHARE = 4, /* of the queue's bytes: what is on its way cannot make room */
     BATCH_BYTES = 1000000,
     BATCH_STEP = 4, /* smaller each time that one was too large */
     TOPIC_BYTES_MAX = 249, /* of a name, says Kafka */
     CLOSE_POLLS = 50, /* of 10 ms each: what comes back at the end */
     STATISTICS_MS = 10000,
+    FLUSH_MS = 10, /* its threads hear of it behind the batch that they are at */
+    FLUSH_LIVE_MS = 2,
 };
+#define FLUSH_LIVE_PAUSE_NS (50 * NS_PER_MS)
 #define AWAY_NS (5 * NS_PER_S)
 #define REFUSED_NS (600 * NS_PER_S)
-#define FLUSH_MS 2 /* in which the library's threads are to hear of it */
-#define FLUSH_PAUSE_NS (50 * NS_PER_MS)
 #define PURGE_NS (1 * NS_PER_S) /* for all reports of a producer that is given up */
 #define RENEW_NS_MIN (1 * NS_PER_S)
 #define RENEW_NS_MAX (30 * NS_PER_S)
@@ -766,11 +768,23 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
     return STATUS_OK;
 }
 
+/* With -r who makes the records waits as soon as enough stand ready: a longer line would only put
+ * more memory between who writes a record and who reads it. */
+static bool line_is_full(const struct kafka *kafka)
+{
+    return !kafka->host->live &&
+           kafka->host->tally->waiting - queue_taken(kafka->queue) >= READY_RECORDS;
+}
+
 static enum output_result kafka_send(void *instance, const struct record *record,
                                      struct slice encoded)
 {
     struct kafka *kafka = instance;
     char out[RECORD_KEY_BYTES];
+
+    if (line_is_full(kafka)) {
+        return OUTPUT_FULL;
+    }
     struct slice key = record_key(record, &kafka->host->identity, kafka->community, out);
     enum output_result result = queue_put(kafka->queue, record, key, SLICE_NONE, encoded);
 
@@ -786,20 +800,23 @@ static void kafka_poll(void *instance)
 }
 
 /* The library waits for more until `linger` is over, but in a call of its own that makes it send
- * what it has, for as long as the call lasts. Each costs the writer FLUSH_MS at most; while records
- * still wait for room in the window, batches fill without it. */
+ * what it has, as long as the call lasts: until all is acknowledged, at most FLUSH_MS. While records
+ * still wait for room in the window, batches fill without it. Live, where each alert asks for it,
+ * the writer is held for less, and seldom. */
 static void kafka_flush(void *instance)
 {
     struct kafka *kafka = instance;
+    bool live = kafka->host->live;
 
     serve(kafka);
     uint64_t taken = queue_taken(kafka->queue);
-    if (kafka->producer == NULL || kafka->failed || kafka->host->tally->away || taken == 0 ||
-        taken < kafka->host->tally->waiting || kafka->now_ns - kafka->flushed_ns < FLUSH_PAUSE_NS) {
+    bool lingers = taken > 0 && taken == kafka->host->tally->waiting;
+    if (!lingers || kafka->producer == NULL || kafka->failed || kafka->host->tally->away ||
+        (live && kafka->now_ns - kafka->flushed_ns < FLUSH_LIVE_PAUSE_NS)) {
         return;
     }
     kafka->flushed_ns = kafka->now_ns;
-    (void)rd_kafka_flush(kafka->producer, FLUSH_MS);
+    (void)rd_kafka_flush(kafka->producer, live ? FLUSH_LIVE_MS : FLUSH_MS);
 }
 
 /* Its threads end with the process; it knows neither us nor our descriptor any more. */
