@@ -769,10 +769,11 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
 }
 
 /* With -r who makes the records waits as soon as enough stand ready: a longer line would only put
- * more memory between who writes a record and who reads it. */
+ * more memory between who writes a record and who reads it. While the brokers are away the whole
+ * queue is there for them. */
 static bool line_is_full(const struct kafka *kafka)
 {
-    return !kafka->host->live &&
+    return !kafka->host->live && !kafka->host->tally->away &&
            kafka->host->tally->waiting - queue_taken(kafka->queue) >= READY_RECORDS;
 }
 
