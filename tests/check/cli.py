@@ -21,7 +21,7 @@ CAPTURE = os.path.join(ROOT, "pcaps", "call-answered.pcap")
 
 def run(binary, *arguments, stdin=subprocess.DEVNULL, data=None):
     kwargs = {"input": data} if data is not None else {"stdin": stdin}
-    return subprocess.run([binary, *arguments], capture_output=True, timeout=60, cwd=ROOT, **kwargs)
+    return subprocess.run([binary, *arguments], capture_output=True, timeout=300, cwd=ROOT, **kwargs)
 
 
 def expect(count, name, out, status, in_out=b"", in_err=b"", err_lines=None):
@@ -72,7 +72,7 @@ def passive(count, binary):
         return
     with tempfile.NamedTemporaryFile("r") as trace:
         subprocess.run(["strace", "-f", "-e", "trace=%network,%process", "-o", trace.name, binary, "-r", CAPTURE, "--workers", "2",
-                        "--report", "none"], cwd=ROOT, capture_output=True, timeout=60)
+                        "--report", "none"], cwd=ROOT, capture_output=True, timeout=300)
         calls = [line for line in trace.read().splitlines() if re.search(r"\b(socket|socketpair|connect|sendto|sendmsg|bind|fork|vfork|execve)\(", line)]
     count.check("cli passive", [] if len(calls) == 1 and "execve" in calls[0] else calls[:5] or ["strace saw nothing"])
 
@@ -138,7 +138,7 @@ def main():
         run(binary, "-r", CAPTURE, "-c", config, "--report", "none")
         count.check("cli without --deliver writes nothing", [] if os.path.getsize(os.path.join(folder, "alerts")) == sum(len(x) + 1 for x in lines) else ["it wrote"])
     with open("/dev/full", "wb") as full:
-        out = subprocess.run([binary, "-r", CAPTURE, "--records", "-"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        out = subprocess.run([binary, "-r", CAPTURE, "--records", "-"], stdout=full, stderr=subprocess.PIPE, timeout=300)
         count.check("cli full standard output", [] if out.returncode == 1 and out.stderr else [f"status {out.returncode}"])
     passive(count, binary)
     truncated(count, binary)

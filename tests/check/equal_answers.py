@@ -27,7 +27,7 @@ def answer(binary, capture, workers, extra=()):
     """((exit status, hash of records, hash of report), last line of the error output)"""
     with tempfile.NamedTemporaryFile() as records:
         command = [binary, "-r", capture, "--workers", str(workers), *EVERYTHING, *extra, "--records", records.name, "--report", "json"]
-        out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
         with open(records.name, "rb") as f:
             written = hashlib.sha256(f.read()).hexdigest()
     tail = out.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -45,7 +45,7 @@ def records_of(binary, capture, *options):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "records")
         out = subprocess.run([binary, "-r", capture, "--records", path, "--report", "json", *EVERYTHING, *options], stdin=subprocess.DEVNULL,
-                             capture_output=True, timeout=60, check=True)
+                             capture_output=True, timeout=300, check=True)
         with open(path, "rb") as f:
             lines = f.read().split(b"\n")
     assert lines.pop() == b"", "the last line has no end"
@@ -160,7 +160,7 @@ def in_terminal(command):
 def reports_do_nothing(binary, runs):
     for capture in runs:
         command = [binary, "-r", capture, *EVERYTHING, *ATTACK]
-        plain = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env={**os.environ, "COLUMNS": "100"})
+        plain = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, env={**os.environ, "COLUMNS": "100"})
         yield from (f"{capture}: {what}" for what in acts(plain.stdout + plain.stderr))
         # Of what a terminal gets, our colours and line of progress are taken away: an escape of somebody else would stay, or be missing.
         ours = re.sub(rb"\r[^\r\n]*?(\x1b\[K|(?=\r))|\x1b\[[0-9;]*m", b"", in_terminal(command).replace(b"\r\n", b"\n"))
@@ -202,7 +202,7 @@ def complaints_do_nothing(binary):
             for arguments, text in rows:
                 with open(config, "wb") as f:
                     f.write(text)
-                out = subprocess.run([os.fsencode(binary), *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, cwd=folder)
+                out = subprocess.run([os.fsencode(binary), *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=120, cwd=folder)
                 tried += 1
                 yield from (f"{b' '.join(arguments)!r} {text!r}: {what}" for what in acts(out.stdout + out.stderr))
                 if out.returncode not in (0, 1, 2, 3):

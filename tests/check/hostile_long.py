@@ -111,7 +111,7 @@ def bounded(binary):
         with open(config, "w", encoding="utf-8") as f:
             json.dump({"outputs": {form: {"type": "syslog", "transport": "tcp", "format": form, "port": one.port} for form, _, one in ways}}, f)
         out = subprocess.run([binary, "-r", pcap, "--deliver", "-c", config, "--records", records, "--report", "text", *EVERYTHING, *ATTACK],
-                             stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+                             stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
         if out.returncode != 0:
             yield f"status {out.returncode}: {out.stderr[-300:]!r}"
         yield from acts(out.stdout + out.stderr)

@@ -148,12 +148,12 @@ class Runs:
     def __init__(self, binary, command, mode, folder, workers=2):
         base = [binary, *command, *EVERYTHING, *MODES[mode], "--workers", str(workers)]
         path = os.path.join(folder, f"{mode}-{workers}")
-        report = subprocess.run([*base, "--records", path, "--report", "json"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        report = subprocess.run([*base, "--records", path, "--report", "json"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
         self.status = report.returncode
         self.bytes = open(path, "rb").read() if os.path.exists(path) else b""
         self.records = [json.loads(line) for line in self.bytes.decode().splitlines()]
         self.json = json.loads(report.stdout) if report.stdout else {}
-        self.text = subprocess.run([*base, "--report", "text"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60).stdout.decode()
+        self.text = subprocess.run([*base, "--report", "text"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=300).stdout.decode()
 
 
 def leaks(runs, names, fields, words):

@@ -7,6 +7,7 @@ A capture is cut near its middle, where the line was quiet. Incidents are compar
 The live scenarios need network namespaces and are skipped where they are not allowed.
 """
 import argparse
+import concurrent.futures
 import fcntl
 import glob
 import json
@@ -75,7 +76,7 @@ class Run:
         with tempfile.NamedTemporaryFile("r", encoding="utf-8") as f:
             command = [binary, "-r", *captures, "--report", "none", "--records", f.name, "--set", "records.refreshes=true", *arguments]
             command += ["--state", state] if state else []
-            out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+            out = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
             self.records = [json.loads(line) for line in f]
         self.status, self.said = out.returncode, out.stderr.decode("utf-8", "replace")
 
@@ -450,7 +451,7 @@ def a_snapshot_every_minute(binary):
         with listening.Sensor(binary, *GUESSES, "--state", state) as sensor:
             time.sleep(1.5)
             play_guesses(0, 10)
-            sensor.wait_for(lambda: os.path.exists(os.path.join(state, "state")), "no snapshot was written", seconds=100)
+            sensor.wait_for(lambda: os.path.exists(os.path.join(state, "state")), "no snapshot was written", seconds=200)
             sensor.process.kill()
         with listening.Sensor(binary, *GUESSES, "--state", state) as sensor:
             time.sleep(1.5)
@@ -463,6 +464,17 @@ def a_snapshot_every_minute(binary):
 
 
 LIVE = ("a_restart_forgets_nothing", "a_snapshot_every_minute")
+LIVE_S_MAX = 600
+
+
+def live(name, binary):
+    """The problems of a scenario in a namespace of its own."""
+    try:
+        out = subprocess.run(["unshare", "--net", sys.executable, os.path.abspath(__file__), "--binary", binary, "--inside", name],
+                             capture_output=True, text=True, timeout=LIVE_S_MAX)
+    except subprocess.TimeoutExpired:
+        return [f"it did not end within {LIVE_S_MAX} s"]
+    return (out.stdout + (out.stderr if out.returncode else "")).splitlines()
 
 
 def main():
@@ -477,18 +489,17 @@ def main():
         for problem in SCENARIOS[options.inside](binary):
             print(problem)
         return
+    chosen = {name: function for name, function in SCENARIOS.items() if not options.only or options.only in name}
     namespaces = subprocess.run(["unshare", "--net", "ip", "link", "add", "tap0", "type", "veth", "peer", "name", "wire0"], capture_output=True).returncode == 0
-    for name, function in SCENARIOS.items():
-        if options.only and options.only not in name:
-            continue
-        if name not in LIVE:
-            count.check(name, function(binary))
-        elif not namespaces:
-            count.skip(name, "network namespaces are not allowed here")
-        else:
-            out = subprocess.run(["unshare", "--net", sys.executable, os.path.abspath(__file__), "--binary", binary,
-                                  "--inside", name], capture_output=True, text=True, timeout=300)
-            count.check(name, (out.stdout + (out.stderr if out.returncode else "")).splitlines())
+    with concurrent.futures.ThreadPoolExecutor(len(LIVE)) as pool:  # what listens waits nearly all the time
+        listening_ones = {name: pool.submit(live, name, binary) for name in LIVE if name in chosen and namespaces}
+        for name, function in chosen.items():
+            if name not in LIVE:
+                count.check(name, function(binary))
+            elif not namespaces:
+                count.skip(name, "network namespaces are not allowed here")
+        for name, problems in listening_ones.items():
+            count.check(name, problems.result())
     count.end()
 
 
