@@ -46,6 +46,7 @@
 enum {
     WINDOW_RECORDS = 10000,
     READY_RECORDS = 512, /* behind the window, with -r */
+    SPARES_MAX = 4096, /* sets of headers: some batches are reported at once */
     WINDOW_SHARE = 4, /* of the queue's bytes: what is on its way cannot make room */
     BATCH_BYTES = 1000000,
     BATCH_STEP = 4, /* smaller each time that one was too large */
@@ -101,6 +102,12 @@ struct lane {
     uint64_t refused_ns; /* the last refusal; 0 = none */
 };
 
+/* Headers of a message that arrived. */
+struct spare {
+    rd_kafka_headers_t *headers;
+    enum dataset dataset;
+};
+
 struct kafka {
     const struct output_host *host;
     struct conf conf; /* without brokers */
@@ -125,6 +132,8 @@ struct kafka {
     struct standing standing; /* only what is said of it: a producer tries by itself */
     char reason[256]; /* the latest error */
     struct lane lanes[DATASET_COUNT];
+    uint32_t spare_count;
+    struct spare spares[SPARES_MAX];
 };
 
 /* Without what the library adds for who looks for a fault in it. */
@@ -178,6 +187,75 @@ static void judge_away(struct kafka *kafka)
         say_away(kafka);
     }
     say_back(kafka, kafka->now_ns);
+}
+
+/* --- headers: a set is six allocations, so it is used again --- */
+
+static void spare_headers(struct kafka *kafka, rd_kafka_headers_t *headers, enum dataset dataset)
+{
+    if (kafka->spare_count == SPARES_MAX) {
+        rd_kafka_headers_destroy(headers);
+    } else {
+        kafka->spares[kafka->spare_count++] =
+            (struct spare){.headers = headers, .dataset = dataset};
+    }
+}
+
+static void spares_close(struct kafka *kafka)
+{
+    while (kafka->spare_count > 0) {
+        rd_kafka_headers_destroy(kafka->spares[--kafka->spare_count].headers);
+    }
+}
+
+static void add_header(rd_kafka_headers_t *headers, const char *name, const char *value,
+                       size_t bytes)
+{
+    (void)rd_kafka_header_add(headers, name, -1, value, (ssize_t)bytes);
+}
+
+/* Instead of the one that a set has from its last message. */
+static void put_header(rd_kafka_headers_t *headers, const char *name, const char *value,
+                       size_t bytes)
+{
+    (void)rd_kafka_header_remove(headers, name);
+    add_header(headers, name, value, bytes);
+}
+
+static rd_kafka_headers_t *new_headers(void)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
+
+    add_header(headers, "content-type", "application/json", sizeof "application/json" - 1);
+    add_header(headers, "earshot-schema", "1", 1);
+    return headers;
+}
+
+/* What is put goes to the end: from the first that differs on all are put, so their order is always
+ * the same. */
+static rd_kafka_headers_t *headers_of(struct kafka *kafka, const struct queue_item *item)
+{
+    struct spare spare = {.dataset = DATASET_COUNT};
+    char id[32];
+    struct text text = text_into(id, sizeof id);
+
+    if (kafka->spare_count > 0) {
+        spare = kafka->spares[--kafka->spare_count];
+    } else {
+        spare.headers = new_headers();
+    }
+    if (spare.dataset != item->dataset) {
+        const char *dataset = dataset_rows[item->dataset].name;
+        put_header(spare.headers, "earshot-dataset", dataset, strlen(dataset));
+    }
+    text_hex(&text, item->id.high, 16);
+    text_hex(&text, item->id.low, 16);
+    put_header(spare.headers, "event-id", id, sizeof id);
+    if (kafka->conf.splunk_headers) {
+        const char *sourcetype = kafka->lanes[item->dataset].sourcetype;
+        put_header(spare.headers, "splunk.header.sourcetype", sourcetype, strlen(sourcetype));
+    }
+    return spare.headers;
 }
 
 /* --- what the library tells: inside rd_kafka_poll() and rd_kafka_flush() --- */
@@ -299,6 +377,19 @@ static void take_failure(struct kafka *kafka, struct queue_item *item, rd_kafka_
     kafka->failed = true;
 }
 
+/* A report shows the message as const, but it is a message like any other, and the library's last
+ * look at its headers is behind it. */
+static void take_headers(struct kafka *kafka, const rd_kafka_message_t *message,
+                         enum dataset dataset)
+{
+    rd_kafka_headers_t *headers = NULL;
+
+    if (rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)message, &headers) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+        spare_headers(kafka, headers, dataset);
+    }
+}
+
 static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka *kafka = opaque;
@@ -309,6 +400,7 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
         kafka->heard = true;
         kafka->since_ns = kafka->now_ns;
         kafka->renew_ns = RENEW_NS_MIN;
+        take_headers(kafka, message, (enum dataset)item->dataset);
         queue_acknowledge(kafka->queue, item);
         works(kafka);
     } else {
@@ -446,32 +538,6 @@ static void producer_renew(struct kafka *kafka)
 
 /* --- messages --- */
 
-static void add_header(rd_kafka_headers_t *headers, const char *name, const char *value,
-                       size_t bytes)
-{
-    (void)rd_kafka_header_add(headers, name, -1, value, (ssize_t)bytes);
-}
-
-static rd_kafka_headers_t *headers_of(const struct kafka *kafka, const struct queue_item *item)
-{
-    const char *dataset = dataset_rows[item->dataset].name;
-    const struct lane *lane = &kafka->lanes[item->dataset];
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
-    char id[32];
-    struct text text = text_into(id, sizeof id);
-
-    text_hex(&text, item->id.high, 16);
-    text_hex(&text, item->id.low, 16);
-    add_header(headers, "content-type", "application/json", sizeof "application/json" - 1);
-    add_header(headers, "earshot-schema", "1", 1);
-    add_header(headers, "earshot-dataset", dataset, strlen(dataset));
-    add_header(headers, "event-id", id, sizeof id);
-    if (kafka->conf.splunk_headers) {
-        add_header(headers, "splunk.header.sourcetype", lane->sourcetype, strlen(lane->sourcetype));
-    }
-    return headers;
-}
-
 static rd_kafka_resp_err_t produce(struct kafka *kafka, struct queue_item *item)
 {
     struct lane *lane = &kafka->lanes[item->dataset];
@@ -502,7 +568,7 @@ static rd_kafka_resp_err_t produce(struct kafka *kafka, struct queue_item *item)
     }
     rd_kafka_resp_err_t code = rd_kafka_error_code(failed);
     rd_kafka_error_destroy(failed);
-    rd_kafka_headers_destroy(headers);
+    spare_headers(kafka, headers, (enum dataset)item->dataset);
     return code;
 }
 
@@ -726,6 +792,7 @@ static void memory_close(struct kafka *kafka, bool left)
     } else if (kafka->queue != NULL) {
         queue_close(kafka->queue);
     }
+    spares_close(kafka);
     free(kafka->brokers);
     free(kafka);
 }
