@@ -46,6 +46,8 @@ struct layers {
     uint16_t checksum; /* of UDP or TCP as on the wire; 0 = none (UDP over IPv4) */
     uint16_t unknown_type; /* ethertype or protocol behind an IGNORED reason, for the report */
     uint8_t depth; /* layers so far, for LAYERS_MAX and resume */
+    uint8_t
+        undelivered; /* enum undelivered (icmp.h), beside REASON_ICMP: this is what was refused */
     uint64_t link_hash_input; /* source MAC folded, for mirror copies: 0 where the link has none */
     uint16_t notes[4]; /* enum reason with verdict NOTED met on the way; 0 = none */
 

@@ -22,9 +22,11 @@
  * integrity value whose length only the peers know. All of these must fit, and the length (UDP, IP)
  * or the checksum (TCP) inside too.
  *
+ * ICMP is no traffic; of a request that it says was not delivered icmp.c makes the view.
+ *
  * Limits: routing headers are skipped, so the destination is that of the current hop; a mobility or
  * HIP header with something behind it is walked like any other. */
-#include "decoders/decoder.h"
+#include "decoders/icmp.h"
 
 enum {
     IP4_BYTES = 20,
@@ -400,6 +402,11 @@ enum reason ip_protocol(uint8_t protocol, struct cursor cursor, uint32_t wire,
             return transport_udp(cursor, wire, layers);
         case IP_TCP:
             return transport_tcp(cursor, wire, layers);
+        case IP_ICMP:
+        case IP_ICMP6:
+            layers->unknown_type = protocol;
+            return (protocol == IP_ICMP6) == layers->fragment_ip6 ? icmp_decode(cursor, layers)
+                                                                  : REASON_ICMP;
         case IP_IP4:
         case IP_IP6:
         case IP_ETHERIP:

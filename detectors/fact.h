@@ -68,6 +68,18 @@ struct fact_party {
     uint32_t as_number;
 };
 
+/* Why a request, or a connection for some, did not get to a server. */
+enum fact_refusal {
+    FACT_REFUSAL_NONE,
+    FACT_REFUSAL_NETWORK, /* ICMP: the network cannot be reached */
+    FACT_REFUSAL_HOST,
+    FACT_REFUSAL_PORT, /* ... nobody listens there */
+    FACT_REFUSAL_PROHIBITED, /* ... a filter is in the way */
+    FACT_REFUSAL_CONNECTION, /* TCP: a SYN was answered with a reset */
+    FACT_REFUSAL_RESET, /* ... a connection was reset while requests waited */
+    FACT_REFUSALS
+};
+
 /* --- numbers --- */
 
 enum fact_number_class {
@@ -425,12 +437,18 @@ struct fact_server {
     uint64_t answered_before; /* requests that it ever answered */
     /* since its last answer, of addresses that are known or proven */
     uint32_t unanswered; /* requests, without copies */
-    uint32_t unanswered_sources; /* different addresses, up to 8 */
+    uint32_t unanswered_sources; /* different addresses, up to 8; of refused connections, too */
     uint32_t unanswered_servers; /* of those: servers that others ask */
     bool unanswered_calls; /* an INVITE is among them */
     uint32_t routes; /* other servers, no devices, that answered one of those in the last minute */
     uint64_t unanswered_since_ns; /* first and last of them, the last with copies; 0 = none */
     uint64_t unanswered_last_ns;
+    /* since its last answer, by ICMP or a reset; of requests sent again, too */
+    uint32_t refusals;
+    uint8_t refusal; /* the last one: enum fact_refusal */
+    struct addr refused_by; /* who said so: a router, or the server itself */
+    uint64_t refused_since_ns; /* first and last of them; 0 = none */
+    uint64_t refused_last_ns;
     uint32_t elsewhere_requests; /* in that time, to other servers that had answered before */
     uint32_t elsewhere_answers; /* ... and from any other */
     /* calls */

@@ -8,6 +8,7 @@
  * server that never lived is none either: a drained back end, a keep-alive into the void.
  *
  *   silence  requests without an answer, one after the other: state keeps them (struct fact_server)
+ *   refused  the same, where ICMP or a reset says why: not so long a wait, and connections count too
  *   503      of its own, not passed on; any other final answer starts anew
  *   quiet    no INVITE from it for a quarter of an hour in which the site has other calls
  *
@@ -32,6 +33,8 @@ struct conf {
     uint64_t probes;
     uint64_t requests;
     uint64_t silence_ns;
+    uint64_t refusals;
+    uint64_t refused_ns;
     uint64_t quiet_ns;
     uint64_t calls;
     uint64_t trunks;
@@ -42,6 +45,8 @@ static const struct option options[] = {
     OPTION("probes", COUNT, conf, probes, "2", "3", "1000", "requests in a row without an answer, the first 32 s ago (timers B and F)"),
     OPTION("requests", COUNT, conf, requests, "2", "5", "1000", "requests in a row without an answer within a shorter time"),
     OPTION("silence", DURATION_NS, conf, silence_ns, "2s", "10s", "5m", "that shorter time"),
+    OPTION("refusals", COUNT, conf, refusals, "2", "3", "1000", "times in a row that requests or connections are refused (ICMP, TCP reset)"),
+    OPTION("refused", DURATION_NS, conf, refused_ns, "1s", "5s", "5m", "how long ago the first of them must be"),
     OPTION("quiet", DURATION_NS, conf, quiet_ns, "1m", "15m", "1d", "time without a call from the trunk"),
     OPTION("calls", COUNT, conf, calls, "4", "20", "100000", "calls an hour that must be usual for quiet to mean something"),
     OPTION_TABLE_SIZE("trunks", COUNT, conf, trunks, "16", "256", "16384", "trunks whose usual calls are learnt"),
@@ -75,10 +80,18 @@ static bool trunk_down_heeds(const struct fact *fact)
     const struct fact_server *server = &fact->is.server;
     return server->server.good_accounts == 0 && !server->one_way &&
            (server->last_call_ns != 0 ||
-            (server->unanswered >= REQUESTS_MIN && server->answered_before >= LIVED));
+            (server->answered_before >= LIVED &&
+             (server->unanswered >= REQUESTS_MIN || server->refusals >= REQUESTS_MIN)));
 }
 
 /* --- silence --- */
+
+/* It lived, and who waits are servers. */
+static bool is_trunk(const struct fact_server *server)
+{
+    return server->answered_before >= LIVED && server->unanswered_servers > 0 &&
+           server->unanswered_servers >= server->unanswered_sources;
+}
 
 static bool is_silent(const struct fact *fact, const struct conf *conf)
 {
@@ -87,9 +100,7 @@ static bool is_silent(const struct fact *fact, const struct conf *conf)
     uint64_t asked_ns = time_since(server->unanswered_last_ns, server->unanswered_since_ns);
     bool others_asked = server->elsewhere_requests >= ELSEWHERE_MIN;
 
-    if (server->unanswered_since_ns == 0 || server->answered_before < LIVED ||
-        server->unanswered_servers == 0 ||
-        server->unanswered_servers < server->unanswered_sources ||
+    if (server->unanswered_since_ns == 0 || !is_trunk(server) ||
         (others_asked && server->elsewhere_answers == 0)) {
         return false;
     }
@@ -99,16 +110,30 @@ static bool is_silent(const struct fact *fact, const struct conf *conf)
             asked_ns >= conf->silence_ns / 2);
 }
 
+static uint8_t severity_of(const struct fact_server *server)
+{
+    bool pool = server->routes >= POOL_ROUTES && !server->unanswered_calls;
+
+    return pool ? 1 : server->routes == 0 ? 4 : 3;
+}
+
+static void put_routes(struct text *detail, const struct fact_server *server)
+{
+    if (server->routes == 0) {
+        text_string(detail, "; no other route is heard to answer");
+    } else {
+        text_format(detail, "; %" PRIu32 " other %s", server->routes,
+                    server->routes == 1 ? "route answers" : "routes answer");
+    }
+}
+
 static void say_silent(struct detector_context *context, const struct fact *fact,
                        const struct conf *conf)
 {
     const struct fact_server *server = &fact->is.server;
     char buffer[200];
     struct text detail = text_into(buffer, sizeof buffer);
-    bool pool = server->routes >= POOL_ROUTES && !server->unanswered_calls;
-    struct finding finding = {.severity = pool                  ? 1
-                                          : server->routes == 0 ? 4
-                                                                : 3,
+    struct finding finding = {.severity = severity_of(server),
                               .names_nobody = true,
                               .count = server->unanswered,
                               .observed = server->unanswered,
@@ -127,12 +152,67 @@ static void say_silent(struct detector_context *context, const struct fact *fact
     text_time(&detail, detector_told_ns(context, server->unanswered_since_ns), 0);
     text_format(&detail, ": %" PRIu32 " requests in a row%s", server->unanswered,
                 server->unanswered_calls ? ", calls among them" : "");
-    if (server->routes == 0) {
-        text_string(&detail, "; no other route is heard to answer");
-    } else {
-        text_format(&detail, "; %" PRIu32 " other %s", server->routes,
-                    server->routes == 1 ? "route answers" : "routes answer");
+    put_routes(&detail, server);
+    finding.detail = text_slice(&detail);
+    detector_raise(context, &finding);
+}
+
+/* --- refused --- */
+
+/* As long as a restart takes it is none: hence the time. */
+static bool is_refused(const struct fact *fact, const struct conf *conf)
+{
+    const struct fact_server *server = &fact->is.server;
+
+    return server->refusals >= conf->refusals && is_trunk(server) &&
+           time_since(fact->time_ns, server->refused_since_ns) >= conf->refused_ns &&
+           time_since(server->refused_last_ns, server->refused_since_ns) >= conf->refused_ns / 2;
+}
+
+static void put_refusal(struct text *detail, const struct fact_server *server)
+{
+    static const char *const words[FACT_REFUSALS] = {
+        [FACT_REFUSAL_NONE] = "",
+        [FACT_REFUSAL_NETWORK] = "its network cannot be reached",
+        [FACT_REFUSAL_HOST] = "its host cannot be reached",
+        [FACT_REFUSAL_PORT] = "its port is closed",
+        [FACT_REFUSAL_PROHIBITED] = "a filter forbids it",
+        [FACT_REFUSAL_CONNECTION] = "it refuses connections",
+        [FACT_REFUSAL_RESET] = "it resets connections",
+    };
+
+    text_string(detail, words[server->refusal < FACT_REFUSALS ? server->refusal : 0]);
+    if (server->refusal < FACT_REFUSAL_CONNECTION) {
+        text_string(detail, ", says ");
+        text_addr(detail, &server->refused_by);
+        text_string(detail, " by ICMP");
     }
+}
+
+static void say_refused(struct detector_context *context, const struct fact *fact,
+                        const struct conf *conf)
+{
+    const struct fact_server *server = &fact->is.server;
+    char buffer[240];
+    struct text detail = text_into(buffer, sizeof buffer);
+    struct finding finding = {.severity = severity_of(server),
+                              .names_nobody = true,
+                              .count = server->refusals,
+                              .observed = server->refusals,
+                              .threshold = conf->refusals,
+                              .window_ns = conf->refused_ns,
+                              .unit = "refusals",
+                              .span_ns = time_since(fact->time_ns, server->refused_since_ns),
+                              .only_rise = server->refused_last_ns + NS_PER_S <= fact->time_ns};
+
+    confidence_start(&finding.confidence, 60, "condition met");
+    confidence_add(&finding.confidence, 15, "the network says so");
+    confidence_margin(&finding.confidence, finding.observed, finding.threshold);
+    text_string(&detail, "has refused our servers since ");
+    text_time(&detail, detector_told_ns(context, server->refused_since_ns), 0);
+    text_string(&detail, ": ");
+    put_refusal(&detail, server);
+    put_routes(&detail, server);
     finding.detail = text_slice(&detail);
     detector_raise(context, &finding);
 }
@@ -195,7 +275,10 @@ static void on_server(struct detector_context *context, struct lane *lane, struc
     struct baseline *baseline = cell == NULL ? NULL : &cell->usual;
     struct baseline_usual usual = usual_of(baseline, fact);
     usual_learn(baseline, fact, lane->calls, UINT32_MAX);
-    if (is_silent(fact, conf)) {
+    if (is_refused(fact, conf)) {
+        usual_taint(baseline, fact);
+        say_refused(context, fact, conf);
+    } else if (is_silent(fact, conf)) {
         usual_taint(baseline, fact);
         say_silent(context, fact, conf);
     } else if (is_quiet(lane, fact, conf, &usual)) {
@@ -265,9 +348,9 @@ const struct detector detector_trunk_down = {
     .slug = "trunk-down",
     .title = "trunk that does not work",
     .category = "availability",
-    .sees =
-        "a server that our servers ask and that no longer answers, answers every call with 503, "
-        "or sends no calls at an hour at which it always did",
+    .sees = "a server that our servers ask and that no longer answers, refuses requests or "
+            "connections, answers every call with 503, or sends no calls at an hour at which it "
+            "always did",
     .blind =
         "a trunk that is neither asked nor usually sends calls; a trunk that answers and loses "
         "the audio",

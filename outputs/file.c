@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,17 +69,39 @@ struct file {
     char buffer[BUFFER_BYTES];
 };
 
+/* Two that rotate one file would take it from each other, so it is locked; where a file system knows
+ * no locks nobody can tell. False, and errno: it is not ours, or cannot be emptied. */
+static bool take_file(int descriptor, bool anew)
+{
+    struct stat about;
+
+    if (fstat(descriptor, &about) != 0 || !S_ISREG(about.st_mode)) {
+        return true;
+    }
+    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return false;
+    }
+    return !anew || ftruncate(descriptor, 0) == 0;
+}
+
 /* The file of that name, open for adding; -1 and errno. A named pipe that nobody reads would hold us
- * here until somebody does: it is refused instead (ENXIO). */
+ * here until somebody does: it is refused instead (ENXIO), and so is a file of another output
+ * (EWOULDBLOCK). */
 static int open_path(const char *path, bool anew)
 {
-    int descriptor = open(
-        path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | (anew ? O_TRUNC : 0), 0640);
+    int descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
     int flags = descriptor < 0 ? -1 : fcntl(descriptor, F_GETFL);
 
-    if (flags >= 0) {
-        (void)fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK);
+    if (flags < 0) {
+        return descriptor;
     }
+    if (!take_file(descriptor, anew)) {
+        int why = errno;
+        (void)close(descriptor);
+        errno = why;
+        return -1;
+    }
+    (void)fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK);
     return descriptor;
 }
 
@@ -94,6 +117,18 @@ static void take_descriptor(struct file *file, int descriptor)
     file->size = about.st_size > 0 ? (uint64_t)about.st_size : 0;
 }
 
+static const char *why_not(void)
+{
+    switch (errno) {
+    case ENXIO:
+        return "it is a pipe that nobody reads, start its reader first";
+    case EWOULDBLOCK:
+        return "another output, or another earshot, writes there: name another file";
+    default:
+        return "the file cannot be written";
+    }
+}
+
 static enum status file_open(const struct output_host *host, const void *conf_bytes,
                              void **out_instance, struct error *error)
 {
@@ -107,10 +142,7 @@ static enum status file_open(const struct output_host *host, const void *conf_by
     file->owned = strcmp(file->conf.path, "-") != 0;
     int descriptor = file->owned ? open_path(file->conf.path, !file->conf.append) : STDOUT_FILENO;
     if (descriptor < 0) {
-        enum status status =
-            error_system(error, STATUS_FAILED, file->conf.path,
-                         errno == ENXIO ? "it is a pipe that nobody reads, start its reader first"
-                                        : "the file cannot be written");
+        enum status status = error_system(error, STATUS_FAILED, file->conf.path, "%s", why_not());
         free(file);
         return status;
     }

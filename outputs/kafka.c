@@ -24,7 +24,7 @@
  * said; the latest is the reason that the line gives.
  *
  * The library's threads block all signals. Its callbacks run inside rd_kafka_poll() only, which is
- * called when it rings our descriptor, and ten times a second.
+ * called when it rings our descriptor, and ten times a second, and inside rd_kafka_flush().
  *
  * Limits: a name server that hangs holds a thread of the library for seconds, and
  * rd_kafka_destroy() with it (6.7 s measured). So at the end a producer whose brokers are away, or
@@ -45,13 +45,18 @@
 
 enum {
     WINDOW_RECORDS = 10000,
+    READY_RECORDS = 512, /* behind the window, with -r */
+    SPARES_MAX = 4096, /* sets of headers: some batches are reported at once */
     WINDOW_SHARE = 4, /* of the queue's bytes: what is on its way cannot make room */
     BATCH_BYTES = 1000000,
     BATCH_STEP = 4, /* smaller each time that one was too large */
     TOPIC_BYTES_MAX = 249, /* of a name, says Kafka */
     CLOSE_POLLS = 50, /* of 10 ms each: what comes back at the end */
     STATISTICS_MS = 10000,
+    FLUSH_MS = 10, /* its threads hear of it behind the batch that they are at */
+    FLUSH_LIVE_MS = 2,
 };
+#define FLUSH_LIVE_PAUSE_NS (50 * NS_PER_MS)
 #define AWAY_NS (5 * NS_PER_S)
 #define REFUSED_NS (600 * NS_PER_S)
 #define PURGE_NS (1 * NS_PER_S) /* for all reports of a producer that is given up */
@@ -97,6 +102,12 @@ struct lane {
     uint64_t refused_ns; /* the last refusal; 0 = none */
 };
 
+/* Headers of a message that arrived. */
+struct spare {
+    rd_kafka_headers_t *headers;
+    enum dataset dataset;
+};
+
 struct kafka {
     const struct output_host *host;
     struct conf conf; /* without brokers */
@@ -115,11 +126,14 @@ struct kafka {
     uint64_t now_ns;
     uint64_t since_ns; /* the last acknowledgement, or when there was nothing on its way */
     uint64_t purged_ns;
+    uint64_t flushed_ns;
     uint64_t renewed_ns; /* the last one was made */
     uint64_t renew_ns; /* the next one is made so much later */
     struct standing standing; /* only what is said of it: a producer tries by itself */
     char reason[256]; /* the latest error */
     struct lane lanes[DATASET_COUNT];
+    uint32_t spare_count;
+    struct spare spares[SPARES_MAX];
 };
 
 /* Without what the library adds for who looks for a fault in it. */
@@ -175,7 +189,76 @@ static void judge_away(struct kafka *kafka)
     say_back(kafka, kafka->now_ns);
 }
 
-/* --- what the library tells: all of it inside rd_kafka_poll() --- */
+/* --- headers: a set is six allocations, so it is used again --- */
+
+static void spare_headers(struct kafka *kafka, rd_kafka_headers_t *headers, enum dataset dataset)
+{
+    if (kafka->spare_count == SPARES_MAX) {
+        rd_kafka_headers_destroy(headers);
+    } else {
+        kafka->spares[kafka->spare_count++] =
+            (struct spare){.headers = headers, .dataset = dataset};
+    }
+}
+
+static void spares_close(struct kafka *kafka)
+{
+    while (kafka->spare_count > 0) {
+        rd_kafka_headers_destroy(kafka->spares[--kafka->spare_count].headers);
+    }
+}
+
+static void add_header(rd_kafka_headers_t *headers, const char *name, const char *value,
+                       size_t bytes)
+{
+    (void)rd_kafka_header_add(headers, name, -1, value, (ssize_t)bytes);
+}
+
+/* Instead of the one that a set has from its last message. */
+static void put_header(rd_kafka_headers_t *headers, const char *name, const char *value,
+                       size_t bytes)
+{
+    (void)rd_kafka_header_remove(headers, name);
+    add_header(headers, name, value, bytes);
+}
+
+static rd_kafka_headers_t *new_headers(void)
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
+
+    add_header(headers, "content-type", "application/json", sizeof "application/json" - 1);
+    add_header(headers, "earshot-schema", "1", 1);
+    return headers;
+}
+
+/* What is put goes to the end: from the first that differs on all are put, so their order is always
+ * the same. */
+static rd_kafka_headers_t *headers_of(struct kafka *kafka, const struct queue_item *item)
+{
+    struct spare spare = {.dataset = DATASET_COUNT};
+    char id[32];
+    struct text text = text_into(id, sizeof id);
+
+    if (kafka->spare_count > 0) {
+        spare = kafka->spares[--kafka->spare_count];
+    } else {
+        spare.headers = new_headers();
+    }
+    if (spare.dataset != item->dataset) {
+        const char *dataset = dataset_rows[item->dataset].name;
+        put_header(spare.headers, "earshot-dataset", dataset, strlen(dataset));
+    }
+    text_hex(&text, item->id.high, 16);
+    text_hex(&text, item->id.low, 16);
+    put_header(spare.headers, "event-id", id, sizeof id);
+    if (kafka->conf.splunk_headers) {
+        const char *sourcetype = kafka->lanes[item->dataset].sourcetype;
+        put_header(spare.headers, "splunk.header.sourcetype", sourcetype, strlen(sourcetype));
+    }
+    return spare.headers;
+}
+
+/* --- what the library tells: inside rd_kafka_poll() and rd_kafka_flush() --- */
 
 static void on_error(rd_kafka_t *producer, int code, const char *reason, void *opaque)
 {
@@ -294,6 +377,19 @@ static void take_failure(struct kafka *kafka, struct queue_item *item, rd_kafka_
     kafka->failed = true;
 }
 
+/* A report shows the message as const, but it is a message like any other, and the library's last
+ * look at its headers is behind it. */
+static void take_headers(struct kafka *kafka, const rd_kafka_message_t *message,
+                         enum dataset dataset)
+{
+    rd_kafka_headers_t *headers = NULL;
+
+    if (rd_kafka_message_detach_headers((rd_kafka_message_t *)(uintptr_t)message, &headers) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+        spare_headers(kafka, headers, dataset);
+    }
+}
+
 static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka *kafka = opaque;
@@ -304,6 +400,7 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *message, v
         kafka->heard = true;
         kafka->since_ns = kafka->now_ns;
         kafka->renew_ns = RENEW_NS_MIN;
+        take_headers(kafka, message, (enum dataset)item->dataset);
         queue_acknowledge(kafka->queue, item);
         works(kafka);
     } else {
@@ -441,32 +538,6 @@ static void producer_renew(struct kafka *kafka)
 
 /* --- messages --- */
 
-static void add_header(rd_kafka_headers_t *headers, const char *name, const char *value,
-                       size_t bytes)
-{
-    (void)rd_kafka_header_add(headers, name, -1, value, (ssize_t)bytes);
-}
-
-static rd_kafka_headers_t *headers_of(const struct kafka *kafka, const struct queue_item *item)
-{
-    const char *dataset = dataset_rows[item->dataset].name;
-    const struct lane *lane = &kafka->lanes[item->dataset];
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(5);
-    char id[32];
-    struct text text = text_into(id, sizeof id);
-
-    text_hex(&text, item->id.high, 16);
-    text_hex(&text, item->id.low, 16);
-    add_header(headers, "content-type", "application/json", sizeof "application/json" - 1);
-    add_header(headers, "earshot-schema", "1", 1);
-    add_header(headers, "earshot-dataset", dataset, strlen(dataset));
-    add_header(headers, "event-id", id, sizeof id);
-    if (kafka->conf.splunk_headers) {
-        add_header(headers, "splunk.header.sourcetype", lane->sourcetype, strlen(lane->sourcetype));
-    }
-    return headers;
-}
-
 static rd_kafka_resp_err_t produce(struct kafka *kafka, struct queue_item *item)
 {
     struct lane *lane = &kafka->lanes[item->dataset];
@@ -497,7 +568,7 @@ static rd_kafka_resp_err_t produce(struct kafka *kafka, struct queue_item *item)
     }
     rd_kafka_resp_err_t code = rd_kafka_error_code(failed);
     rd_kafka_error_destroy(failed);
-    rd_kafka_headers_destroy(headers);
+    spare_headers(kafka, headers, (enum dataset)item->dataset);
     return code;
 }
 
@@ -721,6 +792,7 @@ static void memory_close(struct kafka *kafka, bool left)
     } else if (kafka->queue != NULL) {
         queue_close(kafka->queue);
     }
+    spares_close(kafka);
     free(kafka->brokers);
     free(kafka);
 }
@@ -763,11 +835,24 @@ static enum status kafka_open(const struct output_host *host, const void *conf_b
     return STATUS_OK;
 }
 
+/* With -r who makes the records waits as soon as enough stand ready: a longer line would only put
+ * more memory between who writes a record and who reads it. While the brokers are away the whole
+ * queue is there for them. */
+static bool line_is_full(const struct kafka *kafka)
+{
+    return !kafka->host->live && !kafka->host->tally->away &&
+           kafka->host->tally->waiting - queue_taken(kafka->queue) >= READY_RECORDS;
+}
+
 static enum output_result kafka_send(void *instance, const struct record *record,
                                      struct slice encoded)
 {
     struct kafka *kafka = instance;
     char out[RECORD_KEY_BYTES];
+
+    if (line_is_full(kafka)) {
+        return OUTPUT_FULL;
+    }
     struct slice key = record_key(record, &kafka->host->identity, kafka->community, out);
     enum output_result result = queue_put(kafka->queue, record, key, SLICE_NONE, encoded);
 
@@ -780,6 +865,26 @@ static enum output_result kafka_send(void *instance, const struct record *record
 static void kafka_poll(void *instance)
 {
     serve(instance);
+}
+
+/* The library waits for more until `linger` is over, but in a call of its own that makes it send
+ * what it has, as long as the call lasts: until all is acknowledged, at most FLUSH_MS. While records
+ * still wait for room in the window, batches fill without it. Live, where each alert asks for it,
+ * the writer is held for less, and seldom. */
+static void kafka_flush(void *instance)
+{
+    struct kafka *kafka = instance;
+    bool live = kafka->host->live;
+
+    serve(kafka);
+    uint64_t taken = queue_taken(kafka->queue);
+    bool lingers = taken > 0 && taken == kafka->host->tally->waiting;
+    if (!lingers || kafka->producer == NULL || kafka->failed || kafka->host->tally->away ||
+        (live && kafka->now_ns - kafka->flushed_ns < FLUSH_LIVE_PAUSE_NS)) {
+        return;
+    }
+    kafka->flushed_ns = kafka->now_ns;
+    (void)rd_kafka_flush(kafka->producer, live ? FLUSH_LIVE_MS : FLUSH_MS);
 }
 
 /* Its threads end with the process; it knows neither us nor our descriptor any more. */
@@ -828,6 +933,6 @@ const struct output output_kafka = {
     .open = kafka_open,
     .send = kafka_send,
     .poll = kafka_poll,
-    .flush = kafka_poll,
+    .flush = kafka_flush,
     .close = kafka_close,
 };

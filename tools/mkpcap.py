@@ -33,6 +33,11 @@ comment line.
   tcp send A > B [split=N,M]    body: messages as with sip, several parted by a line "---"; one
                                 segment, or cut at these offsets; B acknowledges
   tcp close A > B               FIN+ACK, FIN+ACK, ACK
+  tcp refuse A > B              SYN, which B answers with RST+ACK
+  tcp reset A > B               A's RST+ACK
+  unreachable BY [code 3] [quote 548]
+                                ICMP about the packet before, to its sender: "destination
+                                unreachable" (presets: port, and as many bytes of it as there are)
   rtp A > B ssrc 0x1 pt 0 seq 1 ts 0 count 200 every 20ms [step 160] [bytes 160]
       [lose 3,5-7 | lose 1%] [dup 7] [swap 9] [jitter 2ms] [seed 1]
                                 a stream from now on; the time stays where it is, so streams and
@@ -286,6 +291,7 @@ class Script:
         self.tags, self.tunnel, self.piece, self.snap = [], None, None, None
         self.idents = {}
         self.connections = {}
+        self.last = None  # source and bytes of the last IP packet
         self.macros = {}
         self.names = {}
         self.run_file(path)
@@ -368,6 +374,7 @@ class Script:
 
     def put_ip(self, source, target, protocol, payload):
         for packet in self.packets(source, target, protocol, payload):
+            self.last = source, packet
             ether_type = 0x0800 if source.version == 4 else 0x86dd
             ends = source, target
             if self.tunnel:
@@ -519,6 +526,12 @@ class Script:
             self.put_tcp(source, target, 0x02)
             self.put_tcp(target, source, 0x12)
             self.put_tcp(source, target, 0x10)
+        elif words[0] == "refuse":
+            self.connections[key] = {source: int(md5(f"{source} {len(self.frames)}")[:8], 16), target: 0}
+            self.put_tcp(source, target, 0x02)
+            self.put_tcp(target, source, 0x14)
+        elif words[0] == "reset":
+            self.put_tcp(source, target, 0x14)
         elif words[0] == "close":
             self.put_tcp(source, target, 0x11)
             self.put_tcp(target, source, 0x11)
@@ -533,7 +546,17 @@ class Script:
                 self.put_tcp(source, target, 0x18, data[begin:end])
             self.put_tcp(target, source, 0x10)
         else:
-            raise ScriptError("tcp open, send or close")
+            raise ScriptError("tcp open, send, close, refuse or reset")
+
+    def do_unreachable(self, words, _):
+        by, (asker, quoted) = ipaddress.ip_address(words[0]), self.last
+        given = dict(zip(words[1::2], words[2::2]))
+        kind, code, protocol = (3, 3, 1) if asker.version == 4 else (1, 4, 58)
+        head = struct.pack("!BBHI", kind, int(given.get("code", code)), 0, 0)
+        message = head + quoted[:int(given.get("quote", 548))]
+        total = checksum(message) if asker.version == 4 else transport_checksum(by, asker, protocol, message)
+        self.put_ip(by, asker, protocol, message[:2] + struct.pack("!H", total) + message[4:])
+        self.now += self.gap
 
     def do_rtp(self, words, _):
         source, target, words = self.pair(words)

@@ -561,6 +561,8 @@ static struct fact unshifted(const struct fact *fact, uint64_t shift_ns)
             time_since(fact->is.server.unanswered_since_ns, shift_ns);
         moved.is.server.unanswered_last_ns =
             time_since(fact->is.server.unanswered_last_ns, shift_ns);
+        moved.is.server.refused_since_ns = time_since(fact->is.server.refused_since_ns, shift_ns);
+        moved.is.server.refused_last_ns = time_since(fact->is.server.refused_last_ns, shift_ns);
         moved.is.server.last_call_ns = time_since(fact->is.server.last_call_ns, shift_ns);
         break;
     case FACT_MESSAGE:

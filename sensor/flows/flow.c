@@ -417,6 +417,7 @@ static struct flow_view flow_see_any(struct flow_table *table, const struct data
     return (struct flow_view){
         .application = flow->application,
         .is_new = is_new,
+        .tcp_flags = flow->tcp_flags,
         .tells_proof =
             datagram->protocol == PROTOCOL_TCP &&
             flow_proves(flow, &flow->sides[direction], datagram, application == FLOW_SIP),

@@ -35,6 +35,7 @@ struct flow_options {
 struct flow_view {
     uint8_t application; /* enum flow_application so far */
     bool is_new;
+    uint8_t tcp_flags; /* all seen, of both directions */
     bool tells_proof; /* this TCP segment of a SIP flow is one of the first of its direction that
                        * send or acknowledge data: worth a proof sighting */
 };

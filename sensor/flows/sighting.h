@@ -13,7 +13,7 @@
  * workers:
  *
  *   packet  index in the frame (messages of one segment)
- *           SUB_ENDED | first number, of streams that it pushed out; SUB_PROOF
+ *           SUB_ENDED | first number, of streams that it pushed out; SUB_PROOF, SUB_REFUSED
  *   mark    first number of the stream; of ALIVE: of the last stream in it, or SUB_ALIVE
  *           SUB_MESSAGES | a number of the TCP stream whose message the mark cut off
  *           SUB_FLOWS | first number of the flow
@@ -27,6 +27,7 @@
 
 #include "base/addr.h"
 #include "base/counter.h"
+#include "decoders/icmp.h"
 #include "decoders/rtcp.h"
 #include "decoders/sdp.h"
 #include "sensor/flows/sip_keys.h"
@@ -38,6 +39,7 @@ enum sighting_kind {
     SIGHTING_RTCP, /* struct rtcp_sighting */
     SIGHTING_FLOW, /* struct flow_sighting: a flow ended */
     SIGHTING_PROOF, /* struct proof_sighting: TCP or STUN showed that an address hears us */
+    SIGHTING_REFUSED, /* struct refused_sighting: what was sent did not get there */
     SIGHTING_COUNTS, /* struct counts_sighting */
     SIGHTING_MARK, /* struct mark_sighting */
     SIGHTING_END, /* head only: this producer has nothing more */
@@ -51,6 +53,7 @@ enum { SIGHTING_BYTES_MAX = 16 << 10 };
 #define SUB_ALIVE (SUB_MESSAGES - 1)
 #define SUB_FLOWS (UINT64_C(1) << 55)
 #define SUB_PROOF (UINT64_C(1) << 63) /* of a packet: behind what it pushed out */
+#define SUB_REFUSED (SUB_PROOF + 1)
 /* Several marks may fall before one frame: the n-th has n above bit 56 of every sub. */
 #define SUB_MARK_SHIFT 56
 #define SUB_COUNTS ((UINT64_C(1) << SUB_MARK_SHIFT) - 2)
@@ -231,6 +234,14 @@ struct proof_sighting {
     uint8_t transaction[12]; /* STUN */
     uint32_t sequence_end; /* TCP: highest sent and acknowledged of this direction so far */
     uint32_t acknowledged;
+};
+
+/* ICMP or TCP said that a request, or a connection for some, did not get there. */
+struct refused_sighting {
+    struct sighting head; /* source and destination of what was refused: who asks, and whom */
+    struct addr told_by; /* TCP: the destination */
+    uint8_t why; /* enum undelivered */
+    uint8_t reserved[7];
 };
 
 enum { COUNT_INTERFACES = 64 };

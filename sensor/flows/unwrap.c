@@ -308,6 +308,7 @@ void datagram_complete(struct datagram *datagram)
     datagram->ttl = ip[8];
     datagram->tcp_flags = 0;
     datagram->fragments = 0;
+    datagram->undelivered = UNDELIVERED_NOT;
     datagram->vlan_outer = is_tagged ? plain_vlan_of(ip - PLAIN_TAG_BYTES) : 0;
     datagram->vlan_inner = 0;
     datagram->frame_overhead =
@@ -329,7 +330,7 @@ unwrap_look_walk(struct unwrap *unwrap, const struct captured *frame, struct unw
     look->datagram.flags = 0;
     look->reason =
         layers_decode(frame->link_type, frame->at, frame->captured, frame->wire_bytes, layers);
-    if (look->reason != REASON_NONE) {
+    if (look->reason != REASON_NONE && layers->undelivered == UNDELIVERED_NOT) {
         return;
     }
     struct wordhash_ends ends = unwrap_hash_flow(unwrap, look);
@@ -375,12 +376,17 @@ static bool unwrap_see_walked(struct unwrap *unwrap, const struct captured *fram
     unwrap_count_notes(counts, layers);
     if (look->reason != REASON_NONE) {
         unwrap_count_refused(counts, look->reason);
-        return false;
+        if (layers->undelivered == UNDELIVERED_NOT) {
+            return false;
+        }
+    } else {
+        counts->decoded++;
     }
-    counts->decoded++;
     if (unwrap->duplicates != NULL && duplicate_see_hashed(unwrap->duplicates, layers, look->hash,
                                                            frame->interface, frame->time_ns)) {
-        unwrap_count_copy(counts);
+        if (look->reason == REASON_NONE) { /* else it has been counted as ignored */
+            unwrap_count_copy(counts);
+        }
         return false;
     }
     uint64_t time_ns = frame->time_ns;
@@ -417,6 +423,7 @@ static bool unwrap_see_walked(struct unwrap *unwrap, const struct captured *fram
     out_datagram->ttl = layers->ttl;
     out_datagram->tcp_flags = layers->tcp_flags;
     out_datagram->fragments = fragments;
+    out_datagram->undelivered = layers->undelivered;
     out_datagram->vlan_outer = layers->vlan_outer;
     out_datagram->vlan_inner = layers->vlan_inner;
     out_datagram->frame_overhead = saturate16((uint64_t)(begin - frame->at));

@@ -14,6 +14,7 @@
 #define SENSOR_FLOWS_UNWRAP_H
 
 #include "base/captured.h"
+#include "decoders/icmp.h"
 #include "sensor/flows/duplicate.h"
 #include "sensor/flows/fragment.h"
 
@@ -47,6 +48,8 @@ struct datagram {
     uint8_t ttl;
     uint8_t tcp_flags;
     uint8_t fragments; /* 0: came whole; else how many, saturating */
+    uint8_t
+        undelivered; /* enum undelivered; not none: no traffic, but ICMP that tells of this packet */
     uint16_t vlan_outer; /* as in struct layers */
     uint16_t vlan_inner;
     uint16_t frame_overhead; /* wire bytes of the frame before the payload, saturating */

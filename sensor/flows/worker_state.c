@@ -7,6 +7,7 @@
  *                                 port decides)
  *                        else     none of ours: a flow
  *   TCP                  bytestream.c puts it in order and finds messages; always a flow too
+ *   ICMP                 only what it says was not delivered
  *
  * Nine packets in ten are RTP of a confirmed stream. They go through four passes over a batch (read
  * the header and prefetch the index; prefetch the stream; prefetch its rest; count), and touch
@@ -284,6 +285,58 @@ static void see_udp(struct worker_state *state, const struct datagram *datagram,
     }
 }
 
+/* --- what did not get there --- */
+
+static struct addr ip_source(const struct datagram *datagram)
+{
+    return datagram->ip[0] >> 4 == 4 ? addr_from_v4(datagram->ip + 12)
+                                     : addr_from_v6(datagram->ip + 8);
+}
+
+/* What ICMP quotes is no packet of its flow, which another listener may have. */
+static void see_refused(struct worker_state *state, const struct datagram *quoted)
+{
+    struct refused_sighting *refused = worker_reserve(state, sizeof *refused);
+
+    memset(refused, 0, sizeof *refused);
+    worker_head(state, quoted, SIGHTING_REFUSED, &refused->head);
+    refused->told_by = ip_source(quoted);
+    refused->why = quoted->undelivered;
+    worker_commit(state, refused, sizeof *refused);
+}
+
+/* A reset in answer to a SYN has sequence 0 (RFC 9293 section 3.10.7.1), and nothing has gone over
+ * that connection. Another one counts where SIP has. */
+static enum undelivered why_reset(const struct datagram *segment, const struct flow_view *flow)
+{
+    if ((segment->tcp_flags & TCP_RST) == 0) {
+        return UNDELIVERED_NOT;
+    }
+    if ((segment->tcp_flags & TCP_ACK) != 0 && segment->tcp_sequence == 0 &&
+        (flow->tcp_flags & (TCP_SYN | TCP_PSH | TCP_FIN)) == TCP_SYN) {
+        return UNDELIVERED_CONNECTION;
+    }
+    return flow->application == FLOW_SIP ? UNDELIVERED_RESET : UNDELIVERED_NOT;
+}
+
+/* Who is reset was refused. */
+static void see_reset(struct worker_state *state, const struct datagram *segment,
+                      enum undelivered why)
+{
+    struct refused_sighting *refused = worker_reserve(state, sizeof *refused);
+
+    memset(refused, 0, sizeof *refused);
+    worker_head(state, segment, SIGHTING_REFUSED, &refused->head);
+    refused->head.sub = SUB_REFUSED;
+    refused->head.source = segment->destination;
+    refused->head.source_port = segment->destination_port;
+    refused->head.destination = segment->source;
+    refused->head.destination_port = segment->source_port;
+    refused->told_by = segment->source;
+    refused->why = (uint8_t)why;
+    worker_commit(state, refused, sizeof *refused);
+}
+
 /* --- TCP --- */
 
 static void see_tcp(struct worker_state *state, const struct datagram *segment)
@@ -303,6 +356,10 @@ static void see_tcp(struct worker_state *state, const struct datagram *segment)
             (segment->tcp_flags & TCP_ACK) != 0 ? segment->tcp_acknowledgement : 0;
         worker_commit(state, proof, sizeof *proof);
     }
+    enum undelivered why = why_reset(segment, &view);
+    if (why != UNDELIVERED_NOT) {
+        see_reset(state, segment, why);
+    }
 }
 
 /* --- batches, marks, end --- */
@@ -318,7 +375,9 @@ static void see_other(struct worker_state *state, const struct datagram *datagra
     }
     state->packet_number = datagram->number;
     state->packet_sub = 0;
-    if (datagram->protocol == PROTOCOL_TCP) {
+    if (datagram->undelivered != UNDELIVERED_NOT) {
+        see_refused(state, datagram);
+    } else if (datagram->protocol == PROTOCOL_TCP) {
         see_tcp(state, datagram);
     } else {
         see_udp(state, datagram, lane);

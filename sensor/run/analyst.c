@@ -515,13 +515,15 @@ static void take(struct analyst *analyst, const struct producer *producer)
     case SIGHTING_RTCP:
     case SIGHTING_FLOW:
     case SIGHTING_PROOF:
+    case SIGHTING_REFUSED:
         break;
     }
     if (!analyst->taken_up) {
         take_up(analyst, sighting->state_ns);
     }
     analyst->seen++;
-    if (analyst->options.live && analyst->options.producer_count > 1) {
+    if (analyst->options.live && analyst->options.producer_count > 1 &&
+        sighting->kind != SIGHTING_REFUSED) { /* ICMP comes by a way of its own */
         see_ring(analyst, producer);
     }
     if (sighting->state_ns > analyst->now_ns) {

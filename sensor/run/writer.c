@@ -34,8 +34,8 @@ struct road {
     enum output_format format;
     bool reads_records; /* it wants no text */
     uint64_t offered;
-    bool given_up; /* nobody waits for it until it acknowledges more than `given_up_at` */
-    uint64_t given_up_at;
+    uint64_t acknowledged; /* when that was last looked at */
+    uint64_t moved_ns; /* since then it has taken nothing of what waits */
     struct output_host host;
 };
 
@@ -91,6 +91,7 @@ static enum status place_open(struct writer *writer, const char *name, const str
     *place = (struct output_place){.name = name, .type = type};
     *road = *wanted;
     road->reads_records = type->formats == 0;
+    road->moved_ns = clock_ns(CLOCK_MONOTONIC);
     road->host = (struct output_host){.name = name,
                                       .loop = writer->loop,
                                       .identity = writer->identity,
@@ -312,6 +313,20 @@ static void poll_places(struct writer *writer)
     }
 }
 
+static void see_progress(struct writer *writer)
+{
+    uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+
+    for (uint32_t i = 0; i < writer->place_count; i++) {
+        const struct output_tally *tally = &writer->places[i].tally;
+        struct road *road = &writer->roads[i];
+        if (tally->waiting == 0 || tally->acknowledged != road->acknowledged) {
+            road->acknowledged = tally->acknowledged;
+            road->moved_ns = now_ns;
+        }
+    }
+}
+
 /* Sockets and timers that are due; `sleep`: waits for the next one, a tick at most. */
 static void turn(struct writer *writer, bool sleep)
 {
@@ -320,47 +335,33 @@ static void turn(struct writer *writer, bool sleep)
         (void)event_base_loop(writer->loop, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
         poll_places(writer);
         tell_tallies(writer);
+        see_progress(writer);
     }
 }
 
 /* --- records --- */
 
-static void give_up(struct road *road, struct output_place *place, const struct record *record)
+static bool is_stuck(const struct road *road)
 {
-    road->given_up = true;
-    road->given_up_at = place->tally.acknowledged;
-    place->tally.accepted++;
-    place->tally.dropped[record->dataset]++;
+    return clock_ns(CLOCK_MONOTONIC) - road->moved_ns >= END_FILES_NS;
 }
 
-/* With -r every arrow waits: for room, as long as the far end takes something within the time. One
- * that does not is waited for once, not once a record. */
+/* With -r every arrow waits: for room, as long as the far end takes something within the time. Many
+ * that do not are waited for all at once, and once, not once a record. */
 static void wait_for_room(struct writer *writer, uint32_t index, const struct record *record,
                           struct slice encoded)
 {
     struct output_place *place = &writer->places[index];
     struct road *road = &writer->roads[index];
-    uint64_t acknowledged = place->tally.acknowledged;
-    uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
 
-    if (road->given_up && road->given_up_at == acknowledged) {
-        give_up(road, place, record);
-        return;
-    }
-    for (;;) {
+    while (!is_stuck(road)) {
         turn(writer, true);
         if (place->type->send(road->instance, record, encoded) == OUTPUT_ACCEPTED) {
             return;
         }
-        uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-        if (place->tally.acknowledged != acknowledged) {
-            acknowledged = place->tally.acknowledged;
-            since_ns = now_ns;
-        } else if (now_ns - since_ns >= END_FILES_NS) {
-            give_up(road, place, record);
-            return;
-        }
     }
+    place->tally.accepted++;
+    place->tally.dropped[record->dataset]++;
 }
 
 static void deliver(struct writer *writer, uint32_t index, const struct record *record,
@@ -483,24 +484,25 @@ void writer_run(struct writer *writer)
 
 /* --- the end --- */
 
-static bool something_waits(const struct writer *writer)
+/* For something that is not stuck. */
+static bool is_worth_waiting(const struct writer *writer)
 {
-    bool waits = false;
+    bool worth = false;
 
     for (uint32_t i = 0; i < writer->place_count; i++) {
-        waits |= writer->places[i].tally.waiting > 0;
+        worth |= writer->places[i].tally.waiting > 0 && !is_stuck(&writer->roads[i]);
     }
-    return waits;
+    return worth;
 }
 
-/* What is still on its way gets a last time; then it is given up, and counted. */
+/* What is still on its way gets a last time, live END_LIVE_NS; then it is given up, and counted. */
 static void drain_places(struct writer *writer)
 {
-    uint64_t limit_ns = writer->options.live ? END_LIVE_NS : END_FILES_NS;
+    uint64_t limit_ns = writer->options.live ? END_LIVE_NS : UINT64_MAX;
     uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
 
     flush_places(writer);
-    while (something_waits(writer) && clock_ns(CLOCK_MONOTONIC) - since_ns < limit_ns) {
+    while (is_worth_waiting(writer) && clock_ns(CLOCK_MONOTONIC) - since_ns < limit_ns) {
         turn(writer, true);
         flush_places(writer);
     }

@@ -784,6 +784,11 @@ APART static void begin_server(struct facts_view *view, const struct change *cha
         .routes = around.routes,
         .unanswered_since_ns = waiting->since_ns,
         .unanswered_last_ns = waiting->since_ns == 0 ? 0 : waiting->last_ns,
+        .refusals = waiting->refusals,
+        .refusal = waiting->refusal,
+        .refused_by = waiting->refused_by,
+        .refused_since_ns = waiting->refused_since_ns,
+        .refused_last_ns = waiting->refused_since_ns == 0 ? 0 : waiting->refused_last_ns,
         .elsewhere_requests = to_u32(around.elsewhere_requests),
         .elsewhere_answers = to_u32(around.elsewhere_answers),
         .calls_lost = second->calls_lost,
@@ -791,6 +796,9 @@ APART static void begin_server(struct facts_view *view, const struct change *cha
         .calls_elsewhere = to_u32(around.calls_elsewhere),
         .last_call_ns = server->last_call_ns,
     };
+    static_assert((int)FACT_REFUSAL_NETWORK == (int)UNDELIVERED_NETWORK &&
+                      (int)FACT_REFUSAL_RESET == (int)UNDELIVERED_RESET,
+                  "detectors name refusals as decoders do");
     static_assert(sizeof told->requests == sizeof second->requests, "a count for each method");
     memcpy(told->requests, second->requests, sizeof told->requests);
     memcpy(told->unknown_requests, second->unknown, sizeof told->unknown_requests);

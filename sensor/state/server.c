@@ -3,6 +3,7 @@
  *
  *   request   destination ──▶ cell: counts of the second | what waits for an answer
  *   answer    source ───────▶ cell: counts, the wait is over
+ *   refusal   destination ──▶ cell: one more in a row
  *   mark      list: cell, cell, ... ──▶ CHANGE_SERVER for each that is worth it ──▶ counts to 0
  *
  * The list is in order of first events, so no order follows a hash. A cell stays in it while it owes
@@ -362,26 +363,41 @@ static void count_source(struct server_table *table, struct server *server,
     }
 }
 
-static void wait(struct server_table *table, struct server *server, uint64_t asker)
+static bool is_waiting(const struct server *server, uint64_t asker)
+{
+    for (uint32_t i = 0; i < server->waiting.askers; i++) {
+        if (server->waiting.asker[i] == asker) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* For an answer, or for a connection. */
+static void wait(const struct server_table *table, struct server *server, uint64_t asker)
 {
     struct server_waiting *waiting = &server->waiting;
 
-    if (waiting->since_ns == 0) {
-        waiting->since_ns = table->now_ns;
+    if (waiting->askers == 0) {
         waiting->elsewhere_requests = table->requests;
         waiting->elsewhere_answers = table->answers;
+    }
+    if (waiting->askers < SERVER_ASKERS && !is_waiting(server, asker)) {
+        waiting->asker[waiting->askers++] = asker;
+    }
+}
+
+static void wait_for_answer(struct server_table *table, struct server *server, uint64_t asker)
+{
+    struct server_waiting *waiting = &server->waiting;
+
+    wait(table, server, asker);
+    if (waiting->since_ns == 0) {
+        waiting->since_ns = table->now_ns;
     }
     waiting->last_ns = table->now_ns;
     waiting->requests++;
     table->requests += server->answered >= SERVER_LIVED;
-    for (uint32_t i = 0; i < waiting->askers; i++) {
-        if (waiting->asker[i] == asker) {
-            return;
-        }
-    }
-    if (waiting->askers < SERVER_ASKERS) {
-        waiting->asker[waiting->askers++] = asker;
-    }
 }
 
 /* The caller, where requests went to it too: a trunk, a PBX, a phone that is called. */
@@ -447,7 +463,7 @@ static void see_asker(struct server_table *table, struct server *server,
     count_source(table, server, keys, !unknown || asker.proven);
     if ((!unknown || asker.proven) && view->transaction != NULL &&
         !view->transaction->request_invalid) {
-        wait(table, server, keys->source);
+        wait_for_answer(table, server, keys->source);
         server->waiting.calls |= calls;
     }
     if (calls) {
@@ -508,6 +524,8 @@ static void see_answer(struct server_table *table, const struct sip_sighting *si
     }
     server->waiting.since_ns = 0;
     server->waiting.requests = 0;
+    server->waiting.refusals = 0;
+    server->waiting.refused_since_ns = 0;
     server->waiting.askers = 0;
     server->waiting.calls = false;
     server->last_answer_ns = table->now_ns;
@@ -543,6 +561,58 @@ void server_see(struct server_table *table, const struct sip_sighting *sip,
     }
 }
 
+/* --- refusals --- */
+
+/* Of a request that waits; or of a connection that somebody wants who is no stranger. */
+static bool is_believed(const struct server_table *table, const struct server *server,
+                        const struct refused_sighting *refused, uint64_t asker,
+                        const struct proof_table *proof)
+{
+    struct proof_view known;
+
+    if (server->answered < SERVER_LIVED ||
+        server->endpoint.port != refused->head.destination_port) {
+        return false;
+    }
+    if (refused->head.transport == PROTOCOL_UDP || refused->why == UNDELIVERED_RESET) {
+        return server->waiting.requests > 0 && is_waiting(server, asker);
+    }
+    proof_ask_hash(proof, asker, table->now_ns, &known);
+    return known.is_server || known.good_accounts > 0;
+}
+
+void server_see_refused(struct server_table *table, const struct refused_sighting *refused,
+                        const struct proof_table *proof)
+{
+    const struct sighting *head = &refused->head;
+    uint64_t asker = sip_keys_addr(table->key, &head->source);
+    uint32_t cell = table_find(&table->cells, sip_keys_addr(table->key, &head->destination));
+
+    if (head->state_ns > table->now_ns) {
+        table->now_ns = head->state_ns;
+    }
+    if (cell == TABLE_NONE) {
+        return;
+    }
+    struct server *server = server_at(table, cell);
+    struct server_waiting *waiting = &server->waiting;
+    if (!is_believed(table, server, refused, asker, proof)) {
+        return;
+    }
+    if (!server->listed) {
+        list_enter(table, cell, server);
+    }
+    wait(table, server, asker);
+    if (waiting->refusals == 0) {
+        waiting->refused_since_ns = table->now_ns;
+    }
+    waiting->refused_last_ns = table->now_ns;
+    waiting->refusals++;
+    waiting->refusal = refused->why;
+    waiting->refused_by = refused->told_by;
+    server->last_number = sighting_number(head);
+}
+
 void server_login(struct server_table *table, uint64_t server_hash)
 {
     uint32_t cell = table_find(&table->cells, server_hash);
@@ -554,10 +624,26 @@ void server_login(struct server_table *table, uint64_t server_hash)
 
 /* --- marks --- */
 
+static bool is_recent(const struct server_table *table, uint64_t time_ns)
+{
+    return time_since(table->now_ns, time_ns) <= OWING_NS_MAX;
+}
+
+/* An answer, or a connection. */
 static bool owes(const struct server_table *table, const struct server *server)
 {
-    return server->waiting.requests >= OWING_REQUESTS && server->answered >= SERVER_LIVED &&
-           time_since(table->now_ns, server->waiting.last_ns) <= OWING_NS_MAX;
+    const struct server_waiting *waiting = &server->waiting;
+
+    return server->answered >= SERVER_LIVED &&
+           ((waiting->requests >= OWING_REQUESTS && is_recent(table, waiting->last_ns)) ||
+            (waiting->refusals >= SERVER_REFUSALS && is_recent(table, waiting->refused_last_ns)));
+}
+
+static uint64_t owing_ns(const struct server_table *table, const struct server *server)
+{
+    uint64_t since_ns = server->waiting.since_ns;
+
+    return time_since(table->now_ns, since_ns == 0 ? server->waiting.refused_since_ns : since_ns);
 }
 
 static bool is_worth_it(const struct server_table *table, const struct server *server,
@@ -567,8 +653,7 @@ static bool is_worth_it(const struct server_table *table, const struct server *s
         return true;
     }
     if (owes(table, server)) {
-        uint64_t owing_ns = time_since(table->now_ns, server->waiting.since_ns);
-        return owing_ns < OWING_EACH_S * NS_PER_S || mark_s % OWING_STEP_S == 0;
+        return owing_ns(table, server) < OWING_EACH_S * NS_PER_S || mark_s % OWING_STEP_S == 0;
     }
     return server->calls >= SERVER_LIVED && mark_s % CALLER_STEP_S == 0;
 }
@@ -619,6 +704,8 @@ static void shift(struct server_table *table, uint64_t shift_ns)
         struct server *server = server_at(table, cell);
         shift_time(&server->waiting.since_ns, shift_ns);
         shift_time(&server->waiting.last_ns, shift_ns);
+        shift_time(&server->waiting.refused_since_ns, shift_ns);
+        shift_time(&server->waiting.refused_last_ns, shift_ns);
         shift_time(&server->last_answer_ns, shift_ns);
         shift_time(&server->last_call_ns, shift_ns);
     }
@@ -645,24 +732,15 @@ void server_mark(struct server_table *table, uint64_t mark_s, uint64_t shift_ns)
 
 /* --- questions --- */
 
-static bool is_waiting(const struct server *server, uint64_t asker)
-{
-    for (uint32_t i = 0; i < server->waiting.askers; i++) {
-        if (server->waiting.asker[i] == asker) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* It answered within the last minute and has lived; no device, for nobody logs in from a trunk. */
+/* It answered within the last minute, owes nothing and has lived; no device, for nobody logs in from a
+ * trunk. */
 static bool is_route(const struct server_table *table, const struct server *server,
                      const struct proof_table *proof)
 {
     struct proof_view known;
 
     if (server->answered < SERVER_LIVED ||
-        time_since(table->now_ns, server->last_answer_ns) > ROUTE_NS) {
+        time_since(table->now_ns, server->last_answer_ns) > ROUTE_NS || owes(table, server)) {
         return false;
     }
     proof_ask(proof, &server->endpoint.addr, table->now_ns, &known);

@@ -10,7 +10,7 @@
  *
  * A server here is a role: a phone that is called is one too. What its fact needs to be kept small
  * is decided here: CHANGE_SERVER is put at a mark for those that were asked SERVER_BUSY times in the
- * second, that owe an answer after a life of answering, that lost calls, and once a minute for those
+ * second, that owe an answer or refuse after a life of answering, that lost calls, and once a minute for those
  * that call us. A sweep of dark addresses makes none. */
 #ifndef SENSOR_STATE_SERVER_H
 #define SENSOR_STATE_SERVER_H
@@ -23,6 +23,7 @@ enum {
     SERVER_BUSY = 8, /* requests in a second that are worth a word */
     SERVER_LIVED = 20, /* answered requests after which silence means something */
     SERVER_ASKERS = 8, /* different addresses that are remembered as waiting */
+    SERVER_REFUSALS = 2, /* in a row that are worth a word */
     SERVER_FAILING_MAX = 4096,
 };
 #define SERVER_SLOW_NS (NS_PER_S / 2) /* T1 (RFC 3261 section 17.1.1.1): clients ask again */
@@ -47,14 +48,20 @@ struct server_second {
 };
 
 /* Since its last answer; only requests that begin something, of who is known or proven: a flood that
- * the server does not answer is no outage. */
+ * the server does not answer is no outage. A refusal (ICMP, a reset) is of a request that waits, or of
+ * a connection that somebody known wants to the port that requests go to. */
 struct server_waiting {
     uint32_t requests; /* without copies */
-    uint32_t askers; /* different addresses, up to SERVER_ASKERS */
+    uint32_t refusals; /* of requests sent again, too */
+    uint32_t askers; /* different addresses of both, up to SERVER_ASKERS */
+    uint8_t refusal; /* the last: enum undelivered, and who said so */
+    struct addr refused_by;
     bool calls; /* an INVITE is among them */
     uint64_t asker[SERVER_ASKERS]; /* their hashes */
     uint64_t since_ns; /* of the first; 0 = nothing waits */
     uint64_t last_ns; /* of the last, copies included */
+    uint64_t refused_since_ns; /* first and last refusal; 0 = none */
+    uint64_t refused_last_ns;
     uint64_t elsewhere_requests; /* state of the table's counts when it began */
     uint64_t elsewhere_answers;
 };
@@ -101,6 +108,9 @@ const struct table *server_index(const struct server_table *table);
 /* One message, behind transaction_see(). */
 void server_see(struct server_table *table, const struct sip_sighting *sip,
                 const struct transaction_view *view, const struct proof_table *proof);
+/* A request, or a connection for some, did not get there. */
+void server_see_refused(struct server_table *table, const struct refused_sighting *refused,
+                        const struct proof_table *proof);
 /* An address without a success so far has had its first from the server with that hash. */
 void server_login(struct server_table *table, uint64_t server_hash);
 /* The second is over. */

@@ -414,6 +414,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
     case SIGHTING_PROOF:
         proof_see_sighting(state->proof, whole);
         break;
+    case SIGHTING_REFUSED:
+        server_see_refused(state->servers, whole, state->proof);
+        break;
     case SIGHTING_COUNTS:
     case SIGHTING_MARK:
     case SIGHTING_END:

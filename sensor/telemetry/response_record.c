@@ -115,7 +115,11 @@ static void write_sentence(struct text *text, const struct response_step *step,
         text_string(text, ": ");
         text_printable(text, slice_of_string(step->reason));
     }
-    text_format(text, ". Response %s, rule %s.", binding->name, step->rule);
+    text_format(text, ". Response %s", binding->name);
+    if (step->rule[0] != '\0') { /* what a hook lists and nobody asked for has none */
+        text_format(text, ", rule %s", step->rule);
+    }
+    text_string(text, ".");
 }
 
 /* --- fields --- */

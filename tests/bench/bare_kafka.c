@@ -2,9 +2,11 @@
  *
  *   bare_kafka BROKER MESSAGES COMPRESSION LINGER_MS
  *
- * MESSAGES: a line each, TOPIC tab KEY tab TIME_MS tab DATASET tab ID tab VALUE. Durability, keys,
- * headers and times are those of the sensor's output; values are sent from where they lie in the
- * file. Ends with 0 when every message was acknowledged. */
+ * MESSAGES: a line each, TOPIC tab KEY tab TIME_MS tab DATASET tab ID tab BYTES tab VALUE. Durability,
+ * keys, headers, times and the window (how many are on their way) are those of the sensor's output:
+ * with a larger one a producer is slower, for what it has is not in the caches any more. Values are
+ * sent from where they lie in the file; BYTES spares it to look for their ends. Ends with 0 when
+ * every message was acknowledged. */
 #include <fcntl.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -14,7 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TOPICS = 16, WINDOW = 100000, PART_COUNT = 6 };
+enum { TOPICS = 16, WINDOW = 10000 };
+enum { TOPIC, KEY, TIME, DATASET, ID, BYTES, VALUE, PART_COUNT };
 
 struct part {
     char *at;
@@ -83,20 +86,20 @@ static rd_kafka_topic_t *topic_of(rd_kafka_t *producer, struct part name)
 
 static void produce(rd_kafka_t *producer, const struct part *parts)
 {
-    rd_kafka_topic_t *topic = topic_of(producer, parts[0]);
-    int64_t time_ms = strtoll(parts[2].at, NULL, 10);
+    rd_kafka_topic_t *topic = topic_of(producer, parts[TOPIC]);
+    int64_t time_ms = strtoll(parts[TIME].at, NULL, 10);
 
     for (;;) {
         rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
         (void)rd_kafka_header_add(headers, "content-type", -1, "application/json", -1);
         (void)rd_kafka_header_add(headers, "earshot-schema", -1, "1", 1);
-        (void)rd_kafka_header_add(headers, "earshot-dataset", -1, parts[3].at,
-                                  (ssize_t)parts[3].bytes);
-        (void)rd_kafka_header_add(headers, "event-id", -1, parts[4].at, (ssize_t)parts[4].bytes);
+        (void)rd_kafka_header_add(headers, "earshot-dataset", -1, parts[DATASET].at,
+                                  (ssize_t)parts[DATASET].bytes);
+        (void)rd_kafka_header_add(headers, "event-id", -1, parts[ID].at, (ssize_t)parts[ID].bytes);
         rd_kafka_resp_err_t code = rd_kafka_producev(
             producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_MSGFLAGS(0),
-            RD_KAFKA_V_KEY(parts[1].at, parts[1].bytes),
-            RD_KAFKA_V_VALUE(parts[5].at, parts[5].bytes), RD_KAFKA_V_TIMESTAMP(time_ms),
+            RD_KAFKA_V_KEY(parts[KEY].at, parts[KEY].bytes),
+            RD_KAFKA_V_VALUE(parts[VALUE].at, parts[VALUE].bytes), RD_KAFKA_V_TIMESTAMP(time_ms),
             RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             return;
@@ -129,11 +132,13 @@ int main(int count, char **words)
     rd_kafka_t *producer = producer_open(words);
     while (at < end) {
         struct part parts[PART_COUNT];
-        for (int i = 0; i < PART_COUNT; i++) {
-            char *stop = memchr(at, i == PART_COUNT - 1 ? '\n' : '\t', (size_t)(end - at));
+        for (int i = 0; i < VALUE; i++) {
+            char *stop = memchr(at, '\t', (size_t)(end - at));
             parts[i] = (struct part){.at = at, .bytes = (size_t)(stop - at)};
             at = stop + 1;
         }
+        parts[VALUE] = (struct part){.at = at, .bytes = strtoul(parts[BYTES].at, NULL, 10)};
+        at += parts[VALUE].bytes + 1; /* the line's end */
         produce(producer, parts);
         if (++sent % 256 == 0) {
             (void)rd_kafka_poll(producer, 0);

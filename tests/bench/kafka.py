@@ -37,13 +37,14 @@ def run(command):
 
 
 def messages_of(records, path):
-    """What the bare producer sends: topic, key, time, dataset, id and value of each record."""
+    """What the bare producer sends: topic, key, time, dataset, id, length and value of each record."""
     count = 0
     with open(records, encoding="utf-8") as lines, open(path, "w", encoding="utf-8") as out:
         for line in lines:
             record = json.loads(line)
             dataset = record["event"]["dataset"]
-            out.write("\t".join((topic_of(dataset), key_of(record), str(time_ms(record)), dataset, record["event"]["id"], line)))
+            out.write("\t".join((topic_of(dataset), key_of(record), str(time_ms(record)), dataset, record["event"]["id"],
+                                 str(len(line.rstrip("\n").encode())), line)))
             count += 1
     return count
 

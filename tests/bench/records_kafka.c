@@ -4,7 +4,9 @@
  *   records_kafka BROKER COUNT COMPRESSION LINGER_MS          sends COUNT records of calls
  *   records_kafka --messages FILE COUNT                       writes what bare_kafka shall send: the same
  *
- * There are RECORDS different ones, sent in turn. Ends with 0 when every record was acknowledged. */
+ * They lie as in the ring from which the sensor's writer takes them: one behind the other, as many
+ * different ones as it holds, in turn. (In more memory they would be out of the caches each time,
+ * where the sensor's never are.) Ends with 0 when every record was acknowledged. */
 /* First: its headers name what banned.h forbids. */
 #include <event2/event.h>
 
@@ -14,9 +16,11 @@
 
 #include <stdio.h>
 
-enum { RECORDS = 4096, BYTES = 4096, ROUND = 256 };
+enum { RING_BYTES = 256 << 10, RECORDS_MAX = 1024, ROUND = 256 };
 
-static _Alignas(8) uint8_t memory[RECORDS][BYTES];
+static _Alignas(8) uint8_t memory[RING_BYTES];
+static const struct record *records[RECORDS_MAX];
+static size_t made, made_bytes;
 static _Alignas(8) uint8_t scratch[RECORD_BYTES_MAX];
 static char line[ENCODE_JSON_BYTES_MAX];
 static struct record_identity identity = {
@@ -63,7 +67,8 @@ static void put_sip(struct record_maker *maker, uint64_t number)
     record_string(maker, FIELD_ID_SIP_USER_AGENT_ORIGINAL, "ExamplePhone/1.2");
 }
 
-static void make(uint64_t number)
+/* False when there is no room for one more. */
+static bool make(uint64_t number)
 {
     struct record_maker maker;
     uint64_t time_ns = UINT64_C(1767603600) * NS_PER_S + number * NS_PER_MS;
@@ -79,13 +84,19 @@ static void make(uint64_t number)
     record_string(&maker, FIELD_ID_EARSHOT_CALL_OUTCOME, "answered");
     record_end(&maker, (struct hash128){.high = number * 0xff51afd7ed558ccd, .low = number},
                number);
-    assert(maker.record->bytes <= BYTES);
-    memcpy(memory[number % RECORDS], scratch, maker.record->bytes);
+    uint32_t bytes = maker.record->bytes; /* a multiple of 8 */
+    if (bytes > RING_BYTES - made_bytes || made == RECORDS_MAX) {
+        return false;
+    }
+    memcpy(memory + made_bytes, scratch, bytes);
+    records[made++] = (const struct record *)(const void *)(memory + made_bytes);
+    made_bytes += bytes;
+    return true;
 }
 
 static const struct record *record_of(uint64_t number)
 {
-    return (const struct record *)(const void *)memory[number % RECORDS];
+    return records[number % made];
 }
 
 /* TOPIC tab KEY tab TIME_MS tab DATASET tab ID tab VALUE */
@@ -107,9 +118,9 @@ static int write_messages(const char *path, uint64_t count)
         size_t bytes = encode_json(encoder, record, 0, line);
         (void)fprintf(file,
                       "earshot.call\t%.*s\t%" PRIu64 "\tearshot.call\t%016" PRIx64 "%016" PRIx64
-                      "\t%.*s\n",
+                      "\t%zu\t%.*s\n",
                       (int)of.bytes, of.at, record->time_ns / NS_PER_MS, record->id.high,
-                      record->id.low, (int)bytes, line);
+                      record->id.low, bytes, (int)bytes, line);
     }
     community_id_close(community);
     encode_json_close(encoder);
@@ -197,8 +208,7 @@ static int send_records(char **words, uint64_t count)
 
 int main(int count, char **words)
 {
-    for (uint64_t i = 0; i < RECORDS; i++) {
-        make(i);
+    while (make(made)) {
     }
     if (count == 4 && strcmp(words[1], "--messages") == 0) {
         return write_messages(words[2], strtoull(words[3], NULL, 10));

@@ -3,7 +3,7 @@
  * general way. */
 #include "tests/fuzz/fuzz.h"
 
-#include "decoders/decoder.h"
+#include "decoders/icmp.h"
 
 static const uint16_t links[] = {1,  0,  108, 101, 12,  228, 229, 113, 276, 9,
                                  50, 51, 104, 107, 226, 105, 127, 122, 197, 300};
@@ -34,6 +34,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(layers.payload_bytes == 0 || (layers.payload >= data + 2 &&
                                              layers.payload + layers.payload_bytes <= data + size));
         assert(layers.payload_bytes <= layers.payload_wire);
+    }
+    if (layers.undelivered != UNDELIVERED_NOT) { /* who said so is read behind that */
+        assert(reason == REASON_ICMP && layers.payload_bytes == 0);
+        assert(layers.ip >= data + 2 && layers.ip + layers.ip_bytes <= data + size);
+        assert(layers.ip_bytes >= (layers.ip[0] >> 4 == 4 ? 20 : 40));
     }
     if (reason == REASON_NONE && layers.fragment) {
         assert(layers.fragment_bytes == 0 ||

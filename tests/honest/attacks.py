@@ -217,6 +217,27 @@ def trunk_down(net):
     return [Caught("trunk-down", CARRIER[0], 3, max(times[0] + 10.0, times[4]) + 0.01, 3.0)]
 
 
+@attack("trunk-refused", "the carrier's port is closed: every call, and each of its repetitions, comes back as ICMP",
+        "`trunk-down` 3 at the third refusal over 5 s", quick=True)
+def trunk_refused(net):
+    office = crowd(net, 1200)
+    times = []
+    for k in range(4):
+        a = office.phones[k]
+        d = Dialog(net, [a.end, office.server.end, CARRIER], a.user, subscriber(k, k), agent=a.agent)
+        first = len(net.frames)
+        t = d.invite(1215.0 + 4.0 * k, sdp(office.media(a.end[0]), "G729"), office.server, a.password)
+        last = next(f for f in reversed(net.frames[first:]) if f[0] == t.time)
+        for wait in (0, 0.5, 1.5, 3.5):
+            if wait:
+                net.again(t.time + wait, last)
+                net.messages += 1
+            net.refuse(t.time + wait + 0.03, office.server.end, CARRIER, b"INVITE sip:198.51.100.1 SIP/2.0\r\n")
+            times.append(t.time + wait + 0.03)
+    office.call(1330, office.phones[50], office.phones[51], media=False)
+    return [Caught("trunk-down", CARRIER[0], 3, times[0] + 5.0, 2.0)]
+
+
 @attack("response-spike", "the carrier answers 503 to every call for 3 min and there is no other way out",
         "`response-spike` 2 at the 20th 503, 3 ten seconds later (and `trunk-down` 3 may "
                 "be)", quick=True, allow={"trunk-down": 3}, options=SITE)

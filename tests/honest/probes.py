@@ -90,6 +90,36 @@ def h9(net):
                 net.ask(at, balancer, target, user="", from_user="balancer", agent="balancer")
 
 
+@honest("H9-deploy", "a pool of 12 back ends is renewed, one after the other: each refuses by ICMP for 2 min what its balancer asks every 2 s",
+        quick=True)
+def h9_deploy(net):
+    balancer = ("192.0.2.11", SIP)
+    for phone in range(20):
+        net.ask(1.0 + phone, (f"192.0.2.{20 + phone}", SIP), balancer)
+    for turn in range(900):
+        for k in range(12):
+            target, at = (f"192.0.2.{100 + k}", SIP), 2.0 * turn + 0.03 * k
+            if 120 * (k + 1) <= at < 120 * (k + 2):
+                net.ask(at, balancer, target, answer=None, user="", from_user="balancer", agent="balancer")
+                net.refuse(at + 0.001, balancer, target, b"OPTIONS sip:192.0.2.100 SIP/2.0\r\n")
+            else:
+                net.ask(at, balancer, target, user="", from_user="balancer", agent="balancer")
+
+
+@honest("H9-restart", "the carrier's only server starts anew twice: for 4 s every call and OPTIONS comes back as ICMP", quick=True)
+def h9_restart(net):
+    office = Office(net, 100)
+    office.register_all()
+    for turn in range(90):
+        net.ask(70 + 10.0 * turn, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")
+    for begin in (500.5, 700.5):
+        for k in range(8):
+            at = begin + 0.5 * k
+            net.ask(at, office.server.end, CARRIER, answer=None, user="", from_user="proxy", agent="proxy")
+            net.refuse(at + 0.03, office.server.end, CARRIER, b"OPTIONS sip:198.51.100.1 SIP/2.0\r\n")
+        net.ask(begin + 4.3, office.server.end, CARRIER, user="", from_user="proxy", agent="proxy")
+
+
 @honest("H9-maintenance", "planned maintenance: 200 phones are moved to a second proxy by their next registration (DNS SRV), then the "
         "first answers nobody "
         "but is asked only by its load balancer, for 10 min, and comes back", quick=True)

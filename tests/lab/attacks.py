@@ -10,6 +10,7 @@ import time
 
 import crossing
 from honest import CARRIER, HERE, PBX, WEAK_PASSWORD
+from network import SECOND_CARRIER
 
 STRANGER = "203.0.113.66"
 RELAY_USER = "203.0.113.68"
@@ -136,6 +137,13 @@ def stop_all_media(lab):
     time.sleep(9)
     for host in ("phones", "desks"):
         lab.network.drop_no_more(host)
+
+
+@attack("second carrier ends", {"trunk-down": crossing.trunk_refused}, [SECOND_CARRIER], also=["server-crash"])
+def end_the_second_carrier(lab):
+    """Its port is closed, and its host says so."""
+    lab.processes.stop("carrier2")
+    time.sleep(7)
 
 
 @attack("carrier stops", {"trunk-down": crossing.trunk_silent}, [CARRIER], also=["server-crash"])

@@ -64,9 +64,12 @@ class Capture:
     def __init__(self, frames, started):
         self.messages = []
         self.media = defaultdict(list)
+        self.unreachable = []  # (time, address that a packet did not get to), as ICMP says
         for offset, frame in frames:
             if frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_UDP:
                 self.datagram(started + offset, frame)
+            elif frame[12:14] == b"\x08\x00" and frame[23] == socket.IPPROTO_ICMP and frame[34] == 3:
+                self.unreachable.append((started + offset, socket.inet_ntoa(frame[58:62])))
 
     def datagram(self, time, frame):
         at = 14 + (frame[14] & 15) * 4
@@ -219,6 +222,13 @@ def trunk_silent(capture, attack):
     """10 s with 5 requests and no answer."""
     found = unanswered(capture, attack)
     return at_mark(found[0].time + 10) if len(found) >= 5 else None
+
+
+def trunk_refused(capture, attack):
+    """Three refusals, the last half of 5 s behind the first, and 5 s since then."""
+    found = [time for time, address in capture.unreachable if address == attacker_of(attack) and attack.begun <= time <= attack.ended]
+    enough = next((time for n, time in enumerate(found) if n >= 2 and time - found[0] >= 2.5), None)
+    return at_mark(max(found[0] + 5, enough)) if enough else None
 
 
 def registrar_silent(capture, attack):

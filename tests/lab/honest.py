@@ -10,6 +10,8 @@
 import itertools
 import os
 
+from network import SECOND_CARRIER
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PBX = "192.0.2.10"
 CARRIER = "198.51.100.20"
@@ -72,6 +74,7 @@ class Honest:
         self.processes.start("pbx", "pbx", "kamailio", "-DD", "-E", "-f", os.path.join(HERE, "kamailio.cfg"), "-w", HERE, "-Y", folder,
                              "-m", "32", "-M", "4", "-P", os.path.join(folder, "pid"))
         self.sipp("carrier", "carrier", CARRIER, 5060, "carrier", "-s", "gateway", "-aa")
+        self.sipp("carrier2", "carrier", SECOND_CARRIER, 5060, "carrier", "-s", "gateway", "-aa")
 
     def phones_up(self):
         groups = {"phones": [*range(1001, 1011), 1030], "desks": list(range(1011, 1029))}

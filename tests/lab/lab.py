@@ -179,6 +179,7 @@ class Lab:
         time.sleep(2)
         for call in long_calls:
             self.processes.stop(call)
+        self.commit("second carrier ends")
         self.commit("carrier stops")
         self.commit("registrar stops")
 

@@ -25,6 +25,7 @@ SITE = {"pbx": ["192.0.2.10"] + [f"192.0.2.{n}" for n in range(11, 31)],
         "edge": ["192.0.2.1"]}
 OUTSIDE = {"carrier": ("198.51.100.1", "198.51.100.20"),
            "attacker": ("203.0.113.1", "203.0.113.66")}
+SECOND_CARRIER = "198.51.100.21"
 ATTACKERS = [f"203.0.113.{n}" for n in range(66, 70)]
 INNOCENT = {address for host, addresses in SITE.items() if host != "insider" for address in addresses} | {OUTSIDE["carrier"][1]}
 
@@ -63,6 +64,7 @@ class Network:
         self.run("edge", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0")
         for n in ATTACKERS[1:]:
             self.run("attacker", "ip", "addr", "add", n + "/24", "dev", "eth0")
+        self.run("carrier", "ip", "addr", "add", SECOND_CARRIER + "/24", "dev", "eth0")
 
     def tap(self, outer, inner, host):
         """A port that only gives: what is mirrored to `outer` comes out at `inner`."""

@@ -48,6 +48,7 @@ template(name="raw" type="list" option.jsonf="on") {{
 }}
 action(type="omfile" file="{folder}/received" template="raw")
 """
+SLOW_S = 36  # longer than a run waits for who takes nothing
 SEVERITY = {21: "5", 47: "4", 73: "3", 99: "2"}
 
 
@@ -411,6 +412,14 @@ def read_all(far_end, connection):
     far_end.read(connection, 1 << 40)
 
 
+def read_slowly(far_end, connection):
+    """Takes more than half a minute for what waits at the end, and never rests."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < SLOW_S and far_end.read(connection, 1500):
+        time.sleep(0.1)
+    far_end.read(connection, 1 << 40)
+
+
 def never_read(far_end, _connection):
     while not far_end.closing:
         time.sleep(0.1)
@@ -533,6 +542,7 @@ def far_ends(count, sensor):
         ("far end that is never there", absent, few, {}, counts_are_true),
         ("far end that comes late", FarEnd(read_all, delay=3), few, {}, all_arrived(False)),
         ("far end that does not answer", Deaf(), few, {}, nobody_answers),
+        ("far end that reads slowly", FarEnd(read_slowly, buffer_bytes=4096), few, {}, all_arrived(False)),
         ("far end that never reads", FarEnd(never_read, buffer_bytes=4096), everything, {"queue": "1MiB"}, counts_are_true),
         ("far end that resets", FarEnd(reset_each_time, buffer_bytes=65536), everything, {"unacked_window": "256KiB"}, all_arrived(True)),
         ("far end that talks nonsense", FarEnd(talk_nonsense), everything, {}, all_arrived(False)),

@@ -64,6 +64,50 @@ static void test_silence(void **state)
     }
 }
 
+/* Three refusals over five seconds; a restart is shorter, a burst is no time. */
+static void test_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t refusals;
+        uint32_t for_s;
+        uint32_t last_ms; /* after the first */
+        uint32_t routes;
+        uint32_t unanswered;
+        unsigned severity;
+    } rows[] = {
+        {"three, the last route", 3, 5, 2500, 0, 1, 4},
+        {"three, another route", 3, 5, 2500, 1, 1, 3},
+        {"connections alone", 3, 5, 2500, 1, 0, 3},
+        {"two", 2, 60, 5000, 0, 1, 0},
+        {"for four seconds", 3, 4, 2500, 0, 1, 0},
+        {"at once, and no more", 9, 60, 2499, 0, 1, 0},
+        {"one of a pool (H9)", 3, 5, 2500, 8, 1, 1},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct trunk_row row = {
+            .unanswered = rows[i].unanswered, .asked_s = 1, .routes = rows[i].routes};
+        struct fact fact = silent(&row);
+        struct fact_server *server = &fact.is.server;
+        server->unanswered_since_ns = rows[i].unanswered == 0 ? 0 : START_NS;
+        server->refusals = rows[i].refusals;
+        server->refusal = FACT_REFUSAL_PORT;
+        server->refused_since_ns = START_NS;
+        server->refused_last_ns = START_NS + rows[i].last_ms * NS_PER_MS;
+        unsigned severity = severity_at(fact, rows[i].for_s);
+        if (severity != rows[i].severity) {
+            fail_msg("%s: severity %u", rows[i].name, severity);
+        }
+        server->unanswered_sources = 2; /* a phone is refused, too: no trunk */
+        assert_int_equal(severity_at(fact, rows[i].for_s), 0);
+        server->unanswered_sources = 1;
+        server->answered_before = 19;
+        assert_int_equal(severity_at(fact, rows[i].for_s), 0);
+    }
+}
+
 /* What looks alike, each by one figure. */
 static void test_no_trunk(void **state)
 {
@@ -203,9 +247,9 @@ static void test_quiet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_silence), cmocka_unit_test(test_no_trunk),
-        cmocka_unit_test(test_busy),    cmocka_unit_test(test_whose_busy),
-        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_silence),    cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_no_trunk),   cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_whose_busy), cmocka_unit_test(test_quiet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

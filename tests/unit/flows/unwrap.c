@@ -166,6 +166,42 @@ static void every_frame_is_counted_once(void **state)
     unwrap_close(unwrap);
 }
 
+/* An ICMP message is ignored and counted so, and still tells of a request; a mirror copy does not. */
+static void a_refused_request_goes_on(void **state)
+{
+    static const uint8_t addresses[] = {198, 51, 100, 2, 192, 0, 2, 1};
+    (void)state;
+    struct unwrap *unwrap = open_unwrap(1, true);
+    struct frame frame;
+    struct datagram datagram;
+    frame_start(&frame, "OPTIONS sip:a SIP/2.0\r\n", 23);
+    frame_udp(&frame, 5060, 5062);
+    frame_ip4(&frame, PROTOCOL_UDP);
+    frame_be32(&frame, 0);
+    frame_be32(&frame, UINT32_C(0x03031234));
+    frame_ip4_as(&frame, 1, 0x0815, 0, 9);
+    memcpy(frame_at(&frame) + 12, addresses, sizeof addresses);
+    assert_true(see(unwrap, LINK_RAW, &frame, 1, NOW, &datagram));
+    assert_int_equal(datagram.undelivered, UNDELIVERED_PORT);
+    assert_int_equal(datagram.destination_port, 5062);
+    assert_int_equal(datagram.payload_bytes, 0);
+    assert_ptr_equal(datagram.ip, frame_at(&frame));
+    assert_false(see(unwrap, LINK_RAW, &frame, 2, NOW + 1000, &datagram));
+    frame_at(&frame)[5]++; /* another message about the same packet sent again */
+    assert_true(see(unwrap, LINK_RAW, &frame, 3, NOW + 2000, &datagram));
+    frame_at(&frame)[20] = 11; /* time exceeded */
+    assert_false(see(unwrap, LINK_RAW, &frame, 4, NOW + 3000, &datagram));
+    frame_packet(&frame);
+    assert_true(see(unwrap, LINK_RAW, &frame, 5, NOW + 4000, &datagram));
+    assert_int_equal(datagram.undelivered, UNDELIVERED_NOT);
+    assert_int_equal(unwrap_counts(unwrap)->reasons[REASON_ICMP], 4);
+    assert_int_equal(unwrap_counts(unwrap)->ignored, 4);
+    assert_int_equal(unwrap_counts(unwrap)->decoded, 1);
+    assert_int_equal(unwrap_counts(unwrap)->duplicates, 0);
+    check_sum(unwrap);
+    unwrap_close(unwrap);
+}
+
 /* A UDP datagram of `bytes` of payload, as fragments of `step` bytes. */
 static void part_of(const struct frame *datagram, uint32_t offset, uint32_t step, uint32_t id,
                     struct frame *out_frame)
@@ -569,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_frame_becomes_a_datagram),
         cmocka_unit_test(a_segment_carries_its_numbers),
         cmocka_unit_test(every_frame_is_counted_once),
+        cmocka_unit_test(a_refused_request_goes_on),
         cmocka_unit_test(fragments_become_one_datagram),
         cmocka_unit_test(copies_of_fragments_do_no_harm_when_they_are_wanted),
         cmocka_unit_test(fragments_in_fragments_are_put_together),

@@ -268,6 +268,78 @@ static void messages_of_tcp_get_a_place(void **state)
     assert_int_equal(proof->acknowledged, 77);
 }
 
+/* --- what did not get there --- */
+
+static void segment(uint16_t source, uint16_t destination, uint8_t flags, uint32_t sequence)
+{
+    bool asks = source == 40000;
+    packet_start(&packet, asks ? 1 : 2, source, asks ? 2 : 1, destination, PROTOCOL_TCP);
+    packet_payload(&packet, NULL, 0);
+    packet.datagram.tcp_flags = flags;
+    packet.datagram.tcp_sequence = sequence;
+    see(&packet, START_NS + scene.number * NS_PER_MS);
+}
+
+static const struct refused_sighting *refused_by(uint8_t flags, uint32_t sequence)
+{
+    size_t before = count_kind(SIGHTING_REFUSED);
+    segment(5080, 40000, flags, sequence);
+    drain(&scene.workers[0]);
+    return count_kind(SIGHTING_REFUSED) == before ? NULL
+                                                  : (const void *)scene.told[scene.told_count - 1];
+}
+
+static void resets_refuse(void **state)
+{
+    (void)state;
+    open_workers(1, 256, 256);
+    assert_null(refused_by(TCP_RST | TCP_ACK, 0)); /* nobody has asked */
+    segment(40000, 5080, TCP_SYN, 1000);
+    assert_null(refused_by(TCP_ACK, 0));
+    const struct refused_sighting *refused = refused_by(TCP_RST | TCP_ACK, 0);
+    assert_non_null(refused);
+    if (refused != NULL) {
+        assert_int_equal(refused->why, UNDELIVERED_CONNECTION);
+        assert_int_equal(refused->head.source_port, 40000); /* who asks */
+        assert_int_equal(refused->head.destination_port, 5080);
+        assert_true(addr_equal(&refused->told_by, &refused->head.destination));
+        assert_int_equal(refused->head.sub, SUB_REFUSED);
+    }
+    assert_null(refused_by(TCP_RST | TCP_ACK, 7)); /* no answer to a SYN, and no SIP here */
+    packet_start(&packet, 1, 40000, 2, 5080, PROTOCOL_TCP);
+    packet_payload(&packet, OPTIONS, sizeof(OPTIONS) - 1);
+    packet.datagram.tcp_flags = TCP_ACK | TCP_PSH;
+    packet.datagram.tcp_sequence = 1001;
+    see(&packet, START_NS + scene.number * NS_PER_MS);
+    drain(&scene.workers[0]);
+    refused = refused_by(TCP_RST, 7);
+    assert_non_null(refused);
+    if (refused != NULL) {
+        assert_int_equal(refused->why, UNDELIVERED_RESET);
+    }
+    end();
+}
+
+static void icmp_is_no_traffic(void **state)
+{
+    static const uint8_t ip4[20] = {0x45, [12] = 203, 0, 113, 9};
+    (void)state;
+    open_workers(1, 256, 256);
+    packet_start(&packet, 1, 5060, 2, 5060, PROTOCOL_UDP);
+    packet_payload(&packet, NULL, 0);
+    packet.datagram.undelivered = UNDELIVERED_PORT;
+    packet.datagram.ip = ip4;
+    see(&packet, START_NS);
+    drain(&scene.workers[0]);
+    const struct refused_sighting *refused = (const void *)find_kind(SIGHTING_REFUSED);
+    assert_non_null(refused);
+    assert_int_equal(refused->why, UNDELIVERED_PORT);
+    assert_int_equal(refused->head.destination_port, 5060);
+    assert_int_equal(refused->told_by.octets[12], 203);
+    end();
+    assert_int_equal(count_kind(SIGHTING_FLOW), 0);
+}
+
 /* --- other datagrams --- */
 
 static void first_bytes_part_the_protocols(void **state)
@@ -540,6 +612,8 @@ int main(void)
         cmocka_unit_test(a_message_is_told_where_it_stands),
         cmocka_unit_test(responses_are_counted_by_status),
         cmocka_unit_test(messages_of_tcp_get_a_place),
+        cmocka_unit_test(resets_refuse),
+        cmocka_unit_test(icmp_is_no_traffic),
         cmocka_unit_test(first_bytes_part_the_protocols),
         cmocka_unit_test(media_leaves_the_flow_alone),
         cmocka_unit_test(marks_before_one_frame_stay_apart),

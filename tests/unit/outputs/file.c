@@ -148,6 +148,27 @@ static void a_pipe_without_reader_is_refused(void **state)
     (void)unlink(path);
 }
 
+/* By its file, not by its name; when the first one ends it is free. */
+static void one_file_has_one_output(void **state)
+{
+    struct error error = {0};
+    char path[64];
+    char other[64];
+    void *first;
+    void *second;
+    (void)state;
+
+    (void)snprintf(path, sizeof path, "/tmp/earshot-file-one-%d", (int)getpid());
+    (void)snprintf(other, sizeof other, "/tmp/../tmp/earshot-file-one-%d", (int)getpid());
+    assert_int_equal(open_path(path, &first, &error), STATUS_OK);
+    assert_int_equal(open_path(other, &second, &error), STATUS_FAILED);
+    assert_non_null(strstr(error.message, "name another file"));
+    file_type()->close(first);
+    assert_int_equal(open_path(other, &second, &error), STATUS_OK);
+    file_type()->close(second);
+    (void)unlink(path);
+}
+
 static void a_full_disk_leaves_room_for_alerts(void **state)
 {
     static const struct record alert = {.dataset = DATASET_ALERT};
@@ -383,6 +404,7 @@ int main(void)
         cmocka_unit_test(writes_more_than_its_buffer),
         cmocka_unit_test(says_what_cannot_be_opened),
         cmocka_unit_test(a_pipe_without_reader_is_refused),
+        cmocka_unit_test(one_file_has_one_output),
         cmocka_unit_test(a_full_disk_loses_records),
         cmocka_unit_test(a_full_disk_leaves_room_for_alerts),
         cmocka_unit_test(a_slow_reader_is_waited_for),

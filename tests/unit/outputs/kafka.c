@@ -19,6 +19,7 @@ static struct world {
     struct output_tally tally;
     struct output_host host;
     void *kafka;
+    bool files; /* as with -r: the next output is not live */
     uint64_t sent;
     uint64_t disorder;
     unsigned seen[20000]; /* how often each number was read back */
@@ -91,7 +92,7 @@ static enum status open_with(const char *brokers, const char *const *extra, stru
     world.host = (struct output_host){.name = "siem",
                                       .loop = world.loop,
                                       .identity = {.observer = "edge-1"},
-                                      .live = true,
+                                      .live = !world.files,
                                       .tally = &world.tally};
     status = type->open(&world.host, conf, &world.kafka, error);
     option_clear(option_find(type->options, SLICE("brokers")), conf);
@@ -108,8 +109,8 @@ static void open_mock(const char *const *extra)
     }
 }
 
-/* A record of a call: the number is its text and its id. */
-static void send_number(enum dataset dataset)
+/* A record of a call: the number is its text and its id. False when it has to come again. */
+static bool try_number(enum dataset dataset)
 {
     static struct bench bench;
     char call_id[32], text[64];
@@ -118,10 +119,16 @@ static void send_number(enum dataset dataset)
     (void)snprintf(call_id, sizeof call_id, "call-%" PRIu64, world.sent % KEYS);
     (void)snprintf(text, sizeof text, "%" PRIu64, world.sent);
     record_string(maker, FIELD_ID_SIP_CALL_ID, call_id);
-    const struct record *record = bench_end(&bench);
-    assert_int_equal(kafka_type()->send(world.kafka, record, slice_of_string(text)),
-                     OUTPUT_ACCEPTED);
-    world.sent++;
+    record_end(maker, (struct hash128){.high = 0x0123456789abcdefU, .low = world.sent}, 42);
+    bool accepted =
+        kafka_type()->send(world.kafka, maker->record, slice_of_string(text)) == OUTPUT_ACCEPTED;
+    world.sent += accepted;
+    return accepted;
+}
+
+static void send_number(enum dataset dataset)
+{
+    assert_true(try_number(dataset));
 }
 
 static void send_many(unsigned count)
@@ -254,19 +261,39 @@ static void all_arrived(void)
 
 /* --- tests --- */
 
-static void header_is(const rd_kafka_message_t *message, const char *name, const char *wanted)
+/* All of them, in their order. `sourcetype`: NULL = none. */
+static void headers_are(const rd_kafka_message_t *message, const char *dataset,
+                        const char *sourcetype)
 {
+    const char *const wanted[] = {"content-type",
+                                  "application/json",
+                                  "earshot-schema",
+                                  "1",
+                                  "earshot-dataset",
+                                  dataset,
+                                  "event-id",
+                                  NULL,
+                                  "splunk.header.sourcetype",
+                                  sourcetype};
     rd_kafka_headers_t *headers = NULL;
+    const char *name = NULL;
     const void *value = NULL;
-    size_t bytes = 0;
+    size_t count = sourcetype == NULL ? 4 : 5, bytes = 0;
+    uint64_t number = 0;
+    char id[33];
 
+    assert_true(slice_u64(slice_of(message->payload, message->len), &number));
+    (void)snprintf(id, sizeof id, "0123456789abcdef%016" PRIx64, number);
     assert_int_equal(rd_kafka_message_headers(message, &headers), RD_KAFKA_RESP_ERR_NO_ERROR);
-    assert_int_equal(rd_kafka_header_get_last(headers, name, &value, &bytes),
-                     wanted == NULL ? RD_KAFKA_RESP_ERR__NOENT : RD_KAFKA_RESP_ERR_NO_ERROR);
-    if (wanted != NULL) {
-        assert_int_equal(bytes, strlen(wanted));
-        assert_memory_equal(value, wanted, bytes);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = i == 3 ? id : wanted[2 * i + 1];
+        assert_int_equal(rd_kafka_header_get_all(headers, i, &name, &value, &bytes), 0);
+        assert_string_equal(name, wanted[2 * i]);
+        assert_int_equal(bytes, strlen(text));
+        assert_memory_equal(value, text, bytes);
     }
+    assert_int_equal(rd_kafka_header_get_all(headers, count, &name, &value, &bytes),
+                     RD_KAFKA_RESP_ERR__NOENT);
 }
 
 static void look_plain(const rd_kafka_message_t *message)
@@ -274,11 +301,7 @@ static void look_plain(const rd_kafka_message_t *message)
     rd_kafka_timestamp_type_t type;
 
     assert_int_equal(rd_kafka_message_timestamp(message, &type), AT_NS / NS_PER_MS);
-    header_is(message, "content-type", "application/json");
-    header_is(message, "earshot-schema", "1");
-    header_is(message, "earshot-dataset", "earshot.call");
-    header_is(message, "event-id", "0123456789abcdeffedcba9876543210");
-    header_is(message, "splunk.header.sourcetype", NULL);
+    headers_are(message, "earshot.call", NULL);
 }
 
 static void look_splunk(const rd_kafka_message_t *message)
@@ -287,7 +310,7 @@ static void look_splunk(const rd_kafka_message_t *message)
 
     assert_true(rd_kafka_message_timestamp(message, &type) < (int64_t)(AT_NS / NS_PER_MS) ||
                 rd_kafka_message_timestamp(message, &type) > (int64_t)(AT_NS / NS_PER_MS) + 1000);
-    header_is(message, "splunk.header.sourcetype", "earshot:call");
+    headers_are(message, "earshot.call", "earshot:call");
 }
 
 static void a_message_is_a_record(void **state)
@@ -317,6 +340,37 @@ static void one_topic_for_all(void **state)
     send_many(RECORDS);
     run_until_done();
     assert_int_equal(read_back("voip", look_splunk), RECORDS);
+    close_output();
+    world_close();
+}
+
+static void look_mixed(const rd_kafka_message_t *message)
+{
+    uint64_t number = 0;
+
+    assert_true(slice_u64(slice_of(message->payload, message->len), &number));
+    if (number / 2 % 3 == 0) {
+        headers_are(message, "earshot.call", "earshot:call");
+    } else {
+        headers_are(message, "earshot.sip", "earshot:sip");
+    }
+}
+
+/* Sets of headers are used again, for records of any kind. */
+static void headers_are_each_records_own(void **state)
+{
+    static const char *const extra[] = {"topic", "voip", "splunk_headers", "true", NULL};
+    (void)state;
+
+    world_open(1);
+    open_mock(extra);
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < RECORDS; i++) {
+            send_number(world.sent / 2 % 3 == 0 ? DATASET_CALL : DATASET_SIP);
+        }
+        run_until_done();
+    }
+    assert_int_equal(read_back("voip", look_mixed), 4 * RECORDS);
     close_output();
     world_close();
 }
@@ -499,6 +553,76 @@ static void a_long_linger_is_not_away(void **state)
     world_close();
 }
 
+static void flush_until_done(bool files)
+{
+    static const char *const extra[] = {"linger", "5s", NULL};
+
+    world_open(1);
+    world.files = files;
+    open_mock(extra);
+    run_for(1000); /* until it knows the brokers */
+    uint64_t from = now_ms();
+    send_many(KEYS);
+    while (world.tally.waiting > 0 && now_ms() - from < 3000) {
+        kafka_type()->flush(world.kafka);
+        turn();
+    }
+    assert_int_equal(world.tally.acknowledged, KEYS);
+    all_arrived();
+    close_output();
+    world_close();
+}
+
+/* At the end, and for an alert, nothing waits for others. */
+static void a_flush_sends_what_lingers(void **state)
+{
+    (void)state;
+
+    flush_until_done(false);
+    flush_until_done(true);
+}
+
+/* Where nobody is, a flush is as short as any other call. */
+static void a_flush_waits_for_nobody(void **state)
+{
+    struct error error = {0};
+    (void)state;
+
+    world_open(0);
+    assert_int_equal(open_with("127.0.0.1:1", NULL, &error), STATUS_OK);
+    send_many(RECORDS);
+    uint64_t from = now_ms();
+    for (unsigned i = 0; i < 1000; i++) {
+        kafka_type()->flush(world.kafka);
+    }
+    assert_true(now_ms() - from < 500);
+    close_output();
+    world_close();
+}
+
+/* With -r who makes the records waits: a line behind the window would win nothing. */
+static void with_files_the_line_is_short(void **state)
+{
+    static const char *const extra[] = {"queue", "1GiB", NULL};
+    struct error error = {0};
+    unsigned taken = 0;
+    (void)state;
+
+    world_open(0);
+    world.files = true;
+    assert_int_equal(open_with("127.0.0.1:1", extra, &error), STATUS_OK);
+    while (try_number(DATASET_CALL)) {
+        taken++;
+        assert_true(taken <= 11000);
+    }
+    assert_true(taken > 10000); /* the window is full, and what comes next stands ready */
+    assert_int_equal(world.tally.accepted, taken);
+    assert_int_equal(world.tally.waiting, taken);
+    close_output();
+    assert_int_equal(output_dropped(&world.tally), taken);
+    world_close();
+}
+
 static void refuses_what_makes_no_sense(void **state)
 {
     static const char *const wrong[] = {
@@ -532,6 +656,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_a_record),
         cmocka_unit_test(one_topic_for_all),
+        cmocka_unit_test(headers_are_each_records_own),
         cmocka_unit_test(errors_lose_nothing),
         cmocka_unit_test(a_dead_producer_is_replaced),
         cmocka_unit_test(a_broker_that_comes_back_gets_all),
@@ -539,6 +664,9 @@ int main(void)
         cmocka_unit_test(a_batch_that_is_too_large_shrinks),
         cmocka_unit_test(nobody_is_there),
         cmocka_unit_test(a_long_linger_is_not_away),
+        cmocka_unit_test(a_flush_sends_what_lingers),
+        cmocka_unit_test(a_flush_waits_for_nobody),
+        cmocka_unit_test(with_files_the_line_is_short),
         cmocka_unit_test(refuses_what_makes_no_sense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

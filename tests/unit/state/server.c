@@ -224,6 +224,83 @@ static void trunks(void **unused)
     assert_int_equal(told->around.routes, 1);
     assert_int_equal(told->around.elsewhere_requests, 2);
     assert_int_equal(told->around.elsewhere_answers, 2);
+    ask(&stage, pbx, "198.51.100.2:5060", 500, 3, 2100, false); /* no way out either */
+    mark(&stage, 3);
+    assert_int_equal(last(&stage)->around.routes, 0);
+    stage_close(&stage);
+}
+
+static void refuse(struct stage *stage, const char *client, const char *server, uint8_t transport,
+                   enum undelivered why, uint32_t at_ms)
+{
+    struct endpoint source = wire_endpoint(client);
+    struct endpoint destination = wire_endpoint(server);
+    struct refused_sighting refused = {.head = {.kind = SIGHTING_REFUSED,
+                                                .transport = transport,
+                                                .key = ++stage->number << 1 | 1,
+                                                .state_ns = WIRE_START_NS + at_ms * NS_PER_MS,
+                                                .source = source.addr,
+                                                .source_port = source.port,
+                                                .destination = destination.addr,
+                                                .destination_port = destination.port},
+                                       .told_by = destination.addr,
+                                       .why = (uint8_t)why};
+
+    server_see_refused(stage->servers, &refused, stage->proof);
+}
+
+/* Refusals count where a request waits, or a connection is wanted by somebody known; told from the
+ * second on; an answer ends them. */
+static void refusals(void **unused)
+{
+    struct stage stage;
+    const char *pbx = "192.0.2.10:5060";
+    const char *trunk = "198.51.100.1:5060";
+
+    (void)unused;
+    stage_open(&stage, 64);
+    ask(&stage, "192.0.2.30:5060", pbx, 0, 20, 0, true);
+    ask(&stage, "192.0.2.31:5060", pbx, 0, 2, 0, true);
+    ask(&stage, pbx, trunk, 100, 19, 100, true);
+    refuse(&stage, pbx, trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 250); /* it has not lived */
+    ask(&stage, pbx, trunk, 200, 1, 300, true);
+    mark(&stage, 1);
+    stage.count = 0;
+    refuse(&stage, pbx, trunk, PROTOCOL_UDP, UNDELIVERED_PORT, 1100); /* nothing waits */
+    ask(&stage, pbx, trunk, 300, 1, 1200, false);
+    refuse(&stage, "192.0.2.99:5060", trunk, PROTOCOL_UDP, UNDELIVERED_PORT, 1210); /* not his */
+    refuse(&stage, pbx, "198.51.100.1:5070", PROTOCOL_UDP, UNDELIVERED_PORT, 1220);
+    refuse(&stage, "192.0.2.99:40000", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 1230);
+    refuse(&stage, pbx, trunk, PROTOCOL_UDP, UNDELIVERED_PORT, 1300);
+    mark(&stage, 2);
+    assert_int_equal(stage.count, 0); /* one is none */
+    refuse(&stage, "192.0.2.10:40000", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 2100);
+    mark(&stage, 3);
+    assert_int_equal(stage.count, 1);
+    const struct server_waiting *waiting = &last(&stage)->server.waiting;
+    assert_int_equal(waiting->requests, 1);
+    assert_int_equal(waiting->refusals, 2);
+    assert_int_equal(waiting->refusal, UNDELIVERED_CONNECTION);
+    assert_int_equal(waiting->refused_since_ns, WIRE_START_NS + 1300 * NS_PER_MS);
+    assert_int_equal(waiting->refused_last_ns, WIRE_START_NS + 2100 * NS_PER_MS);
+    assert_int_equal(waiting->askers, 1);
+    assert_int_equal(last(&stage)->around.waiting_servers, 1);
+    assert_int_equal(last(&stage)->server.last_number, stage.number);
+    ask(&stage, pbx, trunk, 400, 1, 3100, true);
+    refuse(&stage, pbx, trunk, PROTOCOL_TCP, UNDELIVERED_RESET, 3300); /* an idle connection */
+    mark(&stage, 4);
+    assert_int_equal(stage.count, 1);
+    refuse(&stage, "192.0.2.10:40001", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 4100);
+    refuse(&stage, "192.0.2.10:40002", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 4200);
+    mark(&stage, 5); /* connections alone */
+    assert_int_equal(stage.count, 2);
+    assert_int_equal(last(&stage)->server.waiting.requests, 0);
+    assert_int_equal(last(&stage)->server.waiting.refusals, 2);
+    assert_int_equal(last(&stage)->around.waiting_servers, 1);
+    for (uint32_t second = 6; second <= 1000; second++) {
+        mark(&stage, second);
+    }
+    assert_in_range(stage.count, 60 + 52, 60 + 57); /* as what owes an answer */
     stage_close(&stage);
 }
 
@@ -322,9 +399,9 @@ static void jump(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts), cmocka_unit_test(sweep),      cmocka_unit_test(owing),
-        cmocka_unit_test(trunks), cmocka_unit_test(lost_calls), cmocka_unit_test(lost_further_on),
-        cmocka_unit_test(jump),
+        cmocka_unit_test(counts),          cmocka_unit_test(sweep),    cmocka_unit_test(owing),
+        cmocka_unit_test(trunks),          cmocka_unit_test(refusals), cmocka_unit_test(lost_calls),
+        cmocka_unit_test(lost_further_on), cmocka_unit_test(jump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

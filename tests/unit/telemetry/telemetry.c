@@ -630,12 +630,15 @@ static void a_response_tells_each_step(void **state)
     assert_false(record_get(record, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, &value));
     assert_int_equal(record->sequence, 1);
 
-    step = (struct response_step){.step = STEP_REVOKED, .revokes = true, .rule = "scan"};
+    step = (struct response_step){.step = STEP_REVOKED, .revokes = true}; /* nobody asked for it */
     response_target_of_addr(&source.addr, &step.target);
     telemetry_response(telemetry, &step, &binding, AT_NS);
     record = record_at(&heap, 2);
     assert_text(record, FIELD_ID_EVENT_ACTION, "unblock");
     assert_text(record, FIELD_ID_EVENT_TYPE, "allowed");
+    assert_false(record_get(record, FIELD_ID_RULE_ID, &value));
+    assert_text(record, FIELD_ID_MESSAGE,
+                "Taken back by nft-block for 203.0.113.66. Response block.");
     heap_clear(&heap);
     telemetry_close(telemetry);
 }
