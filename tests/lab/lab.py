@@ -137,7 +137,7 @@ class Lab:
         problems += accounted("live", report, report["capture"]["offered"])
         if report["capture"]["dropped"]:
             problems.append(f"the sensor lost {report['capture']['dropped']} frames: this machine was too busy")
-        sent = int(self.network.run("sensor", "cat", "/sys/class/net/mon0/statistics/tx_packets"))
+        sent = json.loads(self.network.run("sensor", "ip", "-j", "-s", "link", "show", "mon0"))[0]["stats64"]["tx"]["packets"]
         if sent:
             problems.append(f"{sent} packets left on the watched interface")
         return capture, alerts, problems

@@ -70,7 +70,7 @@ class Responding(Lab):
             shutil.copy(os.path.join(HOOKS, name), self.hooks)
             os.chmod(os.path.join(self.hooks, name), mode)
         with open(os.path.join(self.hooks, "nft-block.conf"), "w", encoding="ascii") as f:
-            f.write(f"command = ip netns exec {self.network.name('pbx')} nft\n")
+            f.write(f"command = nsenter --net={self.network.path('pbx')} nft\n")
         os.chmod(os.path.join(self.hooks, "nft-block.conf"), 0o600)
 
     def sensor(self, name, rules, severity):

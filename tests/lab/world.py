@@ -7,7 +7,7 @@ import sys
 
 from counting import Count
 
-NEEDED = ("unshare", "setpriv", "ip", "tc", "nft", "ethtool", "mount", "sysctl", "tcpdump", "kamailio", "sipp", "baresip")
+NEEDED = ("unshare", "nsenter", "ss", "setpriv", "ip", "tc", "nft", "ethtool", "mount", "sysctl", "tcpdump", "kamailio", "sipp", "baresip")
 NAMESPACES = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
