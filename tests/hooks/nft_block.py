@@ -48,7 +48,7 @@ class Wire:
 
     @staticmethod
     def inside(*command):
-        return subprocess.run(["ip", "netns", "exec", "far", *command], capture_output=True, text=True)
+        return subprocess.run(["nsenter", "--net=/run/netns/far", *command], capture_output=True, text=True)
 
     def options(self, source, seconds=0.5):
         return self.inside(sys.executable, "-IS", PROBE, source, NEAR[6 if ":" in source else 4], "5060", str(seconds)).stdout.strip()
