@@ -28,7 +28,9 @@
  *
  * Limits: a name server that hangs holds a thread of the library for seconds, and
  * rd_kafka_destroy() with it (6.7 s measured). So at the end a producer whose brokers are away, or
- * were never there, is left to the end of the process. */
+ * were never there, is left to the end of the process. The library asks for a topic that it does not
+ * know yet once a second, and is then often not connected if connections last less than that: a
+ * lone record of a new topic may wait until they last longer. */
 /* First: their headers name what banned.h forbids. */
 #include <event2/event.h>
 #include <librdkafka/rdkafka.h>
