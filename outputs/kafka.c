@@ -59,6 +59,7 @@ enum {
     FLUSH_LIVE_MS = 2,
 };
 #define FLUSH_LIVE_PAUSE_NS (50 * NS_PER_MS)
+#define CALM_NS (10 * NS_PER_S) /* without an error, before a flush */
 #define AWAY_NS (5 * NS_PER_S)
 #define REFUSED_NS (600 * NS_PER_S)
 #define PURGE_NS (1 * NS_PER_S) /* for all reports of a producer that is given up */
@@ -129,6 +130,7 @@ struct kafka {
     uint64_t since_ns; /* the last acknowledgement, or when there was nothing on its way */
     uint64_t purged_ns;
     uint64_t flushed_ns;
+    uint64_t error_ns; /* of the last error; 0 = none */
     uint64_t renewed_ns; /* the last one was made */
     uint64_t renew_ns; /* the next one is made so much later */
     struct standing standing; /* only what is said of it: a producer tries by itself */
@@ -266,6 +268,7 @@ static void on_error(rd_kafka_t *producer, int code, const char *reason, void *o
 {
     struct kafka *kafka = opaque;
 
+    kafka->error_ns = kafka->now_ns;
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         char text[512] = "";
         const char *name = rd_kafka_err2name(rd_kafka_fatal_error(producer, text, sizeof text));
@@ -380,7 +383,7 @@ static void take_failure(struct kafka *kafka, struct queue_item *item, rd_kafka_
 }
 
 /* A report shows the message as const, but it is a message like any other, and the library's last
- * look at its headers is behind it. */
+ * look at its headers is behind it. Its own C++ interface takes them here in the same way. */
 static void take_headers(struct kafka *kafka, const rd_kafka_message_t *message,
                          enum dataset dataset)
 {
@@ -871,8 +874,9 @@ static void kafka_poll(void *instance)
 
 /* The library waits for more until `linger` is over, but in a call of its own that makes it send
  * what it has, as long as the call lasts: until all is acknowledged, at most FLUSH_MS. While records
- * still wait for room in the window, batches fill without it. Live, where each alert asks for it,
- * the writer is held for less, and seldom. */
+ * still wait for room in the window, batches fill without it. Where connections break nothing is
+ * hurried: the library connects for what is on its way, and what is left alone may stay so. Live,
+ * where each alert asks for it, the writer is held for less, and seldom. */
 static void kafka_flush(void *instance)
 {
     struct kafka *kafka = instance;
@@ -882,6 +886,7 @@ static void kafka_flush(void *instance)
     uint64_t taken = queue_taken(kafka->queue);
     bool lingers = taken > 0 && taken == kafka->host->tally->waiting;
     if (!lingers || kafka->producer == NULL || kafka->failed || kafka->host->tally->away ||
+        (kafka->error_ns != 0 && kafka->now_ns - kafka->error_ns < CALM_NS) ||
         (live && kafka->now_ns - kafka->flushed_ns < FLUSH_LIVE_PAUSE_NS)) {
         return;
     }

@@ -617,6 +617,26 @@ static void a_flush_waits_for_nobody(void **state)
     close_come_back();
 }
 
+/* Hurried, the others would be acknowledged before a record of a new topic, for which alone nothing
+ * connects again (seen with connections that broke each 0.8 s). */
+static void nothing_is_hurried_where_connections_break(void **state)
+{
+    static const char *const extra[] = {"linger", "3s", NULL};
+    (void)state;
+
+    open_gone(extra, true);
+    run_for(300);
+    assert_int_equal(rd_kafka_mock_broker_set_up(world.mock, 1), 0);
+    run_for(1500);
+    send_many(KEYS);
+    for (uint64_t from = now_ms(); now_ms() - from < 500;) {
+        kafka_type()->flush(world.kafka);
+        turn();
+    }
+    assert_int_equal(world.tally.waiting, KEYS);
+    close_come_back();
+}
+
 /* With -r who makes the records waits: a line behind the window would win nothing. */
 static void with_files_the_line_is_short(void **state)
 {
@@ -676,6 +696,7 @@ int main(void)
         cmocka_unit_test(a_long_linger_is_not_away),
         cmocka_unit_test(a_flush_sends_what_lingers),
         cmocka_unit_test(a_flush_waits_for_nobody),
+        cmocka_unit_test(nothing_is_hurried_where_connections_break),
         cmocka_unit_test(with_files_the_line_is_short),
         cmocka_unit_test(refuses_what_makes_no_sense),
     };
