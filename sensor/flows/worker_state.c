@@ -293,15 +293,25 @@ static struct addr ip_source(const struct datagram *datagram)
                                      : addr_from_v6(datagram->ip + 8);
 }
 
-/* What ICMP quotes is no packet of its flow, which another listener may have. */
-static void see_refused(struct worker_state *state, const struct datagram *quoted)
+static struct refused_sighting *refused_begin(struct worker_state *state,
+                                              const struct datagram *datagram, uint8_t why,
+                                              struct addr told_by)
 {
     struct refused_sighting *refused = worker_reserve(state, sizeof *refused);
 
     memset(refused, 0, sizeof *refused);
-    worker_head(state, quoted, SIGHTING_REFUSED, &refused->head);
-    refused->told_by = ip_source(quoted);
-    refused->why = quoted->undelivered;
+    worker_head(state, datagram, SIGHTING_REFUSED, &refused->head);
+    refused->told_by = told_by;
+    refused->why = why;
+    return refused;
+}
+
+/* What ICMP quotes is no packet of its flow, which another listener may have. */
+static void see_quoted(struct worker_state *state, const struct datagram *quoted)
+{
+    struct refused_sighting *refused =
+        refused_begin(state, quoted, quoted->undelivered, ip_source(quoted));
+
     worker_commit(state, refused, sizeof *refused);
 }
 
@@ -323,17 +333,14 @@ static enum undelivered why_reset(const struct datagram *segment, const struct f
 static void see_reset(struct worker_state *state, const struct datagram *segment,
                       enum undelivered why)
 {
-    struct refused_sighting *refused = worker_reserve(state, sizeof *refused);
+    struct refused_sighting *refused = refused_begin(state, segment, (uint8_t)why, segment->source);
+    struct sighting *head = &refused->head;
 
-    memset(refused, 0, sizeof *refused);
-    worker_head(state, segment, SIGHTING_REFUSED, &refused->head);
-    refused->head.sub = SUB_REFUSED;
-    refused->head.source = segment->destination;
-    refused->head.source_port = segment->destination_port;
-    refused->head.destination = segment->source;
-    refused->head.destination_port = segment->source_port;
-    refused->told_by = segment->source;
-    refused->why = (uint8_t)why;
+    head->sub = SUB_REFUSED;
+    head->source = segment->destination;
+    head->source_port = segment->destination_port;
+    head->destination = segment->source;
+    head->destination_port = segment->source_port;
     worker_commit(state, refused, sizeof *refused);
 }
 
@@ -376,7 +383,7 @@ static void see_other(struct worker_state *state, const struct datagram *datagra
     state->packet_number = datagram->number;
     state->packet_sub = 0;
     if (datagram->undelivered != UNDELIVERED_NOT) {
-        see_refused(state, datagram);
+        see_quoted(state, datagram);
     } else if (datagram->protocol == PROTOCOL_TCP) {
         see_tcp(state, datagram);
     } else {

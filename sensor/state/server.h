@@ -10,8 +10,8 @@
  *
  * A server here is a role: a phone that is called is one too. What its fact needs to be kept small
  * is decided here: CHANGE_SERVER is put at a mark for those that were asked SERVER_BUSY times in the
- * second, that owe an answer or refuse after a life of answering, that lost calls, and once a minute for those
- * that call us. A sweep of dark addresses makes none. */
+ * second, that owe an answer or refuse after a life of answering, that lost calls, and once a minute
+ * for those that call us. A sweep of dark addresses makes none. */
 #ifndef SENSOR_STATE_SERVER_H
 #define SENSOR_STATE_SERVER_H
 
