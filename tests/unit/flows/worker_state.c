@@ -274,7 +274,7 @@ static void segment(uint16_t source, uint16_t destination, uint8_t flags, uint32
 {
     bool asks = source == 40000;
     packet_start(&packet, asks ? 1 : 2, source, asks ? 2 : 1, destination, PROTOCOL_TCP);
-    packet_payload(&packet, NULL, 0);
+    packet_payload(&packet, "", 0);
     packet.datagram.tcp_flags = flags;
     packet.datagram.tcp_sequence = sequence;
     see(&packet, START_NS + scene.number * NS_PER_MS);
@@ -326,7 +326,7 @@ static void icmp_is_no_traffic(void **state)
     (void)state;
     open_workers(1, 256, 256);
     packet_start(&packet, 1, 5060, 2, 5060, PROTOCOL_UDP);
-    packet_payload(&packet, NULL, 0);
+    packet_payload(&packet, "", 0);
     packet.datagram.undelivered = UNDELIVERED_PORT;
     packet.datagram.ip = ip4;
     see(&packet, START_NS);
