@@ -468,6 +468,9 @@ def blindness_is_told(binary):
     guesses = [f for _, f in frames(capture_path("registration-bruteforce"))]
     caller = talk[0][26:30]
     taps = ("half", "double", "silent", "lossy", "mute")
+    words = {"half": "only one direction is heard", "double": "the mirror doubles", "silent": "has brought no frame for",
+             "lossy": "kernel or card lost", "mute": "has brought no frame at all"}
+    levels = {"half": 3, "double": 1, "silent": 3, "lossy": 3, "mute": 2}
     problems = []
 
     def fresh(frame, number):
@@ -503,23 +506,21 @@ def blindness_is_told(binary):
                 wires["silent"].send(frame)
             if not attacked:
                 wires["lossy"].send(frame)
-        if at > 3 and not lost:
+        # In the middle of ten seconds: at their end the flood and what was lost of it would be judged apart.
+        if at > 3 and not lost and 2 <= time.time() % 10 < 5:
             lost = True
             sensors["lossy"].process.send_signal(signal.SIGSTOP)
             time.sleep(0.2)
             for i in range(30000):
                 wires["lossy"].send(fresh(talk[0], 900000 + i))
             sensors["lossy"].process.send_signal(signal.SIGCONT)
-        if not attacked and blind("lossy"):  # its confidence is lower until the next ten seconds are over
+        if not attacked and any(words["lossy"] in r["message"] for r in blind("lossy")):  # its confidence is lower for ten seconds
             attacked = True
             attack("lossy")
             attack("double")
         if attacked and at > 26 and all(blind(name) for name in taps) and guessing("lossy") and guessing("double"):
             break
         time.sleep(0.1)
-    words = {"half": "only one direction is heard", "double": "the mirror doubles", "silent": "has brought no frame for",
-             "lossy": "kernel or card lost", "mute": "has brought no frame at all"}
-    levels = {"half": 3, "double": 1, "silent": 3, "lossy": 3, "mute": 2}
     for name in taps:
         told = blind(name)
         if not told or words[name] not in told[0]["message"] or told[0]["earshot"]["alert"]["level"] != levels[name]:
