@@ -39,7 +39,7 @@ SAMPLE = 600  # records of a run that are held against the schema
 CALLS_A_SECOND = 200  # of about ten messages each
 SECONDS = 40
 OUTAGE_S = 20
-SMALL_QUEUE_MIB = 16
+SMALL_QUEUE_MIB = 32  # room for the calls of all 40 s, however long the broker takes to start, and for few of the messages
 
 
 def output(broker, **more):
