@@ -41,6 +41,9 @@ enum want { WANT_LINE, WANT_BLANK, WANT_BYTES };
 /* How the bytes so far end, for the empty line that may come next. */
 enum tail { TAIL_TEXT, TAIL_CR, TAIL_LF, TAIL_LF_CR };
 
+/* What ends the lines of a message, as its first line says (decoders/sip_line.c). */
+enum line_ends { LINE_ENDS_UNKNOWN, LINE_ENDS_LF, LINE_ENDS_CR };
+
 struct bytestream_recent {
     uint32_t sequence;
     uint32_t bytes;
@@ -56,6 +59,7 @@ struct bytestream {
     uint32_t jump; /* where a SYN or a segment far away would go on */
     uint8_t want; /* enum want */
     uint8_t tail; /* enum tail, of WANT_BLANK */
+    uint8_t line_ends; /* enum line_ends, likewise */
     uint8_t carries; /* enum carries */
     uint8_t recent_next;
     bool based; /* base is known */

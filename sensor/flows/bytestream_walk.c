@@ -75,24 +75,28 @@ static void tell(const struct bytestream_work *work, const struct walk *walk, ui
 }
 
 /* An empty line in these bytes, which follow those before: CRLF CRLF, LF LF, or CR CR where lines
- * end so. */
+ * end so. Elsewhere CR CR would have framing look at all headers again, for each segment that has one. */
 static bool scan_blank(struct bytestream *stream, const uint8_t *at, uint32_t bytes)
 {
     uint8_t tail = stream->tail;
+    uint8_t ends = stream->line_ends;
     bool blank = false;
 
     for (uint32_t i = 0; i < bytes; i++) {
         if (at[i] == '\n') {
             blank = blank || tail == TAIL_LF || tail == TAIL_LF_CR;
             tail = TAIL_LF;
+            ends = ends == LINE_ENDS_UNKNOWN ? LINE_ENDS_LF : ends;
         } else if (at[i] == '\r') {
-            blank = blank || tail == TAIL_CR;
+            blank = blank || (tail == TAIL_CR && ends != LINE_ENDS_LF);
             tail = tail == TAIL_LF || tail == TAIL_LF_CR ? TAIL_LF_CR : TAIL_CR;
         } else {
+            ends = ends == LINE_ENDS_UNKNOWN && tail == TAIL_CR ? LINE_ENDS_CR : ends;
             tail = TAIL_TEXT;
         }
     }
     stream->tail = tail;
+    stream->line_ends = ends;
     return blank;
 }
 
@@ -107,6 +111,7 @@ static bool take_message(const struct bytestream_work *work, struct walk *walk,
         if (left <= SIP_MESSAGE_BYTES_MAX) {
             stream->want = WANT_BLANK;
             stream->tail = TAIL_TEXT;
+            stream->line_ends = LINE_ENDS_UNKNOWN;
             (void)scan_blank(stream, walk->at + walk->done, left);
             return false;
         }

@@ -52,6 +52,10 @@ static inline void worker_count_reason(struct worker_state *state, enum reason r
 /* --- worker_state.c --- */
 /* A SIP port, or a flow that has carried SIP: what has only the shape of SIP is let in. */
 bool worker_knows_sip(const struct worker_state *state, const struct datagram *datagram);
+/* worker_state_keep(), where kept bytes of numbers <= `taken` are of no use but to sightings: they are
+ * free, too, when the analyst has taken all sightings from the ring. 0 = no such. */
+uint8_t *worker_keep_until(struct worker_state *state, uint64_t number, uint64_t taken,
+                           uint32_t bytes);
 
 /* --- worker_tell.c: into the ring --- */
 void *worker_reserve(struct worker_state *state, size_t bytes); /* waits for room */

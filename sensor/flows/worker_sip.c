@@ -101,6 +101,17 @@ bool worker_see_sip(struct worker_state *state, const struct datagram *datagram,
     return tell_message(state, datagram, &found);
 }
 
+/* A mark may tell more than there is room for: thousands of TCP streams end at once, all under one
+ * number, which the analyst passes only behind the mark. So what it has taken from the ring must do,
+ * and nothing else that is kept matters then; but for the packet at work, whose own bytes may be
+ * kept. */
+static uint8_t *keep_message(struct worker_state *state, uint32_t bytes)
+{
+    uint64_t number = state->in_mark ? state->mark_number : state->packet_number;
+
+    return worker_keep_until(state, number, state->in_mark ? number : number - 1, bytes);
+}
+
 void worker_see_message(void *owner, const struct datagram *segment, const uint8_t *at,
                         uint32_t bytes, bool cut, bool resync, uint64_t first_byte_ns)
 {
@@ -108,8 +119,7 @@ void worker_see_message(void *owner, const struct datagram *segment, const uint8
     bool in_segment = !state->in_mark && segment->payload_bytes > 0 && at >= segment->payload &&
                       at + bytes <= segment->payload + segment->payload_bytes;
     if (!in_segment) {
-        uint64_t number = state->in_mark ? state->mark_number : state->packet_number;
-        uint8_t *copy = worker_state_keep(state, number, bytes);
+        uint8_t *copy = keep_message(state, bytes);
         memcpy(copy, at, bytes);
         at = copy;
     }

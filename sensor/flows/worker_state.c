@@ -106,17 +106,28 @@ void worker_state_close(struct worker_state *state)
     free(state);
 }
 
-uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t bytes)
+uint8_t *worker_keep_until(struct worker_state *state, uint64_t number, uint64_t taken,
+                           uint32_t bytes)
 {
     assert(bytes <= KEPT_BYTES / 2);
-    for (;;) {
-        bytering_release(&state->kept, state->hooks.analyst_position(state->hooks.owner));
+    for (bool waited = false;; waited = true) {
+        uint64_t done = state->hooks.analyst_position(state->hooks.owner);
+        /* Whoever waits has published all that he told. */
+        if (waited && taken > done && ring_is_drained(state->hooks.sightings)) {
+            done = taken;
+        }
+        bytering_release(&state->kept, done);
         uint8_t *at = bytering_take(&state->kept, bytes, number);
         if (at != NULL) {
             return at;
         }
         state->hooks.wait_for_room(state->hooks.owner);
     }
+}
+
+uint8_t *worker_state_keep(struct worker_state *state, uint64_t number, uint32_t bytes)
+{
+    return worker_keep_until(state, number, 0, bytes);
 }
 
 /* --- UDP --- */

@@ -575,8 +575,9 @@ static struct producer *eligible(struct analyst *analyst)
     return best != NULL && (best->head->key < lowest || lowest == UINT64_MAX) ? best : NULL;
 }
 
-/* What the analyst is done with: blocks and kept bytes up to there are free again. */
-static void tell_position(struct analyst *analyst)
+/* What the analyst is done with: blocks and kept bytes up to there are free again. `took`: sightings were
+ * taken, which a worker may wait for that tells more at one mark than it has room for. */
+static void tell_position(struct analyst *analyst, bool took)
 {
     uint64_t lowest = UINT64_MAX;
     for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
@@ -589,14 +590,16 @@ static void tell_position(struct analyst *analyst)
     }
     struct run_shared *shared = analyst->options.shared;
     uint64_t done = lowest == UINT64_MAX ? UINT64_MAX : (lowest >> 1) == 0 ? 0 : (lowest >> 1) - 1;
-    if (done <= atomic_load_explicit(&shared->analyst_done, memory_order_relaxed)) {
+    bool passed = done > atomic_load_explicit(&shared->analyst_done, memory_order_relaxed);
+    if (passed) {
+        atomic_store_explicit(&shared->analyst_done, done, memory_order_release);
+    }
+    if ((!passed && !took) || analyst->options.drain_records != NULL) {
         return;
     }
-    atomic_store_explicit(&shared->analyst_done, done, memory_order_release);
-    if (analyst->options.drain_records != NULL) {
-        return;
+    if (passed) {
+        run_tell_reader(shared, done);
     }
-    run_tell_reader(shared, done);
     if (atomic_fetch_or_explicit(&shared->position_waiters, 0, memory_order_acq_rel) > 0) {
         bell_ring(&shared->dealer_bell);
         for (uint32_t i = 0; i < analyst->options.producer_count && i < RUN_WORKERS_MAX; i++) {
@@ -666,14 +669,16 @@ static void go_on(struct analyst *analyst, struct producer *producer)
         give_back(producer);
     }
     if (much) {
-        tell_position(analyst);
+        tell_position(analyst, true);
     }
 }
 
 bool analyst_drain(struct analyst *analyst)
 {
     struct producer *producer;
+    bool took = false;
     while (!analyst->finished && (producer = eligible(analyst)) != NULL) {
+        took = true;
         look_ahead(analyst, producer); /* at least beyond the head */
         take(analyst, producer);
         go_on(analyst, producer);
@@ -681,7 +686,7 @@ bool analyst_drain(struct analyst *analyst)
     for (uint32_t i = 0; i < analyst->options.producer_count; i++) {
         give_back(&analyst->producers[i]);
     }
-    tell_position(analyst);
+    tell_position(analyst, took);
     return analyst->finished;
 }
 

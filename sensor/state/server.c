@@ -432,6 +432,8 @@ static struct server *take(struct server_table *table, const struct sip_sighting
     struct server *server = server_at(table, cell);
     if (!server->listed) {
         list_enter(table, cell, server);
+    }
+    if (server->answered == 0) {
         server->endpoint.port = sip->head.destination_port;
     }
     return server;
@@ -507,6 +509,9 @@ static void see_first_answer(struct server_table *table, uint32_t cell, struct s
     }
     server->serves_many |= server->first_asker != asker;
     server->last_asker = asker;
+    if (addr_equal(&request->server.addr, &server->endpoint.addr)) {
+        server->endpoint.port = request->server.port;
+    }
 }
 
 static void see_answer(struct server_table *table, const struct sip_sighting *sip,

@@ -70,7 +70,7 @@ struct server_waiting {
 struct server {
     struct server_second second;
     struct server_waiting waiting;
-    struct endpoint endpoint; /* port: of the last request */
+    struct endpoint endpoint; /* port: of the last request that was answered, or of any before it */
     uint64_t answered; /* requests with an answer, in all */
     uint64_t first_asker; /* hash of the first address that was answered */
     uint64_t last_asker; /* the last one */

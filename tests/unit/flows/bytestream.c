@@ -449,6 +449,57 @@ static void test_endless_headers(void **state)
     scene_close(&scene);
 }
 
+/* CPU time of segments of three bytes behind 57 KB of headers that have not ended. */
+static uint64_t time_of_segments(const char *bytes)
+{
+    static struct scene scene;
+    struct timespec before;
+    struct timespec after;
+    uint32_t at = 0;
+    scene_open(&scene, 64, 4 << 20);
+    (void)send(&scene, at, "OPTIONS sip:a@b SIP/2.0\r\n", 25);
+    at += 25;
+    for (; at < 57000; at += 5) {
+        (void)send(&scene, at, "X:y\r\n", 5);
+    }
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+    for (unsigned i = 0; i < 2000; i++, at += 3) {
+        (void)send(&scene, at, bytes, 3);
+    }
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+    assert_int_equal(scene.count, 0);
+    scene_close(&scene);
+    return (uint64_t)(after.tv_sec - before.tv_sec) * NS_PER_S + (uint64_t)after.tv_nsec -
+           (uint64_t)before.tv_nsec;
+}
+
+/* What ends no headers has nobody look at all of them again: that took 500 times as long. */
+static void test_stray_returns_cost_nothing(void **state)
+{
+    (void)state;
+    uint64_t plain_ns = time_of_segments("aaa");
+    uint64_t stray_ns = time_of_segments("\r\ra");
+    assert_true(stray_ns < 20 * plain_ns + 5 * NS_PER_MS);
+}
+
+/* Where lines end with CR alone, an empty one does too. */
+static void test_lines_of_returns(void **state)
+{
+    (void)state;
+    static const char returns[] = "OPTIONS sip:a@b SIP/2.0\rCall-ID: 1\rContent-Length: 0\r\r";
+    static struct scene scene;
+    uint32_t at = 0;
+    scene_open(&scene, 64, 1 << 20);
+    for (; at < sizeof returns - 1; at++) {
+        (void)send(&scene, at, returns + at, 1);
+    }
+    (void)send(&scene, at, MESSAGE("one"), sizeof MESSAGE("one") - 1);
+    assert_int_equal(scene.count, 2);
+    assert_string_equal(scene.told[0].text, returns);
+    assert_string_equal(scene.told[1].text, MESSAGE("one"));
+    scene_close(&scene);
+}
+
 static void test_streams_are_bounded(void **state)
 {
     (void)state;
@@ -531,6 +582,8 @@ int main(void)
         cmocka_unit_test(test_pick_up_in_the_middle),
         cmocka_unit_test(test_capped),
         cmocka_unit_test(test_endless_headers),
+        cmocka_unit_test(test_stray_returns_cost_nothing),
+        cmocka_unit_test(test_lines_of_returns),
         cmocka_unit_test(test_streams_are_bounded),
         cmocka_unit_test(test_bytes_are_bounded),
         cmocka_unit_test(test_silence_and_end),

@@ -23,6 +23,8 @@ struct scene {
     size_t told_count;
     uint64_t counts[COUNT_TOTAL];
     uint64_t number;
+    uint32_t waits;
+    bool call_id_is_port; /* messages are looked at when they are taken, as the analyst does */
 };
 
 static struct scene scene;
@@ -33,6 +35,13 @@ static void add_counts(const struct counts_sighting *counts)
     for (uint32_t index = 0; index < counts->delta_count; index++) {
         scene.counts[counts->deltas[index].id] += counts->deltas[index].amount;
     }
+}
+
+static void look_at_call_id(const struct sip_sighting *sip)
+{
+    char port[8];
+    (void)snprintf(port, sizeof port, "%u", sip->head.source_port);
+    assert_slice(sip_part(&sip->message, sip->message.call_id), port);
 }
 
 static void drain(struct worker *worker)
@@ -49,6 +58,9 @@ static void drain(struct worker *worker)
         memcpy(scene.bytes + scene.used, at, at->bytes);
         const struct sighting *kept = (const void *)(scene.bytes + scene.used);
         scene.used += at->bytes;
+        if (at->kind == SIGHTING_SIP && scene.call_id_is_port) {
+            look_at_call_id((const void *)at);
+        }
         if (at->kind == SIGHTING_COUNTS) {
             add_counts((const void *)at);
         } else {
@@ -61,6 +73,8 @@ static void drain(struct worker *worker)
 
 static void wait_for_room(void *owner)
 {
+    assert_true(scene.waits < 1000); /* what is waited for comes */
+    scene.waits++;
     drain(owner);
 }
 
@@ -78,11 +92,13 @@ static void open_workers(uint32_t count, uint32_t streams_max, uint32_t flows_ma
     scene.used = 0;
     scene.told_count = 0;
     scene.number = 0;
+    scene.waits = 0;
+    scene.call_id_is_port = false;
     scene.worker_count = count;
     struct worker_limits limits = {.streams_max = streams_max,
                                    .flows_max = flows_max,
                                    .tcp_streams_max = 256,
-                                   .tcp_bytes_max = 4 << 20,
+                                   .tcp_bytes_max = 32 << 20,
                                    .stream_idle_ns = 300 * NS_PER_S,
                                    .flow_idle_ns = 300 * NS_PER_S,
                                    .key = HASH_KEY_FIXED};
@@ -266,6 +282,51 @@ static void messages_of_tcp_get_a_place(void **state)
     assert_int_equal(proof->proof, PROOF_TCP);
     assert_int_equal(proof->sequence_end, at);
     assert_int_equal(proof->acknowledged, 77);
+}
+
+/* A hundred connections of 60 KB each that end at one mark, or at the end, without an empty line. */
+static void begin_without_end(void)
+{
+    char text[1400];
+    for (uint16_t port = 40000; port < 40100; port++) {
+        uint32_t sequence = 1000;
+        for (uint32_t i = 0; i < 43; i++) {
+            memset(text, 'a', sizeof text);
+            memcpy(text, "X: ", 3);
+            if (i == 0) {
+                (void)snprintf(text, sizeof text,
+                               "OPTIONS sip:bob@192.0.2.9 SIP/2.0\r\n"
+                               "Via: SIP/2.0/TCP 192.0.2.7;branch=z9hG4bK2\r\n"
+                               "From: <sip:alice@192.0.2.7>;tag=a\r\nTo: <sip:bob@192.0.2.9>\r\n"
+                               "Call-ID: %u\r\nCSeq: 1 OPTIONS\r\nX: ",
+                               port);
+                text[strlen(text)] = 'a';
+            }
+            memcpy(text + sizeof text - 2, "\r\n", 2);
+            packet_start(&packet, 1, port, 2, 5060, PROTOCOL_TCP);
+            packet_payload(&packet, text, sizeof text);
+            packet.datagram.tcp_flags = i == 42 ? TCP_ACK | TCP_FIN : TCP_ACK;
+            packet.datagram.tcp_sequence = sequence;
+            sequence += sizeof text;
+            see(&packet, START_NS);
+        }
+    }
+}
+
+static void a_mark_tells_more_than_there_is_room_for(void **state)
+{
+    (void)state;
+    open_workers(1, 256, 256);
+    scene.call_id_is_port = true;
+    begin_without_end();
+    assert_int_equal(count_kind(SIGHTING_SIP), 0);
+    mark(time_second(START_NS) + 3);
+    drain(&scene.workers[0]);
+    assert_int_equal(count_kind(SIGHTING_SIP), 100);
+    assert_true(scene.waits > 0);
+    begin_without_end();
+    end();
+    assert_int_equal(count_kind(SIGHTING_SIP), 200);
 }
 
 /* --- what did not get there --- */
@@ -617,6 +678,7 @@ int main(void)
         cmocka_unit_test(first_bytes_part_the_protocols),
         cmocka_unit_test(media_leaves_the_flow_alone),
         cmocka_unit_test(marks_before_one_frame_stay_apart),
+        cmocka_unit_test(a_mark_tells_more_than_there_is_room_for),
         cmocka_unit_test(frames_are_added_once),
         cmocka_unit_test(answers_are_equal_for_any_number_of_workers),
         cmocka_unit_test(batches_change_nothing),

@@ -304,6 +304,32 @@ static void refusals(void **unused)
     stage_close(&stage);
 }
 
+/* The port of a service is where it answers: a stranger's request to another moves it nowhere. */
+static void strangers_move_no_port(void **unused)
+{
+    struct stage stage;
+    const char *pbx = "192.0.2.10:5060";
+    const char *trunk = "198.51.100.1:5080";
+
+    (void)unused;
+    stage_open(&stage, 64);
+    ask(&stage, "192.0.2.30:5060", pbx, 0, 20, 0, true);
+    ask(&stage, "203.0.113.66:5060", "198.51.100.1:9", 90, 1, 50, false);
+    ask(&stage, pbx, trunk, 100, 20, 100, true);
+    mark(&stage, 1);
+    ask(&stage, "203.0.113.66:5060", "198.51.100.1:9", 91, 1, 1100,
+        false); /* first of its second */
+    ask(&stage, pbx, trunk, 300, 1, 1200, false);
+    refuse(&stage, pbx, trunk, PROTOCOL_UDP, UNDELIVERED_PORT, 1300);
+    refuse(&stage, pbx, trunk, PROTOCOL_UDP, UNDELIVERED_PORT, 1400);
+    stage.count = 0;
+    mark(&stage, 2);
+    assert_int_equal(stage.count, 1);
+    assert_int_equal(last(&stage)->server.waiting.refusals, 2);
+    assert_int_equal(last(&stage)->server.endpoint.port, 5080);
+    stage_close(&stage);
+}
+
 /* A call that failed here is lost, unless the same two meet elsewhere within ten seconds. */
 static void lost_calls(void **unused)
 {
@@ -399,9 +425,11 @@ static void jump(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts),          cmocka_unit_test(sweep),    cmocka_unit_test(owing),
-        cmocka_unit_test(trunks),          cmocka_unit_test(refusals), cmocka_unit_test(lost_calls),
-        cmocka_unit_test(lost_further_on), cmocka_unit_test(jump),
+        cmocka_unit_test(counts),     cmocka_unit_test(sweep),
+        cmocka_unit_test(owing),      cmocka_unit_test(trunks),
+        cmocka_unit_test(refusals),   cmocka_unit_test(strangers_move_no_port),
+        cmocka_unit_test(lost_calls), cmocka_unit_test(lost_further_on),
+        cmocka_unit_test(jump),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
