@@ -194,6 +194,7 @@ struct fact_transaction {
     bool account_known; /* the account has succeeded before, from anywhere */
     /* (account, site prefix) or (account, device) has succeeded in the last 30 days */
     bool device_known;
+    bool place_known; /* (account, site prefix) has: any guesser can copy an agent's name */
     /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
     bool user_exists;
     uint16_t status;
@@ -227,6 +228,7 @@ struct fact_registration {
     bool refreshed; /* same contact, same device as before */
     bool account_known;
     bool device_known;
+    bool place_known; /* as of a transaction */
     uint8_t rounds; /* challenges in this attempt */
     uint16_t status;
     /* authentication failures of this account since its last success, from anywhere */

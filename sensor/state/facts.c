@@ -369,6 +369,7 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
                change->time_ns, &device);
     told->account_known = device.account_known;
     told->device_known = device.device_known;
+    told->place_known = device.place_known;
     bool is_register = ended->method == SIP_METHOD_REGISTER;
     struct slice user = is_register ? ended->to_user : ended->from_user;
     struct slice host = is_register ? ended->to_host : ended->from_host;
@@ -413,6 +414,7 @@ APART static bool begin_registration(const struct change *change, struct fact *f
                       !ended->changed_ip && !ended->changed_user_agent;
     told->account_known = ended->account_known;
     told->device_known = ended->device_known;
+    told->place_known = ended->place_known;
     told->rounds = ended->rounds;
     told->status = ended->status;
     told->failures = ended->failures;
