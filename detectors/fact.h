@@ -426,6 +426,7 @@ struct fact_server {
     /* requests, without copies */
     uint32_t requests[FACT_METHOD_COUNT];
     uint32_t unknown_requests[FACT_METHOD_COUNT];
+    uint32_t followed; /* with credentials or a To tag, and ACKs: who sends them got an answer */
     uint32_t sources; /* different addresses that asked; never too high */
     uint32_t sources_new; /* of those: unknown, not proven, first seen within one or two minutes */
     uint32_t logins; /* addresses that had their first success here */

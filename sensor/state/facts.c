@@ -768,6 +768,7 @@ APART static void begin_server(struct facts_view *view, const struct change *cha
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
         .one_way = hears_half(view),
+        .followed = second->followed,
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,
