@@ -359,6 +359,9 @@ struct fact_stream {
     uint32_t loss_ppm;
     /* delay variation of the interval, at the stream's clock; UINT64_MAX = unknown */
     uint64_t variation_mean_ns;
+    uint32_t reordered; /* packets that came behind a later one: the variation leaves them out */
+    uint64_t
+        jitter_mean_ns; /* RFC 3550 A.8 over all packets of the interval; UINT64_MAX = unknown */
     uint32_t r_factor_milli; /* E-model R x 1000 of the interval; UINT32_MAX = none */
     uint32_t mos_milli; /* MOS x 1000 of the interval; 0 = none */
     uint64_t round_trip_ns; /* by RTCP; 0 = unknown */

@@ -720,6 +720,10 @@ APART static bool begin_stream(const struct change *change, enum fact_stream_eve
     told->variation_mean_ns = stream->clock_index < STREAM_CLOCKS
                                   ? sighting->interval_variation[stream->clock_index].mean_ns
                                   : UINT64_MAX;
+    told->jitter_mean_ns = stream->clock_index < STREAM_CLOCKS
+                               ? sighting->interval_jitter[stream->clock_index].mean_ns
+                               : UINT64_MAX;
+    told->reordered = to_u32(interval->reordered);
     bool has_score = stream->interval.mos_milli != 0;
     told->mos_milli = stream->interval.mos_milli;
     told->r_factor_milli = !has_score                     ? UINT32_MAX
