@@ -8,19 +8,20 @@
  *
  *   - a source with accepted credentials, or that is a server itself, is no stranger;
  *   - the same user again under the same Call-ID with a rising CSeq is a forgotten phone;
- *   - a challenge that is followed by credentials is a login, and what rang or was busy is a call;
+ *   - a challenge that is followed by credentials is a login, and what rang or was busy is a call; the
+ *     credentials of a call are heeded as they are sent, for its answer may take a minute;
  *   - users asked from ports of their own are phones behind one address: such a user counts only
  *     when no phone came back for it in 35 minutes.
  *
  * That a server answers for users that exist and for others differently is what makes asking
  * worthwhile: only when both answers were seen, users are confirmed. A server that challenges every
- * name tells nothing. */
+ * name tells nothing. Accounts that log in elsewhere confirm, but do not count. */
 #include "detectors/frame/key.h"
 #include "detectors/frame/limit.h"
 #include "detectors/frame/phone.h"
 
 enum { USERS_MAX = 64, FOUND_MAX = 4, FOUND_BYTES = 24, RUN_MARK = 8, ASKS_MAX = 2 };
-enum { EXISTS = 1, MISSING = 2, INNOCENT = 4, SUCCEEDED = 8 };
+enum { EXISTS = 1, MISSING = 2, INNOCENT = 4, SUCCEEDED = 8, KNOWN = 16 };
 
 struct conf {
     uint64_t users;
@@ -66,6 +67,7 @@ struct cell {
 
 struct tally {
     uint32_t users;
+    uint32_t known; /* accounts of others, beside them */
     uint32_t exist;
     uint32_t missing;
     uint32_t succeeded;
@@ -81,6 +83,10 @@ static bool is_call(uint8_t method)
 
 static bool enumeration_heeds(const struct fact *fact)
 {
+    if (fact->kind == FACT_MESSAGE) {
+        return fact->is.message.method == FACT_METHOD_INVITE && fact->is.message.has_credentials &&
+               !fact->is.message.is_response;
+    }
     const struct fact_transaction *asked = &fact->is.transaction;
 
     return !fact->forced && asked->status >= 200 && asked->target_user.bytes > 0 &&
@@ -98,11 +104,12 @@ static bool is_reached(uint16_t status)
 
 static uint8_t outcome_of(const struct fact_transaction *asked)
 {
-    if (asked->account_known && asked->method == FACT_METHOD_REGISTER) {
-        return INNOCENT;
-    }
     if (asked->has_credentials) {
         return asked->status < 300 ? INNOCENT | SUCCEEDED : INNOCENT;
+    }
+    if (asked->account_known && asked->method == FACT_METHOD_REGISTER) {
+        bool told = asked->user_exists && !asked->place_known;
+        return told ? KNOWN | EXISTS : INNOCENT;
     }
     if (asked->method == FACT_METHOD_REGISTER && asked->status < 300) {
         return INNOCENT | SUCCEEDED;
@@ -131,8 +138,12 @@ static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t 
         if ((user->flags & INNOCENT) != 0 || (held && age_ms < PHONE_BACK_MS)) {
             continue;
         }
-        tally.users++;
         tally.exist += (user->flags & EXISTS) != 0;
+        if ((user->flags & KNOWN) != 0) {
+            tally.known++;
+            continue;
+        }
+        tally.users++;
         tally.missing += (user->flags & MISSING) != 0;
         tally.rarely += user->asks <= ASKS_MAX;
         tally.same_port += user->port == port;
@@ -207,7 +218,7 @@ static void write_detail(struct text *detail, const struct cell *cell, const str
 {
     text_string(detail, "asked ");
     text_addr(detail, &asked->server.endpoint.addr);
-    text_format(detail, " for %" PRIu32 " user names", tally->users);
+    text_format(detail, " for %" PRIu32 " user names", tally->users + tally->known);
     if (tally->exist > 0 && tally->missing > 0) {
         text_format(detail, " (%" PRIu32 " exist", cell->found);
         for (uint32_t i = 0; i < cell->found && i < FOUND_MAX; i++) {
@@ -272,13 +283,31 @@ static void judge(struct detector_context *context, const struct cell *cell,
     }
 }
 
+/* Who was challenged for this call goes on with his password. */
+static void note_credentials(struct detector_context *context, struct cell *cell,
+                             struct slice target_user)
+{
+    uint32_t hash = (uint32_t)hash_slice(detector_hash_key(context), target_user);
+    struct user *user = remembered_find(cell->users, cell->used, sizeof *user, hash);
+
+    if (user != NULL) {
+        user->flags |= INNOCENT;
+    }
+}
+
 static void enumeration_on_fact(struct detector_context *context, void *lane, void *memory,
                                 const void *configuration, const struct fact *fact)
 {
     const struct conf *conf = configuration;
     struct cell *cell = memory;
-    (void)lane;
 
+    if (fact->kind == FACT_MESSAGE) {
+        if (cell != NULL) {
+            note_credentials(context, cell, fact->is.message.uri_user);
+        }
+        return;
+    }
+    cell = cell == NULL ? detector_cell(context, lane) : cell;
     if (cell == NULL) {
         return;
     }
@@ -324,12 +353,14 @@ const struct detector detector_enumeration = {
     .severity = 2,
     .stage = 2,
     .key = KEY_SOURCE_SERVER,
-    .wants = FACT_BIT(TRANSACTION),
+    .wants = FACT_BIT(TRANSACTION) | FACT_BIT(MESSAGE),
+    .message_steps = 1 << FACT_MESSAGE_ASKS,
     .transaction_ends = 1 << FACT_TRANSACTION_LOGIN_FAILED | 1 << FACT_TRANSACTION_ANSWERED,
     .lane_bytes = sizeof(struct lane),
     .conf_bytes = sizeof(struct conf),
     .slab_bytes = sizeof(struct cell),
     .slab_option = "sources",
+    .slab_on_demand = true,
     .options = options,
     .kept = 1,
     .take_up = enumeration_take_up,

@@ -194,6 +194,7 @@ struct fact_transaction {
     bool account_known; /* the account has succeeded before, from anywhere */
     /* (account, site prefix) or (account, device) has succeeded in the last 30 days */
     bool device_known;
+    bool place_known; /* (account, site prefix) has: any guesser can copy an agent's name */
     /* the answer says that the user exists: 401/407/2xx/18x for REGISTER, INVITE ... */
     bool user_exists;
     uint16_t status;
@@ -227,6 +228,7 @@ struct fact_registration {
     bool refreshed; /* same contact, same device as before */
     bool account_known;
     bool device_known;
+    bool place_known; /* as of a transaction */
     uint8_t rounds; /* challenges in this attempt */
     uint16_t status;
     /* authentication failures of this account since its last success, from anywhere */
@@ -357,6 +359,9 @@ struct fact_stream {
     uint32_t loss_ppm;
     /* delay variation of the interval, at the stream's clock; UINT64_MAX = unknown */
     uint64_t variation_mean_ns;
+    uint32_t reordered; /* packets that came behind a later one: the variation leaves them out */
+    uint64_t
+        jitter_mean_ns; /* RFC 3550 A.8 over all packets of the interval; UINT64_MAX = unknown */
     uint32_t r_factor_milli; /* E-model R x 1000 of the interval; UINT32_MAX = none */
     uint32_t mos_milli; /* MOS x 1000 of the interval; 0 = none */
     uint64_t round_trip_ns; /* by RTCP; 0 = unknown */
@@ -424,6 +429,7 @@ struct fact_server {
     /* requests, without copies */
     uint32_t requests[FACT_METHOD_COUNT];
     uint32_t unknown_requests[FACT_METHOD_COUNT];
+    uint32_t followed; /* with credentials or a To tag, and ACKs: who sends them got an answer */
     uint32_t sources; /* different addresses that asked; never too high */
     uint32_t sources_new; /* of those: unknown, not proven, first seen within one or two minutes */
     uint32_t logins; /* addresses that had their first success here */

@@ -3,14 +3,14 @@
  *      lane   the last four verdicts as bits · worst figures of the stream
  *
  * An interval is bad when any limit is passed: loss (net of reordering and duplicates), mean delay
- * variation, a gap in a row, the E-model's R, half the round trip by RTCP. It is not judged when
+ * variation (of all packets, where many overtake each other), a gap in a row, the E-model's R, half the round trip by RTCP. It is not judged when
  * the call is on hold, when our own loss may have caused it, or when too few packets were due for a
  * ratio to mean anything. One stream is severity 1 however long it lasts: whether the site has a
  * problem is media-quality-site's to say. */
 #include "detectors/detector.h"
 #include "detectors/frame/key.h"
 
-enum { INTERVALS = 4, INTERVALS_BAD = 3 };
+enum { INTERVALS = 4, INTERVALS_BAD = 3, REORDERED_IN = 20 };
 #define INTERVAL_NS (5 * NS_PER_S)
 
 struct conf {
@@ -52,11 +52,23 @@ static bool media_quality_heeds(const struct fact *fact)
            !stream->suspect_capture;
 }
 
+/* UINT64_MAX = unknown. What came behind a later packet is left out of it; where that is one in twenty
+ * and more, what is left out is what is heard. */
+static uint64_t variation_of(const struct fact_stream *stream)
+{
+    uint64_t variation_ns = stream->variation_mean_ns;
+
+    if (stream->jitter_mean_ns == UINT64_MAX || variation_ns == UINT64_MAX ||
+        (uint64_t)stream->reordered * REORDERED_IN <= stream->expected) {
+        return variation_ns;
+    }
+    return stream->jitter_mean_ns > variation_ns ? stream->jitter_mean_ns : variation_ns;
+}
+
 static bool is_bad(const struct conf *conf, const struct fact_stream *stream)
 {
     return stream->loss_ppm > conf->loss_ppm || stream->longest_loss >= conf->burst ||
-           (stream->variation_mean_ns != UINT64_MAX &&
-            stream->variation_mean_ns > conf->variation_ns) ||
+           (variation_of(stream) != UINT64_MAX && variation_of(stream) > conf->variation_ns) ||
            (stream->r_factor_milli != UINT32_MAX && stream->r_factor_milli < conf->r_milli) ||
            stream->round_trip_ns / 2 > conf->delay_ns;
 }
@@ -64,8 +76,9 @@ static bool is_bad(const struct conf *conf, const struct fact_stream *stream)
 static void note_worst(struct lane *lane, const struct fact_stream *stream)
 {
     lane->loss_ppm = stream->loss_ppm > lane->loss_ppm ? stream->loss_ppm : lane->loss_ppm;
-    if (stream->variation_mean_ns != UINT64_MAX && stream->variation_mean_ns > lane->variation_ns) {
-        lane->variation_ns = stream->variation_mean_ns;
+    uint64_t variation_ns = variation_of(stream);
+    if (variation_ns != UINT64_MAX && variation_ns > lane->variation_ns) {
+        lane->variation_ns = variation_ns;
     }
     if (stream->longest_loss > lane->longest_loss) {
         lane->longest_loss = stream->longest_loss;

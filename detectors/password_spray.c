@@ -4,7 +4,7 @@
  *             names of the first accounts, for the alert
  *
  * An account counts while it was tried at most three times and never had success from this network
- * (the fact says device_known). A network that is ours does not count at all: successes of its own
+ * (the fact says place_known: the name of its agent is soon copied). A network that is ours does not count at all: successes of its own
  * must be less than a fifth of its accounts. An account that comes back under its own Call-ID with
  * a rising CSeq is a phone.
  *
@@ -70,7 +70,7 @@ static bool password_spray_heeds(const struct fact *fact)
 {
     const struct fact_transaction *try = &fact->is.transaction;
 
-    return try->auth_failure && !fact->forced && !try->device_known && try->account.bytes > 0;
+    return try->auth_failure && !fact->forced && !try->place_known && try->account.bytes > 0;
 }
 
 static uint8_t keep_name(struct cell *cell, uint8_t name, struct slice account)

@@ -2,10 +2,11 @@
  *
  *      lane   failed logins of the account in 24 h, from anywhere | device gate over them
  *
- * Success = REGISTER accepted with credentials, or INVITE. It is a breach when the device is not
- * the account's own, and guessing went before: an incident of registration-bruteforce or
+ * Success = REGISTER accepted with credentials, or INVITE, from a network in which the account never
+ * had one. It is a breach when guessing went before: an incident of registration-bruteforce or
  * password-spray that shares source, network or account, or 10 failures of the account within a
- * day. Where all of these look like one patient phone (frame/gate.h) and no incident was raised, it
+ * day. A device that the account has used elsewhere is its user's, unless it is from here that
+ * passwords were guessed: the name of an agent is soon copied. Where all of these look like one patient phone (frame/gate.h) and no incident was raised, it
  * may be the user who found his password at last: severity 2, ask him. */
 #include "detectors/detector.h"
 #include "detectors/frame/gate.h"
@@ -38,11 +39,11 @@ static bool is_success(const struct fact *fact)
     if (fact->kind == FACT_REGISTRATION) {
         const struct fact_registration *registration = &fact->is.registration;
         return registration->success && registration->has_credentials && !registration->removed &&
-               !registration->device_known;
+               !registration->place_known;
     }
     const struct fact_transaction *try = &fact->is.transaction;
     return try->method == FACT_METHOD_INVITE && try->has_credentials && try->status >= 200 &&
-           try->status < 300 && !try->device_known;
+           try->status < 300 && !try->place_known;
 }
 
 static bool registration_breach_heeds(const struct fact *fact)
@@ -77,6 +78,26 @@ static void write_detail(struct text *detail, const struct fact_party *client, u
     }
 }
 
+/* The account's device at a new place: its user, who travels. */
+static bool is_own(const struct fact *fact)
+{
+    return fact->kind == FACT_REGISTRATION ? fact->is.registration.device_known
+                                           : fact->is.transaction.device_known;
+}
+
+static bool was_attacked(const struct detector_context *context, const struct fact *fact,
+                         uint64_t window_ns)
+{
+    struct fact asked = *fact;
+
+    if (is_own(fact)) { /* then the attack must have come from this source or its network */
+        *(fact->kind == FACT_REGISTRATION ? &asked.is.registration.account
+                                          : &asked.is.transaction.account) = SLICE_NONE;
+    }
+    return detector_recent(context, "registration-bruteforce", &asked, window_ns) ||
+           detector_recent(context, "password-spray", &asked, window_ns);
+}
+
 static void on_success(struct detector_context *context, struct lane *lane, const struct conf *conf,
                        const struct fact *fact)
 {
@@ -84,11 +105,9 @@ static void on_success(struct detector_context *context, struct lane *lane, cons
     const struct fact_party *client = fact->kind == FACT_REGISTRATION
                                           ? &fact->is.registration.client
                                           : &fact->is.transaction.client;
-    bool after_attack =
-        detector_recent(context, "registration-bruteforce", fact, conf->window_ns) ||
-        detector_recent(context, "password-spray", fact, conf->window_ns);
+    bool after_attack = was_attacked(context, fact, conf->window_ns);
 
-    if (!after_attack && failures < conf->failures) {
+    if (!after_attack && (is_own(fact) || failures < conf->failures)) {
         return;
     }
     bool phone = !after_attack && gate_holds(&lane->gate);

@@ -106,14 +106,14 @@ static void count(struct cell *cell, const uint64_t *lengths, uint64_t now_ns, u
 }
 
 /* The window that is over its threshold, shortest first; WINDOWS = none. */
-static unsigned fired(const struct conf *conf, const uint32_t *sums, bool device_known, bool proven,
+static unsigned fired(const struct conf *conf, const uint32_t *sums, bool place_known, bool proven,
                       uint64_t *out_threshold)
 {
     const uint64_t thresholds[WINDOWS] = {conf->failures, conf->failures_mid, conf->failures_day,
                                           conf->failures_week};
 
     for (unsigned i = 0; i < WINDOWS; i++) {
-        if (sums[i] >= thresholds[i] && (i < DAY || !device_known)) {
+        if (sums[i] >= thresholds[i] && (i < DAY || !place_known)) {
             *out_threshold = thresholds[i];
             return i;
         }
@@ -144,7 +144,7 @@ static void rate_confidence(struct detector_context *context, const struct fact 
     if (!try->account_known) {
         confidence_add(&finding->confidence, 15, "the account never had success");
     }
-    if (try->device_known) {
+    if (try->place_known) {
         confidence_add(&finding->confidence, -20, "known device");
     }
     confidence_margin(&finding->confidence, finding->observed, finding->threshold);
@@ -192,7 +192,7 @@ static void registration_bruteforce_on_fact(struct detector_context *context, vo
     cell->last_ns = fact->time_ns;
     bool proven =
         cell->proven_ns != 0 && time_since(fact->time_ns, cell->proven_ns) < WINDOW_DAY_NS;
-    unsigned window = fired(conf, sums, try->device_known, proven, &threshold);
+    unsigned window = fired(conf, sums, try->place_known, proven, &threshold);
     if (window == WINDOWS) {
         return;
     }

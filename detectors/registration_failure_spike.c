@@ -8,10 +8,10 @@
  * in one of them whole.
  *
  * Only known accounts count, and each once a minute: a scanner's are unknown, one phone with a wrong
- * password is one (H1). And only at known devices that are there: they come from where an account
- * has logged in, or have proven that they hear our answers. So neither forged addresses nor one who
- * tries a password at many accounts is an outage. A first challenge and an old nonce are no failures, nor is
- * 503, which says "later" (H6). */
+ * password is one (H1). And only from a network in which that account has logged in, and from who
+ * is there: an account has logged in from the address, or it has proven that it hears our answers.
+ * So neither forged addresses nor one who tries a password at many accounts is an outage. A first
+ * challenge and an old nonce are no failures, nor is 503, which says "later" (H6). */
 #include "base/sketch.h"
 #include "detectors/frame/key.h"
 #include "detectors/frame/usual.h"
@@ -59,10 +59,10 @@ static bool is_success(const struct fact_transaction *asked)
     return asked->status / 100 == 2;
 }
 
-/* One of ours, and there: an agent and a name are soon forged. */
+/* One of ours, and there: a name is soon forged, and an agent soon copied. */
 static bool is_own(const struct fact_transaction *asked)
 {
-    return asked->account_known && asked->device_known &&
+    return asked->account_known && asked->place_known &&
            (asked->client.proven || asked->client.good_accounts > 0);
 }
 
@@ -218,8 +218,8 @@ const struct detector detector_registration_failure_spike = {
     .title = "many accounts that cannot register",
     .category = "availability",
     .sees = "a registrar that refuses many accounts at once which it used to let in",
-    .blind = "accounts that the sensor has never seen succeed, phones that come with another agent "
-             "from another network, and those that are refused unasked at a new address",
+    .blind = "accounts that the sensor has never seen succeed, phones that come from another "
+             "network, and those that are refused unasked at a new address",
     .false_alarms = "a planned change of passwords, until the phones have them",
     .advice =
         "Look at what changed: passwords, the account database, the clock of the registrar, a "

@@ -28,7 +28,7 @@
 #include "detectors/frame/remembered.h"
 
 enum { TARGETS_MAX = 40, WALK_LIMIT = 4, DARK_WEIGHT = 3 };
-enum { ANSWERED = 1, FAILED = 2, AGAIN = 4, ASKED = 8, DARK = 16 };
+enum { ANSWERED = 1, FAILED = 2, AGAIN = 4, ASKED = 8, DARK = 16, SERVER = 32 };
 #define SETTLE_MS 1000U /* an answer that takes longer is missing */
 #define ROUND_MS (10U * 60U * 1000U) /* a monitor is back by then */
 
@@ -86,6 +86,7 @@ struct tally {
     uint32_t dark;
     uint32_t answered;
     uint32_t silent; /* no answer, and time enough for one */
+    uint32_t servers; /* no answer to him, but there is a server: for his other ports, too */
     uint32_t again;
     uint32_t oldest_ms; /* age of the first question to any of them */
 };
@@ -135,6 +136,8 @@ static struct tally tally_of(const struct source *source, uint32_t now_ms, uint6
         tally.dark += (target->flags & DARK) != 0;
         if ((target->flags & ANSWERED) != 0) {
             tally.answered++;
+        } else if ((target->flags & SERVER) != 0) {
+            tally.servers++;
         } else if ((target->flags & FAILED) != 0 || age_ms >= SETTLE_MS) {
             tally.silent++;
         }
@@ -171,7 +174,7 @@ static void say(struct detector_context *context, const struct fact *fact, struc
     }
     if (tally->silent * 2 > tally->targets) {
         confidence_add(&finding->confidence, 15, "most targets do not answer");
-    } else if (tally->answered * 2 > tally->targets) {
+    } else if ((tally->answered + tally->servers) * 2 > tally->targets) {
         confidence_add(&finding->confidence, -20, "the targets answer, as a monitor's do");
     }
     confidence_margin(&finding->confidence, finding->observed, finding->threshold);
@@ -244,7 +247,8 @@ static void on_answer(const struct source *source, uint32_t hash)
     if (target != NULL && (target->flags & ANSWERED) == 0) {
         bool dark = (target->flags & DARK) != 0;
         target->flags = (target->flags & ~(uint32_t)DARK) | ANSWERED;
-        source->lane->walk -= source->lane->walk > 0 && (dark || (target->flags & FAILED) == 0);
+        source->lane->walk -= source->lane->walk > 0 && (target->flags & SERVER) == 0 &&
+                              (dark || (target->flags & FAILED) == 0);
     }
 }
 
@@ -261,7 +265,7 @@ static void on_silence(struct detector_context *context, const struct source *so
 {
     struct target *target = find(source, hash);
 
-    if (target == NULL || (target->flags & (ANSWERED | FAILED)) != 0) {
+    if (target == NULL || (target->flags & (ANSWERED | FAILED | SERVER)) != 0) {
         return;
     }
     target->flags |= FAILED;
@@ -276,7 +280,7 @@ static void begin_target(struct lane *lane, struct target *target, const struct 
                          const struct fact_party *server)
 {
     if (server->is_server) {
-        target->flags |= ANSWERED; /* a server that we know: it would answer */
+        target->flags |= SERVER; /* that we know: nobody strays there */
     } else if (option_networks_have(&conf->dark, &server->endpoint.addr)) {
         target->flags |= DARK | FAILED;
         lane->darks = lane->darks < UINT16_MAX ? (uint16_t)(lane->darks + 1) : lane->darks;

@@ -32,6 +32,7 @@ enum {
     SILENT_REQUESTS = 10,
     FORGED_SOURCES = 5,
     PASSES_TENTHS = 3, /* of the limit: what adds nothing to the surplus */
+    FOLLOWED_IN = 20, /* of so many requests one goes on from an answer: answers are missing */
     SURPLUS_TIMES = 2, /* of its limit: the most that is remembered */
 };
 #define SLOW_NS_MIN (100 * NS_PER_MS)
@@ -82,9 +83,23 @@ struct flood {
     bool silent; /* no answers to those who are known */
 };
 
+/* While no answers are heard nobody can be known. But who gets answers goes on: with his password, an
+ * ACK, in a dialog. Where nobody does, the answers are not missing, there are none. OPTIONS leads to
+ * nothing, so it says nothing then. */
+static bool counts_method(const struct fact_server *server, uint8_t method)
+{
+    return method_asks(method) && (!server->one_way || method != FACT_METHOD_OPTIONS);
+}
+
 static bool sip_flood_heeds(const struct fact *fact)
 {
-    return !fact->is.server.one_way;
+    const struct fact_server *server = &fact->is.server;
+    uint64_t asked = 0;
+
+    for (uint8_t method = 0; method < FACT_METHOD_COUNT; method++) {
+        asked += counts_method(server, method) ? server->unknown_requests[method] : 0;
+    }
+    return !server->one_way || server->followed * (uint64_t)FOLLOWED_IN < asked;
 }
 
 /* --- one server --- */
@@ -93,7 +108,7 @@ static void count_methods(const struct fact_server *server, struct flood *flood)
 {
     for (uint8_t method = 0; method < FACT_METHOD_COUNT; method++) {
         uint32_t count = server->unknown_requests[method];
-        if (!method_asks(method)) {
+        if (!counts_method(server, method)) {
             continue;
         }
         flood->asked += count;

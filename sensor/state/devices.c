@@ -186,10 +186,11 @@ void device_ask(const struct device_table *table, uint64_t account_hash, const s
     uint32_t now_s = second_of(now_ns);
     out_view->account_known = account->success_ns != 0;
     out_view->failures = account->failures;
+    out_view->place_known =
+        out_view->account_known && mark_holds(account, site_tag(table, addr), now_s);
     out_view->device_known =
-        out_view->account_known &&
-        (mark_holds(account, site_tag(table, addr), now_s) ||
-         (device_hash != 0 && mark_holds(account, tag_of(device_hash, SALT_DEVICE), now_s)));
+        out_view->place_known || (out_view->account_known && device_hash != 0 &&
+                                  mark_holds(account, tag_of(device_hash, SALT_DEVICE), now_s));
 }
 
 void device_prefetch(const struct device_table *table, uint64_t account_hash, bool cell)

@@ -26,6 +26,7 @@ struct device_table;
 struct device_view {
     bool account_known;
     bool device_known;
+    bool place_known; /* by the site: an agent's name is soon copied */
     uint32_t failures; /* authentication failures of the account since its last success */
 };
 

@@ -369,6 +369,7 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
                change->time_ns, &device);
     told->account_known = device.account_known;
     told->device_known = device.device_known;
+    told->place_known = device.place_known;
     bool is_register = ended->method == SIP_METHOD_REGISTER;
     struct slice user = is_register ? ended->to_user : ended->from_user;
     struct slice host = is_register ? ended->to_host : ended->from_host;
@@ -413,6 +414,7 @@ APART static bool begin_registration(const struct change *change, struct fact *f
                       !ended->changed_ip && !ended->changed_user_agent;
     told->account_known = ended->account_known;
     told->device_known = ended->device_known;
+    told->place_known = ended->place_known;
     told->rounds = ended->rounds;
     told->status = ended->status;
     told->failures = ended->failures;
@@ -718,6 +720,10 @@ APART static bool begin_stream(const struct change *change, enum fact_stream_eve
     told->variation_mean_ns = stream->clock_index < STREAM_CLOCKS
                                   ? sighting->interval_variation[stream->clock_index].mean_ns
                                   : UINT64_MAX;
+    told->jitter_mean_ns = stream->clock_index < STREAM_CLOCKS
+                               ? sighting->interval_jitter[stream->clock_index].mean_ns
+                               : UINT64_MAX;
+    told->reordered = to_u32(interval->reordered);
     bool has_score = stream->interval.mos_milli != 0;
     told->mos_milli = stream->interval.mos_milli;
     told->r_factor_milli = !has_score                     ? UINT32_MAX
@@ -766,6 +772,7 @@ APART static void begin_server(struct facts_view *view, const struct change *cha
     *told = (struct fact_server){
         .server = {.endpoint = server->endpoint, .side = FACT_OWN},
         .one_way = hears_half(view),
+        .followed = second->followed,
         .sources = second->sources,
         .sources_new = second->sources_new,
         .logins = second->logins,

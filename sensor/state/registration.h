@@ -43,6 +43,7 @@ struct registration {
     bool nat; /* Contact or Via name another address than the packet's */
     bool account_known; /* before this attempt */
     bool device_known;
+    bool place_known;
     uint8_t rounds; /* challenges in this attempt chain */
     uint16_t status;
     uint16_t interface;

@@ -91,6 +91,7 @@ static void put_device(struct registration_table *table)
                table->now_ns, &view);
     shown->account_known = view.account_known;
     shown->device_known = view.device_known;
+    shown->place_known = view.place_known;
     shown->failures = view.failures;
 }
 

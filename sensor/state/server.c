@@ -487,8 +487,20 @@ static void see_request(struct server_table *table, const struct sip_sighting *s
     server->last_number = sighting_number(&sip->head);
     server->second.requests[sip->message.method]++;
     server->second.total++;
+    server->second.followed +=
+        sip->message.to_tag.bytes > 0 || (sip->message.flags & SIP_FLAG_CREDENTIALS) != 0;
     if (begins(&sip->message)) {
         see_asker(table, server, sip, view, proof);
+    }
+}
+
+/* An ACK follows a final answer. */
+static void see_ack(struct server_table *table, const struct sip_sighting *sip)
+{
+    uint32_t cell = table_find(&table->cells, sip->keys.destination);
+
+    if (cell != TABLE_NONE && server_at(table, cell)->listed) {
+        server_at(table, cell)->second.followed++;
     }
 }
 
@@ -560,6 +572,8 @@ void server_see(struct server_table *table, const struct sip_sighting *sip,
     if (!sip_is_response(&sip->message)) {
         if (sip->message.method != SIP_METHOD_ACK) {
             see_request(table, sip, view, proof);
+        } else {
+            see_ack(table, sip);
         }
     } else if (view->transaction != NULL && view->transaction->started_ns != 0) {
         see_answer(table, sip, view, proof);

@@ -36,6 +36,7 @@ struct server_second {
     uint32_t unknown[SIP_METHOD_COUNT];
     uint32_t total; /* of all methods; ACK is never counted */
     uint32_t unknown_total;
+    uint32_t followed; /* requests, and ACKs, that only an answer brings: it was heard elsewhere */
     uint32_t answers; /* of any class, without copies */
     uint32_t retry_after; /* 503 with Retry-After */
     uint32_t first_answers;

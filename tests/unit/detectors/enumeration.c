@@ -213,6 +213,54 @@ static void test_logins_take_back(void **state)
     bench_close(&bench);
 }
 
+/* H7 on a sensor that has just started: a dialler whose calls, each challenged, ring for long. */
+static void test_dialler(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t call = 0; call < 100; call++) {
+        struct fact challenge = question(party("203.0.113.51", 5060), call, 407);
+        challenge.is.transaction.method = FACT_METHOD_INVITE;
+        challenge.is.transaction.challenged = true;
+        challenge.is.transaction.user_exists = true;
+        bench_tell(&bench, challenge);
+        struct fact again =
+            fact_request(party("203.0.113.51", 5060), challenge.is.transaction.server);
+        again.is.message.method = FACT_METHOD_INVITE;
+        again.is.message.has_credentials = true;
+        again.is.message.uri_user = limit_name(call, "");
+        bench_tell(&bench, again);
+        bench.now_ns += 50 * NS_PER_MS;
+    }
+    assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* Accounts that log in elsewhere are not counted, but that they are challenged and others are not
+ * says which users exist. At home they are phones. */
+static void test_known_accounts(void **state)
+{
+    (void)state;
+
+    for (unsigned at_home = 0; at_home < 2; at_home++) {
+        struct bench bench;
+        bench_open(&bench, slug);
+        for (uint32_t user = 0; user < 12 + 15; user++) {
+            struct fact fact = question(party("203.0.113.51", 5060), user, user < 12 ? 401 : 404);
+            fact.is.transaction.account_known = user < 12;
+            fact.is.transaction.place_known = user < 12 && at_home == 1;
+            fact.is.transaction.client.proven = true;
+            assert_int_equal(bench.count, 0);
+            bench_tell(&bench, fact);
+            bench.now_ns += NS_PER_S;
+        }
+        assert_int_equal(bench_severity(&bench, slug), at_home == 1 ? 2 : 3);
+        bench_close(&bench);
+    }
+}
+
 /* H21: 40 deleted users' phones at one site keep registering for weeks. */
 static void test_forgotten_phones(void **state)
 {
@@ -339,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_spread_ports),     cmocka_unit_test(test_call_ids),
         cmocka_unit_test(test_same_users),       cmocka_unit_test(test_forced),
         cmocka_unit_test(test_servers_apart),    cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_dialler),          cmocka_unit_test(test_known_accounts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,21 @@ static void variation_unknown(struct fact_stream *it)
 {
     it->variation_mean_ns = UINT64_MAX;
 }
+static void overtaken_few(struct fact_stream *it)
+{
+    it->jitter_mean_ns = 80 * NS_PER_MS;
+    it->reordered = it->expected / 20;
+}
+static void overtaken(struct fact_stream *it)
+{
+    overtaken_few(it);
+    it->reordered++;
+}
+static void overtaken_softly(struct fact_stream *it)
+{
+    overtaken(it);
+    it->jitter_mean_ns = 30 * NS_PER_MS;
+}
 static void r_at(struct fact_stream *it)
 {
     it->r_factor_milli = 70000;
@@ -117,6 +132,9 @@ static void test_limits(void **state)
         {"variation at the limit", variation_at, false},
         {"variation over it", variation_over, true},
         {"variation unknown", variation_unknown, false},
+        {"much jitter, one in twenty overtaken", overtaken_few, false},
+        {"much jitter, more are", overtaken, true},
+        {"they are, by little", overtaken_softly, false},
         {"R at the limit", r_at, false},
         {"R under it", r_under, true},
         {"R unknown", r_unknown, false},

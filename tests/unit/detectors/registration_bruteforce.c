@@ -31,34 +31,43 @@ struct row {
     bool proven;
     unsigned brute;
     unsigned device;
+    bool copied; /* known by the name of its agent alone */
 };
 
 static void test_table(void **state)
 {
     (void)state;
     static const struct row rows[] = {
-        {"nine in 45 s", GUESSER, 9, 5 * NS_PER_S, false, false, true, 0, 0},
-        {"ten in 45 s", GUESSER, 10, 5 * NS_PER_S, false, false, true, 3, 0},
-        {"ten, unproven", GUESSER, 10, 5 * NS_PER_S, false, false, false, 2, 0},
-        {"ten from a known device", GUESSER, 10, 5 * NS_PER_S, false, true, true, 2, 0},
-        {"ten, one Call-ID, CSeq 2", CRACKER, 10, 6 * NS_PER_MS, false, false, true, 3, 0},
-        {"19 in 10 min", GUESSER, 19, 30 * NS_PER_S, false, false, true, 0, 0},
-        {"20 in 10 min", GUESSER, 20, 30 * NS_PER_S, false, false, true, 3, 0},
-        {"59 in a day", GUESSER, 59, 20 * NS_PER_MINUTE, false, false, true, 0, 0},
-        {"60 in a day", GUESSER, 60, 20 * NS_PER_MINUTE, false, false, true, 3, 0},
-        {"70 in a day, known device", GUESSER, 70, 20 * NS_PER_MINUTE, false, true, true, 0, 0},
-        {"149 in a week", GUESSER, 149, NS_PER_HOUR, false, false, true, 0, 0},
-        {"150 in a week", GUESSER, 150, NS_PER_HOUR, false, false, true, 3, 0},
-        {"one in five minutes (F)", GUESSER, 60, 5 * NS_PER_MINUTE, false, false, true, 3, 0},
+        {"nine in 45 s", GUESSER, 9, 5 * NS_PER_S, false, false, true, 0, 0, false},
+        {"ten in 45 s", GUESSER, 10, 5 * NS_PER_S, false, false, true, 3, 0, false},
+        {"ten, unproven", GUESSER, 10, 5 * NS_PER_S, false, false, false, 2, 0, false},
+        {"ten from a known device", GUESSER, 10, 5 * NS_PER_S, false, true, true, 2, 0, false},
+        {"ten, one Call-ID, CSeq 2", CRACKER, 10, 6 * NS_PER_MS, false, false, true, 3, 0, false},
+        {"19 in 10 min", GUESSER, 19, 30 * NS_PER_S, false, false, true, 0, 0, false},
+        {"20 in 10 min", GUESSER, 20, 30 * NS_PER_S, false, false, true, 3, 0, false},
+        {"59 in a day", GUESSER, 59, 20 * NS_PER_MINUTE, false, false, true, 0, 0, false},
+        {"60 in a day", GUESSER, 60, 20 * NS_PER_MINUTE, false, false, true, 3, 0, false},
+        {"70 in a day, known device", GUESSER, 70, 20 * NS_PER_MINUTE, false, true, true, 0, 0,
+         false},
+        {"ten with the agent of the phone", GUESSER, 10, 5 * NS_PER_S, false, true, true, 3, 0,
+         true},
+        {"60 with it", GUESSER, 60, 20 * NS_PER_MINUTE, false, true, true, 3, 0, true},
+        {"phone that moved", PHONE, 100, 30 * NS_PER_S, true, true, true, 0, 1, true},
+        {"149 in a week", GUESSER, 149, NS_PER_HOUR, false, false, true, 0, 0, false},
+        {"150 in a week", GUESSER, 150, NS_PER_HOUR, false, false, true, 3, 0, false},
+        {"one in five minutes (F)", GUESSER, 60, 5 * NS_PER_MINUTE, false, false, true, 3, 0,
+         false},
         /* H1: a phone with a wrong password all day */
-        {"phone, four", PHONE, 4, 30 * NS_PER_S, false, true, true, 0, 0},
-        {"phone, five", PHONE, 5, 30 * NS_PER_S, false, true, true, 0, 1},
-        {"phone all day", PHONE, 2880, 30 * NS_PER_S, false, true, true, 0, 1},
-        {"phone all day, no zones, unknown", PHONE, 2880, 30 * NS_PER_S, false, false, true, 0, 1},
-        {"foreign unknown phone all day", PHONE, 2880, 30 * NS_PER_S, true, false, true, 2, 0},
-        {"foreign known phone all day", PHONE, 2880, 30 * NS_PER_S, true, true, true, 0, 1},
-        {"phone too fast for one", PHONE, 20, 5 * NS_PER_S, false, false, true, 3, 0},
-        {"phone every ten seconds", PHONE, 20, 10 * NS_PER_S, false, true, true, 0, 1},
+        {"phone, four", PHONE, 4, 30 * NS_PER_S, false, true, true, 0, 0, false},
+        {"phone, five", PHONE, 5, 30 * NS_PER_S, false, true, true, 0, 1, false},
+        {"phone all day", PHONE, 2880, 30 * NS_PER_S, false, true, true, 0, 1, false},
+        {"phone all day, no zones, unknown", PHONE, 2880, 30 * NS_PER_S, false, false, true, 0, 1,
+         false},
+        {"foreign unknown phone all day", PHONE, 2880, 30 * NS_PER_S, true, false, true, 2, 0,
+         false},
+        {"foreign known phone all day", PHONE, 2880, 30 * NS_PER_S, true, true, true, 0, 1, false},
+        {"phone too fast for one", PHONE, 20, 5 * NS_PER_S, false, false, true, 3, 0, false},
+        {"phone every ten seconds", PHONE, 20, 10 * NS_PER_S, false, true, true, 0, 1, false},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -69,6 +78,7 @@ static void test_table(void **state)
             fact.is.transaction.client.proven = rows[i].proven;
             fact.is.transaction.client.side = rows[i].foreign ? FACT_FOREIGN : FACT_OWN;
             fact.is.transaction.device_known = rows[i].device_known;
+            fact.is.transaction.place_known = rows[i].device_known && !rows[i].copied;
             fact.is.transaction.account_known = true;
             bench_tell(&bench, fact);
             bench.now_ns += rows[i].gap_ns;
@@ -306,6 +316,7 @@ static void test_rotation(void **state)
             fact.is.transaction.client.good_accounts = 1;
             fact.is.transaction.account_known = true;
             fact.is.transaction.device_known = true;
+            fact.is.transaction.place_known = true;
             fact.is.transaction.call_id_hash = phone;
             fact.is.transaction.device_hash = 500 + phone;
             fact.is.transaction.account =

@@ -10,7 +10,7 @@ static struct fact login(uint32_t account, bool good)
 
     fact.is.transaction.account = limit_name(account, "@example.com");
     fact.is.transaction.account_known = true;
-    fact.is.transaction.device_known = true;
+    fact.is.transaction.place_known = true;
     return fact;
 }
 
@@ -67,15 +67,15 @@ static void test_whose(void **state)
     static const struct {
         const char *name;
         bool account_known;
-        bool device_known;
+        bool place_known;
         bool proven;
         uint16_t good_accounts;
         unsigned severity;
     } rows[] = {
         {"echoed a nonce", true, true, true, 0, 3},
         {"refused unasked where it used to log in", true, true, false, 1, 3},
-        {"forged, with the agent of the account's phone", true, true, false, 0, 0},
-        {"one source, many accounts", true, false, true, 0, 0},
+        {"forged, in the network of the account's phone", true, true, false, 0, 0},
+        {"one source, many accounts, the agent of their phones", true, false, true, 0, 0},
         {"the same from behind an office's address", true, false, true, 9, 0},
         {"nobody's account", false, false, true, 0, 0},
     };
@@ -88,7 +88,8 @@ static void test_whose(void **state)
             struct fact fact = login(account, false);
             struct fact_transaction *asked = &fact.is.transaction;
             asked->account_known = rows[i].account_known;
-            asked->device_known = rows[i].device_known;
+            asked->device_known = true; /* an agent is soon copied */
+            asked->place_known = rows[i].place_known;
             asked->client.proven = rows[i].proven;
             asked->client.good_accounts = rows[i].good_accounts;
             bench_tell(&bench, fact);

@@ -358,6 +358,25 @@ static void test_wanderer(void **state)
     bench_close(&bench);
 }
 
+/* The other ports of a server that we know: that it answers others does not say that they did. */
+static void test_ports_of_a_server(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint16_t port = 5060; port < 5070; port++) {
+        struct fact fact = fact_request(party("203.0.113.50", 5060), party("192.0.2.10", port));
+        fact.is.message.server.is_server = true;
+        bench_tell(&bench, fact);
+        bench.now_ns += NS_PER_S;
+    }
+    assert_int_equal(bench_severity(&bench, slug), 1);
+    assert_non_null(
+        strstr(bench_must(&bench, slug)->message, "asked 8 SIP endpoints (0 answered)"));
+    bench_close(&bench);
+}
+
 /* A proxy that calls phones (H13), a third of them switched off. */
 static void test_proxy(void **state)
 {
@@ -574,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_probers),
         cmocka_unit_test(test_wanderer),
         cmocka_unit_test(test_proxy),
+        cmocka_unit_test(test_ports_of_a_server),
         cmocka_unit_test(test_first_target_moves),
         cmocka_unit_test(test_forty_targets),
         cmocka_unit_test(test_one_target_takes_no_cell),

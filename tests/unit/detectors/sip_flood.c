@@ -84,8 +84,30 @@ static void test_who_counts(void **state)
     second_repeat(&bench, &fact, 20);
     fact = asked(500, 500, 500);
     fact.is.server.one_way = true; /* nobody can be known */
+    fact.is.server.followed = 25;
     second_repeat(&bench, &fact, 20);
     assert_int_equal(bench.count, 0);
+    bench_close(&bench);
+}
+
+/* No answer is heard: there is none where nobody goes on from one. OPTIONS never does. */
+static void test_unanswered(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct fact fact = asked(0, 500, 500);
+
+    fact.is.server.one_way = true;
+    fact.is.server.requests[FACT_METHOD_OPTIONS] = 500;
+    fact.is.server.unknown_requests[FACT_METHOD_OPTIONS] = 500;
+    bench_open(&bench, slug);
+    second_repeat(&bench, &fact, 20);
+    assert_int_equal(bench.count, 0);
+    fact = asked(500, 500, 500);
+    fact.is.server.one_way = true;
+    fact.is.server.followed = 24;
+    second_repeat(&bench, &fact, 20);
+    assert_int_equal(bench_severity(&bench, slug), 3);
     bench_close(&bench);
 }
 
@@ -245,13 +267,10 @@ static void test_slow_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_full_seconds),
-        cmocka_unit_test(test_who_counts),
-        cmocka_unit_test(test_names_nobody),
-        cmocka_unit_test(test_service_suffers),
-        cmocka_unit_test(test_baseline),
-        cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_full_seconds),
+        cmocka_unit_test(test_who_counts),    cmocka_unit_test(test_names_nobody),
+        cmocka_unit_test(test_unanswered),    cmocka_unit_test(test_service_suffers),
+        cmocka_unit_test(test_baseline),      cmocka_unit_test(test_slow),
         cmocka_unit_test(test_slow_sentence),
     };
 

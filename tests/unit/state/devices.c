@@ -49,18 +49,19 @@ static void known(void **unused)
         uint64_t later_ns;
         bool account_known;
         bool device_known;
+        bool place_known;
     } rows[] = {
-        {"same", 7, "192.0.2.9:1", 5, 0, true, true},
-        {"same site", 7, "192.0.2.200:1", 6, 0, true, true},
-        {"same device elsewhere", 7, "198.51.100.1:1", 5, 0, true, true},
-        {"other device elsewhere", 7, "198.51.100.1:1", 6, 0, true, false},
-        {"no device elsewhere", 7, "198.51.100.1:1", 0, 0, true, false},
-        {"next site", 7, "192.0.3.9:1", 6, 0, true, false},
-        {"other account", 8, "192.0.2.9:1", 5, 0, false, false},
-        {"no account", 0, "192.0.2.9:1", 5, 0, false, false},
-        {"30 days", 7, "192.0.2.9:1", 5, 30 * DAY, true, true},
-        {"30 days and a second", 7, "192.0.2.9:1", 5, 30 * DAY + NS_PER_S, true, false},
-        {"packets out of order", 7, "192.0.2.9:1", 5, 0, true, true},
+        {"same", 7, "192.0.2.9:1", 5, 0, true, true, true},
+        {"same site", 7, "192.0.2.200:1", 6, 0, true, true, true},
+        {"same device elsewhere", 7, "198.51.100.1:1", 5, 0, true, true, false},
+        {"other device elsewhere", 7, "198.51.100.1:1", 6, 0, true, false, false},
+        {"no device elsewhere", 7, "198.51.100.1:1", 0, 0, true, false, false},
+        {"next site", 7, "192.0.3.9:1", 6, 0, true, false, false},
+        {"other account", 8, "192.0.2.9:1", 5, 0, false, false, false},
+        {"no account", 0, "192.0.2.9:1", 5, 0, false, false, false},
+        {"30 days", 7, "192.0.2.9:1", 5, 30 * DAY, true, true, true},
+        {"30 days and a second", 7, "192.0.2.9:1", 5, 30 * DAY + NS_PER_S, true, false, false},
+        {"packets out of order", 7, "192.0.2.9:1", 5, 0, true, true, true},
     };
     struct device_table *table = open_table(16);
     (void)unused;
@@ -72,7 +73,7 @@ static void known(void **unused)
         struct device_view view = ask(table, rows[i].account, rows[i].addr, rows[i].device,
                                       WIRE_START_NS + rows[i].later_ns);
         if (view.account_known != rows[i].account_known ||
-            view.device_known != rows[i].device_known) {
+            view.device_known != rows[i].device_known || view.place_known != rows[i].place_known) {
             fail_msg("%s: %d %d", rows[i].what, view.account_known, view.device_known);
         }
     }
