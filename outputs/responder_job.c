@@ -55,6 +55,11 @@ struct journal_now responder_now(const struct responder *it)
                                 .boot = it->boot};
 }
 
+static const char *protected_because(const struct job *job)
+{
+    return protected_why(job->responder->options.protected_list, &decision_of(job)->target);
+}
+
 /* --- the end of a job --- */
 
 static void drop_alert(struct job *job)
@@ -116,6 +121,8 @@ static void give_up(struct job *job, const char *reason, const struct hook_resul
     }
     if (responder_is_stopped(job->responder)) {
         told.guard = GUARD_KILL_SWITCH;
+    } else if (protected_because(job) != NULL) {
+        told.guard = GUARD_NEVER_BLOCK;
     }
     responder_tell(job->responder, &told);
     if (job->may_be_there && job->journaled) {
@@ -477,6 +484,38 @@ static struct job *due(struct responder *it, enum job_state state, uint64_t now_
     return found;
 }
 
+/* What was added to the never-block list is for what is done already, too. */
+static void look_at_protected(struct responder *it)
+{
+    char reason[RESPONSE_REASON_BYTES];
+
+    for (uint32_t i = 0; i < it->job_count; i++) {
+        struct job *job = &it->jobs[i];
+        bool holds = job->state == JOB_ACTIVE || job->state == JOB_WAITING;
+        if (!holds || job->judged == it->added) {
+            continue;
+        }
+        job->judged = it->added;
+        const char *why = protected_because(job);
+        if (why == NULL) {
+            continue;
+        }
+        (void)snprintf(reason, sizeof reason, "the target is protected now: %s", why);
+        if (job->state == JOB_WAITING) {
+            give_up(job, reason, NULL);
+        } else {
+            begin_end(job, reason);
+        }
+    }
+}
+
+void responder_protect(struct responder *it)
+{
+    if (it->options.share != NULL) {
+        (void)protected_share_take(it->options.share, &it->added, it->options.protected_list);
+    }
+}
+
 static void look_at_time(struct responder *it, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < it->job_count; i++) {
@@ -512,6 +551,8 @@ void responder_work(struct responder *it)
     if (it->gone && !it->stopping) {
         return;
     }
+    responder_protect(it);
+    look_at_protected(it);
     look_at_time(it, now_ns);
     while (it->running < RESPONDER_RUNNING_MAX && (job = due(it, JOB_ENDING, now_ns)) != NULL) {
         revoke(it, job);

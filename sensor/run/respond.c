@@ -62,11 +62,12 @@ static const struct response_binding *first_of(const struct config *config, enum
 }
 
 enum status respond_start(const struct config *config, const char *state,
-                          struct responder_link **out_link, struct error *error)
+                          struct protected_list **out_list, struct responder_link **out_link,
+                          struct error *error)
 {
     const struct response_binding *is_auto = first_of(config, RESPONSE_AUTO);
-    struct protected_list *list = NULL;
 
+    *out_list = NULL;
     *out_link = NULL;
     if (config->response_count == 0) {
         return STATUS_OK;
@@ -82,17 +83,46 @@ enum status respond_start(const struct config *config, const char *state,
     }
     enum status status = respond_check(config, error);
     if (status == STATUS_OK) {
-        status = respond_list_open(config, true, &list, error);
+        status = respond_list_open(config, true, out_list, error);
     }
     struct responder_options options = {.conf = &config->response,
                                         .bindings = config->responses,
                                         .binding_count = config->response_count,
-                                        .protected_list = list,
+                                        .protected_list = *out_list,
                                         .state = state};
     if (status == STATUS_OK) {
         status = responder_link_start(&options, out_link, error);
     }
-    protected_close(list); /* the process has its own */
+    if (status != STATUS_OK) {
+        protected_close(*out_list);
+        *out_list = NULL;
+    }
+    return status;
+}
+
+enum status respond_reload(const struct config *config, struct responder_link *link,
+                           struct error *error)
+{
+    struct protected_list *list = NULL;
+    uint32_t added = 0;
+    uint32_t stay = 0;
+
+    if (link == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = respond_list_open(config, true, &list, error);
+    if (status == STATUS_OK && !responder_link_protect(link, list, &added, &stay)) {
+        status = error_set(error, STATUS_USAGE, "response.protect",
+                           "more than %d entries, with those that were taken off since the start",
+                           (int)PROTECTED_MAX);
+    }
+    protected_close(list);
+    if (status == STATUS_OK && (added > 0 || stay > 0)) {
+        log_line(LOG_INFO,
+                 "never-block list: %" PRIu32 " more from now on; %" PRIu32
+                 " that were taken off stay until a restart",
+                 added, stay);
+    }
     return status;
 }
 

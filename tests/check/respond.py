@@ -520,6 +520,57 @@ def killed_and_started_again(binary):
     return problems
 
 
+def reloaded(binary):
+    """Who is put on the never-block list of a running sensor is not touched from then on, whatever dies; who is taken off it stays on it."""
+    def protect(*addresses):
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(f"response: {{protect: [{', '.join(addresses)}]}}\n")
+        os.rename(path + ".new", path)
+
+    def reload():
+        said = sensor.said().count(b"configuration is in force")
+        sensor.process.send_signal(signal.SIGHUP)
+        sensor.wait_for(lambda: sensor.said().count(b"configuration is in force") > said, "it was not taken up")
+
+    def refused(last):
+        attack(wire, last)
+        value = f"203.0.113.{last}"
+        sensor.wait_for(lambda: steps(sensor, value), f"nothing is said of {value}")
+        step = steps(sensor, value)[0]["earshot"]["response"]
+        return differs(value, (step["step"], step.get("guard", {}).get("failed")), ("refused", "never-block"))
+
+    problems = []
+    with Place() as place:
+        path = os.path.join(place.folder, "earshot.yaml")
+        protect("198.51.100.7")
+        with Sensor(binary, "--state", place.state, "-c", path, *place.options()) as sensor:
+            wire = Wire()
+            attack(wire)
+            wait_step(sensor, "active")
+            protect("198.51.100.7", *(f"203.0.113.{last}" for last in (53, 61, 62, 63)))
+            reload()
+            problems += refused(61)
+            wait_step(sensor, "revoked")
+            reasons = [r["event"].get("reason", "") for r in steps(sensor) if r["earshot"]["response"]["step"] == "expiring"]
+            problems += differs("why it is taken back", reasons, ["the target is protected now: in response.protect"])
+            problems += differs("blocked", place.blocked(), [])
+            os.kill(process_of(sensor)[1], signal.SIGKILL)
+            sensor.wait_for(lambda: b"was started again" in sensor.said(), "it was not started again")
+            problems += refused(62)
+            protect("198.51.100.7")
+            reload()
+            problems += refused(63)
+            problems += [] if b"never-block list: 0 more from now on; 4 that were taken off stay until a restart" in sensor.said() else ["what stays is not said"]
+            problems += [] if b"response.protect" not in sensor.said() else ["it is said to wait"]
+            attack(wire, 64)
+            wait_step(sensor, "active", count=2)
+            problems += differs("blocked at the end", place.blocked(), ["203.0.113.64"])
+            status, report = sensor.stop()
+            problems += differs("exit status", status, 0)
+            problems += differs("packets", report["capture"]["packets"], wire.sent)
+    return problems
+
+
 def taken_back_at_stop(binary):
     problems = []
     with Place() as place:
@@ -654,7 +705,7 @@ def starter_is_killed(binary):
 
 
 SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
-                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, not_taken_back_at_stop, stopped_while_it_hangs, stop_file,
+                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, reloaded, taken_back_at_stop, not_taken_back_at_stop, stopped_while_it_hangs, stop_file,
                                      own_and_unproven, starter_is_killed, killed_while_it_hangs, away_at_the_start, stands_still)}
 
 
