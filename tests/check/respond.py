@@ -72,6 +72,8 @@ if how == "deaf":
     sys.exit(0)
 order = json.loads(sys.stdin.buffer.read())
 assert order["schema"] == 1 and order["action"] == verb
+with open(os.path.join(here, "orders"), "a") as f:
+    f.write(json.dumps(order) + "\n")
 value = order.get("target", {}).get("value", "")
 path = os.path.join(world, value.replace(":", "_"))
 if how.isdigit():
@@ -141,6 +143,11 @@ class Place:
                 return [json.loads(line) for line in f if line.endswith("\n")]
         except FileNotFoundError:
             return []
+
+    def orders(self, action, value):
+        with open(os.path.join(self.hooks, "orders"), encoding="utf-8") as f:
+            orders = [json.loads(line) for line in f if line.endswith("\n")]
+        return [order for order in orders if order["action"] == action and order["target"]["value"] == value]
 
     def blocked(self):
         return sorted(os.listdir(self.world))
@@ -517,6 +524,19 @@ def killed_and_started_again(binary):
             wait_step(sensor, "revoked", count=2, seconds=TTL_S + PATIENCE_S)
             problems += differs("blocked at the end", place.blocked(), [])
             sensor.stop()
+        problems += of_the_same_alert([*place.orders("apply", "203.0.113.53"), *place.orders("revoke", "203.0.113.53")], 3)
+    return problems
+
+
+def of_the_same_alert(orders, count):
+    """What is put back and what is taken back says of which alert it is, also when nobody has the record any more."""
+    problems = differs("orders", len(orders), count)
+    first = orders[0]["alert"]
+    for order in orders[1:]:
+        alert = order["alert"]
+        problems += differs(f"the rule that {order['action']} is told", alert.get("rule", {}).get("id"), first["rule"]["id"])
+        for field in ("id", "level"):
+            problems += differs(f"the alert's {field} that {order['action']} is told", alert.get("earshot", {}).get("alert", {}).get(field), first["earshot"]["alert"][field])
     return problems
 
 
