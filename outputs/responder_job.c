@@ -365,7 +365,7 @@ static void keep_alert(struct responder *it, struct job *job)
 
     if (it->alert_bytes + bytes > RESPONDER_ALERT_BYTES_MAX ||
         (job->alert = malloc(bytes)) == NULL) {
-        return; /* the hook is told whom, not why */
+        return; /* the hook is told what the decision has of it */
     }
     memcpy(job->alert, it->incoming->alert.json, bytes);
     job->alert_bytes = bytes;
