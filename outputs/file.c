@@ -10,8 +10,9 @@
  * Rotation: before a write would make the file larger than `rotate`, NAME becomes NAME.1, NAME.1
  * becomes NAME.2 and so on, NAME.keep goes, and NAME begins anew. Only between whole lines: no file
  * ends in the middle of one. Where that fails the lines go on into the file that is open, and it is
- * tried again with the next write. A file that somebody else moved away (logrotate) is noticed at
- * the next flush: NAME is begun anew, the lines before stay where they are.
+ * tried again with the next write. A file that somebody else moved away (logrotate) is noticed before
+ * the next write: NAME is begun anew, the lines before stay where they are. Where NAME cannot be begun
+ * and what is open has no name any more (its folder was removed), nothing is written: it would be gone.
  *
  * Limits: nothing is synced to the disk; nothing is compressed. */
 #include "outputs/queue.h"
@@ -59,6 +60,7 @@ struct file {
     bool regular; /* a file of its own that may be moved: neither a pipe nor a device */
     bool broken; /* the last write failed; said */
     bool stuck; /* the last rotation failed; said */
+    int gone; /* the open file has no name any more, and this is why there is no new one; 0 = it has */
     bool torn; /* what stands first in the buffer is the rest of a line */
     dev_t device; /* of the open file, with its number: whether NAME is still the same */
     ino_t inode;
@@ -181,14 +183,21 @@ static bool move_on(const struct file *file)
 static void begin_anew(struct file *file)
 {
     int descriptor = open_path(file->conf.path, false);
+    int why = errno == EWOULDBLOCK ? EBUSY : errno; /* of another output: not a slow reader */
+    struct stat about;
 
     if (descriptor < 0) {
-        say_stuck(file, "no new file can be made");
+        file->gone = fstat(file->descriptor, &about) == 0 && about.st_nlink == 0 ? why : 0;
+        errno = why;
+        if (file->gone == 0) {
+            say_stuck(file, "no new file can be made");
+        }
         return;
     }
     (void)close(file->descriptor);
     take_descriptor(file, descriptor);
     file->stuck = false;
+    file->gone = 0;
 }
 
 /* Before a write that begins with a whole line. */
@@ -273,6 +282,11 @@ static int write_out(struct file *file)
     size_t done = 0;
     int failed = 0;
 
+    look_for_file(file);
+    if (file->gone != 0) {
+        say_broken(file, file->gone);
+        return file->gone;
+    }
     rotate_if_due(file);
     while (done < file->bytes && failed == 0) {
         ssize_t bytes = write_some(file, file->buffer + done, file->bytes - done);
@@ -319,7 +333,6 @@ static enum output_result file_send(void *instance, const struct record *record,
 
 static void file_flush(void *instance)
 {
-    look_for_file(instance);
     (void)write_out(instance);
 }
 
