@@ -370,6 +370,30 @@ static void follows_its_name_when_moved_away(void **state)
 }
 
 /* A name that cannot be moved (there is a folder where NAME.2 should be): the lines go on. */
+static void begins_a_line_of_its_own(void **state)
+{
+    const struct output *type = file_type();
+    char path[] = "/tmp/earshot-file-XXXXXX";
+    char text[64] = "";
+    void *instance = NULL;
+    struct error error = {0};
+    int descriptor = mkstemp(path);
+
+    (void)state;
+    assert_true(descriptor >= 0);
+    assert_int_equal(write(descriptor, "one\ntw", 6), 6);
+    assert_int_equal(open_path(path, &instance, &error), STATUS_OK);
+    assert_int_equal(type->send(instance, &call, SLICE("three")), OUTPUT_ACCEPTED);
+    type->flush(instance);
+    assert_int_equal(type->send(instance, &call, SLICE("four")), OUTPUT_ACCEPTED);
+    type->close(instance);
+    assert_int_equal(pread(descriptor, text, sizeof text - 1, 0), 18);
+    assert_string_equal(text, "one\ntw\nthree\nfour\n");
+    assert_int_equal(tally.acknowledged, 2);
+    assert_int_equal(close(descriptor), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
 /* What is written into a file without a name is gone: it is not delivered. */
 static void counts_what_has_no_place_any_more(void **state)
 {
@@ -446,6 +470,7 @@ int main(void)
         cmocka_unit_test(a_slow_reader_is_waited_for),
         cmocka_unit_test(rotates_between_whole_lines),
         cmocka_unit_test(follows_its_name_when_moved_away),
+        cmocka_unit_test(begins_a_line_of_its_own),
         cmocka_unit_test(counts_what_has_no_place_any_more),
         cmocka_unit_test(goes_on_where_it_cannot_rotate),
     };
