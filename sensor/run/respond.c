@@ -10,9 +10,12 @@
 #include "outputs/encode_json.h"
 #include "outputs/hook_file.h"
 #include "outputs/hook_run.h"
+#include "outputs/journal.h"
 #include "outputs/responder_link.h"
 #include "sensor/run/respond_list.h"
 #include "sensor/telemetry/telemetry.h"
+
+#include <unistd.h>
 
 enum { FINISH_PAUSE_MS = 20 };
 
@@ -51,6 +54,32 @@ enum status respond_check(const struct config *config, struct error *error)
     return STATUS_OK;
 }
 
+/* Without a response nobody reads the journal: what it holds would hold on without a word. */
+static void say_left(const char *state)
+{
+    char path[OPTION_TEXT_BYTES + sizeof "/" JOURNAL_FILE];
+    struct journal *journal = NULL;
+    struct error error = {0};
+    uint32_t count = 0;
+
+    int bytes = snprintf(path, sizeof path, "%s/" JOURNAL_FILE, state == NULL ? "" : state);
+    if (state == NULL || bytes < 0 || (size_t)bytes >= sizeof path || access(path, F_OK) != 0) {
+        return;
+    }
+    if (journal_open(state, &journal, &error) != STATUS_OK) {
+        log_error_struct(&error);
+        return;
+    }
+    (void)journal_held(journal, &count);
+    journal_close(journal);
+    if (count > 0) {
+        log_line(LOG_ERROR,
+                 "%s: %" PRIu32 " %s by hooks that no response names any more, and nobody takes "
+                 "them back: configure the response again, or take them back by hand",
+                 path, count, count == 1 ? "decision holds" : "decisions hold");
+    }
+}
+
 static const struct response_binding *first_of(const struct config *config, enum response_mode mode)
 {
     for (uint32_t i = 0; i < config->response_count; i++) {
@@ -70,6 +99,7 @@ enum status respond_start(const struct config *config, const char *state,
     *out_list = NULL;
     *out_link = NULL;
     if (config->response_count == 0) {
+        say_left(state);
         return STATUS_OK;
     }
     if (is_auto != NULL && state == NULL) {

@@ -591,6 +591,28 @@ def reloaded(binary):
     return problems
 
 
+def no_response_left(binary):
+    """Who takes all responses out of the configuration hears what still holds."""
+    problems = []
+    with Place() as place:
+        with place.sensor(binary) as sensor:
+            attack(Wire())
+            wait_step(sensor, "active")
+            sensor.stop()
+        problems += differs("blocked", place.blocked(), ["203.0.113.53"])
+        with Sensor(binary, "--state", place.state) as sensor:
+            problems += [] if b"/responses: 1 decision holds by hooks that no response names any more" in sensor.said() else [f"it says nothing: {sensor.said()}"]
+            status, _ = sensor.stop()
+            problems += differs("exit status", status, 0)
+        with place.sensor(binary, **{"response.undo_at_stop": "true"}) as sensor:
+            sensor.stop()
+        problems += differs("blocked at the end", place.blocked(), [])
+        with Sensor(binary, "--state", place.state) as sensor:
+            problems += ["it says what is past"] if b"responses:" in sensor.said() else []
+            sensor.stop()
+    return problems
+
+
 def taken_back_at_stop(binary):
     problems = []
     with Place() as place:
@@ -725,7 +747,7 @@ def starter_is_killed(binary):
 
 
 SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
-                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, reloaded, taken_back_at_stop, not_taken_back_at_stop, stopped_while_it_hangs, stop_file,
+                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, reloaded, no_response_left, taken_back_at_stop, not_taken_back_at_stop, stopped_while_it_hangs, stop_file,
                                      own_and_unproven, starter_is_killed, killed_while_it_hangs, away_at_the_start, stands_still)}
 
 
