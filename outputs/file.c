@@ -10,8 +10,12 @@
  * Rotation: before a write would make the file larger than `rotate`, NAME becomes NAME.1, NAME.1
  * becomes NAME.2 and so on, NAME.keep goes, and NAME begins anew. Only between whole lines: no file
  * ends in the middle of one. Where that fails the lines go on into the file that is open, and it is
- * tried again with the next write. A file that somebody else moved away (logrotate) is noticed at
- * the next flush: NAME is begun anew, the lines before stay where they are.
+ * tried again with the next write. A file that somebody else moved away (logrotate) is noticed before
+ * the next write: NAME is begun anew, the lines before stay where they are. Where NAME cannot be begun
+ * and what is open has no name any more (its folder was removed), nothing is written: it would be gone.
+ *
+ * A file that ends in a part of a line (a full disk, a power cut) is given its line end first: else the
+ * next line would be a part of it.
  *
  * Limits: nothing is synced to the disk; nothing is compressed. */
 #include "outputs/queue.h"
@@ -59,6 +63,8 @@ struct file {
     bool regular; /* a file of its own that may be moved: neither a pipe nor a device */
     bool broken; /* the last write failed; said */
     bool stuck; /* the last rotation failed; said */
+    int gone; /* the open file has no name any more, and this is why there is no new one; 0 = it has */
+    bool ragged; /* the file ends in a part of a line that nobody goes on with */
     bool torn; /* what stands first in the buffer is the rest of a line */
     dev_t device; /* of the open file, with its number: whether NAME is still the same */
     ino_t inode;
@@ -105,6 +111,21 @@ static int open_path(const char *path, bool anew)
     return descriptor;
 }
 
+/* Read through a descriptor of its own: ours only writes. */
+static bool ends_within_a_line(const struct file *file)
+{
+    char last = '\n';
+    int reader = file->size == 0 ? -1 : open(file->conf.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (reader >= 0) {
+        if (pread(reader, &last, 1, (off_t)file->size - 1) != 1) {
+            last = '\n'; /* nobody knows */
+        }
+        (void)close(reader);
+    }
+    return last != '\n';
+}
+
 /* What is open from now on. */
 static void take_descriptor(struct file *file, int descriptor)
 {
@@ -115,6 +136,7 @@ static void take_descriptor(struct file *file, int descriptor)
     file->device = about.st_dev;
     file->inode = about.st_ino;
     file->size = about.st_size > 0 ? (uint64_t)about.st_size : 0;
+    file->ragged = file->regular && ends_within_a_line(file);
 }
 
 static const char *why_not(void)
@@ -181,14 +203,21 @@ static bool move_on(const struct file *file)
 static void begin_anew(struct file *file)
 {
     int descriptor = open_path(file->conf.path, false);
+    int why = errno == EWOULDBLOCK ? EBUSY : errno; /* of another output: not a slow reader */
+    struct stat about;
 
     if (descriptor < 0) {
-        say_stuck(file, "no new file can be made");
+        file->gone = fstat(file->descriptor, &about) == 0 && about.st_nlink == 0 ? why : 0;
+        errno = why;
+        if (file->gone == 0) {
+            say_stuck(file, "no new file can be made");
+        }
         return;
     }
     (void)close(file->descriptor);
     take_descriptor(file, descriptor);
     file->stuck = false;
+    file->gone = 0;
 }
 
 /* Before a write that begins with a whole line. */
@@ -267,12 +296,26 @@ static ssize_t write_some(const struct file *file, const char *from, size_t byte
     return write(file->descriptor, from, bytes < PIPE_BUF ? bytes : PIPE_BUF);
 }
 
+static int end_ragged_line(struct file *file)
+{
+    ssize_t bytes = file->ragged && file->bytes > 0 ? write(file->descriptor, "\n", 1) : 0;
+
+    file->ragged = file->ragged && bytes != 1;
+    file->size += bytes == 1;
+    return bytes < 0 ? errno : 0;
+}
+
 /* Writes what it can. 0, or the errno that stopped it; what is left stays, from the front. */
 static int write_out(struct file *file)
 {
     size_t done = 0;
-    int failed = 0;
 
+    look_for_file(file);
+    int failed = file->gone != 0 ? file->gone : end_ragged_line(file);
+    if (failed != 0) {
+        say_broken(file, failed);
+        return failed;
+    }
     rotate_if_due(file);
     while (done < file->bytes && failed == 0) {
         ssize_t bytes = write_some(file, file->buffer + done, file->bytes - done);
@@ -319,7 +362,6 @@ static enum output_result file_send(void *instance, const struct record *record,
 
 static void file_flush(void *instance)
 {
-    look_for_file(instance);
     (void)write_out(instance);
 }
 

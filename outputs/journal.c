@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NAME "responses"
-#define NAME_NEW "responses.new"
+#define NAME JOURNAL_FILE
+#define NAME_NEW JOURNAL_FILE ".new"
 
 enum { SLOT_MAGIC = 0x314a5345, SLOTS_PAST_MAX = 1024, WRITABLE_BY_OTHERS = 022 };
 enum { SLOTS_MAX = 64 << 10 }; /* of a file that is ours */

@@ -46,6 +46,8 @@ struct journal_entry {
     char value[JOURNAL_VALUE_BYTES];
 };
 
+#define JOURNAL_FILE "responses" /* in its folder */
+
 struct journal;
 
 MUST_USE enum status journal_open(const char *folder, struct journal **out_journal,

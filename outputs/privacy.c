@@ -37,6 +37,7 @@ enum way {
     WAY_NAME,
     WAY_URI,
     WAY_SENTENCE,
+    WAY_FOREIGN, /* a text that is not ours */
     WAY_HOST, /* a number may stand there */
     WAY_MANY, /* the alert stands for many */
     WAY_ENTITY_TYPE,
@@ -107,6 +108,8 @@ static enum way way_of(enum field field)
         return WAY_TRUNCATED;
     case FIELD_ID_TAGS:
         return WAY_TAGS;
+    case FIELD_ID_ERROR_MESSAGE:
+        return WAY_FOREIGN;
     default:
         break;
     }
@@ -197,6 +200,7 @@ static enum way way_in(struct scope *scope, enum way way, struct slice text)
     case WAY_NAME:
     case WAY_URI:
     case WAY_SENTENCE:
+    case WAY_FOREIGN:
     case WAY_IDENTITY:
     case WAY_TRUNCATED:
     case WAY_TAGS:
@@ -269,6 +273,9 @@ static void put_value(struct privacy *privacy, struct record_maker *maker, enum 
     case WAY_SENTENCE:
         reduce_sentence(privacy->reducer, value, &text);
         break;
+    case WAY_FOREIGN:
+        reduce_foreign(privacy->reducer, value, &text);
+        break;
     case WAY_IDENTITY:
         put_identity(privacy, maker, field, value);
         break;
@@ -314,7 +321,7 @@ const struct record *privacy_apply(struct privacy *privacy, const struct record 
         }
         record_copy(&maker, record, copied, from, (enum field)last);
         copied = at;
-        if (way == WAY_SENTENCE && !knows_names) {
+        if ((way == WAY_SENTENCE || way == WAY_FOREIGN) && !knows_names) {
             remember_names(privacy, record);
             knows_names = true;
         }

@@ -39,13 +39,21 @@ void protected_close(struct protected_list *list)
     free(list);
 }
 
-bool protected_add(struct protected_list *list, const struct prefix *prefix, const char *why)
+static bool has_network(const struct protected_list *list, const struct prefix *prefix)
 {
     for (uint32_t i = 0; i < list->network_count; i++) {
         const struct prefix *other = &list->networks[i].prefix;
         if (other->bits == prefix->bits && addr_equal(&other->addr, &prefix->addr)) {
             return true;
         }
+    }
+    return false;
+}
+
+bool protected_add(struct protected_list *list, const struct prefix *prefix, const char *why)
+{
+    if (has_network(list, prefix)) {
+        return true;
     }
     if (list->network_count == PROTECTED_MAX) {
         return false;
@@ -57,8 +65,21 @@ bool protected_add(struct protected_list *list, const struct prefix *prefix, con
     return true;
 }
 
+static bool has_name(const struct name *names, uint32_t count, struct slice text)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (slice_equal(slice_of_string(names[i].text), text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool add_name(struct name *names, uint32_t *count, struct slice text)
 {
+    if (has_name(names, *count, text)) {
+        return true;
+    }
     if (*count == PROTECTED_MAX || text.bytes >= sizeof names->text) {
         return false;
     }
@@ -83,6 +104,80 @@ bool protected_add_number(struct protected_list *list, struct slice number)
 void protected_allow(struct protected_list *list, const struct option_networks *networks)
 {
     list->allowed = *networks;
+}
+
+/* --- what one list has and another has not --- */
+
+static bool has_entry(const struct protected_list *list, const struct protected_entry *entry)
+{
+    struct slice text = slice_of_string(entry->text);
+
+    switch ((enum protected_kind)entry->kind) {
+    case PROTECTED_NETWORK:
+        return has_network(list, &entry->prefix);
+    case PROTECTED_ACCOUNT:
+        return has_name(list->accounts, list->account_count, text);
+    case PROTECTED_NUMBER:
+        return has_name(list->numbers, list->number_count, text);
+    case PROTECTED_KINDS:
+        break;
+    }
+    return false;
+}
+
+bool protected_add_entry(struct protected_list *list, const struct protected_entry *entry)
+{
+    switch ((enum protected_kind)entry->kind) {
+    case PROTECTED_NETWORK:
+        return protected_add(list, &entry->prefix, entry->text);
+    case PROTECTED_ACCOUNT:
+        return protected_add_account(list, slice_of_string(entry->text));
+    case PROTECTED_NUMBER:
+        return protected_add_number(list, slice_of_string(entry->text));
+    case PROTECTED_KINDS:
+        break;
+    }
+    return false;
+}
+
+/* The entries of all kinds in a row; false: there are no more. */
+static bool entry_at(const struct protected_list *list, uint32_t index,
+                     struct protected_entry *out_entry)
+{
+    struct protected_entry entry = {.kind = PROTECTED_NETWORK};
+
+    if (index < list->network_count) {
+        entry.prefix = list->networks[index].prefix;
+        memcpy(entry.text, list->networks[index].why, sizeof list->networks[index].why);
+    } else if ((index -= list->network_count) < list->account_count) {
+        entry.kind = PROTECTED_ACCOUNT;
+        memcpy(entry.text, list->accounts[index].text, sizeof entry.text);
+    } else if ((index -= list->account_count) < list->number_count) {
+        entry.kind = PROTECTED_NUMBER;
+        memcpy(entry.text, list->numbers[index].text, sizeof entry.text);
+    } else {
+        return false;
+    }
+    *out_entry = entry;
+    return true;
+}
+
+bool protected_missing(const struct protected_list *list, const struct protected_list *wanted,
+                       bool (*take)(void *owner, const struct protected_entry *entry), void *owner,
+                       uint32_t *out_more)
+{
+    struct protected_entry entry;
+
+    *out_more = 0;
+    for (uint32_t i = 0; entry_at(list, i, &entry); i++) {
+        *out_more += !has_entry(wanted, &entry);
+    }
+    for (uint32_t i = 0; entry_at(wanted, i, &entry); i++) {
+        if (!has_entry(list, &entry) && !take(owner, &entry)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint32_t protected_networks(const struct protected_list *list)

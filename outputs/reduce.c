@@ -634,16 +634,27 @@ static bool stands_at(struct slice sentence, size_t at, struct slice name)
     return is_edge(sentence, at) && is_edge(sentence, end);
 }
 
-void reduce_sentence(struct reducer *reducer, struct slice sentence, struct text *out)
+/* A hook says 1004.acl or user-1004, and 01004 for who dials a line first. */
+static bool stands_inside(struct slice text, size_t at, struct slice name)
+{
+    size_t end = at + name.bytes;
+
+    return slice_starts_with_nocase(slice_from(text, at), name) &&
+           (name.bytes >= 3 || (is_edge(text, at) && is_edge(text, end)));
+}
+
+static void reduce_where(struct reducer *reducer, struct slice sentence,
+                         bool (*stands)(struct slice text, size_t at, struct slice name),
+                         struct text *out)
 {
     size_t told = 0;
 
     for (size_t at = 0; at < sentence.bytes;) {
         struct slice longest = SLICE_NONE;
         for (uint32_t i = 0; i < reducer->name_count; i++) {
-            if (reducer->names[i].bytes > longest.bytes &&
-                stands_at(sentence, at, reducer->names[i])) {
-                longest = reducer->names[i];
+            struct slice name = reducer->names[i];
+            if (name.bytes > longest.bytes && stands(sentence, at, name)) {
+                longest = slice_part(sentence, at, at + name.bytes);
             }
         }
         if (longest.bytes == 0) {
@@ -656,4 +667,14 @@ void reduce_sentence(struct reducer *reducer, struct slice sentence, struct text
         told = at;
     }
     text_slice_put(out, slice_from(sentence, told));
+}
+
+void reduce_sentence(struct reducer *reducer, struct slice sentence, struct text *out)
+{
+    reduce_where(reducer, sentence, stands_at, out);
+}
+
+void reduce_foreign(struct reducer *reducer, struct slice text, struct text *out)
+{
+    reduce_where(reducer, text, stands_inside, out);
 }

@@ -48,5 +48,7 @@ struct hash128 reduce_identity(struct reducer *reducer, struct hash128 identity)
 void reduce_forget(struct reducer *reducer);
 void reduce_remember(struct reducer *reducer, struct slice name);
 void reduce_sentence(struct reducer *reducer, struct slice sentence, struct text *out);
+/* What somebody else wrote: a name of three bytes and more also inside of a word, whatever the case. */
+void reduce_foreign(struct reducer *reducer, struct slice text, struct text *out);
 
 #endif

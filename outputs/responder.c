@@ -35,6 +35,7 @@ static void take_message(struct responder *it)
 {
     switch (it->wire.head.type) {
     case WIRE_ALERT:
+        responder_protect(it);
         it->incoming = &it->wire;
         response_see(it->gate, &it->wire.alert.alert, hook_clock_ns());
         it->incoming = NULL;
@@ -98,9 +99,9 @@ size_t responder_bytes_max(const struct response_conf *conf)
     size_t cells = 2 * (size_t)conf->active + RESPONSE_WAITING_MAX;
     size_t runs = RESPONDER_RUNNING_MAX * (HOOK_OUTPUT_BYTES + RESPONDER_ORDER_BYTES);
 
-    return sizeof(struct responder) + response_bytes_max(conf) + cells * sizeof(struct job) +
-           JOURNAL_HELD_MAX * sizeof(struct journal_entry) + RESPONDER_ALERT_BYTES_MAX + runs +
-           HOOK_LISTED_MAX * sizeof(struct hook_listed);
+    return sizeof(struct responder) + protected_share_bytes_max() + response_bytes_max(conf) +
+           cells * sizeof(struct job) + JOURNAL_HELD_MAX * sizeof(struct journal_entry) +
+           RESPONDER_ALERT_BYTES_MAX + runs + HOOK_LISTED_MAX * sizeof(struct hook_listed);
 }
 
 /* --- the start --- */
@@ -218,6 +219,7 @@ static void serve(struct responder *it)
 {
     struct timeval tick = {.tv_usec = TICK_MS * 1000};
 
+    responder_protect(it);
     responder_restore(it);
     (void)event_add(it->tick, &tick);
     (void)event_add(it->readable, NULL);

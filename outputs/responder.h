@@ -12,6 +12,7 @@
 #ifndef OUTPUTS_RESPONDER_H
 #define OUTPUTS_RESPONDER_H
 
+#include "outputs/protected_share.h"
 #include "outputs/response.h"
 
 enum {
@@ -25,7 +26,8 @@ struct responder_options {
     const struct response_conf *conf;
     const struct response_binding *bindings;
     uint32_t binding_count;
-    const struct protected_list *protected_list;
+    struct protected_list *protected_list; /* grows by what is shared */
+    struct protected_share *share; /* NULL: nothing is ever added */
     const char *state; /* folder of the journal; NULL: nothing is auto */
 };
 

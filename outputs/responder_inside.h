@@ -32,6 +32,7 @@ struct job {
     uint32_t put_back; /* how often it was not listed */
     uint64_t due_ns; /* of WAITING and ENDING: not before */
     uint64_t active_ns; /* since when it is ACTIVE */
+    uint32_t judged; /* by so many entries that were added to the never-block list */
     struct hook_run *run;
     char *alert; /* the record as JSON; NULL = given up for room, or not known any more */
     size_t alert_bytes;
@@ -81,6 +82,7 @@ struct responder {
     struct hook hooks[RESPONSE_BINDINGS_MAX];
     uint32_t hook_count;
     uint32_t running;
+    uint32_t added; /* entries of the never-block list that were taken over */
     size_t alert_bytes; /* of all jobs */
     uint32_t steps_lost;
     uint64_t refused; /* messages of the sensor that were not sound */
@@ -113,6 +115,8 @@ void responder_restore(struct responder *it);
 /* Starts what is due; called at every tick and whenever a hook has ended. */
 void responder_work(struct responder *it);
 void responder_stop_jobs(struct responder *it);
+/* Takes over what has been added to the never-block list. */
+void responder_protect(struct responder *it);
 bool responder_has_work(const struct responder *it);
 uint32_t responder_ending(const struct responder *it); /* to be taken back, and not yet */
 struct journal_now responder_now(const struct responder *it);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 enum { TRIES = 5, ALARM_AFTER = 3, PUT_BACK_MAX = 5 };
+enum { ALERT_KEPT_BYTES = 256 + 6 * RESPONSE_RULE_BYTES }; /* a rule escaped, and words */
 #define LIST_SOON_NS (2 * NS_PER_S) /* what was just done is looked for in the list */
 
 /* Before the next attempt. */
@@ -53,6 +54,28 @@ struct journal_now responder_now(const struct responder *it)
                                 .wall_ns =
                                     (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec,
                                 .boot = it->boot};
+}
+
+/* As the log may say it: no name and no number stands there, whatever privacy says. */
+static const char *whom(uint8_t type, const char *value)
+{
+    switch ((enum response_target_type)type) {
+    case RESPONSE_TARGET_IP:
+        return value;
+    case RESPONSE_TARGET_ACCOUNT:
+        return "an account";
+    case RESPONSE_TARGET_NUMBER:
+        return "a number";
+    case RESPONSE_TARGET_NONE:
+    case RESPONSE_TARGET_TYPES:
+        break;
+    }
+    return "something";
+}
+
+static const char *protected_because(const struct job *job)
+{
+    return protected_why(job->responder->options.protected_list, &decision_of(job)->target);
 }
 
 /* --- the end of a job --- */
@@ -116,6 +139,8 @@ static void give_up(struct job *job, const char *reason, const struct hook_resul
     }
     if (responder_is_stopped(job->responder)) {
         told.guard = GUARD_KILL_SWITCH;
+    } else if (protected_because(job) != NULL) {
+        told.guard = GUARD_NEVER_BLOCK;
     }
     responder_tell(job->responder, &told);
     if (job->may_be_there && job->journaled) {
@@ -199,15 +224,34 @@ static uint64_t left_s(const struct response_decision *decision)
     return (left_ns + NS_PER_S - 1) / NS_PER_S;
 }
 
+/* The record where it is still there, else what the decision has of it: also after a restart. */
+static struct slice alert_of(const struct job *job, struct text *text)
+{
+    const struct response_decision *decision = decision_of(job);
+
+    if (job->alert_bytes > 0) {
+        return slice_of(job->alert, job->alert_bytes);
+    }
+    text_string(text, "{\"event\":{\"dataset\":\"earshot.alert\"},\"rule\":{\"id\":\"");
+    (void)text_json(text, slice_of_string(decision->rule));
+    text_string(text, "\"},\"earshot\":{\"alert\":{\"id\":\"");
+    text_hash128(text, decision->alert_id);
+    text_format(text, "\",\"level\":%u}}}", (unsigned)decision->level);
+    assert(!text->overflow);
+    return text_slice(text);
+}
+
 static void apply(struct responder *it, struct job *job)
 {
+    char room[ALERT_KEPT_BYTES];
+    struct text kept = text_into(room, sizeof room);
     const struct response_decision *decision = decision_of(job);
     struct error error = {0};
     struct order wanted = {.action = "apply",
                            .decision = decision->id,
                            .target = &decision->target,
                            .ttl_s = left_s(decision),
-                           .alert = slice_of(job->alert, job->alert_bytes)};
+                           .alert = alert_of(job, &kept)};
     struct hook_request request = {.verb = "apply",
                                    .input = responder_order(it, &wanted),
                                    .on_done = on_applied,
@@ -233,8 +277,10 @@ static void revoke_failed(struct job *job, const struct hook_result *result)
     tell(job, STEP_FAILED, "it was not taken back and will be tried again", result);
     if (job->attempt >= ALARM_AFTER) {
         log_line(LOG_ERROR, "hook %s: %s could not be taken back for the %" PRIu32 "th time: %s",
-                 responder_hook(job->responder, decision)->name, decision->target.value,
-                 job->attempt, result->error);
+                 responder_hook(job->responder, decision)->name,
+                 whom(decision->target.type, decision->target.value), job->attempt,
+                 decision->target.type == RESPONSE_TARGET_IP ? result->error
+                                                             : "its record says why");
     }
     job->state = JOB_ENDING;
     job->due_ns = hook_clock_ns() + pause_ns(job->attempt, true);
@@ -267,10 +313,14 @@ static void on_revoked(void *owner, const struct hook_result *result)
 
 static void revoke(struct responder *it, struct job *job)
 {
+    char room[ALERT_KEPT_BYTES];
+    struct text kept = text_into(room, sizeof room);
     const struct response_decision *decision = decision_of(job);
     struct error error = {0};
-    struct order wanted = {
-        .action = "revoke", .decision = decision->id, .target = &decision->target};
+    struct order wanted = {.action = "revoke",
+                           .decision = decision->id,
+                           .target = &decision->target,
+                           .alert = alert_of(job, &kept)};
     struct hook_request request = {.verb = "revoke",
                                    .input = responder_order(it, &wanted),
                                    .on_done = on_revoked,
@@ -315,7 +365,7 @@ static void keep_alert(struct responder *it, struct job *job)
 
     if (it->alert_bytes + bytes > RESPONDER_ALERT_BYTES_MAX ||
         (job->alert = malloc(bytes)) == NULL) {
-        return; /* the hook is told whom, not why */
+        return; /* the hook is told what the decision has of it */
     }
     memcpy(job->alert, it->incoming->alert.json, bytes);
     job->alert_bytes = bytes;
@@ -396,14 +446,15 @@ static void restore(struct responder *it, const struct journal_entry *entry)
         log_line(LOG_ERROR,
                  "response %s holds %s by hook %s, which no response uses any more: take it back "
                  "by hand, or name the hook again",
-                 entry->response, entry->value, entry->hook);
+                 entry->response, whom(entry->target_type, entry->value), entry->hook);
         return;
     }
     decision.binding = (uint32_t)(binding - it->options.bindings);
     memcpy(decision.rule, entry->rule, sizeof decision.rule);
     struct response_decision *cell = response_restore(it->gate, &decision);
     if (cell == NULL) {
-        log_line(LOG_ERROR, "no room for %s, which hook %s holds", entry->value, entry->hook);
+        log_line(LOG_ERROR, "no room for %s, which hook %s holds",
+                 whom(entry->target_type, entry->value), entry->hook);
         return;
     }
     struct job *job = &it->jobs[cell - it->decisions];
@@ -477,6 +528,38 @@ static struct job *due(struct responder *it, enum job_state state, uint64_t now_
     return found;
 }
 
+/* What was added to the never-block list is for what is done already, too. */
+static void look_at_protected(struct responder *it)
+{
+    char reason[RESPONSE_REASON_BYTES];
+
+    for (uint32_t i = 0; i < it->job_count; i++) {
+        struct job *job = &it->jobs[i];
+        bool holds = job->state == JOB_ACTIVE || job->state == JOB_WAITING;
+        if (!holds || job->judged == it->added) {
+            continue;
+        }
+        job->judged = it->added;
+        const char *why = protected_because(job);
+        if (why == NULL) {
+            continue;
+        }
+        (void)snprintf(reason, sizeof reason, "the target is protected now: %s", why);
+        if (job->state == JOB_WAITING) {
+            give_up(job, reason, NULL);
+        } else {
+            begin_end(job, reason);
+        }
+    }
+}
+
+void responder_protect(struct responder *it)
+{
+    if (it->options.share != NULL) {
+        (void)protected_share_take(it->options.share, &it->added, it->options.protected_list);
+    }
+}
+
 static void look_at_time(struct responder *it, uint64_t now_ns)
 {
     for (uint32_t i = 0; i < it->job_count; i++) {
@@ -512,6 +595,8 @@ void responder_work(struct responder *it)
     if (it->gone && !it->stopping) {
         return;
     }
+    responder_protect(it);
+    look_at_protected(it);
     look_at_time(it, now_ns);
     while (it->running < RESPONDER_RUNNING_MAX && (job = due(it, JOB_ENDING, now_ns)) != NULL) {
         revoke(it, job);

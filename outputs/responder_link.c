@@ -20,6 +20,8 @@ enum { LEFT_BYTES = 4095, LEFT_ROUNDS = 5 };
 struct responder_link {
     int fd;
     pid_t starter;
+    struct protected_list *protected_list; /* as the process has it */
+    struct protected_share *share;
     uint64_t timeout_ns;
     bool gone;
     bool stopping; /* its end is what we asked for */
@@ -175,6 +177,7 @@ static enum status await_ready(struct responder_link *link, uint64_t limit_ns, s
 enum status responder_link_start(const struct responder_options *options,
                                  struct responder_link **out_link, struct error *error)
 {
+    struct responder_options its = *options;
     struct responder_link *link = calloc(1, sizeof *link);
     int ends[2];
     int room = SOCKET_BYTES;
@@ -183,6 +186,14 @@ enum status responder_link_start(const struct responder_options *options,
         free(link);
         return error_system(error, STATUS_FAILED, "responses", "no socket for its process");
     }
+    if (protected_share_open(&link->share, error) != STATUS_OK) {
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        free(link);
+        return error->code;
+    }
+    its.share = link->share;
+    link->protected_list = options->protected_list;
     (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     (void)setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     link->fd = ends[0];
@@ -191,7 +202,7 @@ enum status responder_link_start(const struct responder_options *options,
     link->starter = fork();
     if (link->starter == 0) {
         (void)close(ends[0]);
-        keep_running(options, ends[1]);
+        keep_running(&its, ends[1]);
         _exit(0);
     }
     (void)close(ends[1]);
@@ -220,6 +231,31 @@ static void is_gone(struct responder_link *link)
                             "until the sensor is restarted");
     }
     link->gone = true;
+}
+
+struct additions {
+    struct responder_link *link;
+    uint32_t count;
+};
+
+static bool add_entry(void *owner, const struct protected_entry *entry)
+{
+    struct additions *additions = owner;
+    struct responder_link *link = additions->link;
+
+    additions->count++;
+    return protected_add_entry(link->protected_list, entry) &&
+           protected_share_add(link->share, entry);
+}
+
+bool responder_link_protect(struct responder_link *link, const struct protected_list *list,
+                            uint32_t *out_added, uint32_t *out_stay)
+{
+    struct additions additions = {.link = link};
+    bool room = protected_missing(link->protected_list, list, add_entry, &additions, out_stay);
+
+    *out_added = additions.count;
+    return room;
 }
 
 bool responder_link_send(struct responder_link *link, const struct response_alert *alert,
@@ -328,5 +364,6 @@ void responder_link_close(struct responder_link *link)
     if (link->starter > 0) {
         end_starter(link->starter);
     }
+    protected_share_close(link->share);
     free(link);
 }

@@ -5,7 +5,7 @@
  * Time      the start waits as long as the hooks may take for their check.
  * Bounds    one message at a time; what the socket has no room for is refused, and said.
  * Errors    start: why the response process refuses, or cannot be.
- * Thread    start: main, before there is another thread. The others: the writer's.
+ * Thread    start: main, before there is another thread; protect: main. The others: the writer's.
  *
  *     sensor ──fork, at the very beginning──▶ starter ──fork──▶ response process
  *        └──────────────── one pair of sockets ───────────────────┘
@@ -25,6 +25,11 @@ struct responder_link;
 
 MUST_USE enum status responder_link_start(const struct responder_options *options,
                                           struct responder_link **out_link, struct error *error);
+/* Adds what `list` has to the never-block list of the process, at once and also for what is done already;
+ * nothing is ever taken off. *out_added: so many are new; *out_stay: so many hold on although `list` has
+ * them not. false: there is no room. */
+MUST_USE bool responder_link_protect(struct responder_link *link, const struct protected_list *list,
+                                     uint32_t *out_added, uint32_t *out_stay);
 /* false: it was not taken; `out_why` says so. */
 bool responder_link_send(struct responder_link *link, const struct response_alert *alert,
                          struct slice json, const char **out_why);

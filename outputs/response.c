@@ -26,12 +26,12 @@ const struct option response_options[] = {
     OPTION("stop_file", TEXT, response_conf, stop_file, NULL, "/etc/earshot/response.stop", NULL,
            "while this file is there nothing new is done; what was done is still taken back"),
     OPTION("protect", NETWORKS, response_conf, protect, NULL, "", NULL,
-           "addresses and networks that no response touches: own servers, trunks, gateways, management"),
+           "addresses and networks that no response touches: own servers, trunks, gateways, management; what is taken off the list stays on it until a restart"),
     OPTION("protect_accounts", LIST, response_conf, protect_accounts, NULL, "", NULL,
-           "accounts that no response touches, user@domain, or a user at any domain"),
+           "accounts that no response touches, user@domain, or a user at any domain; taken off: after a restart"),
     OPTION("protect_numbers", LIST, response_conf, protect_numbers, NULL,
            "110, 112, 118, 911, 999, 000, 100, 101, 102, 108, 111, 119, 120, 122, 190, 192, 193, 988", NULL,
-           "numbers that no response touches, beside those of site.emergency"),
+           "numbers that no response touches, beside the emergency numbers of site.country and site.emergency; taken off: after a restart"),
     OPTION("allow_private", NETWORKS, response_conf, allow_private, NULL, "", NULL,
            "private networks whose addresses may be touched"),
     OPTION("active", COUNT, response_conf, active, "1", "200", "1000",
@@ -116,6 +116,62 @@ const char *response_step_word(enum step step)
 uint8_t response_level_of(unsigned severity)
 {
     return (uint8_t)(severity % LEVELS + 1);
+}
+
+/* --- names that must be kept --- */
+
+/* alice, alice@pbx.example or alice@[2001:db8::1], as alerts name accounts: no scheme, no port. */
+static bool is_account_name(struct slice name)
+{
+    struct response_target ignored;
+    char whole[RESPONSE_VALUE_BYTES];
+    struct text text = text_into(whole, sizeof whole);
+    size_t at = slice_find_last(name, '@');
+    struct slice host = slice_from(name, at + 1);
+
+    text_slice_put(&text, name);
+    text_string(&text, at == name.bytes ? "@host" : "");
+    return !text.overflow && slice_find(name, ':') >= at &&
+           (slice_find(host, ':') == host.bytes || slice_starts_with(host, SLICE("["))) &&
+           slice_find(host, ']') + 1 >= host.bytes &&
+           response_target_parse(RESPONSE_TARGET_ACCOUNT, text_slice(&text), &ignored);
+}
+
+/* Digits, as people dial: no separators. */
+static bool is_dialled(struct slice number)
+{
+    size_t from = slice_starts_with(number, SLICE("+")) ? 1 : 0;
+
+    for (size_t i = from; i < number.bytes; i++) {
+        if (strchr("0123456789*#", number.at[i]) == NULL || number.at[i] == '\0') {
+            return false;
+        }
+    }
+    return number.bytes > from;
+}
+
+static enum status check_names(const struct option_list *list, bool (*is_name)(struct slice name),
+                               const char *key, const char *wanted, struct error *error)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (!is_name(slice_of_string(list->items[i]))) {
+            return error_set(error, STATUS_USAGE, key, "found '%s', which would protect nobody: %s",
+                             list->items[i], wanted);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status response_check(const struct response_conf *conf, struct error *error)
+{
+    enum status status =
+        check_names(&conf->protect_accounts, is_account_name, "response.protect_accounts",
+                    "write user@domain, or user for any domain, without sip: and port", error);
+
+    return status != STATUS_OK
+               ? status
+               : check_names(&conf->protect_numbers, is_dialled, "response.protect_numbers",
+                             "write digits, with a + before them or not", error);
 }
 
 /* --- opening --- */

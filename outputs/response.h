@@ -89,6 +89,8 @@ struct response_binding {
 
 extern const struct option response_options[];
 extern const struct option response_binding_options[];
+/* A name on the never-block list that could never be a target's is an error; where = the key. */
+MUST_USE enum status response_check(const struct response_conf *conf, struct error *error);
 uint8_t response_level_of(unsigned severity); /* 1 to 4 */
 
 /* What an alert says that matters here. Plain memory: it crosses to the response process. */

@@ -662,6 +662,9 @@ enum status config_open(const struct settings *settings, struct config **out_con
     if (status == STATUS_OK) {
         status = privacy_check(&config->privacy, error);
     }
+    if (status == STATUS_OK) {
+        status = response_check(&config->response, error);
+    }
     if (status != STATUS_OK) {
         place_error(config, error);
     }

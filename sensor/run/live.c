@@ -41,6 +41,7 @@ struct live {
     struct ring records;
     struct analyst *analyst;
     struct writer *writer;
+    struct protected_list *protected_list; /* of the response process, borrowed by its link */
     struct responder_link *responder; /* NULL: no response is configured */
     struct snapshot *snapshot; /* NULL = nothing is kept */
     struct hash_key key;
@@ -251,6 +252,7 @@ static void close_live(struct live *live)
 {
     writer_close(live->writer);
     responder_link_close(live->responder);
+    protected_close(live->protected_list);
     analyst_close(live->analyst);
     geo_close(live->geo);
     geo_close(live->geo_coming);
@@ -316,6 +318,9 @@ static void reload(struct live *live)
     enum status status = live->options->reload(live->options->reload_owner, &config, &error);
     if (status == STATUS_OK) {
         status = check_filter(config, &error);
+    }
+    if (status == STATUS_OK) {
+        status = respond_reload(config, live->responder, &error);
     }
     if (status != STATUS_OK) {
         log_error_struct(&error);
@@ -488,7 +493,8 @@ enum status run_live(const struct run_options *options, struct error *error)
     memset(live, 0, sizeof *live);
     live->options = options;
     /* First of all: while there is no thread and no table, a fork is cheap and safe. */
-    if (respond_start(options->config, options->state, &live->responder, error) != STATUS_OK) {
+    if (respond_start(options->config, options->state, &live->protected_list, &live->responder,
+                      error) != STATUS_OK) {
         free(live);
         return error->code;
     }

@@ -1,18 +1,19 @@
-/* Detections, the choice of records, what is known of the site and the files of countries change
- * while the sensor runs; slots, incidents and counts are kept. What was sized, opened or bound at the
+/* Detections, the choice of records, what is known of the site, the files of countries and whom no
+ * response touches change while the sensor runs (the last only grows: respond_reload()); slots, incidents and counts are kept. What was sized, opened or bound at the
  * start stays: tables, rings, interfaces, the filter of the kernel, outputs, the sensor's name.
  *
  * A detection that was off at the start has no lane in the tables, so switching it on waits too;
  * switching off, and on again, does not. */
 #include "sensor/run/reload.h"
 
-enum { VALUE_BYTES = 2048 };
+enum { VALUE_BYTES = OPTION_LIST_MAX * (OPTION_TEXT_BYTES + 4) }; /* the longest list */
 
 bool reload_waits(const struct config_row *row)
 {
     struct slice key = slice_of_string(row->key);
     bool changes = slice_starts_with(key, SLICE("detectors.")) ||
                    slice_starts_with(key, SLICE("records.")) ||
+                   slice_starts_with(key, SLICE("response.protect")) ||
                    slice_starts_with(key, SLICE("geo.")) || slice_starts_with(key, SLICE("site."));
     return !changes || row->option->sizes_table;
 }
@@ -34,8 +35,8 @@ static void compare(void *owner, const struct config_row *row)
     if (strcmp(row->key, it->row->key) != 0) {
         return;
     }
-    char one[VALUE_BYTES];
-    char other[VALUE_BYTES];
+    static char one[VALUE_BYTES]; /* too large for a stack */
+    static char other[VALUE_BYTES];
     struct text left = text_into(one, sizeof one);
     struct text right = text_into(other, sizeof other);
     option_print(row->option, row->base, &left);

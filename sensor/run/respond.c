@@ -10,9 +10,12 @@
 #include "outputs/encode_json.h"
 #include "outputs/hook_file.h"
 #include "outputs/hook_run.h"
+#include "outputs/journal.h"
 #include "outputs/responder_link.h"
 #include "sensor/run/respond_list.h"
 #include "sensor/telemetry/telemetry.h"
+
+#include <unistd.h>
 
 enum { FINISH_PAUSE_MS = 20 };
 
@@ -51,6 +54,32 @@ enum status respond_check(const struct config *config, struct error *error)
     return STATUS_OK;
 }
 
+/* Without a response nobody reads the journal: what it holds would hold on without a word. */
+static void say_left(const char *state)
+{
+    char path[OPTION_TEXT_BYTES + sizeof "/" JOURNAL_FILE];
+    struct journal *journal = NULL;
+    struct error error = {0};
+    uint32_t count = 0;
+
+    int bytes = snprintf(path, sizeof path, "%s/" JOURNAL_FILE, state == NULL ? "" : state);
+    if (state == NULL || bytes < 0 || (size_t)bytes >= sizeof path || access(path, F_OK) != 0) {
+        return;
+    }
+    if (journal_open(state, &journal, &error) != STATUS_OK) {
+        log_error_struct(&error);
+        return;
+    }
+    (void)journal_held(journal, &count);
+    journal_close(journal);
+    if (count > 0) {
+        log_line(LOG_ERROR,
+                 "%s: %" PRIu32 " %s by hooks that no response names any more, and nobody takes "
+                 "them back: configure the response again, or take them back by hand",
+                 path, count, count == 1 ? "decision holds" : "decisions hold");
+    }
+}
+
 static const struct response_binding *first_of(const struct config *config, enum response_mode mode)
 {
     for (uint32_t i = 0; i < config->response_count; i++) {
@@ -62,13 +91,15 @@ static const struct response_binding *first_of(const struct config *config, enum
 }
 
 enum status respond_start(const struct config *config, const char *state,
-                          struct responder_link **out_link, struct error *error)
+                          struct protected_list **out_list, struct responder_link **out_link,
+                          struct error *error)
 {
     const struct response_binding *is_auto = first_of(config, RESPONSE_AUTO);
-    struct protected_list *list = NULL;
 
+    *out_list = NULL;
     *out_link = NULL;
     if (config->response_count == 0) {
+        say_left(state);
         return STATUS_OK;
     }
     if (is_auto != NULL && state == NULL) {
@@ -82,17 +113,46 @@ enum status respond_start(const struct config *config, const char *state,
     }
     enum status status = respond_check(config, error);
     if (status == STATUS_OK) {
-        status = respond_list_open(config, true, &list, error);
+        status = respond_list_open(config, true, out_list, error);
     }
     struct responder_options options = {.conf = &config->response,
                                         .bindings = config->responses,
                                         .binding_count = config->response_count,
-                                        .protected_list = list,
+                                        .protected_list = *out_list,
                                         .state = state};
     if (status == STATUS_OK) {
         status = responder_link_start(&options, out_link, error);
     }
-    protected_close(list); /* the process has its own */
+    if (status != STATUS_OK) {
+        protected_close(*out_list);
+        *out_list = NULL;
+    }
+    return status;
+}
+
+enum status respond_reload(const struct config *config, struct responder_link *link,
+                           struct error *error)
+{
+    struct protected_list *list = NULL;
+    uint32_t added = 0;
+    uint32_t stay = 0;
+
+    if (link == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = respond_list_open(config, true, &list, error);
+    if (status == STATUS_OK && !responder_link_protect(link, list, &added, &stay)) {
+        status = error_set(error, STATUS_USAGE, "response.protect",
+                           "more than %d entries, with those that were taken off since the start",
+                           (int)PROTECTED_MAX);
+    }
+    protected_close(list);
+    if (status == STATUS_OK && (added > 0 || stay > 0)) {
+        log_line(LOG_INFO,
+                 "never-block list: %" PRIu32 " more from now on; %" PRIu32
+                 " that were taken off stay until a restart",
+                 added, stay);
+    }
     return status;
 }
 

@@ -5,7 +5,7 @@
  * Time      with -r packet time; live the wall clock, for the records.
  * Bounds    one record at a time; with -r the steps of one alert: one for each response.
  * Errors    check, start, open.
- * Thread    check and start: main, before there is another. The others: the writer's.
+ * Thread    check and start: main, before there is another; reload: main. The others: the writer's.
  *
  * With -r the gate is asked here, everything is dry-run, and no process is started. Live the process
  * of outputs/responder.h has the gate, and this only passes on. */
@@ -20,9 +20,13 @@ struct responder_link;
 /* Are the files of the hooks there, and nobody else's? Those of dry-run are only said. */
 MUST_USE enum status respond_check(const struct config *config, struct error *error);
 /* Live, first of all: starts the response process. `state`: folder of its journal, NULL = none.
- * *out_link = NULL where no response is configured. */
+ * *out_link = NULL where no response is configured. *out_list: to be closed behind the link. */
 MUST_USE enum status respond_start(const struct config *config, const char *state,
+                                   struct protected_list **out_list,
                                    struct responder_link **out_link, struct error *error);
+/* A reload: whom the new configuration protects is protected from now on. `link` may be NULL. */
+MUST_USE enum status respond_reload(const struct config *config, struct responder_link *link,
+                                    struct error *error);
 
 struct respond_options {
     const struct config *config;

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "outputs/surroundings.h"
+#include "sensor/lookup/number_plan.h"
 
 static bool names_far_end(const char *key)
 {
@@ -91,10 +92,43 @@ static bool add_output(struct protected_list *list, const struct config_output *
     return room;
 }
 
+/* One entry of a plan's list; x stands for any digit. */
+static bool add_number(struct protected_list *list, struct slice number)
+{
+    char digits[RESPONSE_VALUE_BYTES];
+    size_t any = slice_find(number, 'x');
+    bool room = true;
+
+    if (any == number.bytes || number.bytes > sizeof digits) {
+        return protected_add_number(list, number);
+    }
+    memcpy(digits, number.at, number.bytes);
+    for (char digit = '0'; digit <= '9' && room; digit++) {
+        digits[any] = digit;
+        room = add_number(list, slice_of(digits, number.bytes));
+    }
+    return room;
+}
+
+/* Those that everybody at home knows, as detections know them (docs/definitions.md, Numbers). */
+static bool add_emergency(struct protected_list *list, const struct numbers_conf *conf)
+{
+    const struct plan_region *home = plan_region_of(conf->country);
+    struct slice rest = slice_of_string(home == NULL ? "" : home->emergency);
+    bool room = true;
+
+    while (rest.bytes > 0 && room) {
+        room = add_number(list, slice_split(&rest, ' '));
+    }
+    for (uint32_t i = 0; i < conf->emergency.count && room; i++) {
+        room = protected_add_number(list, slice_of_string(conf->emergency.items[i]));
+    }
+    return room;
+}
+
 static bool add_named(struct protected_list *list, const struct config *config, bool live)
 {
     const struct response_conf *conf = &config->response;
-    const struct option_list *emergency = &config->site.numbers.emergency;
     bool room = true;
 
     protected_allow(list, &conf->allow_private);
@@ -107,9 +141,7 @@ static bool add_named(struct protected_list *list, const struct config *config, 
     for (uint32_t i = 0; i < conf->protect_numbers.count && room; i++) {
         room = protected_add_number(list, slice_of_string(conf->protect_numbers.items[i]));
     }
-    for (uint32_t i = 0; i < emergency->count && room; i++) {
-        room = protected_add_number(list, slice_of_string(emergency->items[i]));
-    }
+    room = room && add_emergency(list, &config->site.numbers);
     for (uint32_t i = 0; i < config->output_count && room; i++) {
         room = add_output(list, &config->outputs[i], live);
     }

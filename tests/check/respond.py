@@ -72,6 +72,8 @@ if how == "deaf":
     sys.exit(0)
 order = json.loads(sys.stdin.buffer.read())
 assert order["schema"] == 1 and order["action"] == verb
+with open(os.path.join(here, "orders"), "a") as f:
+    f.write(json.dumps(order) + "\n")
 value = order.get("target", {}).get("value", "")
 path = os.path.join(world, value.replace(":", "_"))
 if how.isdigit():
@@ -141,6 +143,11 @@ class Place:
                 return [json.loads(line) for line in f if line.endswith("\n")]
         except FileNotFoundError:
             return []
+
+    def orders(self, action, value):
+        with open(os.path.join(self.hooks, "orders"), encoding="utf-8") as f:
+            orders = [json.loads(line) for line in f if line.endswith("\n")]
+        return [order for order in orders if order["action"] == action and order["target"]["value"] == value]
 
     def blocked(self):
         return sorted(os.listdir(self.world))
@@ -517,6 +524,92 @@ def killed_and_started_again(binary):
             wait_step(sensor, "revoked", count=2, seconds=TTL_S + PATIENCE_S)
             problems += differs("blocked at the end", place.blocked(), [])
             sensor.stop()
+        problems += of_the_same_alert([*place.orders("apply", "203.0.113.53"), *place.orders("revoke", "203.0.113.53")], 3)
+    return problems
+
+
+def of_the_same_alert(orders, count):
+    """What is put back and what is taken back says of which alert it is, also when nobody has the record any more."""
+    problems = differs("orders", len(orders), count)
+    first = orders[0]["alert"]
+    for order in orders[1:]:
+        alert = order["alert"]
+        problems += differs(f"the rule that {order['action']} is told", alert.get("rule", {}).get("id"), first["rule"]["id"])
+        for field in ("id", "level"):
+            problems += differs(f"the alert's {field} that {order['action']} is told", alert.get("earshot", {}).get("alert", {}).get(field), first["earshot"]["alert"][field])
+    return problems
+
+
+def reloaded(binary):
+    """Who is put on the never-block list of a running sensor is not touched from then on, whatever dies; who is taken off it stays on it."""
+    def protect(*addresses):
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(f"response: {{protect: [{', '.join(addresses)}]}}\n")
+        os.rename(path + ".new", path)
+
+    def reload():
+        said = sensor.said().count(b"configuration is in force")
+        sensor.process.send_signal(signal.SIGHUP)
+        sensor.wait_for(lambda: sensor.said().count(b"configuration is in force") > said, "it was not taken up")
+
+    def refused(last):
+        attack(wire, last)
+        value = f"203.0.113.{last}"
+        sensor.wait_for(lambda: steps(sensor, value), f"nothing is said of {value}")
+        step = steps(sensor, value)[0]["earshot"]["response"]
+        return differs(value, (step["step"], step.get("guard", {}).get("failed")), ("refused", "never-block"))
+
+    problems = []
+    with Place() as place:
+        path = os.path.join(place.folder, "earshot.yaml")
+        protect("198.51.100.7")
+        with Sensor(binary, "--state", place.state, "-c", path, *place.options()) as sensor:
+            wire = Wire()
+            attack(wire)
+            wait_step(sensor, "active")
+            protect("198.51.100.7", *(f"203.0.113.{last}" for last in (53, 61, 62, 63)))
+            reload()
+            problems += refused(61)
+            wait_step(sensor, "revoked")
+            reasons = [r["event"].get("reason", "") for r in steps(sensor) if r["earshot"]["response"]["step"] == "expiring"]
+            problems += differs("why it is taken back", reasons, ["the target is protected now: in response.protect"])
+            problems += differs("blocked", place.blocked(), [])
+            os.kill(process_of(sensor)[1], signal.SIGKILL)
+            sensor.wait_for(lambda: b"was started again" in sensor.said(), "it was not started again")
+            problems += refused(62)
+            protect("198.51.100.7")
+            reload()
+            problems += refused(63)
+            problems += [] if b"never-block list: 0 more from now on; 4 that were taken off stay until a restart" in sensor.said() else ["what stays is not said"]
+            problems += [] if b"response.protect" not in sensor.said() else ["it is said to wait"]
+            attack(wire, 64)
+            wait_step(sensor, "active", count=2)
+            problems += differs("blocked at the end", place.blocked(), ["203.0.113.64"])
+            status, report = sensor.stop()
+            problems += differs("exit status", status, 0)
+            problems += differs("packets", report["capture"]["packets"], wire.sent)
+    return problems
+
+
+def no_response_left(binary):
+    """Who takes all responses out of the configuration hears what still holds."""
+    problems = []
+    with Place() as place:
+        with place.sensor(binary) as sensor:
+            attack(Wire())
+            wait_step(sensor, "active")
+            sensor.stop()
+        problems += differs("blocked", place.blocked(), ["203.0.113.53"])
+        with Sensor(binary, "--state", place.state) as sensor:
+            problems += [] if b"/responses: 1 decision holds by hooks that no response names any more" in sensor.said() else [f"it says nothing: {sensor.said()}"]
+            status, _ = sensor.stop()
+            problems += differs("exit status", status, 0)
+        with place.sensor(binary, **{"response.undo_at_stop": "true"}) as sensor:
+            sensor.stop()
+        problems += differs("blocked at the end", place.blocked(), [])
+        with Sensor(binary, "--state", place.state) as sensor:
+            problems += ["it says what is past"] if b"responses:" in sensor.said() else []
+            sensor.stop()
     return problems
 
 
@@ -654,7 +747,7 @@ def starter_is_killed(binary):
 
 
 SCENARIOS = {f.__name__: f for f in (done_and_taken_back, hangs, leaves_its_group, stops_itself, floods, dies, says_try_again, lies_unread, never_reads, lies_about_reading, forks,
-                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, taken_back_at_stop, not_taken_back_at_stop, stopped_while_it_hangs, stop_file,
+                                     refused_for_good, disappears, start_is_refused, killed_and_started_again, reloaded, no_response_left, taken_back_at_stop, not_taken_back_at_stop, stopped_while_it_hangs, stop_file,
                                      own_and_unproven, starter_is_killed, killed_while_it_hangs, away_at_the_start, stands_still)}
 
 

@@ -370,6 +370,66 @@ static void follows_its_name_when_moved_away(void **state)
 }
 
 /* A name that cannot be moved (there is a folder where NAME.2 should be): the lines go on. */
+static void begins_a_line_of_its_own(void **state)
+{
+    const struct output *type = file_type();
+    char path[] = "/tmp/earshot-file-XXXXXX";
+    char text[64] = "";
+    void *instance = NULL;
+    struct error error = {0};
+    int descriptor = mkstemp(path);
+
+    (void)state;
+    assert_true(descriptor >= 0);
+    assert_int_equal(write(descriptor, "one\ntw", 6), 6);
+    assert_int_equal(open_path(path, &instance, &error), STATUS_OK);
+    assert_int_equal(type->send(instance, &call, SLICE("three")), OUTPUT_ACCEPTED);
+    type->flush(instance);
+    assert_int_equal(type->send(instance, &call, SLICE("four")), OUTPUT_ACCEPTED);
+    type->close(instance);
+    assert_int_equal(pread(descriptor, text, sizeof text - 1, 0), 18);
+    assert_string_equal(text, "one\ntw\nthree\nfour\n");
+    assert_int_equal(tally.acknowledged, 2);
+    assert_int_equal(close(descriptor), 0);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* What is written into a file without a name is gone: it is not delivered. */
+static void counts_what_has_no_place_any_more(void **state)
+{
+    const struct output *type = file_type();
+    char folder[] = "/tmp/earshot-file-XXXXXX";
+    char path[64];
+    void *instance = NULL;
+    struct error error = {0};
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/records", folder);
+    assert_int_equal(open_path(path, &instance, &error), STATUS_OK);
+    assert_int_equal(type->send(instance, &call, SLICE("one")), OUTPUT_ACCEPTED);
+    type->flush(instance);
+    assert_int_equal(tally.acknowledged, 1);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(type->send(instance, &call, SLICE("two")), OUTPUT_ACCEPTED);
+    type->flush(instance);
+    assert_int_equal(tally.acknowledged, 1);
+    assert_int_equal(tally.waiting, 1);
+    assert_true(tally.away);
+    assert_int_equal(mkdir(folder, 0700), 0); /* it is back, and so are the records */
+    type->flush(instance);
+    assert_int_equal(tally.acknowledged, 2);
+    assert_false(tally.away);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(type->send(instance, &call, SLICE("three")), OUTPUT_ACCEPTED);
+    type->close(instance);
+    assert_int_equal(tally.acknowledged, 2);
+    assert_int_equal(tally.dropped[DATASET_CALL], 1);
+    assert_int_equal(tally.waiting, 0);
+}
+
 static void goes_on_where_it_cannot_rotate(void **state)
 {
     const struct output *type = file_type();
@@ -410,6 +470,8 @@ int main(void)
         cmocka_unit_test(a_slow_reader_is_waited_for),
         cmocka_unit_test(rotates_between_whole_lines),
         cmocka_unit_test(follows_its_name_when_moved_away),
+        cmocka_unit_test(begins_a_line_of_its_own),
+        cmocka_unit_test(counts_what_has_no_place_any_more),
         cmocka_unit_test(goes_on_where_it_cannot_rotate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,7 +237,8 @@ static void joins_responses_with_alerts(void **state)
         privacy_apply(privacy, make_alert(&bench, "site", "site", "", "", false));
     assert_true(record_get(record, FIELD_ID_EARSHOT_ALERT_ID, &alert));
     struct record_maker *maker = bench_begin(&bench, DATASET_RESPONSE);
-    record_string(maker, FIELD_ID_ERROR_MESSAGE, "no account alice@pbx.example here");
+    record_string(maker, FIELD_ID_ERROR_MESSAGE,
+                  "no account alice@pbx.example here, nor alice.acl");
     record_hash(maker, FIELD_ID_EARSHOT_RESPONSE_ID, (struct hash128){.low = 9});
     record_hash(maker, FIELD_ID_EARSHOT_RESPONSE_ALERT_ID, (struct hash128){.high = 1});
     record_string(maker, FIELD_ID_EARSHOT_RESPONSE_TARGET_TYPE, "account");
@@ -248,7 +249,8 @@ static void joins_responses_with_alerts(void **state)
     assert_true(record_get(record, FIELD_ID_EARSHOT_RESPONSE_ID, &response));
     assert_true(response.hash.low != 9 && record->id.high != 0x0123456789abcdefU);
     expect(record, FIELD_ID_EARSHOT_RESPONSE_TARGET_VALUE, ALICE "@pbx.example");
-    expect(record, FIELD_ID_ERROR_MESSAGE, "no account " ALICE "@pbx.example here");
+    expect(record, FIELD_ID_ERROR_MESSAGE,
+           "no account " ALICE "@pbx.example here, nor " ALICE ".acl");
     privacy_close(privacy);
 }
 

@@ -186,6 +186,25 @@ static void hides_whole_words_of_sentences(void **state)
     CHECK(reducer, reduce_sentence, rows);
 }
 
+static void hides_names_inside_of_what_others_wrote(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"alice", "2001", "al", "192.0.2.7"};
+    const struct row rows[] = {
+        {"alice, Alice's, malice.acl", "a***, a***'s, ma***.acl"},
+        {"user-2001, 2001.acl, 02001: sip:2001@pbx.example",
+         "user-****, ****.acl, 0****: sip:****@pbx.example"},
+        {"al gave 192.0.2.7 to all", "a*** gave 192.0.2.7 to all"},
+        {"", ""},
+    };
+    struct reducer *reducer = open_with(REDUCE_MASK, REDUCE_MASK);
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        reduce_remember(reducer, slice_of_string(names[i]));
+    }
+    CHECK(reducer, reduce_foreign, rows);
+}
+
 static void forgets_the_names_of_the_last_record(void **state)
 {
     (void)state;
@@ -337,6 +356,7 @@ int main(void)
         cmocka_unit_test(hides_the_names_of_uris),
         cmocka_unit_test(joins_uris_with_names),
         cmocka_unit_test(hides_whole_words_of_sentences),
+        cmocka_unit_test(hides_names_inside_of_what_others_wrote),
         cmocka_unit_test(forgets_the_names_of_the_last_record),
         cmocka_unit_test(remembers_so_many_names),
         cmocka_unit_test(takes_any_bytes),

@@ -5,6 +5,7 @@
 #include "tests/unit/outputs/outputs_test.h"
 
 #include "outputs/hook_answer.h"
+#include "outputs/protected_share.h"
 #include "outputs/response_wire.h"
 #include "outputs/surroundings.h"
 
@@ -196,6 +197,97 @@ static void a_full_list_is_refused(void **state)
     protected_close(list);
 }
 
+/* --- what is added while the response process runs --- */
+
+struct gained {
+    struct protected_list *mirror;
+    struct protected_share *share;
+};
+
+static bool share(void *owner, const struct protected_entry *entry)
+{
+    struct gained *it = owner;
+    return protected_add_entry(it->mirror, entry) && protected_share_add(it->share, entry);
+}
+
+static struct protected_list *list_of(const char *network, const char *account, const char *number)
+{
+    struct protected_list *list = NULL;
+    struct prefix prefix;
+    struct error error;
+    assert_int_equal(protected_open(&list, &error), STATUS_OK);
+    assert_true(prefix_parse(slice_of_string(network), &prefix));
+    assert_true(protected_add(list, &prefix, "named"));
+    assert_true(protected_add_account(list, slice_of_string(account)));
+    assert_true(protected_add_number(list, slice_of_string(number)));
+    return list;
+}
+
+static const char *why_of(const struct protected_list *list, enum response_target_type type,
+                          const char *text)
+{
+    struct response_target target;
+    assert_true(response_target_parse(type, slice_of_string(text), &target));
+    return protected_why(list, &target);
+}
+
+static void what_is_added_reaches_the_other_list(void **state)
+{
+    struct protected_list *theirs = list_of("198.51.100.0/24", "alice", "112");
+    struct protected_list *wanted = list_of("2001:db8::/32", "bob@pbx.example", "+15550100");
+    struct gained it = {.mirror = list_of("198.51.100.0/24", "alice", "112")};
+    struct error error;
+    uint32_t at = 0;
+    uint32_t stay = 0;
+    (void)state;
+    assert_int_equal(protected_share_open(&it.share, &error), STATUS_OK);
+    assert_true(protected_missing(it.mirror, wanted, share, &it, &stay));
+    assert_int_equal(stay, 3);
+    assert_null(why(theirs, "2001:db8::7"));
+    assert_true(protected_share_take(it.share, &at, theirs));
+    assert_int_equal(at, 3);
+    assert_string_equal(why(theirs, "2001:db8::7"), "named");
+    assert_non_null(why_of(theirs, RESPONSE_TARGET_ACCOUNT, "bob@PBX.example"));
+    assert_non_null(why_of(theirs, RESPONSE_TARGET_NUMBER, "15550100"));
+    assert_non_null(why(theirs, "::ffff:198.51.100.9")); /* what was there stays */
+    assert_non_null(why_of(theirs, RESPONSE_TARGET_ACCOUNT, "alice@pbx.example"));
+    assert_true(protected_missing(it.mirror, wanted, share, &it, &stay)); /* nothing twice */
+    assert_false(protected_share_take(it.share, &at, theirs));
+    protected_share_close(it.share);
+    protected_close(theirs);
+    protected_close(wanted);
+    protected_close(it.mirror);
+}
+
+static void what_is_added_is_not_believed(void **state)
+{
+    struct protected_list *list = list_of("198.51.100.0/24", "alice", "112");
+    struct protected_entry wide = {.kind = PROTECTED_NETWORK, .prefix = {.bits = 129}};
+    struct protected_entry strange = {.kind = PROTECTED_KINDS};
+    struct protected_entry endless = {.kind = PROTECTED_ACCOUNT};
+    struct protected_entry good = {.kind = PROTECTED_ACCOUNT, .text = "bob"};
+    struct protected_share *row = NULL;
+    struct error error;
+    uint32_t at = 0;
+    (void)state;
+    memset(endless.text, 'a', sizeof endless.text);
+    assert_int_equal(protected_share_open(&row, &error), STATUS_OK);
+    assert_true(protected_share_add(row, &wide));
+    assert_true(protected_share_add(row, &strange));
+    assert_true(protected_share_add(row, &endless));
+    assert_true(protected_share_add(row, &good));
+    assert_true(protected_share_take(row, &at, list));
+    assert_int_equal(at, 4);
+    assert_int_equal(protected_networks(list), 1);
+    assert_non_null(why_of(list, RESPONSE_TARGET_ACCOUNT, "bob@pbx.example"));
+    while (protected_share_add(row, &good)) {
+        at++;
+    }
+    assert_int_equal(at, PROTECTED_SHARE_MAX);
+    protected_share_close(row);
+    protected_close(list);
+}
+
 /* --- messages --- */
 
 static union wire wire;
@@ -313,6 +405,8 @@ int main(void)
         cmocka_unit_test(answers_are_read),
         cmocka_unit_test(the_kernels_texts_are_understood),
         cmocka_unit_test(a_full_list_is_refused),
+        cmocka_unit_test(what_is_added_reaches_the_other_list),
+        cmocka_unit_test(what_is_added_is_not_believed),
         OVER_ENDS(messages_cross),
         OVER_ENDS(an_alert_is_one_object),
         OVER_ENDS(what_is_not_sound_is_refused),

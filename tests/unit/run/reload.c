@@ -51,6 +51,8 @@ static void what_is_taken_up_is_not_said(void **state)
                                   "records.sip=messages",
                                   "geo.country_files=a.mmdb",
                                   "geo.check=10s",
+                                  "response.protect=203.0.113.9",
+                                  "response.protect_accounts=alice",
                                   "outputs.a.type=file",
                                   NULL};
     compare(started, wanted, &said);
@@ -74,6 +76,30 @@ static void what_was_sized_or_opened_waits(void **state)
         assert_int_equal(said.count, 1);
         assert_memory_equal(said.keys[0], keys[i], strlen(said.keys[0]));
     }
+}
+
+/* Sixty-four networks are longer than two thousand bytes. */
+static void the_end_of_a_long_list_is_looked_at(void **state)
+{
+    (void)state;
+    static char lists[2][8192];
+    struct said said;
+    for (size_t k = 0; k < 2; k++) {
+        struct text text = text_into(lists[k], sizeof lists[k] - 1);
+        text_string(&text, "response.allow_private=[");
+        for (unsigned i = 0; i < 64; i++) {
+            text_format(&text, "fd00:1111:2222:3333:4444:5555:6666:%zx/128%s",
+                        i == 63 ? 99 + k : (size_t)i, i == 63 ? "]" : ", ");
+        }
+        (void)text_terminate(&text);
+    }
+    const char *const one[] = {lists[0], NULL};
+    const char *const other[] = {lists[1], NULL};
+    compare(one, one, &said);
+    assert_int_equal(said.count, 0);
+    compare(one, other, &said);
+    assert_int_equal(said.count, 1);
+    assert_string_equal(said.keys[0], "response.allow_private");
 }
 
 static void a_detection_that_was_off_waits(void **state)
@@ -107,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_taken_up_is_not_said),
         cmocka_unit_test(what_was_sized_or_opened_waits),
+        cmocka_unit_test(the_end_of_a_long_list_is_looked_at),
         cmocka_unit_test(a_detection_that_was_off_waits),
         cmocka_unit_test(outputs_that_come_and_go_wait),
     };
