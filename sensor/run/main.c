@@ -28,11 +28,10 @@ static unsigned workers_of(const struct cli *cli)
 static unsigned width_of_terminal(void)
 {
     struct winsize size;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
-        size.ws_col >= 60) {
-        return size.ws_col > 120 ? 120 : size.ws_col;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col > 120 ? 120 : size.ws_col < 60 ? 60 : size.ws_col;
     }
-    return 100;
+    return 100; /* no terminal, or one that does not know */
 }
 
 static enum status configure(const struct cli *cli, struct config **out_config, struct error *error)
@@ -69,8 +68,22 @@ static const char *state_of(const struct cli *cli)
     return snapshot_folder_is_there() ? SNAPSHOT_FOLDER : NULL;
 }
 
+/* Who types `-r -` and nothing before it would wait for ever, and so would the program. */
+static bool waits_for_keyboard(const struct cli *cli)
+{
+    bool named = false;
+    for (size_t i = 0; i < cli->path_count; i++) {
+        named = named || strcmp(cli->paths[i], "-") == 0;
+    }
+    return named && isatty(STDIN_FILENO) != 0;
+}
+
 static enum status run(const struct cli *cli, const struct config *config, struct error *error)
 {
+    if (waits_for_keyboard(cli)) {
+        return error_set(error, STATUS_USAGE, "-r -",
+                         "standard input is a terminal: give a capture with | or <");
+    }
     const char *no_color = getenv("NO_COLOR");
     bool records_to_stdout = cli->records != NULL && strcmp(cli->records, "-") == 0;
     struct run_options options = {
