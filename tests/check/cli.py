@@ -142,6 +142,9 @@ def main():
     expect(count, "--test-config", run(binary, "--test-config", "-c", "conf/earshot.yaml"), 0, b"good", err_lines=0)
     expect(count, "--test-config names a missing file of countries", run(binary, "--test-config", "--set", "geo.as_files=no.mmdb"), 0, b"good",
            err_lines=1)
+    expect(count, "--test-config compiles the filter", run(binary, "--test-config", "--set", "capture.filter=udp prot 5060"), 2,
+           in_err=b"is no filter", err_lines=1)
+    expect(count, "--test-config takes a good filter", run(binary, "--test-config", "--set", "capture.filter=udp or vlan"), 0, b"good", err_lines=0)
     expect(count, "--test-config --show", run(binary, "--test-config", "--show", "--set", "records.sip=off"), 0, b"--set", err_lines=0)
     for what in ("detectors", "decoders", "outputs", "options", "records", "memory"):
         out = run(binary, "--list", what)
