@@ -146,6 +146,8 @@ static const char *why_not(void)
         return "it is a pipe that nobody reads, start its reader first";
     case EWOULDBLOCK:
         return "another output, or another earshot, writes there: name another file";
+    case ENOENT:
+        return "its folder is not there, make it first";
     default:
         return "the file cannot be written";
     }

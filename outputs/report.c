@@ -320,6 +320,12 @@ static void see_alert_figure(struct alert_entry *alert, const struct record_valu
     case FIELD_ID_EARSHOT_ALERT_COUNT:
         alert->count = (uint64_t)value->number;
         break;
+    case FIELD_ID_EARSHOT_ALERT_PEAK:
+        alert->peak = (uint64_t)value->number;
+        break;
+    case FIELD_ID_EARSHOT_ALERT_ACCOUNT_COUNT:
+        alert->account_count = (uint64_t)value->number;
+        break;
     case FIELD_ID_EARSHOT_ALERT_EVIDENCE_PACKETS:
         if (alert->packet_count < ALERT_PACKETS_MAX) {
             alert->packets[alert->packet_count++] = (uint64_t)value->number;
@@ -330,19 +336,34 @@ static void see_alert_figure(struct alert_entry *alert, const struct record_valu
     }
 }
 
+/* Whole names, as long as there is room. */
+static void see_alert_account(struct alert_entry *alert, struct slice name, struct text *names)
+{
+    if (alert->named_count < ALERT_ACCOUNTS_MAX &&
+        names->bytes + name.bytes + 2 <= names->capacity) {
+        text_string(names, alert->named_count++ == 0 ? "" : ", ");
+        text_slice_put(names, name);
+    }
+}
+
 static void see_alert(struct report *report, const struct record *record)
 {
     struct maker maker = {.used = sizeof(struct alert_entry)};
     struct alert_entry *alert = (struct alert_entry *)(void *)maker.bytes;
+    char room[512];
+    struct text names = text_into(room, sizeof room);
     struct record_value value;
     uint32_t at = 0;
 
     alert->head.order = report_list_count(report->alerts);
     while (record_next(record, &at, &value)) {
-        if (!see_alert_text(&maker, alert, &value)) {
+        if (value.field == FIELD_ID_EARSHOT_ALERT_ACCOUNTS) {
+            see_alert_account(alert, value.text, &names);
+        } else if (!see_alert_text(&maker, alert, &value)) {
             see_alert_figure(alert, &value);
         }
     }
+    put_text(&maker, &alert->accounts, text_slice(&names));
     add(report->alerts, &maker, &alert->head);
 }
 

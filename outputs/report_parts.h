@@ -68,15 +68,18 @@ struct stream_entry {
     struct entry_text call;
 };
 
-enum { ALERT_PACKETS_MAX = 8 };
+enum { ALERT_PACKETS_MAX = 8, ALERT_ACCOUNTS_MAX = 8 };
 
 struct alert_entry {
     struct list_entry head;
     uint64_t first_ns;
     uint64_t last_ns;
-    uint64_t count;
+    uint64_t count; /* of events */
+    uint64_t peak; /* largest figure in `unit` */
+    uint64_t account_count;
     uint64_t packets[ALERT_PACKETS_MAX];
     uint32_t packet_count;
+    uint32_t named_count; /* of accounts in `accounts` */
     int32_t confidence;
     uint8_t level; /* 1 to 4 */
     uint8_t chain_level; /* likewise */
@@ -93,6 +96,7 @@ struct alert_entry {
     struct entry_text outcome;
     struct entry_text chain;
     struct entry_text unit;
+    struct entry_text accounts; /* its first ones, with commas between */
     struct entry_text country; /* of the source */
     struct entry_text as_name;
 };

@@ -166,6 +166,43 @@ static void print_place(struct page *page, const struct alert_entry *alert)
     page_string(page, ")");
 }
 
+/* The count is of events. Where it is that of the figure too, the figure's unit says more; else both
+ * stand there: 20 accounts at once may be 398 events. */
+static void print_count(struct page *page, const struct alert_entry *alert)
+{
+    struct slice unit = entry_text(&alert->head, alert->unit);
+    bool is_figure = alert->count == alert->peak && !slice_is_empty(unit);
+
+    if (!is_figure && !slice_is_empty(unit) && alert->peak > 0) {
+        page_string(page, "peak ");
+        page_count(page, alert->peak);
+        page_string(page, " ");
+        page_wire(page, unit, 40);
+        page_string(page, ", ");
+    }
+    unit = is_figure ? unit : SLICE("events");
+    bool one = alert->count == 1 && unit.at[unit.bytes - 1] == 's';
+    page_count(page, alert->count);
+    page_string(page, " ");
+    page_wire(page, slice_part(unit, 0, unit.bytes - one), 40);
+}
+
+/* The sentence speaks of accounts without naming them; who has to change passwords needs the names. */
+static void print_accounts(struct page *page, const struct alert_entry *alert)
+{
+    if (alert->named_count < 2) {
+        return;
+    }
+    page_begin(page, "            Accounts:", 22, PAGE_PLAIN);
+    page_wire(page, entry_text(&alert->head, alert->accounts), 512);
+    if (alert->account_count > alert->named_count) {
+        page_string(page, " and ");
+        page_count(page, alert->account_count - alert->named_count);
+        page_string(page, " more");
+    }
+    page_end(page);
+}
+
 static void print_proof(struct page *page, const struct alert_entry *alert)
 {
     const struct list_entry *entry = &alert->head;
@@ -175,12 +212,7 @@ static void print_proof(struct page *page, const struct alert_entry *alert)
     page_string(page, ", confidence ");
     page_count(page, (uint64_t)alert->confidence);
     page_string(page, ", ");
-    page_count(page, alert->count);
-    page_string(page, " ");
-    struct slice unit = entry_text(entry, alert->unit);
-    unit = slice_is_empty(unit) ? SLICE("events") : unit;
-    bool one = alert->count == 1 && unit.at[unit.bytes - 1] == 's';
-    page_wire(page, slice_part(unit, 0, unit.bytes - one), 40);
+    print_count(page, alert);
     page_string(page, " from ");
     page_date(page, alert->first_ns);
     page_string(page, " to ");
@@ -232,6 +264,7 @@ static void print_alert(struct page *page, const struct alert_entry *alert, uint
     page_wire(page, entry_text(entry, alert->message), 1024);
     page_end(page);
     print_proof(page, alert);
+    print_accounts(page, alert);
     if (!slice_is_empty(chain)) {
         print_story(page, alert, told, told_count);
     }

@@ -143,7 +143,11 @@ static void write_sentence(struct incidents *incidents, const struct incident_ce
         if (span_ns > 0) {
             text_duration(text, span_ns);
         }
-        text_format(text, ", %" PRIu64 " in all.", it->told.count);
+        /* The sentence has told the figure; where more events than that were counted, say which. */
+        const char *events = it->told.count == it->told.peak ? ""
+                             : it->told.count == 1           ? " event"
+                                                             : " events";
+        text_format(text, ", %" PRIu64 "%s in all.", it->told.count, events);
     }
     text_string(text, " ");
     text_string(text, rule->advice);

@@ -26,15 +26,16 @@ static const struct foreign foreigners[] = { /* what else people have, so that t
 };
 /* clang-format on */
 
-static const char *fault_of(const uint8_t *at, size_t bytes)
+static const char *fault_of(const uint8_t *at, size_t bytes, bool is_cut)
 {
     for (size_t i = 0; bytes >= 4 && i < sizeof(foreigners) / sizeof(foreigners[0]); i++) {
         if (memcmp(at, foreigners[i].magic, 4) == 0) {
             return foreigners[i].fault;
         }
     }
-    return bytes == 0 ? "is empty"
-                      : "is no capture (wanted: pcap or pcapng, plain or packed by gzip or zstd)";
+    return bytes == 0 && is_cut ? "is cut or damaged: nothing of it can be unpacked"
+           : bytes == 0         ? "is empty"
+                        : "is no capture (wanted: pcap or pcapng, plain or packed by gzip or zstd)";
 }
 
 /* Reads until the head has `bytes`, or the file ends. */
@@ -67,7 +68,7 @@ static enum status open_format(struct capture_file *file, uint16_t *interface_ne
     bool is_pcap = pcap_file_is(file->head, file->head_bytes);
     file->is_pcapng = !is_pcap && pcapng_file_is(file->head, file->head_bytes);
     if (!is_pcap && !file->is_pcapng) {
-        *out_fault = fault_of(file->head, file->head_bytes);
+        *out_fault = fault_of(file->head, file->head_bytes, inflate_is_damaged(file->inflate));
         return STATUS_OK;
     }
     size_t bytes = is_pcap ? pcap_file_header_bytes(file->head) : PCAPNG_HEADER_BYTES;
@@ -114,6 +115,7 @@ bool capture_file_sniff(const char *path)
         return true;
     }
     bool is_capture = fill_head(&file, 4, &error) != STATUS_OK ||
+                      (file.head_bytes == 0 && inflate_is_damaged(file.inflate)) ||
                       pcap_file_is(file.head, file.head_bytes) ||
                       pcapng_file_is(file.head, file.head_bytes);
     inflate_close(file.inflate);

@@ -1,9 +1,9 @@
 /* folder.c - lists a folder: what begins like a capture, by name.
  *
  * People point at the folder into which their sniffer rotates: beside captures there are logs and
- * notes, so what is no capture is passed over in silence. A file that cannot be opened counts as
- * one, so that it is named as bad. The order is that of the bytes of the names: no locale changes
- * an answer. */
+ * notes, so what is no capture is passed over in silence. A file that cannot be opened, or unpacked,
+ * counts as one, so that it is named as bad. The order is that of the bytes of the names: no locale
+ * changes an answer. */
 #include "sensor/capture/folder.h"
 
 #include "sensor/capture/capture_file.h"

@@ -9,7 +9,7 @@
 #include "sensor/run/reload.h"
 
 enum { GROUP_PREFIX_BYTES = OPTION_TEXT_BYTES + 32, KEY_BYTES = 640 };
-enum { COMMON_DATASETS = 1, COMMON_FORMAT = 2 }; /* rows of output_common_options */
+enum { COMMON_DATASETS = 1, COMMON_FORMAT = 2 }; /* rows of config_output_options */
 enum { FORMAT_OF_TYPE = 0 }; /* of output_common.format; else enum output_format + 1 */
 
 struct config_group {
@@ -98,7 +98,7 @@ static const struct option detector_off_options[] = {
     {.kind = OPTION_END},
 };
 
-static const struct option output_common_options[] = {
+const struct option config_output_options[] = {
     OPTION("type", TEXT, output_common, type, NULL, "", NULL, "kind of output, see --list outputs"),
     OPTION("datasets", LIST, output_common, datasets, NULL, "", NULL,
            "datasets that go there, without 'earshot.'; empty: all"),
@@ -176,6 +176,7 @@ static struct config_group *group_add(struct config *config, const char *prefix,
  * configuration. */
 static struct option key_options[KEY_COUNT][2];
 static char key_presets[KEY_COUNT][16];
+static char key_helps[KEY_COUNT][160];
 
 static void tables_add(struct config *config)
 {
@@ -186,13 +187,17 @@ static void tables_add(struct config *config)
         struct text text = text_into(key_presets[kind], sizeof key_presets[kind] - 1);
         text_u64(&text, frame_entries_preset((enum key_kind)kind));
         key_presets[kind][text.bytes] = '\0';
+        struct text help = text_into(key_helps[kind], sizeof key_helps[kind] - 1);
+        text_format(&help, "entries at once for what detections count by %s: %s",
+                    key_kind_name((enum key_kind)kind), key_kind_help((enum key_kind)kind));
+        key_helps[kind][help.bytes] = '\0';
         key_options[kind][0] = (struct option){.key = "entries",
                                                .kind = OPTION_COUNT,
                                                .offset = 0,
                                                .min = "1",
                                                .preset = key_presets[kind],
                                                .max = "16M",
-                                               .help = key_kind_help((enum key_kind)kind),
+                                               .help = key_helps[kind],
                                                .sizes_table = true};
         key_options[kind][1] = (struct option){.kind = OPTION_END};
         group_add(config, "tables.", key_kind_name((enum key_kind)kind), key_options[kind],
@@ -256,7 +261,7 @@ static enum status output_add(struct config *config, struct slice name, const st
     *place = (struct config_output){.type = output, .conf = take(output->conf_bytes)};
     struct text text = text_into(place->name, sizeof place->name - 1);
     text_slice_put(&text, name);
-    group_add(config, "outputs.", place->name, output_common_options,
+    group_add(config, "outputs.", place->name, config_output_options,
               take(sizeof(struct output_common)));
     if (output->options != NULL) {
         group_add(config, "outputs.", place->name, output->options, place->conf);
@@ -421,7 +426,7 @@ static enum status outputs_read(struct config *config, struct error *error)
 
     for (uint32_t g = 0, n = 0; g < config->group_count && status == STATUS_OK; g++) {
         const struct config_group *group = &config->groups[g];
-        if (group->options != output_common_options) {
+        if (group->options != config_output_options) {
             continue;
         }
         struct config_output *output = &config->outputs[n++];
@@ -688,7 +693,7 @@ void config_close(struct config *config)
             free(group->origins[i]);
         }
         free(group->origins);
-        if (group->options == output_common_options) {
+        if (group->options == config_output_options) {
             free(group->base);
         }
     }
@@ -726,6 +731,15 @@ void config_walk(const struct config *config,
     }
 }
 
+void config_print(const struct config_row *row, struct text *text)
+{
+    if (row->option->secret && strcmp(row->origin, "default") != 0) {
+        text_string(text, "(not shown)");
+    } else {
+        option_print(row->option, row->base, text);
+    }
+}
+
 /* Names of outputs and files are whatever somebody wrote: printable, piece by piece, then spaces. */
 static void show_column(FILE *out, struct slice text, size_t width)
 {
@@ -751,11 +765,7 @@ static void show_row(void *owner, const struct config_row *row)
     FILE *out = owner;
     char value[2048];
     struct text text = text_into(value, sizeof value);
-    if (row->option->secret && strcmp(row->origin, "default") != 0) {
-        text_string(&text, "(not shown)");
-    } else {
-        option_print(row->option, row->base, &text);
-    }
+    config_print(row, &text);
     show_column(out, slice_of_string(row->key), 44);
     fputc(' ', out);
     show_column(out, text_slice(&text), 22);

@@ -122,6 +122,9 @@ struct config_row {
 };
 void config_walk(const struct config *config,
                  void (*visit)(void *owner, const struct config_row *row), void *owner);
+/* The value as a person may see it: of a secret only whether it was given. */
+void config_print(const struct config_row *row, struct text *text);
+extern const struct option config_output_options[]; /* of an output of any type */
 /* --test-config --show: all values with where each came from. */
 void config_show(const struct config *config, FILE *out);
 

@@ -3,6 +3,7 @@
  * Command line, configuration, then one task; the exit status is 0 done, 1 failed
  * inside, 2 wrong usage or configuration, 3 input that cannot be read. */
 #include "base/log.h"
+#include "sensor/capture/filter.h"
 #include "sensor/run/cli.h"
 #include "sensor/run/live.h"
 #include "sensor/run/respond.h"
@@ -28,11 +29,10 @@ static unsigned workers_of(const struct cli *cli)
 static unsigned width_of_terminal(void)
 {
     struct winsize size;
-    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
-        size.ws_col >= 60) {
-        return size.ws_col > 120 ? 120 : size.ws_col;
+    if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col > 120 ? 120 : size.ws_col < 60 ? 60 : size.ws_col;
     }
-    return 100;
+    return 100; /* no terminal, or one that does not know */
 }
 
 static enum status configure(const struct cli *cli, struct config **out_config, struct error *error)
@@ -69,8 +69,22 @@ static const char *state_of(const struct cli *cli)
     return snapshot_folder_is_there() ? SNAPSHOT_FOLDER : NULL;
 }
 
+/* Who types `-r -` and nothing before it would wait for ever, and so would the program. */
+static bool waits_for_keyboard(const struct cli *cli)
+{
+    bool named = false;
+    for (size_t i = 0; i < cli->path_count; i++) {
+        named = named || strcmp(cli->paths[i], "-") == 0;
+    }
+    return named && isatty(STDIN_FILENO) != 0;
+}
+
 static enum status run(const struct cli *cli, const struct config *config, struct error *error)
 {
+    if (waits_for_keyboard(cli)) {
+        return error_set(error, STATUS_USAGE, "-r -",
+                         "standard input is a terminal: give a capture with | or <");
+    }
     const char *no_color = getenv("NO_COLOR");
     bool records_to_stdout = cli->records != NULL && strcmp(cli->records, "-") == 0;
     struct run_options options = {
@@ -105,6 +119,17 @@ static enum status look_at_files(const struct config *config, struct error *erro
     return status;
 }
 
+/* A filter that does not compile would end the sensor at its next start, long after the test. */
+static enum status look_at_filter(const struct config *config, struct error *error)
+{
+    struct filter *filter = NULL;
+    enum status status = config->sensor.filter[0] == '\0'
+                             ? STATUS_OK
+                             : filter_open(config->sensor.filter, &filter, error);
+    filter_close(filter);
+    return status;
+}
+
 static enum status task(const struct cli *cli, const struct config *config, struct error *error)
 {
     switch (cli->task) {
@@ -113,6 +138,7 @@ static enum status task(const struct cli *cli, const struct config *config, stru
         return run(cli, config, error);
     case CLI_TEST_CONFIG:
         if (look_at_files(config, error) != STATUS_OK ||
+            look_at_filter(config, error) != STATUS_OK ||
             respond_check(config, error) != STATUS_OK) {
             return error->code;
         }

@@ -25,34 +25,44 @@ static void allowed_text(const struct option *option, char *out, size_t bytes)
     out[text.bytes] = '\0';
 }
 
+/* An empty default as the configuration would write it: a column of nothing says nothing. */
+static const char *preset_text(const struct option *option)
+{
+    bool empty = option->preset == NULL || option->preset[0] == '\0';
+    return !empty ? option->preset : option_is_list(option) ? "[]" : "\"\"";
+}
+
 static void list_option(void *owner, const struct config_row *row)
 {
-    fprintf(owner, "%-44s %-16s %s\n", row->key,
-            row->option->preset == NULL ? "" : row->option->preset, row->option->help);
+    fprintf(owner, "%-44s %-16s %s\n", row->key, preset_text(row->option), row->option->help);
 }
 
 static void page_option(void *owner, const struct config_row *row)
 {
     char allowed[512];
     allowed_text(row->option, allowed, sizeof allowed);
-    fprintf(owner, "| `%s` | `%s` | %s | %s%s |\n", row->key,
-            row->option->preset == NULL ? "" : row->option->preset, allowed, row->option->help,
-            reload_waits(row) ? " (a change waits for a restart)" : "");
+    fprintf(owner, "| `%s` | `%s` | %s | %s%s |\n", row->key, preset_text(row->option), allowed,
+            row->option->help, reload_waits(row) ? " (a change waits for a restart)" : "");
+}
+
+/* Rows of a map by name, as outputs and responses are. */
+static void page_named(const char *prefix, const struct option *options, FILE *out)
+{
+    fputs("\n| key | default | allowed | what it does |\n| --- | --- | --- | --- |\n", out);
+    for (const struct option *option = options; option->kind != OPTION_END; option++) {
+        char allowed[512];
+        allowed_text(option, allowed, sizeof allowed);
+        fprintf(out, "| `%s.NAME.%s` | `%s` | %s | %s |\n", prefix, option->key,
+                preset_text(option), allowed, option->help);
+    }
 }
 
 static void page_responses(FILE *out)
 {
     fputs("\n## Responses\n\n`responses: {NAME: {rules: [...], hook: HOOK, mode: dry-run}}`; "
-          "`docs/responses.md` says what happens.\n\n"
-          "| key | default | allowed | what it does |\n| --- | --- | --- | --- |\n",
+          "`docs/responses.md` says what happens.\n",
           out);
-    for (const struct option *option = response_binding_options; option->kind != OPTION_END;
-         option++) {
-        char allowed[512];
-        allowed_text(option, allowed, sizeof allowed);
-        fprintf(out, "| `responses.NAME.%s` | `%s` | %s | %s |\n", option->key, option->preset,
-                allowed, option->help);
-    }
+    page_named("responses", response_binding_options, out);
 }
 
 static void page_options(const struct config *config, FILE *out)
@@ -64,20 +74,13 @@ static void page_options(const struct config *config, FILE *out)
           out);
     config_walk(config, page_option, out);
     fputs("\n## Outputs\n\n`outputs: {NAME: {type: TYPE, datasets: [...], ...}}`; without "
-          "`datasets` an output gets all.\n",
+          "`datasets` an output gets all.\nA running sensor does not take up a change here, nor "
+          "under Responses: it waits for a restart.\n\n### every type\n",
           out);
+    page_named("outputs", config_output_options, out);
     for (size_t i = 0; outputs[i] != NULL; i++) {
-        fprintf(out,
-                "\n### %s\n\n%s.\n\n| key | default | allowed | what it does |\n| --- | --- | --- "
-                "| --- |\n",
-                outputs[i]->type, outputs[i]->title);
-        for (const struct option *option = outputs[i]->options; option->kind != OPTION_END;
-             option++) {
-            char allowed[512];
-            allowed_text(option, allowed, sizeof allowed);
-            fprintf(out, "| `outputs.NAME.%s` | `%s` | %s | %s |\n", option->key,
-                    option->preset == NULL ? "" : option->preset, allowed, option->help);
-        }
+        fprintf(out, "\n### %s\n\n%s.\n", outputs[i]->type, outputs[i]->title);
+        page_named("outputs", outputs[i]->options, out);
     }
     page_responses(out);
 }
@@ -98,14 +101,57 @@ static void explain_option(void *owner, const struct config_row *row)
     char value[1024];
     allowed_text(row->option, allowed, sizeof allowed);
     struct text text = text_into(value, sizeof value - 1);
-    option_print(row->option, row->base, &text);
+    config_print(row, &text);
+    if (text.bytes == 0) {
+        text_string(&text, "\"\"");
+    }
     value[text.bytes] = '\0';
     fprintf(wanted->out,
             "option %s\n  %s\n  default: %s\n  allowed: %s\n  now: %s (%s)\n  a change %s\n",
-            row->key, row->option->help, row->option->preset == NULL ? "" : row->option->preset,
-            allowed, value, row->origin,
+            row->key, row->option->help, preset_text(row->option), allowed, value, row->origin,
             reload_waits(row) ? "waits for a restart" : "is taken up by a running sensor (SIGHUP)");
     wanted->found = true;
+}
+
+static bool explain_row(const char *prefix, const char *type, const struct option *options,
+                        struct slice key, FILE *out)
+{
+    const struct option *option = option_find(options, key);
+    if (option == NULL) {
+        return false;
+    }
+    char allowed[512];
+    allowed_text(option, allowed, sizeof allowed);
+    fprintf(out,
+            "option %s.NAME.%s%s\n  %s\n  default: %s\n  allowed: %s\n  a change waits for a "
+            "restart\n",
+            prefix, option->key, type, option->help, preset_text(option), allowed);
+    return true;
+}
+
+/* outputs.NAME.KEY and responses.NAME.KEY, of whatever name. */
+static bool explain_named(struct slice slug, FILE *out)
+{
+    size_t dot = slice_find(slug, '.');
+    struct slice rest = slice_from(slug, dot < slug.bytes ? dot + 1 : dot);
+    size_t second = slice_find(rest, '.');
+    struct slice key = slice_from(rest, second < rest.bytes ? second + 1 : second);
+    struct slice prefix = slice_part(slug, 0, dot);
+    bool found = false;
+
+    if (slice_equal(prefix, SLICE("responses"))) {
+        return explain_row("responses", "", response_binding_options, key, out);
+    }
+    if (!slice_equal(prefix, SLICE("outputs"))) {
+        return false;
+    }
+    found = explain_row("outputs", "", config_output_options, key, out);
+    for (size_t i = 0; outputs[i] != NULL; i++) {
+        char type[64];
+        snprintf(type, sizeof type, " of type %s", outputs[i]->type);
+        found = explain_row("outputs", type, outputs[i]->options, key, out) || found;
+    }
+    return found;
 }
 
 /* --- detections --- */
@@ -124,8 +170,9 @@ static void explain_detector(const struct detector *detector, const struct confi
     fprintf(out, "  sees:         %s\n  blind to:     %s\n  false alarms: %s\n  what to do:   %s\n",
             detector->sees, detector->blind, detector->false_alarms, detector->advice);
     fprintf(out, "  as it looks:  %s\n", detector->example);
-    fprintf(out, "  severity:     %u of 4\n  counted per:  %s (%s)\n  ATT&CK:       ",
-            detector->severity, key_kind_name(detector->key), key_kind_help(detector->key));
+    fprintf(out, "  severity:     %u of 4\n  counted per:  %s (%s)", detector->severity,
+            key_kind_name(detector->key), key_kind_help(detector->key));
+    fputs(detector->attack[0] == NULL ? "" : "\n  ATT&CK:       ", out);
     attack_text(detector, out);
     fputs("\n  options:\n", out);
     for (const struct option *option = detector->options;
@@ -159,8 +206,9 @@ static void page_detections(FILE *out)
           out);
     for (size_t i = 0; detectors[i] != NULL; i++) {
         const struct detector *detector = detectors[i];
-        fprintf(out, "\n## %s\n\n%s. Severity %u, counted per %s, ATT&CK ", detector->slug,
-                detector->title, detector->severity, key_kind_name(detector->key));
+        fprintf(out, "\n## %s\n\n%s. Severity %u, counted per %s%s", detector->slug,
+                detector->title, detector->severity, key_kind_name(detector->key),
+                detector->attack[0] == NULL ? "" : ", ATT&CK ");
         attack_text(detector, out);
         fprintf(out,
                 ".\n\n- **Sees**: %s\n- **Blind to**: %s\n- **False alarms**: %s\n- **What to "
@@ -176,7 +224,7 @@ static void page_detections(FILE *out)
              option++) {
             char allowed[512];
             allowed_text(option, allowed, sizeof allowed);
-            fprintf(out, "| `%s` | `%s` | %s | %s |\n", option->key, option->preset, allowed,
+            fprintf(out, "| `%s` | `%s` | %s | %s |\n", option->key, preset_text(option), allowed,
                     option->help);
         }
     }
@@ -341,18 +389,29 @@ enum status selfdoc_explain(const char *slug, const struct config *config, FILE 
             found = true;
         }
     }
+    struct slice name = slice_of_string(slug); /* lists have [] behind their names in records.md */
+    if (name.bytes > 2 && slice_equal(slice_from(name, name.bytes - 2), SLICE("[]"))) {
+        name = slice_part(name, 0, name.bytes - 2);
+    }
     for (size_t i = 0; i < FIELD_COUNT; i++) {
-        if (strcmp(field_rows[i].name, slug) == 0) {
+        if (slice_equal(slice_of_string(field_rows[i].name), name)) {
             schema_explain(out, (enum field)i);
+            found = true;
+        }
+    }
+    for (size_t i = 0; i < DATASET_COUNT; i++) {
+        if (strcmp(dataset_rows[i].name, slug) == 0) {
+            fprintf(out, "dataset %s\n  %s\n  fields: docs/records.md\n", slug,
+                    dataset_rows[i].help);
             found = true;
         }
     }
     struct wanted_option wanted = {.key = slice_of_string(slug), .out = out};
     config_walk(config, explain_option, &wanted);
-    if (!found && !wanted.found) {
+    if (!found && !wanted.found && !explain_named(slice_of_string(slug), out)) {
         return error_set(error, STATUS_USAGE, "--explain",
-                         "'%s' is no detection, anomaly, reason, option or field; see --list "
-                         "detectors, --docs reasons",
+                         "'%s' is no detection, anomaly, reason, option, dataset or field; see "
+                         "--list detectors, options or records, --docs reasons",
                          slug);
     }
     return STATUS_OK;

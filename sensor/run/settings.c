@@ -261,6 +261,13 @@ static enum status on_event(struct reader *reader, const yaml_event_t *event, bo
     }
 }
 
+/* The parser's words for a tab ("cannot start any token") help nobody. */
+static bool is_tab(const struct reader *reader)
+{
+    return reader->parser.buffer.pointer < reader->parser.buffer.last &&
+           *reader->parser.buffer.pointer == '\t';
+}
+
 static enum status read_events(struct reader *reader, struct error *error)
 {
     bool end = false;
@@ -269,6 +276,10 @@ static enum status read_events(struct reader *reader, struct error *error)
         if (!yaml_parser_parse(&reader->parser, &event)) {
             char what[256];
             struct text text = text_into(what, sizeof what - 1);
+            if (is_tab(reader)) {
+                return refuse(reader, reader->parser.problem_mark, error,
+                              "a tab stands here: YAML is indented with spaces");
+            }
             text_string(&text,
                         reader->parser.problem == NULL ? "cannot be read" : reader->parser.problem);
             if (reader->parser.context != NULL) {
@@ -296,11 +307,13 @@ static enum status read_file(struct settings *settings, const char *path, struct
     char *bytes = grow(NULL, SETTINGS_FILE_BYTES + 1);
     size_t count = fread(bytes, 1, SETTINGS_FILE_BYTES + 1, file);
     bool failed = ferror(file) != 0;
+    int why = errno;
     fclose(file);
     struct reader reader = {.settings = settings, .path = path, .file = settings->files++};
     enum status status;
     if (failed) {
-        status = error_set(error, STATUS_USAGE, path, "the configuration cannot be read");
+        errno = why;
+        status = error_system(error, STATUS_USAGE, path, "the configuration cannot be read");
     } else if (count > SETTINGS_FILE_BYTES) {
         status = error_set(error, STATUS_USAGE, path, "the configuration is larger than 1 MiB");
     } else if (!yaml_parser_initialize(&reader.parser)) {

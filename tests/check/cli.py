@@ -4,13 +4,18 @@
     cli.py --binary build/earshot
 """
 import argparse
+import fcntl
+import gzip
 import json
 import os
+import pty
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from counting import Count  # noqa: E402
@@ -65,6 +70,37 @@ def truncated(count, binary):
     count.check("cli truncated captures", problems)
 
 
+def damaged(count, binary, folder):
+    """A packed capture of which nothing can be unpacked is named, in a folder too; a packed note is no capture."""
+    shutil.copy(CAPTURE, os.path.join(folder, "whole.pcap"))
+    with open(CAPTURE, "rb") as f:
+        packed = gzip.compress(f.read())
+    for name, data in (("cut.pcap.gz", packed[:15]), ("note.gz", gzip.compress(b"a note\n"))):
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(data)
+    expect(count, "a packed capture cut at its beginning", run(binary, "-r", os.path.join(folder, "cut.pcap.gz")), 3, in_err=b"is cut", err_lines=1)
+    expect(count, "the same in a folder", run(binary, "-r", folder, "--report", "none"), 3, in_err=b"cut.pcap.gz", err_lines=2)
+
+
+def terminal(count, binary):
+    """On a narrow terminal lines are as short as they can be; nobody waits for a capture to be typed."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    out = subprocess.run([binary, "-r", "-"], stdin=theirs, capture_output=True, timeout=20, cwd=ROOT)
+    expect(count, "standard input that is a terminal", out, 2, in_err=b"terminal", err_lines=1)
+    process = subprocess.Popen([binary, "-r", CAPTURE], stdin=subprocess.DEVNULL, stdout=theirs, cwd=ROOT)
+    os.close(theirs)
+    text = b""
+    with open(ours, "rb", buffering=0) as f:
+        try:
+            while piece := f.read(65536):
+                text += piece
+        except OSError:
+            pass  # the end of a terminal
+    widest = max(len(re.sub(rb"\x1b\[[0-9;]*m|\r", b"", line)) for line in text.split(b"\n"))
+    count.check("cli narrow terminal", [] if process.wait() == 0 and 40 < widest <= 60 else [f"{widest} columns, status {process.returncode}"])
+
+
 def passive(count, binary):
     """Law 1: reading a capture opens no socket and starts no program."""
     if shutil.which("strace") is None:
@@ -106,6 +142,9 @@ def main():
     expect(count, "--test-config", run(binary, "--test-config", "-c", "conf/earshot.yaml"), 0, b"good", err_lines=0)
     expect(count, "--test-config names a missing file of countries", run(binary, "--test-config", "--set", "geo.as_files=no.mmdb"), 0, b"good",
            err_lines=1)
+    expect(count, "--test-config compiles the filter", run(binary, "--test-config", "--set", "capture.filter=udp prot 5060"), 2,
+           in_err=b"is no filter", err_lines=1)
+    expect(count, "--test-config takes a good filter", run(binary, "--test-config", "--set", "capture.filter=udp or vlan"), 0, b"good", err_lines=0)
     expect(count, "--test-config --show", run(binary, "--test-config", "--show", "--set", "records.sip=off"), 0, b"--set", err_lines=0)
     for what in ("detectors", "decoders", "outputs", "options", "records", "memory"):
         out = run(binary, "--list", what)
@@ -116,11 +155,31 @@ def main():
     expect(count, "--explain an anomaly", run(binary, "--explain", "clen-conflict"), 0, b"smuggling", err_lines=0)
     expect(count, "--explain an option", run(binary, "--explain", "records.sip"), 0, b"failures", err_lines=0)
     expect(count, "--explain a field", run(binary, "--explain", "sip.call_id"), 0, b"sip.call_id", err_lines=0)
+    expect(count, "--explain a field of a list, as the page writes it", run(binary, "--explain", "related.user[]"), 0, b"related.user", err_lines=0)
+    expect(count, "--explain a dataset", run(binary, "--explain", "earshot.call"), 0, b"one call", err_lines=0)
+    expect(count, "--explain an option of an output", run(binary, "--explain", "outputs.siem.brokers"), 0, b"type kafka", err_lines=0)
+    expect(count, "--explain an option of every output", run(binary, "--explain", "outputs.NAME.format"), 0, b"cef", err_lines=0)
+    expect(count, "--explain an option of a response", run(binary, "--explain", "responses.NAME.ttl"), 0, b"taken back", err_lines=0)
+    expect(count, "--explain no option of an output", run(binary, "--explain", "outputs.NAME.colour"), 2, err_lines=1)
+    hidden = b"a key of many letters"
+    for key in ("secret", "privacy.key"):
+        out = run(binary, "--set", key + "=" + hidden.decode(), "--explain", key)
+        expect(count, f"--explain {key}", out, 0, b"(not shown)", err_lines=0)
+        count.check(f"cli --explain hides the value of {key}", [] if hidden not in out.stdout else ["it is shown"])
+    expect(count, "--docs options has what every output takes", run(binary, "--docs", "options"), 0, b"`outputs.NAME.format`", err_lines=0)
     expect(count, "--explain nothing", run(binary, "--explain", "colour"), 2, in_err=b"'colour'", err_lines=1)
     with open(CAPTURE, "rb") as f:
         expect(count, "standard input", run(binary, "-r", "-", "--report", "json", stdin=f), 0, b'"truncated":false', err_lines=0)
     expect(count, "empty standard input", run(binary, "-r", "-", data=b""), 3, err_lines=1)
     expect(count, "records to standard output", run(binary, "-r", CAPTURE, "--records", "-"), 0, b'"earshot.call"', err_lines=0)
+    with tempfile.TemporaryDirectory() as folder:
+        config = os.path.join(folder, "tab.yaml")
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("detectors:\n\tscan: {targets: 5}\n")
+        expect(count, "a tab in the configuration", run(binary, "--test-config", "-c", config), 2, in_err=b"tab.yaml:2:1: a tab", err_lines=1)
+        expect(count, "a folder as configuration", run(binary, "--test-config", "-c", folder), 2, in_err=b"directory", err_lines=1)
+        damaged(count, binary, folder)
+    terminal(count, binary)
     with tempfile.TemporaryDirectory() as folder:
         path, sizes = os.path.join(folder, "records"), []
         for _ in range(2):

@@ -152,9 +152,16 @@ static void see_alert(struct report *report, const struct made_alert *alert)
         record_bool(maker, FIELD_ID_EARSHOT_ALERT_SOURCE_PROVEN, alert->confidence > 50);
     }
     record_string(maker, FIELD_ID_EARSHOT_ALERT_TARGET, alert->target);
+    for (int64_t i = 0; alert->count == 12 && i < 10; i++) {
+        char account[32];
+        snprintf(account, sizeof account, "%d@example.com", (int)(2001 + i));
+        record_string(maker, FIELD_ID_EARSHOT_ALERT_ACCOUNTS, account);
+    }
+    record_long(maker, FIELD_ID_EARSHOT_ALERT_ACCOUNT_COUNT, alert->count);
     record_date(maker, FIELD_ID_EARSHOT_ALERT_FIRST_SEEN, (DAY_S + 10) * NS_PER_S);
     record_date(maker, FIELD_ID_EARSHOT_ALERT_LAST_SEEN, (DAY_S + 47) * NS_PER_S);
     record_long(maker, FIELD_ID_EARSHOT_ALERT_COUNT, alert->count);
+    record_long(maker, FIELD_ID_EARSHOT_ALERT_PEAK, alert->count > 100 ? alert->count : 3);
     record_string(maker, FIELD_ID_EARSHOT_ALERT_UNIT, "failures");
     record_string(
         maker, FIELD_ID_EARSHOT_ALERT_ADVICE,
