@@ -123,7 +123,7 @@ static void says_what_cannot_be_opened(void **state)
     (void)state;
 
     assert_int_equal(open_path("/nowhere/at/all", &file, &error), STATUS_FAILED);
-    assert_non_null(strstr(error.message, "cannot be written"));
+    assert_non_null(strstr(error.message, "its folder is not there"));
     assert_int_equal(error.sys_errno, ENOENT);
 }
 
@@ -369,7 +369,6 @@ static void follows_its_name_when_moved_away(void **state)
     remove_folder(folder);
 }
 
-/* A name that cannot be moved (there is a folder where NAME.2 should be): the lines go on. */
 static void begins_a_line_of_its_own(void **state)
 {
     const struct output *type = file_type();
@@ -430,6 +429,7 @@ static void counts_what_has_no_place_any_more(void **state)
     assert_int_equal(tally.waiting, 0);
 }
 
+/* A name that cannot be moved (there is a folder where NAME.2 should be): the lines go on. */
 static void goes_on_where_it_cannot_rotate(void **state)
 {
     const struct output *type = file_type();
