@@ -206,6 +206,11 @@ void page_clock(struct page *page, uint64_t time_ns)
     put_time(page, time_ns, 11, 19);
 }
 
+bool page_is_same_day(uint64_t one_ns, uint64_t other_ns)
+{
+    return one_ns / NS_PER_DAY == other_ns / NS_PER_DAY;
+}
+
 /* Below a minute with its fraction, above in two units: "10 min 4 s", "1 h 20 min", "3 d 4 h". */
 void page_span(struct page *page, uint64_t span_ns)
 {

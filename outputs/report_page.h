@@ -61,6 +61,7 @@ void page_decimal(struct page *page, int64_t thousandths); /* two digits behind 
 void page_percent(struct page *page, uint64_t part, uint64_t whole);
 void page_date(struct page *page, uint64_t time_ns); /* 2026-01-02 03:04:05 */
 void page_clock(struct page *page, uint64_t time_ns); /* 03:04:05 */
+bool page_is_same_day(uint64_t one_ns, uint64_t other_ns); /* else a clock alone says nothing */
 void page_span(struct page *page, uint64_t span_ns);
 void page_endpoint(struct page *page, const struct endpoint *endpoint);
 /* Fills up with spaces to this character column of the first line. */

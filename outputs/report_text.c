@@ -216,7 +216,11 @@ static void print_proof(struct page *page, const struct alert_entry *alert)
     page_string(page, " from ");
     page_date(page, alert->first_ns);
     page_string(page, " to ");
-    page_clock(page, alert->last_ns);
+    if (page_is_same_day(alert->first_ns, alert->last_ns)) {
+        page_clock(page, alert->last_ns);
+    } else {
+        page_date(page, alert->last_ns);
+    }
     if (slice_equal(entry_text(entry, alert->outcome), SLICE("succeeded"))) {
         page_string(page, "; it SUCCEEDED");
     }

@@ -121,13 +121,19 @@ static void print_call_totals(struct page *page, const struct call_totals *total
     }
 }
 
-static void print_call(struct page *page, const struct call_entry *call)
+static void print_call(struct page *page, const struct call_entry *call, bool dated)
 {
     const struct list_entry *entry = &call->head;
-    unsigned names = (page->columns - 54) / 2; /* what clock, outcome, span and score leave */
+    unsigned begin = dated ? 19 : 8; /* of date and clock */
+    /* What these, outcome, span and score leave; on a narrow page lines break. */
+    unsigned names = page->columns > 46 + begin + 8 ? (page->columns - 46 - begin) / 2 : 4;
 
     page_begin(page, "", 4, PAGE_PLAIN);
-    page_clock(page, call->start_ns);
+    if (dated) {
+        page_date(page, call->start_ns);
+    } else {
+        page_clock(page, call->start_ns);
+    }
     page_string(page, "  ");
     page_wire(page,
               slice_is_empty(entry_text(entry, call->from)) ? SLICE("?")
@@ -138,13 +144,13 @@ static void print_call(struct page *page, const struct call_entry *call)
               slice_is_empty(entry_text(entry, call->to)) ? SLICE("?")
                                                           : entry_text(entry, call->to),
               names);
-    page_column(page, 4 + 8 + 2 + 2 * names + 4 + 1);
+    page_column(page, 4 + begin + 2 + 2 * names + 4 + 1);
     page_string(page, call_words[call->word]);
     if (call->status != 0 && call->word != CALL_WORD_ANSWERED) {
         page_string(page, " ");
         text_u64(&page->text, call->status);
     }
-    page_column(page, 4 + 8 + 2 + 2 * names + 4 + 15);
+    page_column(page, 4 + begin + 2 + 2 * names + 4 + 15);
     page_span(page, call->talk_ms >= 0 ? (uint64_t)call->talk_ms * NS_PER_US
                                        : time_since(call->end_ns, call->start_ns));
     if (call->mos_min >= 0) {
@@ -174,6 +180,9 @@ void report_text_calls(struct page *page, struct report *report, struct best *be
     best->count = 0;
     report_list_rewind(report->calls);
     bool few = report_list_count(report->calls) <= REPORT_SHOWN;
+    bool dated =
+        !page_is_same_day((uint64_t)report_figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_START),
+                          (uint64_t)report_figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_END));
     while ((entry = report_list_next(report->calls)) != NULL) {
         const struct call_entry *call = (const struct call_entry *)(const void *)entry;
         count_call(totals, call);
@@ -181,7 +190,7 @@ void report_text_calls(struct page *page, struct report *report, struct best *be
     }
     print_call_totals(page, totals);
     for (size_t i = 0; i < best->count; i++) {
-        print_call(page, (const struct call_entry *)(const void *)best_at(best, i));
+        print_call(page, (const struct call_entry *)(const void *)best_at(best, i), dated);
     }
     report_text_more(page, totals->all, best->count, "calls, failed ones first");
     free(totals);

@@ -218,8 +218,7 @@ void cli_help(FILE *out)
                  row->argument == NULL ? "" : row->argument);
         fprintf(out, "  %-30s %s\n", left, row->help);
     }
-    fputs(
-        "\nexit status: 0 done (alerts or none), 1 failed inside, 2 wrong usage or configuration,\n"
-        "3 input that cannot be read, or no interface left to listen on\n",
-        out);
+    fputs("\nexit status: 0 done (alerts or none), 1 failed inside, or records undelivered,\n"
+          "2 wrong usage or configuration, 3 input that cannot be read, or no interface left\n",
+          out);
 }

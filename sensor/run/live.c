@@ -301,8 +301,7 @@ static void say_waiting(void *owner, const char *key)
     log_line(LOG_WARN, "%s: the change waits for a restart", key);
 }
 
-/* What only opening would find out. */
-static enum status check_filter(const struct config *config, struct error *error)
+enum status live_check_filter(const struct config *config, struct error *error)
 {
     struct filter *filter = NULL;
     enum status status = filter_open(config->sensor.filter, &filter, error);
@@ -317,7 +316,7 @@ static void reload(struct live *live)
     log_flush(); /* every reload is said in full */
     enum status status = live->options->reload(live->options->reload_owner, &config, &error);
     if (status == STATUS_OK) {
-        status = check_filter(config, &error);
+        status = live_check_filter(config, &error);
     }
     if (status == STATUS_OK) {
         status = respond_reload(config, live->responder, &error);

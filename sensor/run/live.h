@@ -18,5 +18,7 @@
 #include "sensor/run/run.h"
 
 MUST_USE enum status run_live(const struct run_options *options, struct error *error);
+/* Whether capture.filter compiles: what only opening, long after a test, would find out. */
+MUST_USE enum status live_check_filter(const struct config *config, struct error *error);
 
 #endif

@@ -3,7 +3,6 @@
  * Command line, configuration, then one task; the exit status is 0 done, 1 failed
  * inside, 2 wrong usage or configuration, 3 input that cannot be read. */
 #include "base/log.h"
-#include "sensor/capture/filter.h"
 #include "sensor/run/cli.h"
 #include "sensor/run/live.h"
 #include "sensor/run/respond.h"
@@ -119,17 +118,6 @@ static enum status look_at_files(const struct config *config, struct error *erro
     return status;
 }
 
-/* A filter that does not compile would end the sensor at its next start, long after the test. */
-static enum status look_at_filter(const struct config *config, struct error *error)
-{
-    struct filter *filter = NULL;
-    enum status status = config->sensor.filter[0] == '\0'
-                             ? STATUS_OK
-                             : filter_open(config->sensor.filter, &filter, error);
-    filter_close(filter);
-    return status;
-}
-
 static enum status task(const struct cli *cli, const struct config *config, struct error *error)
 {
     switch (cli->task) {
@@ -138,7 +126,7 @@ static enum status task(const struct cli *cli, const struct config *config, stru
         return run(cli, config, error);
     case CLI_TEST_CONFIG:
         if (look_at_files(config, error) != STATUS_OK ||
-            look_at_filter(config, error) != STATUS_OK ||
+            live_check_filter(config, error) != STATUS_OK ||
             respond_check(config, error) != STATUS_OK) {
             return error->code;
         }

@@ -306,7 +306,10 @@ static void page_man(FILE *out)
           "that runs earshot, nobody else may write into it, and one sensor at a time uses it. A "
           "live sensor keeps the key of its\n"
           "hashes there (file key, mode 0600).\n.SH FILES\n.TP\n.I /var/lib/earshot\nThe state "
-          "folder of a live sensor, where it is there and \\-\\-state says nothing else.\n",
+          "folder of a live sensor, where it is there and \\-\\-state says nothing else.\n"
+          ".TP\n.I /etc/earshot/hooks\nThe programs that responses may start (response.hooks).\n"
+          ".TP\n.I /etc/earshot/response.stop\nWhile it is there no response does anything new "
+          "(response.stop_file).\n",
           out);
     fputs(".SH EXIT STATUS\n.TP\n.B 0\nDone, with or without alerts.\n.TP\n.B 1\nSomething inside "
           "failed, or records could not be delivered.\n"

@@ -123,7 +123,7 @@ static void says_what_cannot_be_opened(void **state)
     (void)state;
 
     assert_int_equal(open_path("/nowhere/at/all", &file, &error), STATUS_FAILED);
-    assert_non_null(strstr(error.message, "its folder is not there"));
+    assert_non_null(strstr(error.message, "make it first"));
     assert_int_equal(error.sys_errno, ENOENT);
 }
 
