@@ -12,7 +12,8 @@
  * Who looks up never waits for a disk.
  *
  * The tree inside is only believed as far as the library checks it: a lookup in a garbled one
- * fails, or finds something that is no country, and both are "unknown". At open the first records
+ * fails, or finds something that is no country, and both are "unknown"; what it finds is read by
+ * geo_value.c. At open the first records
  * are looked at for the layout; a database without the wanted names is refused then.
  *
  * Limits: a file that is being written in place while it is copied may be taken half new and half
@@ -21,6 +22,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "sensor/lookup/geo_value.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,55 +96,56 @@ static const char *const as_name[PATH_PARTS] = {"autonomous_system_organization"
 
 /* --- values --- */
 
-static bool get(MMDB_entry_s entry, const char *const *path, MMDB_entry_data_s *out_data)
+static bool get(MMDB_entry_s entry, const char *const *path, enum geo_value_kind kind,
+                struct geo_value *out_value)
 {
-    return MMDB_aget_value(&entry, out_data, path) == MMDB_SUCCESS && out_data->has_data;
+    const MMDB_s *database = entry.mmdb;
+
+    return geo_value_find(database->data_section, database->data_section_size, entry.offset, path,
+                          out_value) &&
+           out_value->kind == kind;
 }
 
 /* Two capital letters, or 0. */
 static uint16_t country_of(MMDB_entry_s entry, const char *const *path)
 {
-    MMDB_entry_data_s data;
+    struct geo_value value;
 
-    if (!get(entry, path, &data) || data.type != MMDB_DATA_TYPE_UTF8_STRING ||
-        data.data_size != 2) {
+    if (!get(entry, path, GEO_VALUE_TEXT, &value) || value.text.bytes != 2) {
         return 0;
     }
-    const char *code = data.utf8_string;
+    const char *code = value.text.at;
     bool letters = code[0] >= 'A' && code[0] <= 'Z' && code[1] >= 'A' && code[1] <= 'Z';
     return letters ? (uint16_t)((unsigned)code[0] << 8 | (unsigned)code[1]) : 0;
 }
 
 static uint32_t as_number_of(MMDB_entry_s entry)
 {
-    MMDB_entry_data_s data;
+    struct geo_value value;
 
-    if (!get(entry, as_number, &data)) {
+    if (!get(entry, as_number, GEO_VALUE_NUMBER, &value) || value.number > UINT32_MAX) {
         return 0;
     }
-    return data.type == MMDB_DATA_TYPE_UINT32                                ? data.uint32
-           : data.type == MMDB_DATA_TYPE_UINT16                              ? data.uint16
-           : data.type == MMDB_DATA_TYPE_UINT64 && data.uint64 <= UINT32_MAX ? (uint32_t)data.uint64
-                                                                             : 0;
+    return (uint32_t)value.number;
 }
 
 /* What does not fit is cut between two characters. */
 static void put_as_name(MMDB_entry_s entry, char *out, size_t room)
 {
-    MMDB_entry_data_s data;
+    struct geo_value value;
 
-    if (!get(entry, as_name, &data) || data.type != MMDB_DATA_TYPE_UTF8_STRING) {
+    if (!get(entry, as_name, GEO_VALUE_TEXT, &value)) {
         return;
     }
-    size_t bytes = data.data_size;
+    size_t bytes = value.text.bytes;
     if (bytes >= room) {
         bytes = room - 1;
-        while (bytes > 0 && ((uint8_t)data.utf8_string[bytes] & 0xc0) == 0x80) {
+        while (bytes > 0 && ((uint8_t)value.text.at[bytes] & 0xc0) == 0x80) {
             bytes--;
         }
     }
-    bytes = strnlen(data.utf8_string, bytes);
-    memcpy(out, data.utf8_string, bytes);
+    bytes = strnlen(value.text.at, bytes);
+    memcpy(out, value.text.at, bytes);
     out[bytes] = '\0';
 }
 

@@ -145,6 +145,18 @@ static bool wait_for_block(struct run *run, uint64_t index)
     return true;
 }
 
+/* From here on a time of 0 is none that is known: a capture that begins there (times from 0 on, or
+ * pcapng without any) begins a nanosecond later. */
+static void begin_behind_zero(const struct run *run, struct block *block)
+{
+    struct source_counts counts;
+
+    source_counts(run->source, &counts);
+    for (uint32_t i = 0; counts.first_ns == 0 && i < block->frame_count; i++) {
+        block->frames[i].time_ns += block->frames[i].time_ns == 0;
+    }
+}
+
 /* Fills block `index`; false when there is nothing to go on with. */
 static bool fill_block(struct run *run, uint64_t index)
 {
@@ -155,6 +167,7 @@ static bool fill_block(struct run *run, uint64_t index)
         block->end = true;
     }
     if (block->frame_count > 0) {
+        begin_behind_zero(run, block);
         run->block_last[index % RUN_BLOCKS] = block->frames[block->frame_count - 1].number;
     }
     show_progress(run, block->end);

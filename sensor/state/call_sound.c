@@ -98,14 +98,20 @@ static void add_hop(struct call_sound *sound, uint32_t addr, uint16_t port, uint
 }
 
 /* "host", "host:port", "[v6]:port" where the host is an address. */
-static void add_host(const struct call_table *table, struct call_sound *sound, struct slice host)
+static bool addr_of_host(struct slice host, struct addr *out_addr)
 {
-    struct addr addr;
     bool bracketed = host.bytes > 0 && host.at[0] == '[';
     size_t end = slice_find(host, bracketed ? ']' : ':');
 
     host = slice_part(host, 0, bracketed && end < host.bytes ? end + 1 : end);
-    if (addr_parse(slice_trim(host), &addr)) {
+    return addr_parse(slice_trim(host), out_addr);
+}
+
+static void add_host(const struct call_table *table, struct call_sound *sound, struct slice host)
+{
+    struct addr addr;
+
+    if (addr_of_host(host, &addr)) {
         add_hop(sound, addr_hash(table, &addr), 0, 0);
     }
 }
@@ -244,13 +250,12 @@ void call_sound_cancel(struct dialog_step *step)
 {
     const struct call_cell *cell = step->at;
     const struct sighting *head = &step->sip->head;
-    struct slice host = sip_part(step->message, step->message->sent_by);
     struct addr named;
 
-    host = slice_part(host, 0, slice_find(host, ':'));
     if (cell->answered_ns != 0 || (cell->flags & CELL_PARTIAL) != 0 ||
         addr_equal(&head->source, &cell->caller.addr) ||
-        addr_equal(&head->source, &cell->callee.addr) || !addr_parse(host, &named) ||
+        addr_equal(&head->source, &cell->callee.addr) ||
+        !addr_of_host(sip_part(step->message, step->message->sent_by), &named) ||
         !addr_equal(&named, &cell->caller.addr)) {
         return;
     }

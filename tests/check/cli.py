@@ -101,6 +101,26 @@ def terminal(count, binary):
     count.check("cli narrow terminal", [] if process.wait() == 0 and 40 < widest <= 60 else [f"{widest} columns, status {process.returncode}"])
 
 
+def from_zero(count, binary):
+    """Times that count from 0 on: the same call, as long as before."""
+    with open(CAPTURE, "rb") as f:
+        whole = bytearray(f.read())
+    first = int.from_bytes(whole[24:28], "little") * 1000000 + int.from_bytes(whole[28:32], "little")
+    at = 24
+    while at + 16 <= len(whole):
+        now = int.from_bytes(whole[at:at + 4], "little") * 1000000 + int.from_bytes(whole[at + 4:at + 8], "little") - first
+        whole[at:at + 8] = (now // 1000000).to_bytes(4, "little") + (now % 1000000).to_bytes(4, "little")
+        at += 16 + int.from_bytes(whole[at + 8:at + 12], "little")
+    reports = [json.loads(run(binary, "-r", CAPTURE, "--report", "json").stdout),
+               json.loads(run(binary, "-r", "-", "--report", "json", data=bytes(whole)).stdout)]
+    figures = [(round(r["capture"]["seconds"], 6), r["calls"][0]["outcome"], round(r["calls"][0]["seconds"], 6)) for r in reports]
+    start = reports[1]["capture"]["start"]
+    problems = [] if figures[0] == figures[1] else [f"{figures[1]}, expected {figures[0]}"]
+    if not start.startswith("1970-01-01T00:00:00.00000000"):
+        problems.append(f"the capture begins at {start}")
+    count.check("cli times from 0", problems)
+
+
 def passive(count, binary):
     """Law 1: reading a capture opens no socket and starts no program."""
     if shutil.which("strace") is None:
@@ -201,6 +221,7 @@ def main():
         count.check("cli full standard output", [] if out.returncode == 1 and out.stderr else [f"status {out.returncode}"])
     passive(count, binary)
     truncated(count, binary)
+    from_zero(count, binary)
     count.end()
 
 

@@ -299,6 +299,47 @@ static void garbled_files_do_no_harm(void **state)
     (void)unlink(path);
 }
 
+/* The last record of the file with lists in lists before its country: the library would follow them by
+ * its stack. */
+static void lists_in_lists_do_no_harm(void **state)
+{
+    enum { LEVELS = 150000, HEAD_BYTES = 1, MAP_BYTES = 3 };
+    static uint8_t out[2 * LEVELS + 2 * FILE_BYTES];
+    static const char country[] = "\xe1\x4c"
+                                  "country_code\x42US";
+    struct geo_conf conf = {0};
+    uint8_t bytes[FILE_BYTES];
+    char path[64];
+    size_t at = 0;
+    (void)state;
+
+    size_t count = read_file(FILES "country-flat-v4.mmdb", bytes);
+    while (memcmp(bytes + at, country, sizeof country - 1) != 0) {
+        at++;
+        assert_true(at + sizeof country < count);
+    }
+    memcpy(out, bytes, at);
+    memcpy(out + at,
+           "\xe2\x41"
+           "a",
+           MAP_BYTES);
+    size_t end = at + MAP_BYTES;
+    for (size_t level = 0; level < LEVELS; level++, end += 2) {
+        memcpy(out + end, "\x01\x04", 2);
+    }
+    memcpy(out + end, "\x00\x04", 2);
+    memcpy(out + end + 2, bytes + at + HEAD_BYTES, count - at - HEAD_BYTES);
+    temporary(path, sizeof path);
+    replace_file(path, out, end + 2 + count - at - HEAD_BYTES);
+    name(&conf.country_files, path);
+    struct geo *geo = open_geo(&conf, NULL);
+    assert_country(geo, "203.0.113.66", "NL");
+    assert_country(geo, "198.51.100.1", "");
+    (void)unlink(path);
+    geo_close(geo);
+    forget(&conf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +350,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_replaced_is_read_again),
         cmocka_unit_test(a_file_cut_while_in_use_does_no_harm),
         cmocka_unit_test(garbled_files_do_no_harm),
+        cmocka_unit_test(lists_in_lists_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

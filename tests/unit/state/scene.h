@@ -22,6 +22,7 @@ struct said {
     const char *from_tag;
     const char *to_tag; /* NULL = none */
     const char *source; /* NULL = A; "192.0.2.9:5060" */
+    const char *sent_by; /* of the only Via; NULL = that of A */
     const char *contact; /* host; NULL = 192.0.2.1 */
     const char *uri; /* of a request; NULL = sip:bob@example.com */
     const char *headers; /* more lines, each with its CRLF */
@@ -200,7 +201,10 @@ static inline void scene_write(const struct scene *scene, const struct said *sai
         text_format(text, "%s %s SIP/2.0\r\n", said->what,
                     said->uri == NULL ? "sip:bob@example.com" : said->uri);
     }
-    for (unsigned i = 0; i < (said->vias == 0 ? 1 : said->vias); i++) {
+    if (said->sent_by != NULL) {
+        text_format(text, "Via: SIP/2.0/UDP %s;branch=z9hG4bK-0-%u\r\n", said->sent_by, said->cseq);
+    }
+    for (unsigned i = said->sent_by != NULL; i < (said->vias == 0 ? 1 : said->vias); i++) {
         text_format(text, "Via: SIP/2.0/UDP 192.0.2.%u:5060;branch=z9hG4bK-%u-%u\r\n", 1 + i, i,
                     said->cseq);
     }

@@ -551,6 +551,28 @@ static void a_cancel(void **state)
     }
 }
 
+/* The same where addresses stand in brackets. */
+static void a_cancel_of_ip6(void **state)
+{
+    (void)state;
+    static const char caller[] = "[2001:db8::1]:5060";
+    static const char forger[] = "[2001:db8:66::1]:5060";
+
+    for (unsigned forged = 0; forged < 2; forged++) {
+        const char *source = forged != 0 ? forger : caller;
+        stage_open();
+        say((struct said)SAID_WITH(0, "INVITE", 1, "a", NULL, .source = caller, .sent_by = caller));
+        say((struct said)SAID_WITH(1, "180 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                   .sent_by = caller));
+        say((struct said)SAID_WITH(2, "CANCEL", 1, "a", NULL, .source = source, .sent_by = caller));
+        say((struct said)SAID_WITH(2.1, "487 INVITE", 1, "a", "b", .source = "192.0.2.2:5060",
+                                   .sent_by = caller));
+        say((struct said)SAID_WITH(3, "PRACK", 2, "a", "b", .source = caller, .sent_by = caller));
+        assert_int_equal(listener.torn, forged);
+        stage_close();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -567,6 +589,7 @@ int main(void)
         cmocka_unit_test(a_port_that_went_on),
         cmocka_unit_test(a_second_bye),
         cmocka_unit_test(a_cancel),
+        cmocka_unit_test(a_cancel_of_ip6),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
