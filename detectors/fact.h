@@ -285,7 +285,9 @@ struct fact_call {
     bool challenged; /* the server asked for them: a 401 or 407 in this call */
     bool caller_registered; /* the From account has a binding from this address */
     bool account_known; /* the From account has succeeded before, from anywhere */
-    bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */
+    /* (account, site prefix) or (account, agent) has, in the last 30 days, and not only in the last
+     * 24 hours while the account was at home elsewhere: who stole a password logs in before he calls */
+    bool device_known;
     bool ended_by_caller;
     bool held; /* a side holds, by its last description */
     /* MEDIA: its audio cannot be judged: T.38, ICE, multicast, a renewed description, a transfer */

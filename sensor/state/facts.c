@@ -640,7 +640,7 @@ APART static void finish_call(struct facts_view *view, const struct change *chan
         registration_is_bound(view->registrations, account, &call->caller.addr);
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
     told->account_known = device.account_known;
-    told->device_known = device.device_known;
+    told->device_known = device.device_known && !device.device_new;
     if (told->event == FACT_CALL_ENDED || told->event == FACT_CALL_GIVEN_UP ||
         told->called.e164 != 0) {
         put_number(view, call->from_user, &told->calling);
