@@ -185,7 +185,8 @@ struct fact_transaction {
     bool has_credentials;
     bool challenged; /* 401/407 to a request without credentials */
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
-    /* 401/403/407 to credentials, not stale: the only thing that counts as one */
+    /* 401/403/407 to credentials, not stale: the only thing that counts as one; but no 403 to a call of
+     * an account that has logged in from here */
     bool auth_failure;
     bool echoed; /* of a failure: its nonce was sent to the client: whoever made it hears us */
     bool passed_on; /* the answer is that of a hop further on: `server` did not think of it */
