@@ -185,7 +185,8 @@ struct fact_transaction {
     bool has_credentials;
     bool challenged; /* 401/407 to a request without credentials */
     bool stale; /* 401/407 with stale=true, or an old nonce (docs/definitions.md) */
-    /* 401/403/407 to credentials, not stale: the only thing that counts as one */
+    /* 401/403/407 to credentials, not stale: the only thing that counts as one; but no 403 to a call of
+     * an account that has logged in from here */
     bool auth_failure;
     bool echoed; /* of a failure: its nonce was sent to the client: whoever made it hears us */
     bool passed_on; /* the answer is that of a hop further on: `server` did not think of it */
@@ -285,7 +286,9 @@ struct fact_call {
     bool challenged; /* the server asked for them: a 401 or 407 in this call */
     bool caller_registered; /* the From account has a binding from this address */
     bool account_known; /* the From account has succeeded before, from anywhere */
-    bool device_known; /* (account, site prefix) or (account, agent) has, in the last 30 days */
+    /* (account, site prefix) or (account, agent) has, in the last 30 days, and not only in the last
+     * 24 hours while the account was at home elsewhere: who stole a password logs in before he calls */
+    bool device_known;
     bool ended_by_caller;
     bool held; /* a side holds, by its last description */
     /* MEDIA: its audio cannot be judged: T.38, ICE, multicast, a renewed description, a transfer */

@@ -174,11 +174,15 @@ static bool has_pairs(const struct row *row, uint32_t now_s)
     return true;
 }
 
+/* Who may not call somewhere may not call elsewhere either: of a client that is no server, 403 is about
+ * the caller alone. */
 static uint32_t pair_of(struct detector_context *context, const struct fact_transaction *asked)
 {
     struct hash_key key = detector_hash_key(context);
+    bool caller_alone = asked->status == 403 && !asked->client.is_server;
 
-    return (uint32_t)hash_mix(hash_slice(key, asked->account), hash_slice(key, asked->target_user));
+    return (uint32_t)hash_mix(hash_slice(key, asked->account),
+                              caller_alone ? 0 : hash_slice(key, asked->target_user));
 }
 
 static struct row *add_error(struct cell *cell, enum group group, uint16_t code, uint32_t pair,

@@ -177,6 +177,14 @@ static void note_source(struct incident *told, const struct fact_party *source,
     }
 }
 
+/* A network of which several addresses did what is counted is no address. */
+static bool is_network(const struct incidents_report *report)
+{
+    const struct finding *finding = report->finding;
+
+    return report->detector->key == KEY_SOURCE_PREFIX && finding->count > 1 && !finding->one_source;
+}
+
 static void note_parties(struct incident_cell *it, const struct incidents_report *report,
                          bool first)
 {
@@ -195,13 +203,15 @@ static void note_parties(struct incident_cell *it, const struct incidents_report
     }
     it->call_number = call_number_of(report->fact);
     if (first) {
-        told->source = source != NULL && !told->many && report->detector->key != KEY_SITE
+        told->source = source != NULL && !told->many && report->detector->key != KEY_SITE &&
+                               !is_network(report)
                            ? source->endpoint
                            : (struct endpoint){.port = 0};
         told->destination = server != NULL ? server->endpoint : (struct endpoint){.port = 0};
     } else {
-        merge_endpoint(&told->source,
-                       source != NULL ? &source->endpoint : &(struct endpoint){.port = 0});
+        merge_endpoint(&told->source, source != NULL && !is_network(report)
+                                          ? &source->endpoint
+                                          : &(struct endpoint){.port = 0});
         merge_endpoint(&told->destination,
                        server != NULL ? &server->endpoint : &(struct endpoint){.port = 0});
     }

@@ -33,11 +33,13 @@ static void write_who(struct text *text, const struct incident_cell *it)
         key_write_printable(text, cut(told->entity));
         break;
     case KEY_SOURCE_PREFIX:
-        write_claim(text, it, "A source that claims to be ");
         if (addr_is_unspecified(&told->source.addr)) {
+            text_string(text, "Sources ");
+            write_claim(text, it, "that claim to be ");
             text_string(text, "in ");
             key_write_printable(text, cut(told->entity));
         } else {
+            write_claim(text, it, "A source that claims to be ");
             text_addr(text, &told->source.addr);
         }
         break;

@@ -1,6 +1,7 @@
 /* devices.c - one entry for an account, with the sites and devices of its last successes inside.
  *
- *   account  [last success 8][failures 4][-4][mark 8] x 8        mark = [tag 32 | last second 32]
+ *   account  [last success 8][failures 4][newest 4][mark 8] x 8  mark = [tag 32 | last second 32]
+ *                                                    newest = [when 26 | its device 3 | its site 3]
  *
  * A table of (account, site) and (account, device) pairs would cost two cells of 64 bytes for the
  * usual phone; here the usual phone fills two of eight marks. Tags are 32 bits of a keyed hash: a
@@ -16,7 +17,8 @@
 #include "sensor/state/shift.h"
 #include "sensor/state/site.h"
 
-enum { WEAK_PPM = 500000, SALT_SITE = 1, SALT_DEVICE = 2 };
+enum { WEAK_PPM = 500000, SALT_SITE = 1, SALT_DEVICE = 2, NEWEST_STEP_S = 64, PLACE_BITS = 3 };
+static_assert(DEVICE_MARKS <= 1 << PLACE_BITS, "the place of a mark");
 
 struct mark {
     uint32_t tag; /* 0 = free */
@@ -26,7 +28,7 @@ struct mark {
 struct account {
     uint64_t success_ns; /* 0 = never */
     uint32_t failures; /* since then */
-    uint32_t reserved;
+    uint32_t newest; /* the last device that came to an account that had one; 0 = none */
     struct mark marks[DEVICE_MARKS];
 };
 
@@ -98,7 +100,8 @@ static uint32_t site_tag(const struct device_table *table, const struct addr *ad
     return tag_of(site_hash(table->key, addr), SALT_SITE);
 }
 
-static void mark_put(struct account *account, uint32_t tag, uint32_t now_s)
+/* Where it was put. */
+static unsigned mark_put(struct account *account, uint32_t tag, uint32_t now_s)
 {
     struct mark *place = &account->marks[0];
 
@@ -106,13 +109,14 @@ static void mark_put(struct account *account, uint32_t tag, uint32_t now_s)
         struct mark *mark = &account->marks[i];
         if (mark->tag == tag) {
             mark->last_s = now_s;
-            return;
+            return i;
         }
         if (place->tag != 0 && (mark->tag == 0 || mark->last_s < place->last_s)) {
             place = mark;
         }
     }
     *place = (struct mark){.tag = tag, .last_s = now_s};
+    return (unsigned)(place - account->marks);
 }
 
 static bool mark_holds(const struct account *account, uint32_t tag, uint32_t now_s)
@@ -124,6 +128,40 @@ static bool mark_holds(const struct account *account, uint32_t tag, uint32_t now
         }
     }
     return false;
+}
+
+static const struct mark *newest_site(const struct account *account)
+{
+    return &account->marks[account->newest % DEVICE_MARKS];
+}
+
+static const struct mark *newest_device(const struct account *account)
+{
+    return &account->marks[(account->newest >> PLACE_BITS) % DEVICE_MARKS];
+}
+
+static uint32_t newest_s(const struct account *account)
+{
+    return (account->newest >> 2 * PLACE_BITS) * NEWEST_STEP_S;
+}
+
+/* A device without a name has its site's place twice. */
+static void newest_put(struct account *account, uint32_t when_s, unsigned device, unsigned site)
+{
+    account->newest = when_s / NEWEST_STEP_S << 2 * PLACE_BITS | device << PLACE_BITS | site;
+}
+
+/* At the site where it came, or by its name at one that is not known. */
+static bool is_newest(const struct account *account, uint32_t site, uint32_t device,
+                      bool place_known, uint32_t now_s)
+{
+    uint32_t since_s = newest_s(account);
+
+    if (account->newest == 0 || now_s >= since_s + DEVICE_NEW_NS / NS_PER_S) {
+        return false;
+    }
+    return newest_site(account)->tag == site ||
+           (!place_known && newest_device(account)->tag == device);
 }
 
 static struct account *account_take(struct device_table *table, uint64_t account_hash,
@@ -152,11 +190,17 @@ void device_success(struct device_table *table, uint64_t account_hash, const str
     if (account->success_ns == 0) {
         table_strengthen(&table->accounts, cell);
     }
+    uint32_t now_s = second_of(now_ns);
+    uint32_t site = site_tag(table, addr);
+    uint32_t device = device_hash == 0 ? site : tag_of(device_hash, SALT_DEVICE);
+    bool is_new = account->success_ns != 0 && !mark_holds(account, site, now_s) &&
+                  !mark_holds(account, device, now_s);
     account->success_ns = now_ns == 0 ? 1 : now_ns;
     account->failures = 0;
-    mark_put(account, site_tag(table, addr), second_of(now_ns));
-    if (device_hash != 0) {
-        mark_put(account, tag_of(device_hash, SALT_DEVICE), second_of(now_ns));
+    unsigned site_place = mark_put(account, site, now_s);
+    unsigned device_place = mark_put(account, device, now_s);
+    if (is_new) {
+        newest_put(account, now_s, device_place, site_place);
     }
 }
 
@@ -191,6 +235,10 @@ void device_ask(const struct device_table *table, uint64_t account_hash, const s
     out_view->device_known =
         out_view->place_known || (out_view->account_known && device_hash != 0 &&
                                   mark_holds(account, tag_of(device_hash, SALT_DEVICE), now_s));
+    out_view->device_new =
+        out_view->device_known && is_newest(account, site_tag(table, addr),
+                                            device_hash == 0 ? 0 : tag_of(device_hash, SALT_DEVICE),
+                                            out_view->place_known, now_s);
 }
 
 void device_prefetch(const struct device_table *table, uint64_t account_hash, bool cell)
@@ -212,6 +260,12 @@ void device_shift(struct device_table *table, uint64_t shift_ns)
          cell = table_next(&table->accounts, cell + 1)) {
         struct account *account = table_at(&table->accounts, cell);
         shift_time(&account->success_ns, shift_ns);
+        if (account->newest != 0) {
+            uint64_t moved = time_add(newest_s(account) * NS_PER_S, shift_ns);
+            newest_put(account, second_of(moved),
+                       account->newest >> PLACE_BITS & (DEVICE_MARKS - 1),
+                       account->newest & (DEVICE_MARKS - 1));
+        }
         for (unsigned i = 0; i < DEVICE_MARKS; i++) {
             if (account->marks[i].tag != 0) {
                 uint64_t moved = time_add(account->marks[i].last_s * NS_PER_S, shift_ns);
@@ -243,6 +297,7 @@ static void bring_back(struct account *account, struct snapshot_entry *head, str
     in->future += snapshot_is_future(in, head->touched_ns);
     head->touched_ns = head->touched_ns < in->now_ns ? head->touched_ns : in->now_ns;
     account->success_ns = account->success_ns < in->now_ns ? account->success_ns : in->now_ns;
+    account->newest = newest_s(account) <= now_s ? account->newest : 0;
     for (unsigned i = 0; i < DEVICE_MARKS; i++) {
         struct mark *mark = &account->marks[i];
         mark->last_s = mark->last_s < now_s ? mark->last_s : now_s;

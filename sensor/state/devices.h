@@ -10,7 +10,8 @@
  * Thread    the analyst's.
  *
  * Known device (docs/definitions.md): (account, /24 or /48) or (account, +sip.instance or
- * User-Agent hash) with a 2xx to credentials, or to a REGISTER, within 30 days. */
+ * User-Agent hash) with a 2xx to credentials, or to a REGISTER, within 30 days. Of an account the
+ * last device is remembered that came to it when it had others. */
 #ifndef SENSOR_STATE_DEVICES_H
 #define SENSOR_STATE_DEVICES_H
 
@@ -18,6 +19,7 @@
 #include "base/snapshot.h"
 
 #define DEVICE_KNOWN_NS (30 * NS_PER_DAY)
+#define DEVICE_NEW_NS NS_PER_DAY
 
 enum { DEVICE_MARKS = 8 };
 
@@ -27,6 +29,7 @@ struct device_view {
     bool account_known;
     bool device_known;
     bool place_known; /* by the site: an agent's name is soon copied */
+    bool device_new; /* it came within DEVICE_NEW_NS, to an account that had logged in elsewhere */
     uint32_t failures; /* authentication failures of the account since its last success */
 };
 

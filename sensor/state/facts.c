@@ -307,9 +307,9 @@ static void put_asked(struct facts_view *view, const struct change *change,
     locate(view, &told->server);
 }
 
-static uint8_t end_of(const struct transaction *ended)
+static uint8_t end_of(const struct transaction *ended, bool auth_failure)
 {
-    if (ended->auth_failure) {
+    if (auth_failure) {
         return FACT_TRANSACTION_LOGIN_FAILED;
     }
     if (ended->status == 0) {
@@ -328,7 +328,7 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
     const struct transaction *ended = change->transaction;
     struct fact_transaction *told = &fact->is.transaction;
 
-    uint8_t end = end_of(ended);
+    uint8_t end = end_of(ended, ended->auth_failure);
     if (ended->request_invalid || ended->started_ns == 0 ||
         (ended->upper_hop && ended->status == 0) || (view->unheard_ends >> end & 1) != 0) {
         return false;
@@ -344,11 +344,6 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
     told->has_credentials = ended->has_credentials;
     told->challenged = ended->challenged;
     told->stale = ended->stale;
-    told->auth_failure = ended->auth_failure;
-    if (ended->auth_failure) {
-        told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
-        told->echoed = proof_was_sent(view->proof, &ended->client.addr, ended->nonce_hash);
-    }
     told->passed_on = ended->passed_on;
     told->one_way = hears_half(view);
     told->timeout = ended->timeout && told->server.is_server;
@@ -371,6 +366,15 @@ APART static bool begin_transaction(struct facts_view *view, const struct change
     told->device_known = device.device_known;
     told->place_known = device.place_known;
     bool is_register = ended->method == SIP_METHOD_REGISTER;
+    /* Who logs in from here has a good password: he may not call that number. */
+    bool barred = !is_register && ended->status == 403 && device.place_known;
+    told->auth_failure = ended->auth_failure && !barred;
+    if (told->auth_failure) {
+        told->client.site_good_accounts = proof_ask_site(view->proof, &ended->client.addr);
+        told->echoed = proof_was_sent(view->proof, &ended->client.addr, ended->nonce_hash);
+    } else if (ended->auth_failure) {
+        told->end = end_of(ended, false);
+    }
     struct slice user = is_register ? ended->to_user : ended->from_user;
     struct slice host = is_register ? ended->to_host : ended->from_host;
     if (change->sip != NULL) {
@@ -640,7 +644,7 @@ APART static void finish_call(struct facts_view *view, const struct change *chan
         registration_is_bound(view->registrations, account, &call->caller.addr);
     device_ask(view->devices, account, &call->caller.addr, agent, change->time_ns, &device);
     told->account_known = device.account_known;
-    told->device_known = device.device_known;
+    told->device_known = device.device_known && !device.device_new;
     if (told->event == FACT_CALL_ENDED || told->event == FACT_CALL_GIVEN_UP ||
         told->called.e164 != 0) {
         put_number(view, call->from_user, &told->calling);

@@ -133,6 +133,24 @@ static void test_hostile_names(void **state)
     bench_close(&bench);
 }
 
+/* Who did it is the network where it was several, from the first word on. */
+static void test_several_sources(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {"203.0.113.1", "203.0.113.2", "203.0.113.3"};
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    for (uint32_t account = 0; account < 6; account++) {
+        bench_tell(&bench, try(party(sources[account % 3], 5060), account, account));
+        bench.now_ns += NS_PER_S;
+    }
+    const struct incident *told = bench_must(&bench, slug);
+    assert_true(addr_is_unspecified(&told->source.addr));
+    assert_non_null(strstr(told->message, "Sources in 203.0.113.0/24 failed to log in on 6 "));
+    bench_close(&bench);
+}
+
 /* Accounts of this network never count (H3, H22); that they are tried with the agent of their phones
  * is no excuse. */
 static void test_known_devices(void **state)
@@ -233,9 +251,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thresholds),    cmocka_unit_test(test_many_tries_each),
         cmocka_unit_test(test_network),       cmocka_unit_test(test_neighbour),
-        cmocka_unit_test(test_known_devices), cmocka_unit_test(test_phones),
-        cmocka_unit_test(test_spread),        cmocka_unit_test(test_users),
-        cmocka_unit_test(test_forced),        cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_known_devices), cmocka_unit_test(test_several_sources),
+        cmocka_unit_test(test_phones),        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_users),         cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_hostile_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

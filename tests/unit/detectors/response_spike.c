@@ -175,6 +175,26 @@ static void test_whose(void **state)
     bench_close(&bench);
 }
 
+/* 403 is about who calls: one caller may call nobody, a trunk refuses us all. */
+static void test_barred(void **state)
+{
+    (void)state;
+
+    for (unsigned server = 0; server < 2; server++) {
+        struct bench bench;
+        bench_open(&bench, slug);
+        for (uint32_t i = 0; i < 40; i++) {
+            struct fact fact = answer(FACT_METHOD_INVITE, 403, i);
+            fact.is.transaction.account = SLICE("2001@example.com");
+            fact.is.transaction.client.is_server = server == 1;
+            bench_tell(&bench, fact);
+            bench.now_ns += NS_PER_S;
+        }
+        assert_int_equal(bench_severity(&bench, slug), server == 1 ? 2 : 0);
+        bench_close(&bench);
+    }
+}
+
 /* A share that this hour is used to is none; more than twice as much is. */
 static void test_baseline(void **state)
 {
@@ -212,8 +232,10 @@ static void test_baseline(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),  cmocka_unit_test(test_lost),  cmocka_unit_test(test_hops),
-        cmocka_unit_test(test_cause), cmocka_unit_test(test_whose), cmocka_unit_test(test_baseline),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_hops),     cmocka_unit_test(test_cause),
+        cmocka_unit_test(test_whose),    cmocka_unit_test(test_barred),
+        cmocka_unit_test(test_baseline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

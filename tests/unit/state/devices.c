@@ -108,6 +108,53 @@ static void failures(void **unused)
     device_close(table);
 }
 
+/* New is what came to an account that had a device, for a day: at its site, or by its name at another.
+ * The first of all is not, nor what is known by its site or its name. */
+static void newest(void **unused)
+{
+    static const struct {
+        const char *what;
+        const char *addr;
+        uint64_t device;
+        uint64_t later_ns;
+        bool device_new;
+    } rows[] = {
+        {"the new one", "203.0.113.9:1", 6, 0, true},
+        {"another there", "203.0.113.10:1", 9, 0, true},
+        {"its name elsewhere", "198.51.100.1:1", 6, 0, true},
+        {"its name at home", "192.0.2.9:1", 6, 0, false},
+        {"the old one", "192.0.2.9:1", 5, 0, false},
+        {"the old one elsewhere", "198.51.100.1:1", 5, 0, false},
+        {"a stranger", "198.51.100.1:1", 7, 0, false},
+        {"an hour short of a day", "203.0.113.9:1", 6, 23 * NS_PER_HOUR, true},
+        {"a day", "203.0.113.9:1", 6, DAY + NS_PER_HOUR, false},
+    };
+    (void)unused;
+
+    for (unsigned moved = 0; moved < 2; moved++) {
+        struct device_table *table = open_table(16);
+        uint64_t start_ns = WIRE_START_NS;
+        success(table, 7, "192.0.2.9:1", 5, start_ns);
+        assert_false(ask(table, 7, "192.0.2.9:1", 5, start_ns).device_new);
+        success(table, 7, "192.0.2.9:1", 8, start_ns); /* another at home */
+        assert_false(ask(table, 7, "192.0.2.9:1", 8, start_ns).device_new);
+        success(table, 7, "203.0.113.9:1", 6, start_ns);
+        success(table, 7, "203.0.113.9:1", 6, start_ns + NS_PER_MINUTE); /* it comes again */
+        if (moved == 1) {
+            device_shift(table, 40 * DAY);
+            start_ns += 40 * DAY;
+        }
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+            struct device_view view =
+                ask(table, 7, rows[i].addr, rows[i].device, start_ns + rows[i].later_ns);
+            if (view.device_new != rows[i].device_new) {
+                fail_msg("%s: %d, moved %u", rows[i].what, view.device_new, moved);
+            }
+        }
+        device_close(table);
+    }
+}
+
 /* The ninth mark pushes out the one that succeeded longest ago, a repeated one counts once. */
 static void marks(void **unused)
 {
@@ -165,8 +212,9 @@ static void jumped(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(known), cmocka_unit_test(ipv6_site), cmocka_unit_test(failures),
-        cmocka_unit_test(marks), cmocka_unit_test(flood),     cmocka_unit_test(jumped),
+        cmocka_unit_test(known),  cmocka_unit_test(ipv6_site), cmocka_unit_test(failures),
+        cmocka_unit_test(marks),  cmocka_unit_test(newest),    cmocka_unit_test(flood),
+        cmocka_unit_test(jumped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,6 +167,16 @@ static void transaction(void **unused)
     assert_text(told->account, "2002@pbx.example");
     assert_text(told->target_user, "2002");
     assert_true(told->account_known && told->device_known && told->one_way);
+    assert_true(told->auth_failure && told->place_known);
+    what.method = SIP_METHOD_INVITE; /* who logs in from here may not call there */
+    assert_true(make(&stage, change));
+    assert_false(told->auth_failure);
+    assert_int_equal(told->end, FACT_TRANSACTION_ANSWERED);
+    what.status = 407;
+    assert_true(make(&stage, change));
+    assert_true(told->auth_failure);
+    what.status = 403;
+    what.method = SIP_METHOD_REGISTER;
     /* with the answer at hand the account is whole */
     struct wire wire = {.what = "403 REGISTER",
                         .user = "3001",
