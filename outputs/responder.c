@@ -1,5 +1,8 @@
 /* responder.c - the life of the response process.
  *
+ * One that is started again makes do with a journal that cannot be written (a full disk): nothing new is
+ * done then, but what was done ends in time.
+ *
  *     check every hook ──good──▶ journal, what it holds ──▶ serve: alerts in, steps out, hooks run
  *           '── bad: told to the sensor, the end                 │
  *     the sensor says stop: what waits is given up, what holds holds (or is taken back), the end
@@ -182,7 +185,7 @@ static enum status check_hooks(struct responder *it, struct error *error)
                                            : STATUS_OK;
 }
 
-static enum status open_all(struct responder *it, struct error *error)
+static enum status open_all(struct responder *it, bool first, struct error *error)
 {
     enum status status = open_gate(it, error);
 
@@ -193,7 +196,7 @@ static enum status open_all(struct responder *it, struct error *error)
         status = open_loop(it, error);
     }
     if (status == STATUS_OK && it->options.state != NULL) {
-        status = journal_open(it->options.state, &it->journal, error);
+        status = journal_open(it->options.state, first, &it->journal, error);
     }
     if (status == STATUS_OK) {
         /* The tick would begin work while hooks are being looked at. */
@@ -272,7 +275,7 @@ int responder_run(const struct responder_options *options, int fd, bool first)
     it->fd = fd;
     ignore_signals();
     (void)umask(077);
-    enum status status = open_all(it, &error);
+    enum status status = open_all(it, first, &error);
     if (status == STATUS_OK) {
         (void)wire_send_text(fd, WIRE_READY, "", "");
         serve(it);

@@ -178,7 +178,7 @@ static void who_is_protected_now_is_let_go(void **state)
                                   .hook = "say",
                                   .value = "203.0.113.9"};
     (void)state;
-    assert_int_equal(journal_open(folder, &before, &error), STATUS_OK);
+    assert_int_equal(journal_open(folder, true, &before, &error), STATUS_OK);
     assert_true(journal_hold(before, &entry, &error));
     journal_close(before);
     assert_true(prefix_parse(SLICE("203.0.113.0/24"), &prefix));
