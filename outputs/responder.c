@@ -66,7 +66,7 @@ static void on_message(evutil_socket_t fd, short what, void *owner)
     struct responder *it = owner;
 
     (void)what;
-    for (unsigned i = 0; i < ROUND_MESSAGES && !it->stopping; i++) {
+    for (unsigned i = 0; i < ROUND_MESSAGES && !it->stopping && responder_tell_waiting(it); i++) {
         enum wire_result result = wire_receive(fd, &it->wire, &it->refused);
         if (result == WIRE_FULL) {
             break;
@@ -77,7 +77,8 @@ static void on_message(evutil_socket_t fd, short what, void *owner)
         }
         take_message(it);
     }
-    if (it->gone || it->stopping) {
+    it->deaf = it->untold_count > 0 && !it->gone;
+    if (it->gone || it->stopping || it->deaf) {
         (void)event_del(it->readable); /* an end that is gone would be readable for ever */
     }
     say_refused(it);
@@ -93,6 +94,10 @@ static void on_tick(evutil_socket_t fd, short what, void *owner)
     if (getppid() != it->starter && !it->starter_gone_said) {
         it->starter_gone_said = true;
         log_line(LOG_WARN, "whoever starts the response process again is gone: restart the sensor");
+    }
+    if (responder_tell_waiting(it) && it->deaf && !it->stopping) {
+        it->deaf = false;
+        (void)event_add(it->readable, NULL);
     }
     responder_work(it);
 }

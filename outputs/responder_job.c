@@ -635,9 +635,12 @@ uint32_t responder_ending(const struct responder *it)
     return count;
 }
 
-/* A hook that runs is heard out, within its time limit. */
+/* A hook that runs is heard out, within its time limit; so is what waits to be told. */
 bool responder_has_work(const struct responder *it)
 {
+    if (it->untold_count > 0) {
+        return true;
+    }
     for (uint32_t i = 0; i < it->job_count; i++) {
         enum job_state state = (enum job_state)it->jobs[i].state;
         bool runs = state == JOB_APPLYING || state == JOB_REVOKING;
