@@ -363,7 +363,8 @@ static void keep_alert(struct responder *it, struct job *job)
 {
     size_t bytes = it->incoming->alert.json_bytes;
 
-    if (it->alert_bytes + bytes > RESPONDER_ALERT_BYTES_MAX ||
+    if (bytes <= sizeof "{}" - 1 || /* it was too long for the line */
+        it->alert_bytes + bytes > RESPONDER_ALERT_BYTES_MAX ||
         (job->alert = malloc(bytes)) == NULL) {
         return; /* the hook is told what the decision has of it */
     }
