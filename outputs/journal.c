@@ -283,7 +283,8 @@ static enum status open_file(struct journal *journal, const char *folder, struct
     return status;
 }
 
-enum status journal_open(const char *folder, struct journal **out_journal, struct error *error)
+enum status journal_open(const char *folder, bool fresh, struct journal **out_journal,
+                         struct error *error)
 {
     struct journal *journal = calloc(1, sizeof *journal);
 
@@ -296,7 +297,7 @@ enum status journal_open(const char *folder, struct journal **out_journal, struc
         status = error_system(error, STATUS_FAILED, folder, "the journal cannot be read");
     }
     if (status == STATUS_OK && !compact(journal, error)) {
-        status = STATUS_FAILED;
+        status = fresh ? STATUS_FAILED : STATUS_OK;
     }
     if (status != STATUS_OK) {
         journal_close(journal);

@@ -1,5 +1,8 @@
 /* responder.c - the life of the response process.
  *
+ * One that is started again makes do with a journal that cannot be written (a full disk): nothing new is
+ * done then, but what was done ends in time.
+ *
  *     check every hook ──good──▶ journal, what it holds ──▶ serve: alerts in, steps out, hooks run
  *           '── bad: told to the sensor, the end                 │
  *     the sensor says stop: what waits is given up, what holds holds (or is taken back), the end
@@ -63,7 +66,7 @@ static void on_message(evutil_socket_t fd, short what, void *owner)
     struct responder *it = owner;
 
     (void)what;
-    for (unsigned i = 0; i < ROUND_MESSAGES && !it->stopping; i++) {
+    for (unsigned i = 0; i < ROUND_MESSAGES && !it->stopping && responder_tell_waiting(it); i++) {
         enum wire_result result = wire_receive(fd, &it->wire, &it->refused);
         if (result == WIRE_FULL) {
             break;
@@ -74,7 +77,8 @@ static void on_message(evutil_socket_t fd, short what, void *owner)
         }
         take_message(it);
     }
-    if (it->gone || it->stopping) {
+    it->deaf = it->untold_count > 0 && !it->gone;
+    if (it->gone || it->stopping || it->deaf) {
         (void)event_del(it->readable); /* an end that is gone would be readable for ever */
     }
     say_refused(it);
@@ -90,6 +94,10 @@ static void on_tick(evutil_socket_t fd, short what, void *owner)
     if (getppid() != it->starter && !it->starter_gone_said) {
         it->starter_gone_said = true;
         log_line(LOG_WARN, "whoever starts the response process again is gone: restart the sensor");
+    }
+    if (responder_tell_waiting(it) && it->deaf && !it->stopping) {
+        it->deaf = false;
+        (void)event_add(it->readable, NULL);
     }
     responder_work(it);
 }
@@ -182,7 +190,7 @@ static enum status check_hooks(struct responder *it, struct error *error)
                                            : STATUS_OK;
 }
 
-static enum status open_all(struct responder *it, struct error *error)
+static enum status open_all(struct responder *it, bool first, struct error *error)
 {
     enum status status = open_gate(it, error);
 
@@ -193,7 +201,7 @@ static enum status open_all(struct responder *it, struct error *error)
         status = open_loop(it, error);
     }
     if (status == STATUS_OK && it->options.state != NULL) {
-        status = journal_open(it->options.state, &it->journal, error);
+        status = journal_open(it->options.state, first, &it->journal, error);
     }
     if (status == STATUS_OK) {
         /* The tick would begin work while hooks are being looked at. */
@@ -272,7 +280,7 @@ int responder_run(const struct responder_options *options, int fd, bool first)
     it->fd = fd;
     ignore_signals();
     (void)umask(077);
-    enum status status = open_all(it, &error);
+    enum status status = open_all(it, first, &error);
     if (status == STATUS_OK) {
         (void)wire_send_text(fd, WIRE_READY, "", "");
         serve(it);

@@ -4,7 +4,8 @@
  * Borrows   the configuration for its life: a copy of its own, since it is a process of its own.
  * Time      CLOCK_BOOTTIME for all that lasts, the wall clock across boots only.
  * Bounds    RESPONDER_RUNNING_MAX hooks at once, one for each target; the gate's decisions;
- *           RESPONDER_ALERT_BYTES_MAX of alerts that wait with them; RESPONDER_SURPLUS_MAX targets
+ *           RESPONDER_ALERT_BYTES_MAX of alerts that wait with them; RESPONDER_UNTOLD_MAX steps that
+ *           the sensor has not taken yet; RESPONDER_SURPLUS_MAX targets
  *           of a hook that are taken away at once.
  * Errors    at the start: told to the sensor, which does not start. Later nothing ends it but the
  *           end of the sensor.
@@ -19,6 +20,7 @@ enum {
     RESPONDER_RUNNING_MAX = 4,
     RESPONDER_ALERT_BYTES_MAX = 8 << 20,
     RESPONDER_SURPLUS_MAX = 64,
+    RESPONDER_UNTOLD_MAX = 256,
 };
 #define RESPONDER_LIST_NS (30 * NS_PER_S)
 

@@ -85,6 +85,10 @@ struct responder {
     uint32_t added; /* entries of the never-block list that were taken over */
     size_t alert_bytes; /* of all jobs */
     uint32_t steps_lost;
+    bool deaf; /* no alert is taken until what waits has been told */
+    uint32_t untold_first;
+    uint32_t untold_count;
+    struct response_step untold[RESPONDER_UNTOLD_MAX]; /* as a ring: the sensor had no room */
     uint64_t refused; /* messages of the sensor that were not sound */
     uint64_t refused_said;
     bool starter_gone_said;
@@ -99,6 +103,8 @@ struct responder {
 
 /* --- responder_step.c: words to the sensor --- */
 void responder_tell(struct responder *it, const struct response_step *step);
+/* What found no room before; true: nothing waits any more. */
+bool responder_tell_waiting(struct responder *it);
 struct response_step responder_step_of(const struct responder *it, const struct job *job,
                                        enum step step);
 /* A step of what was taken from a hook although no decision names it. */

@@ -363,7 +363,8 @@ static void keep_alert(struct responder *it, struct job *job)
 {
     size_t bytes = it->incoming->alert.json_bytes;
 
-    if (it->alert_bytes + bytes > RESPONDER_ALERT_BYTES_MAX ||
+    if (bytes <= sizeof "{}" - 1 || /* it was too long for the line */
+        it->alert_bytes + bytes > RESPONDER_ALERT_BYTES_MAX ||
         (job->alert = malloc(bytes)) == NULL) {
         return; /* the hook is told what the decision has of it */
     }
@@ -635,9 +636,12 @@ uint32_t responder_ending(const struct responder *it)
     return count;
 }
 
-/* A hook that runs is heard out, within its time limit. */
+/* A hook that runs is heard out, within its time limit; so is what waits to be told. */
 bool responder_has_work(const struct responder *it)
 {
+    if (it->untold_count > 0) {
+        return true;
+    }
     for (uint32_t i = 0; i < it->job_count; i++) {
         enum job_state state = (enum job_state)it->jobs[i].state;
         bool runs = state == JOB_APPLYING || state == JOB_REVOKING;

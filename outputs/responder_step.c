@@ -1,5 +1,7 @@
 /* responder_step.c - each step is told once. The sensor's end of the line may be full for a moment, or
- * gone: hooks do not wait for it; what found no room is counted, and the count told with the next. */
+ * gone: hooks do not wait for it. What finds no room waits here, and as long as something does no alert is
+ * taken: so alerts stay in the line until it is full, and the sensor refuses the next one with a record.
+ * What finds no room here either (hooks go on) is counted, and the count told with the next. */
 #include "outputs/responder_inside.h"
 
 #include "base/log.h"
@@ -12,9 +14,24 @@ void responder_tell(struct responder *it, const struct response_step *step)
     if (it->gone && !it->stopping) {
         return;
     }
-    if (wire_send_step(it->fd, step, it->steps_lost) == WIRE_FULL) {
-        it->steps_lost++;
+    if (responder_tell_waiting(it) && wire_send_step(it->fd, step, it->steps_lost) != WIRE_FULL) {
+        return;
     }
+    if (it->untold_count == RESPONDER_UNTOLD_MAX) {
+        it->steps_lost++;
+        return;
+    }
+    it->untold[(it->untold_first + it->untold_count++) % RESPONDER_UNTOLD_MAX] = *step;
+}
+
+bool responder_tell_waiting(struct responder *it)
+{
+    while (it->untold_count > 0 &&
+           wire_send_step(it->fd, &it->untold[it->untold_first], it->steps_lost) != WIRE_FULL) {
+        it->untold_first = (it->untold_first + 1) % RESPONDER_UNTOLD_MAX;
+        it->untold_count--;
+    }
+    return it->untold_count == 0;
 }
 
 struct response_step responder_step_of(const struct responder *it, const struct job *job,

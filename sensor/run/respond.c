@@ -66,7 +66,7 @@ static void say_left(const char *state)
     if (state == NULL || bytes < 0 || (size_t)bytes >= sizeof path || access(path, F_OK) != 0) {
         return;
     }
-    if (journal_open(state, &journal, &error) != STATUS_OK) {
+    if (journal_open(state, false, &journal, &error) != STATUS_OK) {
         log_error_struct(&error);
         return;
     }

@@ -46,7 +46,7 @@ static struct journal_entry entry_of(uint64_t number)
 static struct journal *open_it(void)
 {
     struct journal *journal = NULL;
-    assert_int_equal(journal_open(folder, &journal, &error), STATUS_OK);
+    assert_int_equal(journal_open(folder, true, &journal, &error), STATUS_OK);
     return journal;
 }
 
@@ -204,14 +204,14 @@ static void refuses_what_others_can_write(void **state)
     struct journal *journal = NULL;
     (void)state;
     assert_int_equal(chmod(folder, 0770), 0);
-    assert_int_equal(journal_open(folder, &journal, &error), STATUS_USAGE);
+    assert_int_equal(journal_open(folder, true, &journal, &error), STATUS_USAGE);
     assert_int_equal(chmod(folder, 0700), 0);
     journal_close(open_it());
     assert_int_equal(chmod(path, 0622), 0);
-    assert_int_equal(journal_open(folder, &journal, &error), STATUS_USAGE);
+    assert_int_equal(journal_open(folder, true, &journal, &error), STATUS_USAGE);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink("/etc/passwd", path), 0);
-    assert_int_equal(journal_open(folder, &journal, &error), STATUS_USAGE);
+    assert_int_equal(journal_open(folder, true, &journal, &error), STATUS_USAGE);
 }
 
 /* A disk that takes no more, in the middle of a slot: nothing is done, and what was written stays whole. */
@@ -238,6 +238,35 @@ static void a_full_disk_is_refused(void **state)
     journal_close(journal);
     journal = open_it();
     assert_int_equal(count_of(journal), 2);
+    assert_int_equal(journal_rotten(journal), 0);
+    journal_close(journal);
+}
+
+/* One that cannot be written anew says still what holds. */
+static void a_full_disk_is_read(void **state)
+{
+    struct rlimit before;
+    struct rlimit tight;
+    struct journal *journal = open_it();
+    struct journal_entry entry = entry_of(3);
+    (void)state;
+    hold(journal, 1);
+    hold(journal, 2);
+    journal_close(journal);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tight = before;
+    tight.rlim_cur = 100;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    assert_int_equal(journal_open(folder, true, &journal, &error), STATUS_FAILED);
+    assert_int_equal(journal_open(folder, false, &journal, &error), STATUS_OK);
+    assert_int_equal(count_of(journal), 2);
+    assert_false(journal_hold(journal, &entry, &error));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    hold(journal, 3); /* there is room again */
+    journal_close(journal);
+    journal = open_it();
+    assert_int_equal(count_of(journal), 3);
     assert_int_equal(journal_rotten(journal), 0);
     journal_close(journal);
 }
@@ -279,6 +308,7 @@ int main(void)
         IN_FOLDER(a_rotten_slot_is_skipped),
         IN_FOLDER(is_written_anew_when_most_is_past),
         IN_FOLDER(a_full_disk_is_refused),
+        IN_FOLDER(a_full_disk_is_read),
         IN_FOLDER(refuses_what_others_can_write),
         cmocka_unit_test(time_left_never_grows),
     };

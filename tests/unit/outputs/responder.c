@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ALERTS = 1000, WAIT_MS = 20000 };
+enum { ALERTS = 1000, UNREAD = 6000, WAIT_MS = 20000 };
 
 static char folder[64];
 static char hook[96];
@@ -98,6 +98,7 @@ struct tally {
     uint32_t refused;
     uint32_t proposed;
     uint32_t active;
+    uint32_t dry;
 };
 
 static void count(struct tally *tally)
@@ -107,6 +108,7 @@ static void count(struct tally *tally)
         tally->refused += step.step == STEP_REFUSED;
         tally->proposed += step.step == STEP_PROPOSED;
         tally->active += step.step == STEP_ACTIVE;
+        tally->dry += step.step == STEP_DRY_RUN;
         assert_true(step.step != STEP_FAILED);
         assert_true(step.step != STEP_REFUSED || step.guard == GUARD_CAPS);
     }
@@ -146,6 +148,39 @@ static void each_alert_has_an_answer(void **state)
     assert_true(responder_link_is_over(link_));
 }
 
+/* A sensor that does not read for a while: what finds no room is refused where it is said, not lost. */
+static void nothing_is_lost_while_nobody_reads(void **state)
+{
+    static const struct timespec pause = {.tv_nsec = 1000000};
+    static const struct timespec busy = {.tv_nsec = 200000};
+    struct tally tally = {0};
+    uint32_t sent = 0;
+    const char *why;
+    (void)state;
+    binding.mode = RESPONSE_DRY_RUN;
+    assert_int_equal(start(), STATUS_OK);
+    for (uint32_t i = 0; i < UNREAD; i++) {
+        struct response_alert alert = alert_of(i % (3 * ALERTS));
+        alert.id.low = i;
+        sent += responder_link_send(link_, &alert, SLICE("{}"), &why);
+        (void)nanosleep(&busy, NULL);
+    }
+    for (unsigned ms = 0; ms < WAIT_MS && tally.refused + tally.dry < sent; ms++) {
+        count(&tally);
+        (void)nanosleep(&pause, NULL);
+    }
+    assert_int_equal(tally.refused + tally.dry, sent);
+    assert_true(sent < UNREAD);
+    struct response_alert after = alert_of(UNREAD); /* it hears again */
+    after.id.low = UNREAD;
+    assert_true(responder_link_send(link_, &after, SLICE("{}"), &why));
+    for (unsigned ms = 0; ms < WAIT_MS && tally.refused + tally.dry == sent; ms++) {
+        count(&tally);
+        (void)nanosleep(&pause, NULL);
+    }
+    assert_int_equal(tally.refused + tally.dry, sent + 1);
+}
+
 /* Read until the process has told that step; its reason is looked for. */
 static bool tells(enum step wanted, const char *reason)
 {
@@ -178,7 +213,7 @@ static void who_is_protected_now_is_let_go(void **state)
                                   .hook = "say",
                                   .value = "203.0.113.9"};
     (void)state;
-    assert_int_equal(journal_open(folder, &before, &error), STATUS_OK);
+    assert_int_equal(journal_open(folder, true, &before, &error), STATUS_OK);
     assert_true(journal_hold(before, &entry, &error));
     journal_close(before);
     assert_true(prefix_parse(SLICE("203.0.113.0/24"), &prefix));
@@ -207,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_alert_has_an_answer, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_is_lost_while_nobody_reads, begin, end),
         cmocka_unit_test_setup_teardown(who_is_protected_now_is_let_go, begin, end),
         cmocka_unit_test_setup_teardown(a_bad_hook_is_told_at_the_start, begin, end),
     };
