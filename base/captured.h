@@ -25,6 +25,7 @@ struct captured {
                             says less) */
     uint16_t link_type; /* LINKTYPE_ value of the file format (DLT_ where they differ is mapped) */
     uint16_t interface; /* index over all interfaces of the run, from 0 */
+    bool begins; /* the first of its file, where several files are read */
 };
 
 #endif

@@ -18,6 +18,7 @@ struct strand {
     struct window window;
     uint32_t at; /* next of `frames` */
     uint32_t count;
+    bool begun; /* its first frame was taken */
     struct captured frames[MERGE_FRAMES];
 };
 
@@ -152,8 +153,9 @@ enum status merge_next(struct merge *merge, struct block *block, struct error *e
     block->frame_count = 0;
     enum status status = merge->begun ? STATUS_OK : begin(merge, error);
     while (status == STATUS_OK && merge->filled > 0 && block->frame_count < BLOCK_FRAMES_MAX) {
-        const struct strand *strand = &merge->strands[merge->heap[0].strand];
+        struct strand *strand = &merge->strands[merge->heap[0].strand];
         struct captured frame = strand->frames[strand->at];
+        frame.begins = !strand->begun;
         if (used > 0 && used + frame.captured > BLOCK_BYTES) {
             break;
         }
@@ -161,6 +163,7 @@ enum status merge_next(struct merge *merge, struct block *block, struct error *e
         frame.at = block->bytes + used;
         used += frame.captured;
         block->frames[block->frame_count++] = frame;
+        strand->begun = true;
         status = advance(merge, error);
     }
     return status;

@@ -3,15 +3,17 @@
  *    stamp - now    what it is                 marks
  *    below 0        a step back, clamped       none
  *    0 .. 7 days    silence, believed at once  the first 32 seconds, then 2, 4, 8 ... on, the last
+ *      .. 68 years  the same, where a file begins behind others
  *    beyond         a suspect clock            none, until 8 in a row within 60 s: one, and a shift
  *
  * 7 days are 604,800 s: 32 single marks, then distances 2, 4, 8 ... of which 18 fit, and the last
- * second: 51, below TIMELINE_MARKS_MAX, so no stamp makes more work than that. One forged stamp
+ * second: 51; 68 years make 62. Both are below TIMELINE_MARKS_MAX, so no stamp makes more work than that. One forged stamp
  * moves nothing: a suspect frame does not count as the one before, so the sane frame behind it is
  * no step back either.
  *
- * Limits: the first frame is believed whatever its stamp; if that lies in the future, time stands
- * until the others reach it. */
+ * Limits: the first frame of a file is believed whatever its stamp: captures of two months are
+ * no clock that jumps, and what is open at the end of one must not move to the other. If that stamp
+ * lies in the future, time stands until the others reach it. */
 #include "sensor/flows/timeline.h"
 
 enum { MARKS_SINGLE = 32 };
@@ -82,7 +84,8 @@ size_t timeline_see_run(struct timeline *timeline, const struct captured *frames
     return run;
 }
 
-void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_step *out_step)
+void timeline_see(struct timeline *timeline, uint64_t frame_ns, bool begins,
+                  struct timeline_step *out_step)
 {
     /* The array of marks stays as it is: clearing it would cost more than all the rest. */
     out_step->mark_count = 0;
@@ -94,7 +97,8 @@ void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_
         out_step->now_ns = frame_ns;
         return;
     }
-    if (time_since(frame_ns, timeline->now_ns) > TIMELINE_SILENCE_NS) {
+    uint64_t silence_ns = begins ? TIMELINE_GAP_NS : TIMELINE_SILENCE_NS;
+    if (time_since(frame_ns, timeline->now_ns) > silence_ns) {
         out_step->note = REASON_TIME_SUSPECT;
         if (timeline_suspect(timeline, frame_ns)) {
             timeline_jump(timeline, out_step);

@@ -9,7 +9,7 @@
  * Thread    one owner: who numbers the frames.
  *
  * docs/definitions.md, Time: a mark is a second of packet time that the position passes. A step forward
- * of up to 7 days is silence, believed at once: marks fall at each of its first 32 seconds (short
+ * of up to 7 days, or to the first frame of another file, is silence, believed at once: marks fall at each of its first 32 seconds (short
  * timers), then at distances that double, then at its last second. A longer step is a suspect
  * clock: the frame keeps its own time for its own figures, state time stands until 8 frames in a
  * row lie within 60 s of each other beyond it; then time moves in one mark and nothing ages by more
@@ -24,6 +24,7 @@
 
 enum { TIMELINE_MARKS_MAX = 64, TIMELINE_CONFIRM = 8 };
 #define TIMELINE_SILENCE_NS (7 * NS_PER_DAY)
+#define TIMELINE_GAP_NS ((UINT64_C(1) << 31) * NS_PER_S) /* between two files */
 #define TIMELINE_CONFIRM_NS (60 * NS_PER_S)
 
 struct timeline {
@@ -47,7 +48,9 @@ struct timeline_step {
 /* Most frames come after all others and in the same second: nothing to tell, and state time is their
  * stamp. How many of these are so; the next one timeline_see() has to look at. */
 size_t timeline_see_run(struct timeline *timeline, const struct captured *frames, size_t count);
-void timeline_see(struct timeline *timeline, uint64_t frame_ns, struct timeline_step *out_step);
+/* `begins`: the first frame of a file that is not the first. */
+void timeline_see(struct timeline *timeline, uint64_t frame_ns, bool begins,
+                  struct timeline_step *out_step);
 /* Live: time goes on although no frame came. A clock that steps forward beyond the silence limit is
  * left to the frames that confirm it. */
 void timeline_tick(struct timeline *timeline, uint64_t now_ns, struct timeline_step *out_step);

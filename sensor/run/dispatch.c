@@ -116,10 +116,11 @@ static void tell_marks(struct dispatch *dispatch)
 }
 
 /* Marks, notes and bounds of time that a frame brings; state time. */
-static uint64_t see_step(struct dispatch *dispatch, uint64_t time_ns)
+static uint64_t see_step(struct dispatch *dispatch, const struct captured *frame)
 {
     struct timeline_step *step = &dispatch->step;
-    timeline_see(&dispatch->timeline, time_ns, step);
+    uint64_t time_ns = frame->time_ns;
+    timeline_see(&dispatch->timeline, time_ns, frame->begins, step);
     tell_marks(dispatch);
     dispatch->notes[step->note] += step->note != REASON_NONE;
     if (dispatch->options.order != NULL && time_ns < dispatch->options.order->told_ns) {
@@ -212,7 +213,7 @@ static void see_batch(struct dispatch *dispatch, const struct captured *frames, 
         }
         if (run == 0) {
             dispatch->next_number = frames[place].number;
-            uint64_t state_ns = see_step(dispatch, frames[place].time_ns);
+            uint64_t state_ns = see_step(dispatch, frames + place);
             see_frame(dispatch, frames, place, state_ns);
             place++;
             continue;
@@ -275,7 +276,7 @@ static void see_batch_live(struct dispatch *dispatch, struct captured *frames, s
                          ? 0
                          : timeline_see_run(&dispatch->timeline, frames + place, count - place);
         if (run == 0) {
-            see_frame_live(dispatch, frames, place, see_step(dispatch, frames[place].time_ns));
+            see_frame_live(dispatch, frames, place, see_step(dispatch, frames + place));
             place++;
             continue;
         }

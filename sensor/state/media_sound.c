@@ -13,6 +13,7 @@
  *
  * A port may go on under another call (attended transfer, a B2BUA that keeps its ports). Then what
  * is heard behind the end belongs to that call and proves nothing about this one. */
+#include "sensor/flows/timeline.h"
 #include "sensor/state/media_inside.h"
 
 static bool is_audio(const struct endpoint_claim *to, const struct endpoint_claim *from)
@@ -41,6 +42,13 @@ static uint32_t end_hash(const struct media_table *table, const struct endpoint 
     return (uint32_t)hash_mix(hash_addr(table->key, &endpoint->addr), endpoint->port);
 }
 
+/* An interval is five seconds. Where the clock jumped in the middle of it nobody knows which of its
+ * packets lie behind anything. */
+static bool time_jumped(const struct call_heard *heard)
+{
+    return time_since(heard->last_ns, heard->from_ns) > TIMELINE_CONFIRM_NS;
+}
+
 /* What the packets of a stream of this call say; false: nothing of its voice. */
 static bool hear(const struct media_table *table, const struct sighting *head,
                  const struct open_stream *stream, const struct call_sound *sound,
@@ -56,7 +64,7 @@ static bool hear(const struct media_table *table, const struct sighting *head,
     out->to = end_hash(table, &destination);
     out->from_caller = (stream->flags & OPEN_FROM_CALLER) != 0;
     out->stray = to == NULL;
-    return is_audio(to, from) &&
+    return is_audio(to, from) && !time_jumped(out) &&
            (sound->accepted_ns == 0 || (!is_shared(table, &source, stream->call) &&
                                         !is_shared(table, &destination, stream->call)));
 }

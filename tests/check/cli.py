@@ -101,6 +101,26 @@ def terminal(count, binary):
     count.check("cli narrow terminal", [] if process.wait() == 0 and 40 < widest <= 60 else [f"{widest} columns, status {process.returncode}"])
 
 
+def months_apart(count, binary):
+    """What is open at the end of one capture does not move into the next."""
+    with open(CAPTURE, "rb") as f:
+        early = bytearray(f.read())  # microseconds
+    at = 24
+    while at + 16 <= len(early):
+        early[at:at + 4] = (int.from_bytes(early[at:at + 4], "little") - 90 * 86400).to_bytes(4, "little")
+        at += 16 + int.from_bytes(early[at + 8:at + 12], "little")
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as f:
+        f.write(early)
+        f.flush()
+        paths = [f.name, os.path.join(ROOT, "pcaps", "registration-breach.pcap")]
+        alone = [json.loads(run(binary, "-r", path, "--report", "json").stdout) for path in paths]
+        both = json.loads(run(binary, "-r", *paths, "--report", "json").stdout)
+    problems = [f"{what}: {both[what]}, expected {alone[0][what] + alone[1][what]}" for what in ("calls", "streams", "alerts")
+                if both[what] != alone[0][what] + alone[1][what]]
+    problems += [f"notes: {both['packets']['notes']}"] if any("time." in note for note in both["packets"]["notes"]) else []
+    count.check("cli captures months apart", problems)
+
+
 def from_zero(count, binary):
     """Times that count from 0 on: the same call, as long as before."""
     with open(CAPTURE, "rb") as f:
@@ -222,6 +242,7 @@ def main():
     passive(count, binary)
     truncated(count, binary)
     from_zero(count, binary)
+    months_apart(count, binary)
     count.end()
 
 

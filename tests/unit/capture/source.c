@@ -70,6 +70,7 @@ static void test_merge_order(void **state)
     }
     static const char *const orders[] = {"abc", "cba", "bac"};
     static const char *const expected[] = {"aaabbbcab", "acbbbaaab", "abbbaacab"};
+    static const char *const begins[] = {"36", "12", "16"};
     for (int i = 0; i < 3; i++) {
         const char *const names[] = {paths[orders[i][0] - 'a'], paths[orders[i][1] - 'a'],
                                      paths[orders[i][2] - 'a']};
@@ -83,6 +84,7 @@ static void test_merge_order(void **state)
             const struct captured *frame = &reading.frames[k];
             assert_int_equal(frame->at[19], expected[i][k]);
             assert_int_equal(orders[i][frame->interface], frame->at[0]);
+            assert_int_equal(frame->begins, k == 0 || strchr(begins[i], (char)('0' + k)) != NULL);
         }
         reading_free(&reading);
     }

@@ -12,7 +12,7 @@ static struct timeline_step see(struct timeline *timeline, uint64_t frame_ns)
 {
     struct timeline_step step;
     memset(&step, 0xa5, sizeof step);
-    timeline_see(timeline, frame_ns, &step);
+    timeline_see(timeline, frame_ns, false, &step);
     return step;
 }
 
@@ -110,6 +110,29 @@ static void seven_days_are_silence_and_more_is_suspect(void **state)
     step = see(&timeline, AT(1) + TIMELINE_SILENCE_NS);
     assert_int_equal(step.note, REASON_NONE);
     assert_int_equal(step.now_ns, AT(1) + TIMELINE_SILENCE_NS);
+}
+
+/* A file of another month is no clock that jumps, and costs no more marks than any stamp may. */
+static void another_file_is_believed(void **state)
+{
+    static const uint64_t gaps_ns[] = {TIMELINE_SILENCE_NS + 1, 400 * NS_PER_DAY, TIMELINE_GAP_NS};
+    struct timeline_step step;
+    (void)state;
+    for (size_t i = 0; i < sizeof gaps_ns / sizeof gaps_ns[0]; i++) {
+        struct timeline timeline = {0};
+        (void)see(&timeline, AT(0));
+        timeline_see(&timeline, AT(0) + gaps_ns[i], true, &step);
+        assert_int_equal(step.note, REASON_NONE);
+        assert_int_equal(step.shift_ns, 0);
+        assert_int_equal(step.now_ns, AT(0) + gaps_ns[i]);
+        assert_int_equal(step.marks[0], START_S + 1);
+        assert_int_equal(step.marks[step.mark_count - 1], START_S + gaps_ns[i] / NS_PER_S);
+    }
+    assert_int_equal(step.mark_count, 62);
+    struct timeline timeline = {0};
+    (void)see(&timeline, AT(0));
+    timeline_see(&timeline, AT(0) + TIMELINE_GAP_NS + 1, true, &step);
+    assert_int_equal(step.note, REASON_TIME_SUSPECT);
 }
 
 static void eight_in_a_row_are_believed(void **state)
@@ -287,7 +310,7 @@ static void time_goes_on_in_silence(void **state)
     assert_int_equal(step.mark_count, 0);
     assert_int_equal(step.now_ns, 102 * NS_PER_S);
     /* A frame from before the tick is late, but no step back of the frames' clock. */
-    timeline_see(&timeline, 101 * NS_PER_S, &step);
+    timeline_see(&timeline, 101 * NS_PER_S, false, &step);
     assert_int_equal(step.note, REASON_NONE);
     assert_int_equal(step.now_ns, 102 * NS_PER_S);
 }
@@ -297,7 +320,7 @@ static void a_tick_confirms_no_jump(void **state)
     (void)state;
     struct timeline timeline = {0};
     struct timeline_step step = {0};
-    timeline_see(&timeline, 100 * NS_PER_S, &step);
+    timeline_see(&timeline, 100 * NS_PER_S, false, &step);
     for (unsigned i = 0; i < 2 * TIMELINE_CONFIRM; i++) {
         timeline_tick(&timeline, 200 * NS_PER_S + TIMELINE_SILENCE_NS + i, &step);
         assert_int_equal(step.mark_count, 0);
@@ -334,6 +357,7 @@ int main(void)
         cmocka_unit_test(silence_marks_single_seconds_then_doubling_ones),
         cmocka_unit_test(a_step_back_is_clamped_and_counted),
         cmocka_unit_test(seven_days_are_silence_and_more_is_suspect),
+        cmocka_unit_test(another_file_is_believed),
         cmocka_unit_test(eight_in_a_row_are_believed),
         cmocka_unit_test(a_row_that_is_broken_begins_again),
         cmocka_unit_test(a_capture_without_time_works),

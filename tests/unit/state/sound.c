@@ -304,6 +304,20 @@ static void ends(void **state)
     }
 }
 
+/* The clock jumps by eleven days while both hang up: nobody talked on for that long. */
+static void ends_as_time_jumps(void **state)
+{
+    (void)state;
+    stage_open();
+    talk();
+    say((struct said)SAID(5.5, "BYE", 2, "a", "b"));
+    say((struct said)SAID_WITH(6, "200 BYE", 2, "a", "b", .source = "192.0.2.2:5060"));
+    hear(ALICE, BOB, 5, 1e6, 250);
+    hear(BOB, ALICE, 5, 1e6, 250);
+    assert_int_equal(listener.torn, 0);
+    stage_close();
+}
+
 /* The same stream between two intervals: what the interval that goes on holds so far. */
 static void alive(const char *from, const char *to, double from_s, double to_s, unsigned packets)
 {
@@ -583,6 +597,7 @@ int main(void)
         cmocka_unit_test(two_legs),
         cmocka_unit_test(ends),
         cmocka_unit_test(ends_by_the_second),
+        cmocka_unit_test(ends_as_time_jumps),
         cmocka_unit_test(ends_at_once),
         cmocka_unit_test(more_than_are_watched),
         cmocka_unit_test(known_addresses),
