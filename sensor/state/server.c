@@ -521,6 +521,7 @@ static void see_first_answer(struct server_table *table, uint32_t cell, struct s
     }
     server->serves_many |= server->first_asker != asker;
     server->last_asker = asker;
+    server->answers_tcp |= sip->head.transport != SIP_UDP;
     if (addr_equal(&request->server.addr, &server->endpoint.addr)) {
         server->endpoint.port = request->server.port;
     }
@@ -582,7 +583,9 @@ void server_see(struct server_table *table, const struct sip_sighting *sip,
 
 /* --- refusals --- */
 
-/* Of a request that waits; or of a connection that somebody wants who is no stranger. */
+/* Of a request that waits; or of a connection that somebody wants who is no stranger. That a server which
+ * only ever answered over UDP takes no connection says nothing: many speak UDP alone, and are tried with TCP by
+ * monitors, and by who has a large request (RFC 3261 section 18.1.1). */
 static bool is_believed(const struct server_table *table, const struct server *server,
                         const struct refused_sighting *refused, uint64_t asker,
                         const struct proof_table *proof)
@@ -593,7 +596,8 @@ static bool is_believed(const struct server_table *table, const struct server *s
         server->endpoint.port != refused->head.destination_port) {
         return false;
     }
-    if (refused->head.transport == PROTOCOL_UDP || refused->why == UNDELIVERED_RESET) {
+    if (refused->head.transport == PROTOCOL_UDP || refused->why == UNDELIVERED_RESET ||
+        !server->answers_tcp) {
         return server->waiting.requests > 0 && is_waiting(server, asker);
     }
     proof_ask_hash(proof, asker, table->now_ns, &known);

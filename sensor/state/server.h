@@ -50,7 +50,8 @@ struct server_second {
 
 /* Since its last answer; only requests that begin something, of who is known or proven: a flood that
  * the server does not answer is no outage. A refusal (ICMP, a reset) is of a request that waits, or of
- * a connection that somebody known wants to the port that requests go to. */
+ * a connection that somebody known wants to the port that requests go to: where it has answered over
+ * TCP, or he waits. */
 struct server_waiting {
     uint32_t requests; /* without copies */
     uint32_t refusals; /* of requests sent again, too */
@@ -85,6 +86,7 @@ struct server {
     uint32_t before; /* in the list of this second */
     uint32_t next;
     bool listed;
+    bool answers_tcp; /* it has answered over TCP */
     bool serves_many; /* answered more than one address */
 };
 

@@ -547,6 +547,23 @@ static void a_jump_of_the_clock_ages_nothing(void **state)
     scene_close(&scene);
 }
 
+/* Seconds are kept in 32 bits: at their end a look that is put off is due again at once, and is taken
+ * at the next mark all the same. */
+static void the_end_of_seconds_ends_a_mark(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    scene_open(&scene);
+    scene_say(&scene, &(struct said)INVITE_1);
+    uint64_t shift_s = UINT32_MAX - time_second(scene_ns(10));
+    call_mark(scene.calls, UINT32_MAX, shift_s * NS_PER_S);
+    call_mark(scene.calls, (uint64_t)UINT32_MAX + 1, 0);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 0);
+    call_mark(scene.calls, (uint64_t)UINT32_MAX + 3600, 0);
+    assert_int_equal(scene_count(&scene, CHANGE_CALL_ENDED), 1);
+    scene_close(&scene);
+}
+
 static void long_texts_are_cut(void **state)
 {
     (void)state;
@@ -664,6 +681,7 @@ int main(void)
         cmocka_unit_test(full_table_tells_whom_it_forgets),
         cmocka_unit_test(the_end_comes_in_order_of_first_packets),
         cmocka_unit_test(a_jump_of_the_clock_ages_nothing),
+        cmocka_unit_test(the_end_of_seconds_ends_a_mark),
         cmocka_unit_test(long_texts_are_cut),
         cmocka_unit_test(bytes_of_a_call),
     };

@@ -287,9 +287,15 @@ static void refusals(void **unused)
     assert_int_equal(last(&stage)->around.waiting_servers, 1);
     assert_int_equal(last(&stage)->server.last_number, stage.number);
     ask(&stage, pbx, trunk, 400, 1, 3100, true);
-    refuse(&stage, pbx, trunk, PROTOCOL_TCP, UNDELIVERED_RESET, 3300); /* an idle connection */
+    refuse(&stage, "192.0.2.10:40000", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 3200);
+    refuse(&stage, "192.0.2.10:40000", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 3210);
     mark(&stage, 4);
-    assert_int_equal(stage.count, 1);
+    assert_int_equal(stage.count, 1); /* it answers over UDP, and nobody waits */
+    SAY(&stage, .at_ms = 4010, .what = "OPTIONS", .cseq = 1, .call_id = "tcp", .client = pbx,
+        .server = trunk, .by_tcp = true);
+    SAY(&stage, .at_ms = 4020, .what = "200 OPTIONS", .cseq = 1, .call_id = "tcp", .client = pbx,
+        .server = trunk, .by_tcp = true);
+    refuse(&stage, pbx, trunk, PROTOCOL_TCP, UNDELIVERED_RESET, 4030); /* an idle connection */
     refuse(&stage, "192.0.2.10:40001", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 4100);
     refuse(&stage, "192.0.2.10:40002", trunk, PROTOCOL_TCP, UNDELIVERED_CONNECTION, 4200);
     mark(&stage, 5); /* connections alone */

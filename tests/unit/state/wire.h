@@ -34,6 +34,7 @@ struct wire {
     uint32_t vias; /* 0 = 1; lower hops stand under the topmost */
     bool invalid; /* the start line is wrong: verdict X */
     bool cut; /* the capture kept the first half of it */
+    bool by_tcp;
 };
 
 static inline struct endpoint wire_endpoint(const char *text)
@@ -116,7 +117,7 @@ static inline const struct sip_sighting *wire_sip(const struct wire *wire, uint6
     sip.head = (struct sighting){
         .bytes = sizeof sip,
         .kind = SIGHTING_SIP,
-        .transport = SIP_UDP,
+        .transport = wire->by_tcp ? SIP_TCP : SIP_UDP,
         .key = number << 1 | 1,
         .time_ns = WIRE_START_NS + wire->at_ms * NS_PER_MS,
         .state_ns = WIRE_START_NS + wire->at_ms * NS_PER_MS,
