@@ -3,10 +3,11 @@
  *      cell   tried[64]  {account, hashed | last and first tried | Call-ID, CSeq | endpoint | tries}
  *             names of the first accounts, for the alert
  *
- * An account counts while it was tried at most three times and never had success from this network
- * (the fact says place_known: the name of its agent is soon copied). A network that is ours does not count at all: successes of its own
- * must be less than a fifth of its accounts. An account that comes back under its own Call-ID with
- * a rising CSeq is a phone.
+ * An account counts while it was tried at most three times, or nine from a port that tries others,
+ * and never had success from this network (the fact says place_known: the name of its agent is soon
+ * copied). A network that is ours does not count at all: successes of its own must be less than a
+ * fifth of its accounts. An account that comes back under its own Call-ID with a rising CSeq is a
+ * phone.
  *
  * Accounts that are tried from an address or port each of their own are phones or a spread attack;
  * nothing tells them apart at the first try. They are told with severity 1 until 35 minutes have
@@ -15,7 +16,7 @@
 #include "detectors/frame/limit.h"
 #include "detectors/frame/phone.h"
 
-enum { ACCOUNTS_MAX = 64, TRIES_MAX = 3, NAMES_MAX = 16, NAME_BYTES = 48 };
+enum { ACCOUNTS_MAX = 64, TRIES_MAX = 3, TRIES_SHARED = 9, NAMES_MAX = 16, NAME_BYTES = 48 };
 #define WINDOW_WEEK_NS (7 * NS_PER_DAY)
 
 struct conf {
@@ -126,10 +127,25 @@ static void note(struct detector_context *context, struct cell *cell, const stru
     tried->tries = tried->tries < UINT16_MAX ? (uint16_t)(tried->tries + 1) : tried->tries;
 }
 
-static bool counts(const struct tried *tried, uint32_t now_ms, uint64_t window_ns)
+/* One port that fails on other accounts, too. */
+static bool is_shared(const struct cell *cell, const struct tried *tried)
+{
+    for (uint32_t i = 0; i < cell->used; i++) {
+        if (&cell->tried[i] != tried && cell->tried[i].endpoint == tried->endpoint) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* More tries than a few may be a phone that begins anew each time, but no phone has several accounts
+ * that all fail. From ten on it is registration-bruteforce's. */
+static bool counts(const struct cell *cell, const struct tried *tried, uint32_t now_ms,
+                   uint64_t window_ns)
 {
     return remembered_within(&tried->phone.is, now_ms, window_ns, WINDOW_WEEK_NS) &&
-           tried->tries <= TRIES_MAX && tried->is_phone == 0;
+           tried->is_phone == 0 &&
+           (tried->tries <= TRIES_MAX || (tried->tries <= TRIES_SHARED && is_shared(cell, tried)));
 }
 
 static bool is_lonely(const struct cell *cell, const struct tried *tried, uint32_t now_ms,
@@ -140,7 +156,7 @@ static bool is_lonely(const struct cell *cell, const struct tried *tried, uint32
     }
     for (uint32_t i = 0; i < cell->used; i++) {
         if (&cell->tried[i] != tried && cell->tried[i].endpoint == tried->endpoint &&
-            counts(&cell->tried[i], now_ms, window_ns)) {
+            counts(cell, &cell->tried[i], now_ms, window_ns)) {
             return false;
         }
     }
@@ -153,14 +169,14 @@ static struct tally tally_of(const struct cell *cell, uint32_t now_ms, uint64_t 
     struct tally tally = {0};
 
     for (uint32_t i = 0; i < cell->used; i++) {
-        if (counts(&cell->tried[i], now_ms, window_ns)) {
+        if (counts(cell, &cell->tried[i], now_ms, window_ns)) {
             tally.oldest_ms = remembered_older(remembered_age_ms(&cell->tried[i].phone.is, now_ms),
                                                tally.oldest_ms);
             tally.accounts++;
         }
     }
     for (uint32_t i = 0; tally.accounts >= threshold && i < cell->used; i++) {
-        tally.lonely += counts(&cell->tried[i], now_ms, window_ns) &&
+        tally.lonely += counts(cell, &cell->tried[i], now_ms, window_ns) &&
                         is_lonely(cell, &cell->tried[i], now_ms, window_ns);
     }
     return tally;
@@ -171,7 +187,7 @@ static bool is_one_source(const struct cell *cell, uint32_t now_ms, uint64_t win
                           uint32_t address)
 {
     for (uint32_t i = 0; i < cell->used; i++) {
-        if (counts(&cell->tried[i], now_ms, window_ns) && cell->tried[i].address != address) {
+        if (counts(cell, &cell->tried[i], now_ms, window_ns) && cell->tried[i].address != address) {
             return false;
         }
     }
@@ -184,7 +200,7 @@ static uint32_t names_of(const struct cell *cell, uint32_t now_ms, uint64_t wind
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < cell->used && count < NAMES_MAX; i++) {
-        if (cell->tried[i].name != 0 && counts(&cell->tried[i], now_ms, window_ns)) {
+        if (cell->tried[i].name != 0 && counts(cell, &cell->tried[i], now_ms, window_ns)) {
             names[count++] = slice_of_string(cell->names[cell->tried[i].name - 1]);
         }
     }

@@ -148,8 +148,11 @@ static void say(struct detector_context *context, const struct fact *fact, const
     confidence_start(&finding.confidence, 60, "condition met");
     confidence_add(&finding.confidence, 15, "accounts that had success before");
     confidence_margin(&finding.confidence, failing, limit);
-    text_format(&detail, "refuses %" PRIu32 " of %" PRIu32 " known accounts, the last with %u ",
-                failing, population > failing ? population : failing, (unsigned)asked->status);
+    population = population > failing ? population : failing;
+    /* Sets of more than that are estimates. */
+    text_format(&detail, "refuses %s%" PRIu32 " of %s%" PRIu32 " known accounts, the last with %u ",
+                failing > DISTINCT_EXACT ? "about " : "", failing,
+                population > DISTINCT_EXACT ? "about " : "", population, (unsigned)asked->status);
     key_write_printable(&detail, slice_part(asked->reason, 0, 24));
     usual_tell(usual, &finding.confidence, &detail);
     finding.detail = text_slice(&detail);

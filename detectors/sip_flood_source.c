@@ -2,8 +2,8 @@
  *
  *      lane   count[5]   requests of the last seconds | its own rate, of calm minutes
  *
- * Only who has proven that it hears us is judged and named; what others send is counted by
- * sip-flood, for the server. A registered account may be a dialler's (20 calls a second, each of
+ * Who has proven that it hears us is judged and named. What strangers send is counted by sip-flood, for
+ * the server, which leaves out who has logged in: such a source is judged here, proof or none. A registered account may be a dialler's (20 calls a second, each of
  * them challenged), a server and an address with many accounts ask for many: they have higher limits
  * and are told with less severity. In the first ten minutes of a sensor nobody
  * is known, so nobody is judged. */
@@ -159,7 +159,8 @@ static void sip_flood_source_on_fact(struct detector_context *context, void *mem
 
     uint32_t sum = count_message(lane, fact->time_ns);
     uint64_t floor = floor_of(source, conf);
-    if (sum <= floor * SECONDS || !source->proven || detector_age_ns(context) < YOUNG_NS) {
+    bool judged = source->proven || source->good_accounts > 0 || source->is_server;
+    if (sum <= floor * SECONDS || !judged || detector_age_ns(context) < YOUNG_NS) {
         return;
     }
     uint64_t limit = limit_of(lane, floor, conf);
@@ -179,7 +180,7 @@ const struct detector detector_sip_flood_source = {
     .category = "availability",
     .sees = "a source that hears our answers and asks far more often than it used to",
     .blind =
-        "sources that have proven nothing (sip-flood counts them), and the first ten minutes of "
+        "strangers that have proven nothing (sip-flood counts them), and the first ten minutes of "
         "a sensor",
     .false_alarms = "a load test, a provider's gateway that was never asked anything",
     .advice = "Limit the rate of this address at the edge; block it if it is nobody that you know.",

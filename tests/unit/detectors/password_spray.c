@@ -43,24 +43,49 @@ static void test_thresholds(void **state)
     limit_rows(slug, "203.0.113.52", rows, COUNT_OF(rows), try_each, NULL);
 }
 
-/* A fourth try makes it another attack's account. */
+/* A tenth try makes it another attack's account; where no other is tried from its port, a fourth. */
 static void test_many_tries_each(void **state)
+{
+    (void)state;
+
+    for (unsigned own_ports = 0; own_ports < 2; own_ports++) {
+        struct bench bench;
+        uint32_t attempt = 0;
+        bench_open(&bench, slug);
+        for (uint32_t account = 0; account < 5; account++) {
+            uint16_t port = own_ports == 1 ? (uint16_t)(20000 + account) : 5060;
+            for (uint32_t j = 0; j < (own_ports == 1 ? 4U : 10U); j++) {
+                bench_tell(&bench, try(party("203.0.113.52", port), account, attempt++));
+            }
+        }
+        for (uint32_t account = 5; account < 10; account++) {
+            bench_tell(&bench, try(party("203.0.113.52", 5060), account, attempt++));
+        }
+        assert_int_equal(bench.count, 0);
+        bench_tell(&bench, try(party("203.0.113.52", 5060), 10, attempt++));
+        assert_int_equal(bench_severity(&bench, slug), 3);
+        bench_close(&bench);
+    }
+}
+
+/* A short list of passwords on one account after the other. */
+static void test_short_lists(void **state)
 {
     (void)state;
     struct bench bench;
     uint32_t attempt = 0;
 
     bench_open(&bench, slug);
-    for (uint32_t account = 0; account < 5; account++) {
-        for (uint32_t j = 0; j < 4; j++) {
+    for (uint32_t account = 0; account < 6; account++) {
+        for (uint32_t j = 0; j < 9; j++) {
+            assert_int_equal(bench.count, 0);
             bench_tell(&bench, try(party("203.0.113.52", 5060), account, attempt++));
+            bench.now_ns += NS_PER_S;
+            if (account == 5) {
+                break;
+            }
         }
     }
-    for (uint32_t account = 5; account < 10; account++) {
-        bench_tell(&bench, try(party("203.0.113.52", 5060), account, attempt++));
-    }
-    assert_int_equal(bench.count, 0);
-    bench_tell(&bench, try(party("203.0.113.52", 5060), 10, attempt++));
     assert_int_equal(bench_severity(&bench, slug), 3);
     bench_close(&bench);
 }
@@ -249,12 +274,12 @@ static void test_forced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_thresholds),    cmocka_unit_test(test_many_tries_each),
-        cmocka_unit_test(test_network),       cmocka_unit_test(test_neighbour),
-        cmocka_unit_test(test_known_devices), cmocka_unit_test(test_several_sources),
-        cmocka_unit_test(test_phones),        cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_users),         cmocka_unit_test(test_forced),
-        cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_thresholds),      cmocka_unit_test(test_many_tries_each),
+        cmocka_unit_test(test_short_lists),     cmocka_unit_test(test_network),
+        cmocka_unit_test(test_neighbour),       cmocka_unit_test(test_known_devices),
+        cmocka_unit_test(test_several_sources), cmocka_unit_test(test_phones),
+        cmocka_unit_test(test_spread),          cmocka_unit_test(test_users),
+        cmocka_unit_test(test_forced),          cmocka_unit_test(test_hostile_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

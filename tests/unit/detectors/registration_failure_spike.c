@@ -60,6 +60,24 @@ static void test_rows(void **state)
     }
 }
 
+/* What is estimated is not told as counted. */
+static void test_about(void **state)
+{
+    (void)state;
+
+    for (unsigned large = 0; large < 2; large++) {
+        struct bench bench;
+        bench_open(&bench, slug);
+        log_in(&bench, large == 1 ? 210 : 60);
+        for (uint32_t account = 0; account < 10; account++) {
+            bench_tell(&bench, login(account, false));
+        }
+        assert_non_null(strstr(bench_must(&bench, slug)->message,
+                               large == 1 ? " refuses 10 of about 2" : " refuses 10 of 60 known "));
+        bench_close(&bench);
+    }
+}
+
 /* Own devices that are there: what forged sources and guessers have not, each for itself. */
 static void test_whose(void **state)
 {
@@ -146,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_about),
         cmocka_unit_test(test_whose),
         cmocka_unit_test(test_what_counts),
     };

@@ -44,6 +44,7 @@ static void test_rows(void **state)
         {"a server that runs wild", 520, 0, true, true, NS_PER_HOUR, 2},
         {"a dialler", 60, 1, true, false, NS_PER_HOUR, 0},
         {"an account that runs wild", 110, 1, true, false, NS_PER_HOUR, 2},
+        {"it has proven nothing of late", 110, 1, false, false, NS_PER_HOUR, 1},
         {"the sensor is young", 60, 0, true, false, 9 * NS_PER_MINUTE, 0},
         {"the sensor is ten minutes old", 60, 0, true, false, 10 * NS_PER_MINUTE, 3},
     };
