@@ -13,8 +13,9 @@
  *
  * A port may go on under another call (attended transfer, a B2BUA that keeps its ports). Then what
  * is heard behind the end belongs to that call and proves nothing about this one. */
-#include "sensor/flows/timeline.h"
 #include "sensor/state/media_inside.h"
+
+#define INTERVAL_NS_MAX (60 * NS_PER_S) /* it is five seconds, and stamps may be out of order */
 
 static bool is_audio(const struct endpoint_claim *to, const struct endpoint_claim *from)
 {
@@ -42,11 +43,11 @@ static uint32_t end_hash(const struct media_table *table, const struct endpoint 
     return (uint32_t)hash_mix(hash_addr(table->key, &endpoint->addr), endpoint->port);
 }
 
-/* An interval is five seconds. Where the clock jumped in the middle of it nobody knows which of its
- * packets lie behind anything. */
+/* Where the clock jumped in the middle of an interval nobody knows which of its packets lie behind
+ * anything. */
 static bool time_jumped(const struct call_heard *heard)
 {
-    return time_since(heard->last_ns, heard->from_ns) > TIMELINE_CONFIRM_NS;
+    return time_since(heard->last_ns, heard->from_ns) > INTERVAL_NS_MAX;
 }
 
 /* What the packets of a stream of this call say; false: nothing of its voice. */
