@@ -74,6 +74,12 @@ static void member_truth(struct page *page, const char *key, bool value)
     text_string(&page->text, value ? "true" : "false");
 }
 
+/* 0 is a time that is not known, so a packet at 0 is taken as one of the nanosecond behind it. */
+static uint64_t as_captured(uint64_t time_ns)
+{
+    return time_ns == 1 ? 0 : time_ns;
+}
+
 static void member_time(struct page *page, const char *key, uint64_t time_ns)
 {
     name(page, key);
@@ -82,13 +88,13 @@ static void member_time(struct page *page, const char *key, uint64_t time_ns)
         return;
     }
     text_byte(&page->text, '"');
-    text_time(&page->text, time_ns, 9);
+    text_time(&page->text, as_captured(time_ns), 9);
     text_byte(&page->text, '"');
 }
 
 static void member_seconds(struct page *page, const char *key, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t span = time_since(to_ns, from_ns);
+    uint64_t span = time_since(as_captured(to_ns), as_captured(from_ns));
 
     name(page, key);
     text_decimal(&page->text, span > INT64_MAX ? INT64_MAX : (int64_t)span, 9);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "outputs/responder.h"
+#include "sensor/flows/timeline.h"
 #include "sensor/run/listen.h"
 #include "sensor/run/threads.h"
 #include "sensor/run/worker.h"
@@ -145,15 +146,24 @@ static bool wait_for_block(struct run *run, uint64_t index)
     return true;
 }
 
-/* From here on a time of 0 is none that is known: a capture that begins there (times from 0 on, or
- * pcapng without any) begins a nanosecond later. */
+/* From here on a time of 0 is none that is known. A capture whose times count from 0 begins a nanosecond
+ * later; packets without a stamp before the first that has one get its time. */
 static void begin_behind_zero(const struct run *run, struct block *block)
 {
     struct source_counts counts;
+    uint64_t known_ns = 0;
 
     source_counts(run->source, &counts);
-    for (uint32_t i = 0; counts.first_ns == 0 && i < block->frame_count; i++) {
-        block->frames[i].time_ns += block->frames[i].time_ns == 0;
+    if (counts.first_ns != 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < block->frame_count && known_ns == 0; i++) {
+        known_ns = block->frames[i].time_ns;
+    }
+    for (uint32_t i = 0; i < block->frame_count; i++) {
+        if (block->frames[i].time_ns == 0) {
+            block->frames[i].time_ns = known_ns > TIMELINE_SILENCE_NS ? known_ns : 1;
+        }
     }
 }
 
