@@ -56,6 +56,13 @@ void report_words(struct report *report, const char *(*meaning)(struct slice slu
     report->words = meaning;
 }
 
+void report_limit(struct report *report, uint64_t list_bytes_max)
+{
+    report_list_limit(report->calls, list_bytes_max);
+    report_list_limit(report->streams, list_bytes_max);
+    report_list_limit(report->alerts, list_bytes_max);
+}
+
 /* --- entries --- */
 
 /* An entry being made: its fixed part stands first, texts behind it. */
@@ -575,6 +582,9 @@ bool report_pair(const struct report *report, enum field field, uint32_t *at,
 enum status report_print(struct report *report, FILE *out, bool colour, unsigned width,
                          struct error *error)
 {
+    report->calls_left_out = report_list_left_out(report->calls);
+    report->streams_left_out = report_list_left_out(report->streams);
+    report->alerts_left_out = report_list_left_out(report->alerts);
     enum status status = join(&report->calls, join_calls, error);
 
     if (status == STATUS_OK) {

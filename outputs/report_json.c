@@ -160,6 +160,13 @@ static void print_capture(struct page *page, const struct report *report)
         member_figure(page, report, "dropped_by_card", FIELD_ID_EARSHOT_SENSOR_DROPS_NIC);
         member_figure(page, report, "records_dropped", FIELD_ID_EARSHOT_SENSOR_DROPS_QUEUE);
     }
+    if (report->calls_left_out + report->streams_left_out + report->alerts_left_out > 0) {
+        open_object(page, "not_listed");
+        member_count(page, "calls", report->calls_left_out);
+        member_count(page, "streams", report->streams_left_out);
+        member_count(page, "alerts", report->alerts_left_out);
+        close_object(page);
+    }
     name(page, "faults");
     text_byte(&page->text, '[');
     while (report_pair(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_FAULTS, &at, &value)) {

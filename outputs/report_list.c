@@ -36,6 +36,8 @@ struct writer {
 
 struct report_list {
     uint64_t count;
+    uint64_t left_out;
+    uint64_t bytes_max;
     struct writer writer;
     struct reader reader;
 };
@@ -359,6 +361,7 @@ enum status report_list_open(struct report_list **out_list, struct error *error)
         report_list_close(list);
         return status;
     }
+    list->bytes_max = UINT64_MAX;
     *out_list = list;
     return STATUS_OK;
 }
@@ -377,7 +380,21 @@ void report_list_add(struct report_list *list, const struct list_entry *entry)
     assert(entry->bytes % 8 == 0 && entry->bytes >= sizeof *entry &&
            entry->bytes <= LIST_ENTRY_MAX);
     list->count++;
-    writer_put(&list->writer, entry);
+    if (list->writer.bytes + entry->bytes > list->bytes_max) {
+        list->left_out++;
+    } else {
+        writer_put(&list->writer, entry);
+    }
+}
+
+void report_list_limit(struct report_list *list, uint64_t bytes_max)
+{
+    list->bytes_max = bytes_max;
+}
+
+uint64_t report_list_left_out(const struct report_list *list)
+{
+    return list->left_out;
 }
 
 uint64_t report_list_count(const struct report_list *list)

@@ -114,6 +114,9 @@ struct report {
     uint64_t responses_dry;
     uint64_t responses_refused;
     uint64_t responses_failed;
+    uint64_t calls_left_out; /* lists were full; known when it is printed */
+    uint64_t streams_left_out;
+    uint64_t alerts_left_out;
     bool has_sensor;
     _Alignas(8) uint8_t sensor[RECORD_BYTES_MAX]; /* the last record of the sensor */
 };

@@ -383,6 +383,23 @@ static void print_kernel(struct page *page, const struct report *report)
     page_end(page);
 }
 
+/* A run without an end fills no disk. */
+static void print_left_out(struct page *page, const struct report *report)
+{
+    if (report->calls_left_out + report->streams_left_out + report->alerts_left_out == 0) {
+        return;
+    }
+    page_begin(page, "  not listed", REPORT_INDENT, PAGE_YELLOW);
+    page_count(page, report->calls_left_out);
+    page_string(page, " calls, ");
+    page_count(page, report->streams_left_out);
+    page_string(page, " streams and ");
+    page_count(page, report->alerts_left_out);
+    page_string(page, " tellings of alerts came when the lists of this report were full; outputs "
+                      "have the records of all");
+    page_end(page);
+}
+
 /* As many copies as sensor-blind would tell live. */
 static void print_doubled(struct page *page, const struct report *report)
 {
@@ -434,6 +451,7 @@ static void print_capture(struct page *page, const struct report *report)
     page_end(page);
     print_doubled(page, report);
     print_kernel(page, report);
+    print_left_out(page, report);
     if (figure(report, FIELD_ID_EARSHOT_SENSOR_CAPTURE_TRUNCATED) != 0) {
         page_begin(page, "  cut", REPORT_INDENT, PAGE_YELLOW);
         page_string(page, "the capture ends in the middle of a packet: what came after is missing");

@@ -26,6 +26,7 @@
 enum { SLEEP_MS = 100, ROUND_RECORDS = 256 };
 #define END_FILES_NS (30 * NS_PER_S)
 #define END_LIVE_NS (3 * NS_PER_S)
+#define REPORT_LIVE_BYTES (UINT64_C(256) << 20) /* of each list: about a million calls */
 
 /* What the writer alone knows of a place. */
 struct road {
@@ -229,6 +230,7 @@ enum status writer_open(const struct writer_options *options, struct writer **ou
         status = report_open(options->report, &writer->report, error);
         if (status == STATUS_OK) {
             report_words(writer->report, telemetry_meaning);
+            report_limit(writer->report, options->live ? REPORT_LIVE_BYTES : UINT64_MAX);
         }
     }
     if (status == STATUS_OK) {

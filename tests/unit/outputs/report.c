@@ -526,6 +526,42 @@ static void holds_many_calls_in_bounded_memory(void **state)
     (void)unlink(path);
 }
 
+static void more_than_the_lists_take(struct report *report)
+{
+    char id[64];
+    struct made_call call = {.id = id,
+                             .from = "2001",
+                             .to = "2002",
+                             .status = "200",
+                             .outcome = "answered",
+                             .seconds = 10};
+
+    see_sensor(report, 1);
+    report_limit(report, 100000);
+    for (uint64_t i = 0; i < 1000; i++) {
+        call.number = i;
+        call.start_s = i;
+        (void)snprintf(id, sizeof id, "call-%" PRIu64 "@pbx.example", i);
+        see_call(report, &call);
+    }
+}
+
+/* A run of weeks fills no disk; what is not listed is counted. */
+static void lists_have_a_limit(void **state)
+{
+    (void)state;
+    char *json = printed(REPORT_JSON, false, 0, more_than_the_lists_take);
+    char *text = printed(REPORT_TEXT, false, 200, more_than_the_lists_take);
+
+    assert_python(json, "100 < len(r['calls']) < 900 and "
+                        "len(r['calls']) + r['capture']['not_listed']['calls'] == 1000 and "
+                        "r['capture']['not_listed']['alerts'] == 0 and "
+                        "r['calls'][0]['id'] == 'call-0@pbx.example'");
+    assert_non_null(strstr(text, "  not listed "));
+    free(json);
+    free(text);
+}
+
 static void says_when_there_is_no_room(void **state)
 {
     struct report *report;
@@ -547,6 +583,7 @@ int main(void)
         cmocka_unit_test(text_reads_as_expected),
         cmocka_unit_test(text_is_safe_for_a_terminal),
         cmocka_unit_test(holds_many_calls_in_bounded_memory),
+        cmocka_unit_test(lists_have_a_limit),
         cmocka_unit_test(says_when_there_is_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
