@@ -23,6 +23,7 @@ comment line.
   gre SRC > DST | gre none      wraps what follows in IPv4 and GRE
   fragment 400 | fragment none  IP payloads are cut in pieces of so many bytes
   snap 96 | snap none           only so many bytes of a frame are captured
+  mute ADDRESS | mute none      what it sends from now on is not captured
 
   sip SRC > DST [eol=lf|cr]     body: one message. Each line ends with CRLF; the empty line behind
                                 the headers is added if it is missing; {content-length} is the
@@ -288,7 +289,7 @@ class Script:
         self.start = self.now = moment(START)
         self.gap = 10**6
         self.stamp = None
-        self.tags, self.tunnel, self.piece, self.snap = [], None, None, None
+        self.tags, self.tunnel, self.piece, self.snap, self.muted = [], None, None, None, None
         self.idents = {}
         self.connections = {}
         self.last = None  # source and bytes of the last IP packet
@@ -375,6 +376,8 @@ class Script:
     def put_ip(self, source, target, protocol, payload):
         for packet in self.packets(source, target, protocol, payload):
             self.last = source, packet
+            if source == self.muted:
+                continue
             ether_type = 0x0800 if source.version == 4 else 0x86dd
             ends = source, target
             if self.tunnel:
@@ -464,6 +467,9 @@ class Script:
 
     def do_snap(self, words, _):
         self.snap = None if words == ["none"] else int(words[0])
+
+    def do_mute(self, words, _):
+        self.muted = None if words == ["none"] else ipaddress.ip_address(words[0])
 
     def do_set(self, words, _):
         self.names[words[0]] = " ".join(words[1:])

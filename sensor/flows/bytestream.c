@@ -150,6 +150,20 @@ static uint64_t direction_hash(const struct bytestream_table *table, const struc
     return hash_mix(segment->flow_hash ^ table->options.key.seed, up ? 1 : 2);
 }
 
+static void see_acknowledgement(const struct bytestream_work *work)
+{
+    const struct bytestream_options *options = &work->table->options;
+    struct bytestream *stream = work->stream;
+    const struct datagram *segment = work->segment;
+    uint32_t more = segment->tcp_acknowledgement - stream->acknowledged;
+
+    if (stream->asked && (segment->tcp_flags & TCP_ACK) != 0 && more >= BYTESTREAM_ANSWER_BYTES &&
+        more <= WINDOW_BYTES) {
+        stream->asked = false;
+        options->on_answered(options->owner, segment);
+    }
+}
+
 bool bytestream_see(struct bytestream_table *table, const struct datagram *segment)
 {
     struct bytestream_shard *shard = &table->shards[datagram_shard(segment)];
@@ -178,6 +192,7 @@ bool bytestream_see(struct bytestream_table *table, const struct datagram *segme
     if ((segment->tcp_flags & TCP_SYN) != 0) {
         see_syn(&work);
     }
+    see_acknowledgement(&work);
     bool renews = stream->jumps && stream->renewed && segment->tcp_sequence == stream->jump;
     if (segment->payload_bytes > 0 && (stream->carries != CARRIES_OTHER || renews)) {
         see_payload(&work);

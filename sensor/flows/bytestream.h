@@ -23,6 +23,8 @@
 
 struct bytestream_table;
 
+enum { BYTESTREAM_ANSWER_BYTES = 100 }; /* a keep-alive is shorter, no response is */
+
 struct bytestream_options {
     uint32_t streams_max; /* directions, over all shards */
     size_t bytes_max; /* held bytes, over all shards */
@@ -36,6 +38,10 @@ struct bytestream_options {
      * stream is pushed out for want of room, its message falls to the packet that did it. */
     void (*on_message)(void *owner, const struct datagram *segment, const uint8_t *at,
                        uint32_t bytes, bool cut, bool resync, uint64_t first_byte_ns);
+    /* Who sent the request before has got BYTESTREAM_ANSWER_BYTES or more since then, as the segment
+     * acknowledges: once for a request, before what the segment brings. Whether those bytes were heard
+     * here is not asked. */
+    void (*on_answered)(void *owner, const struct datagram *segment);
     /* enum reason (KEEPALIVE, TABLE_BYTESTREAM, BYTESTREAM_BYTES) to be counted */
     void (*on_reason)(void *owner, enum reason reason);
     void (*on_anomaly)(void *owner, const struct datagram *segment, enum anomaly kind);

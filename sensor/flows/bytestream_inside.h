@@ -57,6 +57,7 @@ struct bytestream {
     uint32_t probed; /* bytes looked at while nothing is known */
     uint32_t need; /* of WANT_BYTES */
     uint32_t jump; /* where a SYN or a segment far away would go on */
+    uint32_t acknowledged; /* of the other direction */
     uint8_t want; /* enum want */
     uint8_t tail; /* enum tail, of WANT_BLANK */
     uint8_t line_ends; /* enum line_ends, likewise */
@@ -67,6 +68,7 @@ struct bytestream {
     bool renewed; /* by a SYN: what the stream carries is open again */
     bool resync; /* to be told with the next message */
     bool ending; /* FIN or RST was the last that came */
+    bool asked; /* its last message was a request, and `acknowledged` is of then */
     bool waits; /* in the list of those with something held or a clock */
     uint32_t waits_before; /* cells of that list */
     uint32_t waits_after;

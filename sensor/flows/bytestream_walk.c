@@ -72,6 +72,9 @@ static void tell(const struct bytestream_work *work, const struct walk *walk, ui
     options->on_message(options->owner, work->segment, walk->at + walk->done, bytes, cut,
                         stream->resync, first_byte_ns);
     stream->resync = false;
+    stream->asked = (work->segment->tcp_flags & TCP_ACK) != 0 &&
+                    !slice_starts_with(slice_of(walk->at + walk->done, bytes), SLICE("SIP/"));
+    stream->acknowledged = work->segment->tcp_acknowledgement;
 }
 
 /* An empty line in these bytes, which follow those before: CRLF CRLF, LF LF, or CR CR where lines

@@ -13,7 +13,8 @@
  * workers:
  *
  *   packet  index in the frame (messages of one segment)
- *           SUB_ENDED | first number, of streams that it pushed out; SUB_PROOF, SUB_REFUSED
+ *           SUB_ENDED | first number, of streams that it pushed out; SUB_PROOF, SUB_REFUSED,
+ *           SUB_ANSWERED
  *   mark    first number of the stream; of ALIVE: of the last stream in it, or SUB_ALIVE
  *           SUB_MESSAGES | a number of the TCP stream whose message the mark cut off
  *           SUB_FLOWS | first number of the flow
@@ -40,6 +41,7 @@ enum sighting_kind {
     SIGHTING_FLOW, /* struct flow_sighting: a flow ended */
     SIGHTING_PROOF, /* struct proof_sighting: TCP or STUN showed that an address hears us */
     SIGHTING_REFUSED, /* struct refused_sighting: what was sent did not get there */
+    SIGHTING_ANSWERED, /* head only: `source` has got something over TCP since its last request */
     SIGHTING_COUNTS, /* struct counts_sighting */
     SIGHTING_MARK, /* struct mark_sighting */
     SIGHTING_END, /* head only: this producer has nothing more */
@@ -54,6 +56,7 @@ enum { SIGHTING_BYTES_MAX = 16 << 10 };
 #define SUB_FLOWS (UINT64_C(1) << 55)
 #define SUB_PROOF (UINT64_C(1) << 63) /* of a packet: behind what it pushed out */
 #define SUB_REFUSED (SUB_PROOF + 1)
+#define SUB_ANSWERED (SUB_PROOF + 2)
 /* Several marks may fall before one frame: the n-th has n above bit 56 of every sub. */
 #define SUB_MARK_SHIFT 56
 #define SUB_COUNTS ((UINT64_C(1) << SUB_MARK_SHIFT) - 2)

@@ -34,6 +34,7 @@ struct worker_state {
     struct datagram completed; /* the datagram under work, where it came open */
     bool in_mark;
     bool segment_is_sip; /* the TCP segment under work completed a message */
+    bool segment_answers; /* it acknowledges what its sender was told */
     struct unwrap_counts frames; /* as last added */
     uint64_t counts[COUNT_TOTAL];
     uint64_t told[COUNT_TOTAL];
@@ -77,6 +78,7 @@ bool worker_see_sip(struct worker_state *state, const struct datagram *datagram,
 bool worker_is_keepalive(const struct datagram *datagram);
 void worker_see_message(void *owner, const struct datagram *segment, const uint8_t *at,
                         uint32_t bytes, bool cut, bool resync, uint64_t first_byte_ns);
+void worker_see_answered(void *owner, const struct datagram *segment);
 void worker_see_anomaly(void *owner, const struct datagram *segment, enum anomaly kind);
 
 #endif

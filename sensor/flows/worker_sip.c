@@ -135,6 +135,13 @@ void worker_see_message(void *owner, const struct datagram *segment, const uint8
     }
 }
 
+void worker_see_answered(void *owner, const struct datagram *segment)
+{
+    struct worker_state *state = owner;
+    (void)segment; /* told behind its messages */
+    state->segment_answers = true;
+}
+
 void worker_see_anomaly(void *owner, const struct datagram *segment, enum anomaly kind)
 {
     (void)segment;

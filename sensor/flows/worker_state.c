@@ -72,6 +72,7 @@ enum status worker_state_open(const struct worker_limits *limits, const struct w
                                              .key = limits->key,
                                              .on_message = worker_see_message,
                                              .on_reason = worker_tell_reason,
+                                             .on_answered = worker_see_answered,
                                              .on_anomaly = worker_see_anomaly,
                                              .owner = state};
     enum status status = bytering_open(&state->kept, KEPT_BYTES, error);
@@ -360,6 +361,7 @@ static void see_reset(struct worker_state *state, const struct datagram *segment
 static void see_tcp(struct worker_state *state, const struct datagram *segment)
 {
     state->segment_is_sip = false;
+    state->segment_answers = false;
     (void)bytestream_see(state->bytestreams, segment);
     struct flow_view view =
         flow_see(state->flows, segment, state->segment_is_sip ? FLOW_SIP : FLOW_UNKNOWN);
@@ -377,6 +379,13 @@ static void see_tcp(struct worker_state *state, const struct datagram *segment)
     enum undelivered why = why_reset(segment, &view);
     if (why != UNDELIVERED_NOT) {
         see_reset(state, segment, why);
+    }
+    if (state->segment_answers) {
+        struct sighting *answered = worker_reserve(state, sizeof *answered);
+        memset(answered, 0, sizeof *answered);
+        worker_head(state, segment, SIGHTING_ANSWERED, answered);
+        answered->sub = SUB_ANSWERED;
+        worker_commit(state, answered, sizeof *answered);
     }
 }
 

@@ -516,6 +516,7 @@ static void take(struct analyst *analyst, const struct producer *producer)
     case SIGHTING_FLOW:
     case SIGHTING_PROOF:
     case SIGHTING_REFUSED:
+    case SIGHTING_ANSWERED:
         break;
     }
     if (!analyst->taken_up) {

@@ -1,15 +1,16 @@
 /* direction.c - a ring of seconds, and what the clients' own conduct says of the answers that were
  * not heard.
  *
- *      answers missing      ACKs without answers: an ACK follows a final answer only; or requests
- *                           over UDP that are not repeated, as they would be within half a second
+ *      answers missing      ACKs without answers: an ACK follows a final answer only, and over TCP
+ *                           the segment that acknowledges what came behind a request says as much; or
+ *                           requests over UDP that are not repeated, as they would be within half a second
  *                           (RFC 3261, timers A and E) had nobody answered
  *      requests missing     answers without requests: nobody answers what was not asked
  *
  * Only senders that are known count: who has shown that it hears, has logged in, or has answered. So
  * neither an outage (everybody repeats himself) nor a scan or a flood (its sources are strangers)
  * looks like a mirror with one direction, and no forger can talk the sensor into doubting its ears.
- * TCP does not repeat, so its requests say nothing here.
+ * TCP does not repeat, so that its requests are not says nothing here.
  *
  * Once found, it lasts until both directions are heard again, or clients begin to repeat themselves:
  * a quiet night is no proof of either.
@@ -62,6 +63,12 @@ void direction_see(struct direction *direction, const struct sip_message *messag
 
     add(&direction->seconds[direction->second % DIRECTION_SECONDS], &one);
     add(&direction->sum, &one);
+}
+
+void direction_see_answered(struct direction *direction, bool known)
+{
+    direction->seconds[direction->second % DIRECTION_SECONDS].acks += known;
+    direction->sum.acks += known;
 }
 
 /* What the last seconds say. A request of the last two has had no time to be repeated. */

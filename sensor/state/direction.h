@@ -21,7 +21,7 @@ struct direction_counts {
     uint32_t requests;
     uint32_t answers;
     /* of those, from senders that are known, as far as somebody had doubts: */
-    uint32_t acks; /* each says that a final answer was heard by who sent it */
+    uint32_t acks; /* of calls and of TCP: each says that an answer was heard by who sent it */
     uint32_t fresh; /* other requests over UDP, first copies */
     uint32_t repeated; /* copies of such */
     uint32_t known_answers;
@@ -40,6 +40,8 @@ bool direction_doubts(const struct direction *direction, bool is_answer);
 /* `known`: the sender has shown before that it hears, has logged in, or has answered. */
 void direction_see(struct direction *direction, const struct sip_message *message, bool is_udp,
                    bool is_copy, bool known);
+/* Its sender acknowledges what came over TCP behind its request. */
+void direction_see_answered(struct direction *direction, bool known);
 void direction_mark(struct direction *direction, uint64_t second);
 
 #endif

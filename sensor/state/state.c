@@ -219,16 +219,25 @@ static void judge_direction(struct state *state)
 }
 
 /* Who sent it is looked up only while one kind seems to be missing. */
-static void see_direction(struct state *state, const struct sip_sighting *sip, bool is_copy)
+static bool is_known(const struct state *state, const struct sighting *head, bool is_answer)
 {
-    struct direction *direction = &state->view.direction;
     struct proof_view known = {0};
 
-    if (direction_doubts(direction, sip_is_response(&sip->message))) {
-        proof_ask(state->proof, &sip->head.source, sip->head.state_ns, &known);
+    if (direction_doubts(&state->view.direction, is_answer)) {
+        proof_ask(state->proof, &head->source, head->state_ns, &known);
     }
-    direction_see(direction, &sip->message, sip->head.transport == SIP_UDP, is_copy,
-                  known.proven || known.good_accounts > 0 || known.is_server);
+    return known.proven || known.good_accounts > 0 || known.is_server;
+}
+
+static void see_direction(struct state *state, const struct sip_sighting *sip, bool is_copy)
+{
+    direction_see(&state->view.direction, &sip->message, sip->head.transport == SIP_UDP, is_copy,
+                  is_known(state, &sip->head, sip_is_response(&sip->message)));
+}
+
+static void see_answered(struct state *state, const struct sighting *head)
+{
+    direction_see_answered(&state->view.direction, is_known(state, head, false));
 }
 
 /* What the messages say of the capture itself. */
@@ -416,6 +425,9 @@ void state_see(struct state *state, const struct sighting *sighting, bool forced
         break;
     case SIGHTING_REFUSED:
         server_see_refused(state->servers, whole, state->proof);
+        break;
+    case SIGHTING_ANSWERED:
+        see_answered(state, sighting);
         break;
     case SIGHTING_COUNTS:
     case SIGHTING_MARK:

@@ -15,6 +15,12 @@ static void on_reason(void *owner, enum reason reason)
     assert(reason < REASON_COUNT);
 }
 
+static void on_answered(void *owner, const struct datagram *segment)
+{
+    (void)owner;
+    assert((segment->tcp_flags & TCP_ACK) != 0);
+}
+
 static void on_anomaly(void *owner, const struct datagram *segment, enum anomaly kind)
 {
     (void)owner;
@@ -43,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                          .key = HASH_KEY_FIXED,
                                          .on_message = on_message,
                                          .on_reason = on_reason,
+                                         .on_answered = on_answered,
                                          .on_anomaly = on_anomaly,
                                          .owner = &seen};
     struct bytestream_table *table = NULL;

@@ -28,6 +28,8 @@ struct scene {
     unsigned count;
     unsigned reasons[REASON_COUNT];
     unsigned conflicts;
+    unsigned answered;
+    uint32_t acknowledged;
     uint64_t number;
     uint64_t now_ns;
     uint16_t port;
@@ -56,6 +58,12 @@ static void on_reason(void *owner, enum reason reason)
     ((struct scene *)owner)->reasons[reason]++;
 }
 
+static void on_answered(void *owner, const struct datagram *segment)
+{
+    (void)segment;
+    ((struct scene *)owner)->answered++;
+}
+
 static void on_anomaly(void *owner, const struct datagram *segment, enum anomaly kind)
 {
     (void)segment;
@@ -70,6 +78,7 @@ static void scene_open(struct scene *scene, uint32_t streams, size_t bytes)
                                          .key = HASH_KEY_FIXED,
                                          .on_message = on_message,
                                          .on_reason = on_reason,
+                                         .on_answered = on_answered,
                                          .on_anomaly = on_anomaly,
                                          .owner = scene};
     struct error error;
@@ -107,6 +116,7 @@ static bool send_cut(struct scene *scene, uint32_t offset, const char *text, siz
                                .protocol = PROTOCOL_TCP,
                                .tcp_flags = flags,
                                .tcp_sequence = BASE + offset,
+                               .tcp_acknowledgement = scene->acknowledged,
                                .payload = payload + 1,
                                .payload_bytes = (uint32_t)bytes,
                                .payload_wire = (uint32_t)bytes + lost};
@@ -500,6 +510,37 @@ static void test_lines_of_returns(void **state)
     scene_close(&scene);
 }
 
+static unsigned answered_at(struct scene *scene, uint32_t offset, uint32_t acknowledged)
+{
+    scene->acknowledged = acknowledged;
+    (void)send(scene, offset, "", 0);
+    return scene->answered;
+}
+
+/* Whoever acknowledges what came behind his request was answered, heard or not: once a request. */
+static void test_answers_are_acknowledged(void **state)
+{
+    (void)state;
+    static const char answer[] = "SIP/2.0 200 OK\r\nCall-ID: two\r\nContent-Length: 0\r\n\r\n";
+    static struct scene scene;
+    uint32_t at = sizeof MESSAGE("one") - 1;
+    scene_open(&scene, 64, 1 << 20);
+    assert_int_equal(answered_at(&scene, 0, 500), 0); /* nobody has asked */
+    scene.acknowledged = UINT32_MAX - 9; /* it wraps */
+    (void)send(&scene, 0, MESSAGE("one"), at);
+    assert_int_equal(answered_at(&scene, at, BYTESTREAM_ANSWER_BYTES - 11), 0); /* keep-alives */
+    assert_int_equal(answered_at(&scene, at, UINT32_MAX - 1000), 0); /* an older segment */
+    assert_int_equal(answered_at(&scene, at, BYTESTREAM_ANSWER_BYTES - 10), 1);
+    assert_int_equal(answered_at(&scene, at, 5000), 1);
+    (void)send(&scene, at, MESSAGE("one"), at);
+    scene.acknowledged = 6000;
+    (void)send(&scene, 2 * at, answer, sizeof answer - 1); /* it brings the acknowledgement, too */
+    assert_int_equal(scene.answered, 2);
+    assert_int_equal(answered_at(&scene, 2 * at + sizeof answer - 1, 7000), 2); /* of an answer */
+    assert_int_equal(scene.count, 3);
+    scene_close(&scene);
+}
+
 static void test_streams_are_bounded(void **state)
 {
     (void)state;
@@ -584,6 +625,7 @@ int main(void)
         cmocka_unit_test(test_endless_headers),
         cmocka_unit_test(test_stray_returns_cost_nothing),
         cmocka_unit_test(test_lines_of_returns),
+        cmocka_unit_test(test_answers_are_acknowledged),
         cmocka_unit_test(test_streams_are_bounded),
         cmocka_unit_test(test_bytes_are_bounded),
         cmocka_unit_test(test_silence_and_end),

@@ -48,6 +48,24 @@ static void two_directions(void **unused)
     assert_true(direction_doubts(&stage.direction, false)); /* 6 to 200: worth a look */
 }
 
+/* TCP does not repeat, but it acknowledges. */
+static void answered_over_tcp(void **unused)
+{
+    struct stage stage;
+    (void)unused;
+
+    stage_open(&stage);
+    see(&stage, "REGISTER", 90, false, false);
+    for (unsigned i = 0; i < 94; i++) {
+        direction_see_answered(&stage.direction, i < 4); /* strangers say nothing */
+    }
+    wait(&stage, 1);
+    assert_false(stage.direction.one_way);
+    direction_see_answered(&stage.direction, true);
+    wait(&stage, 1);
+    assert_true(stage.direction.one_way);
+}
+
 static void acknowledged_by_who_is_not_heard(void **unused)
 {
     struct stage stage;
@@ -177,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_directions),
+        cmocka_unit_test(answered_over_tcp),
         cmocka_unit_test(acknowledged_by_who_is_not_heard),
         cmocka_unit_test(calm_clients_are_answered),
         cmocka_unit_test(a_dead_server_is_no_mirror),
