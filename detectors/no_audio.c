@@ -80,8 +80,14 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
     finding.target = text_slice(&target);
     confidence_start(&finding.confidence, 60, "condition met");
     confidence_margin(&finding.confidence, silent, conf->calls);
-    text_format(&detail, "has %" PRIu64 " answered call%s in which nobody is heard, %s", silent,
-                silent == 1 ? "" : "s", silent == 1 ? "from " : "the last from ");
+    text_format(&detail, "has %" PRIu64 " answered call%s in which nobody is heard", silent,
+                silent == 1 ? "" : "s");
+    if (silent < conf->calls) {
+        text_format(&detail, " (urgent from %" PRIu64 " in ", conf->calls);
+        text_duration(&detail, conf->window_ns);
+        text_string(&detail, ")");
+    }
+    text_string(&detail, silent == 1 ? ", from " : ", the last from ");
     key_write_name(&detail, call->from_user, 24);
     text_string(&detail, " to ");
     key_write_name(&detail, call->to_user, 24);
@@ -141,9 +147,9 @@ const struct detector detector_no_audio = {
     .advice = "Compare the ports and addresses in the session descriptions of these calls with "
               "what firewall and NAT let through.",
     .example =
-        "The site has 1 answered call in which nobody is heard, from 1006 to 2006. Compare the "
-        "ports and addresses in the session descriptions of these calls with what firewall and "
-        "NAT let through.",
+        "The site has 1 answered call in which nobody is heard (urgent from 5 in 15 min), from "
+        "1006 to 2006. Compare the ports and addresses in the session descriptions of these "
+        "calls with what firewall and NAT let through.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),

@@ -160,7 +160,7 @@ static void write_cause(struct text *detail, const struct verdict *verdict)
     }
 }
 
-static void write_detail(struct text *detail, const struct fact_call *call,
+static void write_detail(struct text *detail, const struct conf *conf, const struct fact_call *call,
                          const struct verdict *verdict, enum place place, uint64_t calls)
 {
     struct prefix network = addr_site_prefix(&verdict->deaf->endpoint.addr);
@@ -173,6 +173,10 @@ static void write_detail(struct text *detail, const struct fact_call *call,
     } else if (place == PLACE_SERVER) {
         text_string(detail, ", all through ");
         text_addr(detail, &call->callee.endpoint.addr);
+    } else if (place == PLACE_CALL) {
+        text_format(detail, " (urgent from %" PRIu64 " in ", conf->calls);
+        text_duration(detail, conf->window_ns);
+        text_string(detail, ")");
     }
     text_string(detail, calls == 1 ? ": " : ", the last: ");
     key_write_name(detail, call->from_user, 24);
@@ -211,7 +215,7 @@ static void tell(struct detector_context *context, const struct cell *cell, cons
     confidence_start(&finding.confidence, 60, "condition met");
     confidence_add(&finding.confidence, 15, "other calls are heard both ways");
     confidence_margin(&finding.confidence, calls, conf->calls);
-    write_detail(&detail, call, verdict, place, calls);
+    write_detail(&detail, conf, call, verdict, place, calls);
     finding.detail = text_slice(&detail);
     detector_raise(context, &finding);
 }
@@ -265,10 +269,10 @@ const struct detector detector_one_way_audio = {
     .advice = "Look at the firewall and NAT between the deaf side and the sender: ports of the "
               "media, private addresses in the session description, SIP ALG.",
     .example =
-        "The site has 1 call in which one side hears nothing: 1003 does not hear 1004; nothing "
-        "of it reaches us: a blocked port, or a sender that is mute. Look at the firewall and "
-        "NAT between the deaf side and the sender: ports of the media, private addresses in the "
-        "session description, SIP ALG.",
+        "The site has 1 call in which one side hears nothing (urgent from 5 in 15 min): 1003 "
+        "does not hear 1004; nothing of it reaches us: a blocked port, or a sender that is mute. "
+        "Look at the firewall and NAT between the deaf side and the sender: ports of the media, "
+        "private addresses in the session description, SIP ALG.",
     .severity = 2,
     .key = KEY_SITE,
     .wants = FACT_BIT(CALL) | FACT_BIT(SECOND),

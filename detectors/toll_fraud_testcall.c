@@ -99,7 +99,8 @@ static void tell(struct detector_context *context, const struct lane *lane, cons
     }
     text_string(&detail, "was called for the first time: ");
     costly_write(&detail, &call->called);
-    text_format(&detail, ", risk %u, by ", costly_points(&call->called));
+    text_format(&detail, ", risk %u (limit %" PRIu64 "), by ", costly_points(&call->called),
+                conf->risk);
     /* The length and the doubts must stand behind it. */
     size_t taken = detail.bytes + doubts.bytes + 20 + KEY_NAME_MARKS;
     size_t left = taken < sizeof room ? sizeof room - taken : 0;
@@ -179,9 +180,10 @@ const struct detector detector_toll_fraud_testcall = {
     .false_alarms = "a user on a new phone who reaches the wrong satellite or premium number",
     .advice = "Ask the caller; if he knows nothing of it, bar the destination before the pumping "
               "begins.",
-    .example = "The number block +8816123 was called for the first time: +88161234567 (satellite), "
-               "risk 45, by 1001@voice.example.com for 8.002 s, after 4 ways to dial it. Ask the "
-               "caller; if he knows nothing of it, bar the destination before the pumping begins.",
+    .example =
+        "The number block +8816123 was called for the first time: +88161234567 (satellite), risk "
+        "45 (limit 40), by 1001@voice.example.com for 8.002 s, after 4 ways to dial it. Ask the "
+        "caller; if he knows nothing of it, bar the destination before the pumping begins.",
     .tactic = {"TA0040", "Impact"},
     .attack = {"T1657", "T1496", "T1078"},
     .severity = 3,

@@ -232,7 +232,8 @@ static void test_sentence(void **state)
     const struct incident *told = bench_must(&bench, one);
     assert_string_equal(
         told->message,
-        "The site has 1 call in which one side hears nothing: 1001 is not heard by 1002; nothing "
+        "The site has 1 call in which one side hears nothing (urgent from 5 in 15 min): "
+        "1001 is not heard by 1002; nothing "
         "of it reaches us: a blocked port, or a sender that is mute. Look "
         "at the firewall and NAT between the deaf side and the sender: ports of the media, private "
         "addresses in the session description, SIP ALG.");

@@ -102,7 +102,8 @@ static void test_sentence(void **state)
     assert_string_equal(
         bench_must(&bench, slug)->message,
         "The number block +8816123 was called for the first time: +88161234567 (satellite), risk "
-        "45, by 1001@example.com for 8 s, at night, from a new device, after 4 ways to dial it. "
+        "45 (limit 40), by 1001@example.com for 8 s, at night, from a new device, after 4 ways to "
+        "dial it. "
         "Ask the caller; if he knows nothing of it, bar the destination before the pumping "
         "begins.");
     assert_string_equal(bench_must(&bench, slug)->account, "1001@example.com");
