@@ -188,6 +188,7 @@ static const struct sequence_row sequence_rows[] = {
     {"101 back: probed, then placed", {-101, 102}, 2, 1, 0, 1, 0, 0},
     {"late by 101 after a gap", {102, -101, 102}, 3, 103, 100, 0, 1, 0},
     {"late by 511 after a gap", {512, -511, 512}, 3, 513, 510, 0, 1, 0},
+    {"late together", {202, -200, 1, 1, 199}, 5, 203, 198, 0, 3, 0},
     {"late by 512: out of the window", {513, -512, 513}, 3, 514, 512, 0, 0, 0},
     {"3000 ahead is loss", {3000}, 1, 3000, 2999, 0, 0, 0},
     {"3001 ahead alone is a stray", {3001}, 1, 0, 0, 0, 0, 0},
