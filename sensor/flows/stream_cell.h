@@ -318,10 +318,11 @@ uint32_t stream_slope_see(struct stream_parts *parts);
 void stream_jitter_tell(const struct stream_parts *parts, struct stream_sighting *sighting);
 void stream_jitter_interval(struct stream_parts *parts); /* a new interval begins */
 
-/* |D| of RFC 3550 A.8 in 1/256 ns, held at 68 s (what the largest can hold): a stamp from another century
- * is no jitter. Gaps are held at 19 hours before, so that nothing overflows. */
+/* |D| of RFC 3550 A.8 in 1/256 ns, held at 9 min: longer than any gap within a stream, and 1/16 of it
+ * is what the largest can hold. A stamp from another century is no jitter. Gaps are held at 19 hours
+ * before, so that nothing overflows. */
 #define STREAM_GAP_MAX (INT64_C(1) << 46)
-#define STREAM_DISTANCE_MAX (((INT64_C(1) << 36) - 1) << STREAM_JITTER_BITS)
+#define STREAM_DISTANCE_MAX (((INT64_C(1) << 39) - 1) << STREAM_JITTER_BITS)
 static inline int64_t stream_distance(int64_t gap_ns, int32_t ts_step, uint32_t tick_ns)
 {
     int64_t media = (int64_t)ts_step * (int64_t)tick_ns;

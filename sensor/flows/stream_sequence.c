@@ -12,6 +12,7 @@
  * asked for before that is judged as it stands now, on the side.
  *
  * A step of more than 3,000 ahead or 100 back is probed: the packet counts, but has no place yet.
+ * Not so a number that the window misses: it is late, and so are those that follow it.
  * If the next number follows it, the sender has restarted: a new base, nothing lost. If not, it is
  * placed in the window as duplicate or late, and where it lies outside it stays a stray: received,
  * but neither expected nor lost. RFC 3550 forgets such packets; here packets = distinct +
@@ -42,6 +43,14 @@ static bool is_received(const struct stream_cold *cold, uint32_t ext)
         return true;
     }
     return (cold->window[ext / 64 % (STREAM_WINDOW / 64)] >> ext % 64 & 1) != 0;
+}
+
+/* A hole of the window, behind the first packet: what was held up on its way comes together. */
+static bool is_missing(const struct stream_hot *hot, const struct stream_cold *cold, int32_t step)
+{
+    uint32_t ext = hot->max_ext + (uint32_t)step;
+
+    return step > -STREAM_WINDOW && (int32_t)(ext - cold->base_ext) > 0 && !is_received(cold, ext);
 }
 
 /* Loss runs, as they are judged. */
@@ -206,7 +215,7 @@ enum stream_place stream_sequence_see(struct stream_hot *hot, struct stream_cold
         hot->max_ext++;
         return STREAM_NEXT;
     }
-    if (step > STREAM_AHEAD_MAX || step < -STREAM_BEHIND_MAX) {
+    if (step > STREAM_AHEAD_MAX || (step < -STREAM_BEHIND_MAX && !is_missing(hot, cold, step))) {
         return see_far(hot, cold, sequence, step);
     }
     if (step > 0) {

@@ -188,6 +188,7 @@ static const struct sequence_row sequence_rows[] = {
     {"101 back: probed, then placed", {-101, 102}, 2, 1, 0, 1, 0, 0},
     {"late by 101 after a gap", {102, -101, 102}, 3, 103, 100, 0, 1, 0},
     {"late by 511 after a gap", {512, -511, 512}, 3, 513, 510, 0, 1, 0},
+    {"late together", {202, -200, 1, 1, 199}, 5, 203, 198, 0, 3, 0},
     {"late by 512: out of the window", {513, -512, 513}, 3, 514, 512, 0, 0, 0},
     {"3000 ahead is loss", {3000}, 1, 3000, 2999, 0, 0, 0},
     {"3001 ahead alone is a stray", {3001}, 1, 0, 0, 0, 0, 0},
@@ -326,6 +327,22 @@ static void events_keep_the_clock_of_their_audio(void **state)
         assert_in_range(got->variation[0].max_ns, 0, 16);
         scene_close(&scene);
     }
+}
+
+/* A sender whose time stands still while the call is on hold: A.8 takes all of it. */
+static void a_long_hold_counts_whole(void **state)
+{
+    (void)state;
+    open_stream(4000, 5000);
+    for (uint32_t place = 0; place < 60; place++) {
+        uint64_t hold_ns = place < 30 ? 0 : 200 * NS_PER_S;
+        (void)send_at(0, (uint16_t)place, place * TS_STEP, hold_ns + place * (uint64_t)STEP_NS);
+    }
+    const struct stream_sighting *got = scene_end(&scene);
+    assert_in_range(got->jitter[0].max_ns, 12499999000, 12500000000); /* 200 s / 16 */
+    assert_int_equal(got->total.delta_max_us, 200020000);
+    assert_in_range(got->interval.delta_max_us, 20000, 200020000);
+    scene_close(&scene);
 }
 
 static void dynamic_types_carry_all_clocks(void **state)
@@ -680,6 +697,7 @@ int main(void)
         cmocka_unit_test(mirrored_copies_are_told_apart),
         cmocka_unit_test(stamps_from_anywhere),
         cmocka_unit_test(events_keep_the_clock_of_their_audio),
+        cmocka_unit_test(a_long_hold_counts_whole),
         cmocka_unit_test(dynamic_types_carry_all_clocks),
         cmocka_unit_test(static_types_have_their_clocks),
         cmocka_unit_test(pauses_of_the_sender_are_no_variation),
