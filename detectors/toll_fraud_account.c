@@ -58,6 +58,7 @@ enum {
 #define UP_S_MAX (24 * 60 * 60)
 #define HISTORY_S (7 * 24 * 60 * 60)
 #define DAY_S (24 * 60 * 60)
+#define HOUR_S (60 * 60)
 #define COST_DAYS 30
 
 struct conf {
@@ -444,12 +445,15 @@ static unsigned account_score(struct cell *cell, struct entry *entry, const stru
 
 /* --- money --- */
 
-static uint32_t cost_of(const struct entry *entry, uint32_t until_s)
+/* Of what was talked in the last `span_s` before `until_s`. */
+static uint32_t cost_of(const struct entry *entry, uint32_t until_s, uint32_t span_s)
 {
     if (entry->answered_s == 0) {
         return 0;
     }
-    uint64_t cents = (uint64_t)since(until_s, entry->answered_s) * entry->cost_milli / 600;
+    uint32_t talked_s = since(until_s, entry->answered_s);
+    talked_s = talked_s < span_s ? talked_s : span_s;
+    uint64_t cents = (uint64_t)talked_s * entry->cost_milli / 600;
     return cents > UINT16_MAX ? UINT16_MAX : (uint32_t)cents;
 }
 
@@ -502,9 +506,8 @@ static struct money count_money(struct cell *cell, const struct conf *conf, bool
     for (unsigned i = 0; i < CALLS; i++) {
         const struct entry *entry = &cell->calls[i];
         if (is_up(entry, now_s) && entry->answered_s != 0) {
-            uint32_t cost = cost_of(entry, now_s);
-            money.hour += cost;
-            money.day += cost;
+            money.hour += cost_of(entry, now_s, HOUR_S);
+            money.day += cost_of(entry, now_s, UP_S_MAX);
             money.rate_milli += entry->cost_milli;
         }
     }
@@ -526,9 +529,9 @@ static void end_call(struct cell *cell, struct entry *entry, const struct fact *
     const struct fact_call *call = &fact->is.call;
 
     entry->ended_s = second_of(call->ended_ns != 0 ? call->ended_ns : fact->time_ns);
-    uint32_t cost = cost_of(entry, entry->ended_s);
-    (void)window_add(&cell->cost, fact->time_ns, NS_PER_HOUR, cost);
-    cell->day_cost += cost;
+    (void)window_add(&cell->cost, fact->time_ns, NS_PER_HOUR,
+                     cost_of(entry, entry->ended_s, HOUR_S));
+    cell->day_cost += cost_of(entry, entry->ended_s, UINT32_MAX);
 }
 
 /* Where the account calls from, learnt from calls that said nothing. */

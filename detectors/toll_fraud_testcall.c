@@ -143,7 +143,9 @@ static void toll_fraud_testcall_on_fact(struct detector_context *context, void *
     if (costly_points(&call->called) < conf->risk || !costly_is(call) || call->called.allowed) {
         return;
     }
-    if (lane->first_ns == 0 && call->block_new_site) {
+    /* A block that nobody called for 90 days is new again. */
+    if (call->block_new_site &&
+        (lane->first_ns == 0 || time_since(call->answered_ns, lane->first_ns) >= NS_PER_DAY)) {
         lane->first_ns = call->answered_ns;
     }
     if (lane->first_ns == 0 || time_since(fact->time_ns, lane->first_ns) >= NS_PER_DAY) {

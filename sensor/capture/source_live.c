@@ -17,7 +17,8 @@
  * once, and leaves one rule for how long bytes live.
  *
  * Counts: the kernel's are 32 bits wide and count from the last question on; libpcap adds them up in
- * 32 bits; differences are added here in 64. `offered` of the kernel includes what it dropped.
+ * 32 bits; differences are added here in 64. `offered` of the kernel includes what it dropped. What
+ * the card lost is read by the interface's name.
  *
  * Limits: on "any", frames that leave through the loopback are offered but not taken. */
 #include <pcap/pcap.h> /* first: it declares functions that the house bans */
@@ -321,6 +322,14 @@ enum status source_live_take(struct source_live *ring, struct block *block, bool
     return STATUS_OK;
 }
 
+/* The card's figure is not ours: it begins again with its driver, and libpcap reads 0 where the
+ * interface was renamed or is gone. A step back is no four thousand million lost frames. */
+static uint32_t grown(uint32_t before, uint32_t now)
+{
+    uint32_t difference = now - before;
+    return difference > INT32_MAX ? 0 : difference;
+}
+
 void source_live_sample(struct source_live *ring)
 {
     struct pcap_stat now;
@@ -330,7 +339,7 @@ void source_live_sample(struct source_live *ring)
     ring->counts.offered += now.ps_recv - ring->seen.ps_recv;
     ring->counts.dropped += now.ps_drop - ring->seen.ps_drop;
     if (ring->first) {
-        ring->counts.interface_dropped += now.ps_ifdrop - ring->seen.ps_ifdrop;
+        ring->counts.interface_dropped += grown(ring->seen.ps_ifdrop, now.ps_ifdrop);
     }
     ring->seen = now;
 }

@@ -480,6 +480,27 @@ static enum status check_interfaces(const struct run_options *options, struct er
     return STATUS_OK;
 }
 
+/* What was learnt is kept whatever became of the records: a far end that is away when the sensor
+ * is stopped must not make it forget. The last of two errors is the caller's to say. */
+static enum status finish(struct live *live, struct error *error)
+{
+    const struct run_options *options = live->options;
+    enum status written = writer_finish(live->writer, options->colour, options->width, error);
+    if (live->snapshot == NULL) {
+        return written;
+    }
+    struct error failed = {0};
+    enum status kept = snapshot_finish(live->snapshot, &failed);
+    if (kept == STATUS_OK) {
+        return written;
+    }
+    if (written != STATUS_OK) {
+        log_error_struct(error);
+    }
+    *error = failed;
+    return kept;
+}
+
 enum status run_live(const struct run_options *options, struct error *error)
 {
     if (check_interfaces(options, error) != STATUS_OK) {
@@ -511,10 +532,7 @@ enum status run_live(const struct run_options *options, struct error *error)
         }
     }
     if (status == STATUS_OK) {
-        status = writer_finish(live->writer, options->colour, options->width, error);
-    }
-    if (status == STATUS_OK && live->snapshot != NULL) {
-        status = snapshot_finish(live->snapshot, error);
+        status = finish(live, error);
     }
     if (status == STATUS_OK && atomic_load(&live->shared.rings_open) == 0) {
         status = error_set(error, STATUS_INPUT, "", "no interface is left to listen on");

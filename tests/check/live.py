@@ -9,6 +9,7 @@ must be nothing, always. Skipped where namespaces are not allowed.
 """
 import argparse
 import concurrent.futures
+import ctypes
 import json
 import os
 import re
@@ -29,6 +30,7 @@ WORKERS = (0, 1, 2, 4)
 SCENARIOS = {}
 SCENARIO_S_MAX = 600
 TRIES = 3
+CLONE_NEWNS = 0x20000  # linux/sched.h
 
 
 def scenario(function):
@@ -589,6 +591,45 @@ def countries_are_replaced(binary):
                 ask(sensor, "NL")
                 wrong, report = answers(f"{n} workers", sensor)
                 problems += wrong + accounted(f"{n} workers", report, wire.sent)
+    return problems + silent("tap0")
+
+
+@scenario
+def a_card_that_counts_anew(binary):
+    """What the card lost grows, begins again, and cannot be read any more: what was lost meanwhile is counted, and nothing else."""
+    pair()
+    wire = Wire()
+    folder = "/sys/class/net/tap0/statistics"  # of this scenario alone, so that the figure can be set
+    try:
+        ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS)
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True, capture_output=True)
+        subprocess.run(["mount", "-t", "tmpfs", "none", "/sys/class/net"], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        return []  # nothing may be mounted here: as the kernel has it
+    os.makedirs(folder)
+
+    def lose(frames_lost):
+        for name, figure in (("rx_missed_errors", frames_lost), ("rx_fifo_errors", 0)):
+            with open(os.path.join(folder, name), "w", encoding="ascii") as f:
+                f.write(f"{figure}\n")
+
+    lose(100)
+    sensors = [(n, Sensor(binary, workers=n)) for n in (0, 2)]
+    for step in (103, 1, 2):  # three more, the driver is loaded again, one more
+        time.sleep(2.5)
+        lose(step)
+    time.sleep(2.5)
+    shutil.rmtree(os.path.dirname(folder))
+    for _, frame in frames(capture_path("call-busy")):
+        wire.send(frame)
+    time.sleep(1.5)
+    problems = []
+    for n, sensor in sensors:
+        with sensor:
+            wrong, report = answers(f"{n} workers", sensor)
+            problems += wrong + accounted(f"{n} workers", report, wire.sent)
+            if report["capture"]["dropped_by_card"] != 4:
+                problems.append(f"{n} workers: 4 frames were lost by the card, told are {report['capture']['dropped_by_card']}")
     return problems + silent("tap0")
 
 

@@ -463,7 +463,31 @@ def a_snapshot_every_minute(binary):
     return problems + listening.silent("tap0")
 
 
-LIVE = ("a_restart_forgets_nothing", "a_snapshot_every_minute")
+@scenario
+def records_that_are_lost(binary):
+    """An output that takes nothing: status 1 and said, but what was learnt is kept, and the next run goes on from there."""
+    listening.pair()
+    problems, found = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        state = os.path.join(folder, "state")
+        for first, workers in ((0, 0), (10, 2)):
+            full = ("--set", "outputs.full.type=file", "--set", "outputs.full.path=/dev/full")
+            with listening.Sensor(binary, *GUESSES, *full, "--state", state, workers=workers) as sensor:
+                time.sleep(1.5)
+                play_guesses(first, 10)
+                time.sleep(1.5)
+                status, _ = sensor.stop()
+                found.append(guessed(sensor))
+                if status != 1 or b"could not be delivered" not in sensor.said():
+                    problems.append(f"{workers} workers: status {status}: {sensor.said()!r}")
+                if not os.path.exists(os.path.join(state, "state")):
+                    problems.append(f"{workers} workers: the state was not written")
+    if len(found[0]) != 0 or len(found[1]) != 1:
+        problems.append(f"the second run did not go on from the first: {found}")
+    return problems + listening.silent("tap0")
+
+
+LIVE = ("a_restart_forgets_nothing", "a_snapshot_every_minute", "records_that_are_lost")
 LIVE_S_MAX = 600
 
 

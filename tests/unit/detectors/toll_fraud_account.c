@@ -391,6 +391,21 @@ static void test_money(void **state)
 }
 
 /* The money of an attack is not what the account is used to. */
+/* Two hours at 0.25 a minute are 15 an hour, not 30; and what ended is not more than what went on. */
+static void test_money_of_a_long_call(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    tell_cost(&bench, 1, 250, 120 * NS_PER_MINUTE);
+    assert_int_equal(bench.count, 0);
+    tell_cost(&bench, 2, 3000, 110 * NS_PER_S); /* 5.5 more */
+    assert_non_null(
+        strstr(bench_must(&bench, slug)->message, "may have cost 20.5 in an hour; account score"));
+    bench_close(&bench);
+}
+
 static void test_attack_does_not_teach(void **state)
 {
     (void)state;
@@ -491,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_honest),
         cmocka_unit_test(test_week),
         cmocka_unit_test(test_money),
+        cmocka_unit_test(test_money_of_a_long_call),
         cmocka_unit_test(test_attack_does_not_teach),
         cmocka_unit_test(test_forgotten_calls),
         cmocka_unit_test(test_other_country),

@@ -91,6 +91,23 @@ static void test_first_day(void **state)
     bench_close(&bench);
 }
 
+/* What the site has forgotten is new again, whatever the lane remembers. */
+static void test_forgotten_block(void **state)
+{
+    (void)state;
+    struct bench bench;
+
+    bench_open(&bench, slug);
+    static const struct row honest = {"", 300 * NS_PER_S, 1, 0, 45, 10, 0, .severity = 0};
+    static const struct row tried = {"", 10 * NS_PER_S, 1, 0, 45, 23, 0, .severity = 3};
+    tell_row(&bench, &honest);
+    assert_int_equal(bench.count, 0);
+    bench.now_ns += 200 * NS_PER_DAY;
+    tell_row(&bench, &tried);
+    assert_int_equal(bench_severity(&bench, slug), 3);
+    bench_close(&bench);
+}
+
 static void test_sentence(void **state)
 {
     (void)state;
@@ -137,9 +154,8 @@ static void test_any_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_first_day),
-        cmocka_unit_test(test_sentence),
+        cmocka_unit_test(test_table),           cmocka_unit_test(test_first_day),
+        cmocka_unit_test(test_forgotten_block), cmocka_unit_test(test_sentence),
         cmocka_unit_test(test_any_name),
     };
 
