@@ -1,16 +1,17 @@
 /* registration_bruteforce.c - one source guesses the password of one account.
  *
  *      cell   four sliding windows (60 s, 10 min, 24 h, 7 d) · a device gate for each of four
- *             addresses · the last proofs
+ *             phones · the last proofs
  *
  * Only authentication failures count: a final 401, 403 or 407 to a request with credentials whose
  * nonce was not stale. The first challenge is none, a retransmission is none, a forced end is none.
  *
  * A phone with an old password fails all day. What looks like one (frame/gate.h) is left to
  * registration-device-failing where the device or the network is ours; a foreign, unknown device is
- * told here with severity 2 at most. An IPv6 source is its /64, in which the user's phones live side
- * by side: each address has a gate of its own, and more than four within a day are a guesser who
- * takes a new one for each try. The slow thresholds are for devices that never had success.
+ * told here with severity 2 at most. An IPv6 source is its /64. The user's phones stand side by side
+ * behind one address or /64: each address and device has a gate of its own, and more than four within
+ * a day are a guesser who takes a new one for each try. The slow thresholds are for devices that never
+ * had success.
  *
  * Proof of guessing: two different digest responses for the same nonce, nc, cnonce, URI and method
  * are two passwords. One such pair can be a user who mistyped while his phone kept the nonce, so it
@@ -21,7 +22,7 @@
 
 #include "base/window.h"
 
-enum { PROOFS = 6, ADDRESSES = 4, PROOF_FAILURES = 5, ACCOUNT_SHOWN = 64, CONFIDENCE_PROOF = 95 };
+enum { PROOFS = 6, HANDSETS = 4, PROOF_FAILURES = 5, ACCOUNT_SHOWN = 64, CONFIDENCE_PROOF = 95 };
 #define WINDOW_MID_NS (10 * NS_PER_MINUTE)
 #define WINDOW_DAY_NS NS_PER_DAY
 #define WINDOW_WEEK_NS (7 * NS_PER_DAY)
@@ -58,7 +59,7 @@ struct proof {
     uint64_t response;
 };
 
-struct address {
+struct handset {
     uint64_t last_ns; /* 0: free */
     uint32_t hash;
     struct gate gate;
@@ -70,7 +71,7 @@ struct cell {
     uint64_t proven_ns; /* guessing was proven then; 0 = never */
     struct window windows[WINDOWS];
     struct proof proofs[PROOFS];
-    struct address addresses[ADDRESSES];
+    struct handset handsets[HANDSETS];
     uint64_t changed_ns; /* another address than the one before failed then; 0 = never */
     uint64_t rotated_ns; /* one more than there is room for failed within a day; 0 = never */
     uint32_t last_address;
@@ -99,23 +100,23 @@ static bool see_proof(struct cell *cell, const struct fact_transaction *try)
     return false;
 }
 
-/* The gate of this address; of those that have none left the one that was silent longest gives way. */
+/* The gate of this phone; of those that have none left the one that was silent longest gives way. */
 static struct gate *gate_of(struct cell *cell, uint32_t hash, uint64_t now_ns)
 {
-    struct address *oldest = &cell->addresses[0];
+    struct handset *oldest = &cell->handsets[0];
 
-    for (unsigned i = 0; i < ADDRESSES; i++) {
-        struct address *address = &cell->addresses[i];
-        if (address->last_ns != 0 && address->hash == hash) {
-            address->last_ns = now_ns;
-            return &address->gate;
+    for (unsigned i = 0; i < HANDSETS; i++) {
+        struct handset *phone = &cell->handsets[i];
+        if (phone->last_ns != 0 && phone->hash == hash) {
+            phone->last_ns = now_ns;
+            return &phone->gate;
         }
-        oldest = address->last_ns < oldest->last_ns ? address : oldest;
+        oldest = phone->last_ns < oldest->last_ns ? phone : oldest;
     }
     if (oldest->last_ns != 0 && time_since(now_ns, oldest->last_ns) < WINDOW_DAY_NS) {
         cell->rotated_ns = now_ns;
     }
-    *oldest = (struct address){.last_ns = now_ns, .hash = hash};
+    *oldest = (struct handset){.last_ns = now_ns, .hash = hash};
     return &oldest->gate;
 }
 
@@ -125,10 +126,11 @@ static void see_address(struct cell *cell, uint32_t hash, const struct fact *fac
         cell->changed_ns = fact->time_ns;
     }
     cell->last_address = hash;
-    gate_see(gate_of(cell, hash, fact->time_ns), fact);
+    uint32_t phone = (uint32_t)hash_mix(hash, fact->is.transaction.device_hash);
+    gate_see(gate_of(cell, phone, fact->time_ns), fact);
 }
 
-/* Each of the addresses may be a phone; one that failed once says nothing yet. */
+/* Each of them may be a phone; one that failed once says nothing yet. */
 static bool are_phones(const struct cell *cell, uint64_t now_ns)
 {
     bool one = false;
@@ -136,11 +138,11 @@ static bool are_phones(const struct cell *cell, uint64_t now_ns)
     if (cell->rotated_ns != 0 && time_since(now_ns, cell->rotated_ns) < WINDOW_DAY_NS) {
         return false;
     }
-    for (unsigned i = 0; i < ADDRESSES; i++) {
-        const struct address *address = &cell->addresses[i];
-        bool holds = gate_holds(&address->gate);
-        if (address->gate.failures > 1 && !holds &&
-            time_since(now_ns, address->last_ns) < WINDOW_DAY_NS) {
+    for (unsigned i = 0; i < HANDSETS; i++) {
+        const struct handset *phone = &cell->handsets[i];
+        bool holds = gate_holds(&phone->gate);
+        if (phone->gate.failures > 1 && !holds &&
+            time_since(now_ns, phone->last_ns) < WINDOW_DAY_NS) {
             return false;
         }
         one = one || holds;

@@ -302,6 +302,26 @@ static void test_phones_in_one_network(void **state)
     }
 }
 
+/* The same behind one IPv4 address: a desk phone and a softphone, and one who takes a new name each time. */
+static void test_phones_behind_one_address(void **state)
+{
+    (void)state;
+
+    for (uint32_t phones = 1; phones <= 5; phones++) {
+        struct bench bench;
+        bench_open(&bench, both);
+        for (uint32_t attempt = 0; attempt < 400; attempt++) {
+            struct fact fact = failure(PHONE, attempt / phones);
+            fact.is.transaction.call_id_hash = 1 + attempt % phones;
+            fact.is.transaction.device_hash = 70 + attempt % phones;
+            bench_tell(&bench, fact);
+            bench.now_ns += 30 * NS_PER_S / phones;
+        }
+        assert_int_equal(bench_severity(&bench, brute), phones == 5 ? 3 : 0);
+        bench_close(&bench);
+    }
+}
+
 /* Two passwords for one challenge: from five failures on, at confidence 95, gate or no gate. */
 static void test_proof(void **state)
 {
@@ -429,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_new_address_each_time),
         cmocka_unit_test(test_who_is_named),
         cmocka_unit_test(test_phones_in_one_network),
+        cmocka_unit_test(test_phones_behind_one_address),
         cmocka_unit_test(test_pairs_apart),
         cmocka_unit_test(test_proof),
         cmocka_unit_test(test_phone_that_reboots),
