@@ -1,13 +1,17 @@
 /* registration_bruteforce.c - one source guesses the password of one account.
  *
- *      cell   four sliding windows (60 s, 10 min, 24 h, 7 d) · device gate · the last proofs
+ *      cell   four sliding windows (60 s, 10 min, 24 h, 7 d) · a device gate for each of four
+ *             phones · the last proofs
  *
  * Only authentication failures count: a final 401, 403 or 407 to a request with credentials whose
  * nonce was not stale. The first challenge is none, a retransmission is none, a forced end is none.
  *
  * A phone with an old password fails all day. What looks like one (frame/gate.h) is left to
  * registration-device-failing where the device or the network is ours; a foreign, unknown device is
- * told here with severity 2 at most. The slow thresholds are for devices that never had success.
+ * told here with severity 2 at most. An IPv6 source is its /64. The user's phones stand side by side
+ * behind one address or /64: each address and device has a gate of its own, and more than four within
+ * a day are a guesser who takes a new one for each try. The slow thresholds are for devices that never
+ * had success.
  *
  * Proof of guessing: two different digest responses for the same nonce, nc, cnonce, URI and method
  * are two passwords. One such pair can be a user who mistyped while his phone kept the nonce, so it
@@ -18,7 +22,7 @@
 
 #include "base/window.h"
 
-enum { PROOFS = 6, PROOF_FAILURES = 5, ACCOUNT_SHOWN = 64, CONFIDENCE_PROOF = 95 };
+enum { PROOFS = 6, HANDSETS = 4, PROOF_FAILURES = 5, ACCOUNT_SHOWN = 64, CONFIDENCE_PROOF = 95 };
 #define WINDOW_MID_NS (10 * NS_PER_MINUTE)
 #define WINDOW_DAY_NS NS_PER_DAY
 #define WINDOW_WEEK_NS (7 * NS_PER_DAY)
@@ -55,13 +59,22 @@ struct proof {
     uint64_t response;
 };
 
+struct handset {
+    uint64_t last_ns; /* 0: free */
+    uint32_t hash;
+    struct gate gate;
+};
+
 struct cell {
     uint64_t last_ns;
     uint64_t first_ns[WINDOWS]; /* since when no gap was longer than the window */
     uint64_t proven_ns; /* guessing was proven then; 0 = never */
     struct window windows[WINDOWS];
     struct proof proofs[PROOFS];
-    struct gate gate;
+    struct handset handsets[HANDSETS];
+    uint64_t changed_ns; /* another address than the one before failed then; 0 = never */
+    uint64_t rotated_ns; /* one more than there is room for failed within a day; 0 = never */
+    uint32_t last_address;
     uint32_t next_proof;
 };
 
@@ -85,6 +98,56 @@ static bool see_proof(struct cell *cell, const struct fact_transaction *try)
     cell->proofs[cell->next_proof] = (struct proof){try->proof_key, try->response_hash};
     cell->next_proof = (cell->next_proof + 1) % PROOFS;
     return false;
+}
+
+/* The gate of this phone; of those that have none left the one that was silent longest gives way. */
+static struct gate *gate_of(struct cell *cell, uint32_t hash, uint64_t now_ns)
+{
+    struct handset *oldest = &cell->handsets[0];
+
+    for (unsigned i = 0; i < HANDSETS; i++) {
+        struct handset *phone = &cell->handsets[i];
+        if (phone->last_ns != 0 && phone->hash == hash) {
+            phone->last_ns = now_ns;
+            return &phone->gate;
+        }
+        oldest = phone->last_ns < oldest->last_ns ? phone : oldest;
+    }
+    if (oldest->last_ns != 0 && time_since(now_ns, oldest->last_ns) < WINDOW_DAY_NS) {
+        cell->rotated_ns = now_ns;
+    }
+    *oldest = (struct handset){.last_ns = now_ns, .hash = hash};
+    return &oldest->gate;
+}
+
+static void see_address(struct cell *cell, uint32_t hash, const struct fact *fact)
+{
+    if (cell->last_ns != 0 && cell->last_address != hash) {
+        cell->changed_ns = fact->time_ns;
+    }
+    cell->last_address = hash;
+    uint32_t phone = (uint32_t)hash_mix(hash, fact->is.transaction.device_hash);
+    gate_see(gate_of(cell, phone, fact->time_ns), fact);
+}
+
+/* Each of them may be a phone; one that failed once says nothing yet. */
+static bool are_phones(const struct cell *cell, uint64_t now_ns)
+{
+    bool one = false;
+
+    if (cell->rotated_ns != 0 && time_since(now_ns, cell->rotated_ns) < WINDOW_DAY_NS) {
+        return false;
+    }
+    for (unsigned i = 0; i < HANDSETS; i++) {
+        const struct handset *phone = &cell->handsets[i];
+        bool holds = gate_holds(&phone->gate);
+        if (phone->gate.failures > 1 && !holds &&
+            time_since(now_ns, phone->last_ns) < WINDOW_DAY_NS) {
+            return false;
+        }
+        one = one || holds;
+    }
+    return one;
 }
 
 static void lengths_of(const struct conf *conf, uint64_t *lengths)
@@ -185,7 +248,8 @@ static void registration_bruteforce_on_fact(struct detector_context *context, vo
     }
     lengths_of(conf, lengths);
     count(cell, lengths, fact->time_ns, sums);
-    gate_see(&cell->gate, fact);
+    see_address(cell, (uint32_t)hash_addr(detector_hash_key(context), &try->client.endpoint.addr),
+                fact);
     if (see_proof(cell, try)) {
         cell->proven_ns = fact->time_ns;
     }
@@ -196,7 +260,7 @@ static void registration_bruteforce_on_fact(struct detector_context *context, vo
     if (window == WINDOWS) {
         return;
     }
-    bool phone = !proven && gate_holds(&cell->gate);
+    bool phone = !proven && are_phones(cell, fact->time_ns);
     if (phone && (try->client.side != FACT_FOREIGN || try->device_known)) {
         return; /* registration-device-failing tells it */
     }
@@ -204,6 +268,9 @@ static void registration_bruteforce_on_fact(struct detector_context *context, vo
     struct finding finding = {.severity = phone ? 2 : 3,
                               .stage = 3,
                               .proven_needed = true,
+                              .one_source =
+                                  cell->changed_ns == 0 ||
+                                  time_since(fact->time_ns, cell->changed_ns) > lengths[window],
                               .count = sums[window],
                               .observed = sums[window],
                               .threshold = threshold,
@@ -245,7 +312,7 @@ const struct detector detector_registration_bruteforce = {
     .slab_bytes = sizeof(struct cell),
     .slab_option = "pairs",
     .options = options,
-    .kept = 1,
+    .kept = 2,
     .take_up = registration_bruteforce_take_up,
     .heeds = registration_bruteforce_heeds,
     .on_fact = registration_bruteforce_on_fact,

@@ -155,7 +155,8 @@ static bool is_all_its_own(const struct incidents_report *report, const struct f
 {
     const struct finding *finding = report->finding;
     enum key_kind key = report->detector->key;
-    bool by_source = key == KEY_SOURCE || key == KEY_SOURCE_ACCOUNT || key == KEY_SOURCE_SERVER;
+    bool by_source = (key == KEY_SOURCE || key == KEY_SOURCE_ACCOUNT || key == KEY_SOURCE_SERVER) &&
+                     !key_is_wider(key, &source->endpoint.addr);
     uint64_t window_ns = finding->window_ns > DOUBT_NS_MIN ? finding->window_ns : DOUBT_NS_MIN;
 
     return (by_source || finding->count <= 1 || finding->one_source) &&
@@ -181,8 +182,10 @@ static void note_source(struct incident *told, const struct fact_party *source,
 static bool is_network(const struct incidents_report *report)
 {
     const struct finding *finding = report->finding;
+    const struct fact_party *source = key_source(report->fact);
 
-    return report->detector->key == KEY_SOURCE_PREFIX && finding->count > 1 && !finding->one_source;
+    return source != NULL && key_is_wider(report->detector->key, &source->endpoint.addr) &&
+           finding->count > 1 && !finding->one_source;
 }
 
 static void note_parties(struct incident_cell *it, const struct incidents_report *report,

@@ -27,12 +27,12 @@ static void write_who(struct text *text, const struct incident_cell *it)
 
     switch ((enum key_kind)told->key_kind) {
     case KEY_SOURCE:
-    case KEY_SOURCE_ACCOUNT:
     case KEY_SOURCE_SERVER:
         write_claim(text, it, "A source that claims to be ");
         key_write_printable(text, cut(told->entity));
         break;
     case KEY_SOURCE_PREFIX:
+    case KEY_SOURCE_ACCOUNT:
         if (addr_is_unspecified(&told->source.addr)) {
             text_string(text, "Sources ");
             write_claim(text, it, "that claim to be ");

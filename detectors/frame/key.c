@@ -185,6 +185,28 @@ static uint64_t key_block(enum key_kind kind, const struct fact *fact)
     return kind == KEY_NUMBER_BLOCK || ours ? call->called.block : call->calling.block;
 }
 
+bool key_is_wider(enum key_kind kind, const struct addr *addr)
+{
+    return kind == KEY_SOURCE_PREFIX || (kind == KEY_SOURCE_ACCOUNT && !addr_is_v4(addr));
+}
+
+/* Who has one address of a /64 has all of them (RFC 8981): a guesser takes a new one for each try.
+ * IPv4 addresses stay what they are. */
+static struct prefix home_of(const struct addr *addr)
+{
+    struct prefix home = {.bits = 64};
+
+    memcpy(home.addr.octets, addr->octets, home.bits / 8);
+    return home;
+}
+
+static uint64_t hash_home(struct hash_key hash_key, const struct addr *addr)
+{
+    struct prefix home = home_of(addr);
+
+    return hash_addr(hash_key, addr_is_v4(addr) ? addr : &home.addr);
+}
+
 static uint64_t pair(const struct fact_party *source, uint64_t second, struct hash_key hash_key)
 {
     return hash_mix(hash_addr(hash_key, &source->endpoint.addr), second);
@@ -213,7 +235,9 @@ bool key_of(enum key_kind kind, const struct fact *fact, struct hash_key hash_ke
     case KEY_SOURCE_ACCOUNT:
         account = key_account(fact);
         there = there && account.bytes > 0;
-        *out_hash = there ? pair(source, hash_slice(hash_key, account), hash_key) : 0;
+        *out_hash = there ? hash_mix(hash_home(hash_key, &source->endpoint.addr),
+                                     hash_slice(hash_key, account))
+                          : 0;
         return there;
     case KEY_SOURCE_SERVER:
         server = key_destination(fact);
@@ -409,7 +433,12 @@ void key_write(enum key_kind kind, const struct fact *fact, struct text *entity,
         key_write_printable(entity, key_account(fact));
         break;
     case KEY_SOURCE_ACCOUNT:
-        text_addr(entity, &source->endpoint.addr);
+        if (addr_is_v4(&source->endpoint.addr)) {
+            text_addr(entity, &source->endpoint.addr);
+        } else {
+            prefix = home_of(&source->endpoint.addr);
+            text_prefix(entity, &prefix);
+        }
         key_write_printable(secondary, key_account(fact));
         break;
     case KEY_SOURCE_SERVER:

@@ -22,6 +22,8 @@ uint64_t key_device(const struct fact *fact); /* 0 = none */
 uint64_t key_call_number(const struct fact *fact); /* 0 = none */
 bool key_account_known(const struct fact *fact);
 
+/* Does a key of that kind hold more addresses than this one: a network, not an address? */
+bool key_is_wider(enum key_kind kind, const struct addr *addr);
 /* The key of kind KEY_SOURCE, of a source that is there. */
 static inline uint64_t key_hash_source(struct hash_key hash_key, const struct fact_party *source)
 {

@@ -115,11 +115,34 @@ static void another_device(struct fact *fact)
     fact->is.transaction.device_hash++;
 }
 
+/* Neighbours in a /64 may be one guesser; neighbours in a /24 are two. */
+static void test_home_of_a_source(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *one;
+        const char *other;
+        bool same;
+    } rows[] = {{"2001:db8:1:2::3", "2001:db8:1:2:ffff::4", true},
+                {"2001:db8:1:2::3", "2001:db8:1:3::3", false},
+                {"203.0.113.1", "203.0.113.2", false}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fact one = fact_transaction(party(rows[i].one, 5060), 401);
+        struct fact other = fact_transaction(party(rows[i].other, 5060), 401);
+        uint64_t first = 0;
+        uint64_t second = 0;
+        assert_true(hash_of(KEY_SOURCE_ACCOUNT, &one, &first));
+        assert_true(hash_of(KEY_SOURCE_ACCOUNT, &other, &second));
+        assert_int_equal(first == second, rows[i].same);
+    }
+}
+
 static void test_what_makes_a_key(void **state)
 {
     (void)state;
     static const struct change changes[] = {
-        {another_port, "SPABVDT"}, {another_host, "PADT"},     {another_network, "ADT"},
+        {another_port, "SPABVDT"}, {another_host, "PABDT"},    {another_network, "ADT"},
         {another_account, "SPVT"}, {another_server, "SPABDT"}, {another_device, "SPABVT"},
     };
     static const char letters[] = "SPABVDT";
@@ -174,7 +197,7 @@ static void test_texts(void **state)
         {KEY_SOURCE, "2001:db8:1:2::3", ""},
         {KEY_SOURCE_PREFIX, "2001:db8:1::/48", ""},
         {KEY_ACCOUNT, "1001@example.com", ""},
-        {KEY_SOURCE_ACCOUNT, "2001:db8:1:2::3", "1001@example.com"},
+        {KEY_SOURCE_ACCOUNT, "2001:db8:1:2::/64", "1001@example.com"},
         {KEY_SOURCE_SERVER, "2001:db8:1:2::3", "192.0.2.10"},
         {KEY_ACCOUNT_DEVICE, "1001@example.com", "ExamplePhone 5.2"},
         {KEY_SITE, "site", ""},
@@ -268,13 +291,10 @@ static void test_too_many_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_presence),
-        cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_what_makes_a_key),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_printable_is_cut),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_presence),         cmocka_unit_test(test_roles),
+        cmocka_unit_test(test_what_makes_a_key), cmocka_unit_test(test_home_of_a_source),
+        cmocka_unit_test(test_groups),           cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_printable_is_cut), cmocka_unit_test(test_names),
         cmocka_unit_test(test_too_many_names),
     };
 

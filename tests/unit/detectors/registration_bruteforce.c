@@ -214,6 +214,114 @@ static void test_pairs_apart(void **state)
     bench_close(&bench);
 }
 
+static void tell_from(struct bench *bench, enum looks looks, uint32_t attempt, const char *addr)
+{
+    struct fact fact = failure(looks, attempt);
+
+    fact.is.transaction.client = party(addr, 5060);
+    fact.is.transaction.client.proven = true;
+    fact.is.transaction.echoed = true;
+    bench_tell(bench, fact);
+}
+
+/* Who has a /64 takes a new address for each try; an IPv4 neighbour is somebody else. */
+static void test_new_address_each_time(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before;
+        const char *after;
+        unsigned severity;
+    } rows[] = {{"2001:db8:1:2::", "", 3}, {"2001:db8:1:", "::3", 0}, {"203.0.113.", "", 0}};
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bench bench;
+        bench_open(&bench, brute);
+        for (uint32_t attempt = 0; attempt < 10; attempt++) {
+            char addr[40];
+            struct text text = text_into(addr, sizeof addr);
+            text_string(&text, rows[i].before);
+            text_format(&text, "%" PRIu32, attempt + 1);
+            text_string(&text, rows[i].after);
+            tell_from(&bench, GUESSER, attempt, text_terminate(&text));
+            bench.now_ns += 5 * NS_PER_S;
+        }
+        assert_int_equal(bench_severity(&bench, brute), rows[i].severity);
+        bench_close(&bench);
+    }
+}
+
+/* Of several addresses none is named, and none may be touched; one that did all of it is. */
+static void test_who_is_named(void **state)
+{
+    (void)state;
+    static const char *const addrs[] = {"2001:db8:1:2::3", "2001:db8:1:2::4"};
+
+    for (uint32_t several = 0; several < 2; several++) {
+        struct bench bench;
+        bench_open(&bench, brute);
+        for (uint32_t attempt = 0; attempt < 10; attempt++) {
+            tell_from(&bench, GUESSER, attempt, addrs[attempt % 2 * several]);
+            bench.now_ns += 5 * NS_PER_S;
+        }
+        const struct incident *told = bench_must(&bench, brute);
+        assert_string_equal(told->entity, "2001:db8:1:2::/64");
+        assert_int_equal(addr_is_unspecified(&told->source.addr), several);
+        assert_int_equal(told->source_echoed, !several);
+        assert_memory_equal(told->message,
+                            several ? "Sources in 2001:db8:1:2::/64 failed"
+                                    : "2001:db8:1:2::3 failed",
+                            several ? 35 : 22);
+        bench_close(&bench);
+    }
+}
+
+/* The user's phones side by side in his /64, all with his old password: four, and a fifth. */
+static void test_phones_in_one_network(void **state)
+{
+    (void)state;
+
+    for (uint32_t phones = 1; phones <= 5; phones++) {
+        struct bench bench;
+        bench_open(&bench, both);
+        for (uint32_t attempt = 0; attempt < 400; attempt++) {
+            char addr[40];
+            struct text text = text_into(addr, sizeof addr);
+            text_format(&text, "2001:db8:1:2::%" PRIu32, attempt % phones + 1);
+            struct fact fact = failure(PHONE, attempt / phones);
+            fact.is.transaction.client = party(text_terminate(&text), 5060);
+            fact.is.transaction.client.proven = true;
+            fact.is.transaction.call_id_hash = 1 + attempt % phones;
+            fact.is.transaction.device_hash = 70 + attempt % phones;
+            bench_tell(&bench, fact);
+            bench.now_ns += 30 * NS_PER_S / phones;
+        }
+        assert_int_equal(bench_severity(&bench, brute), phones == 5 ? 3 : 0);
+        assert_int_equal(bench_severity(&bench, device), 1);
+        bench_close(&bench);
+    }
+}
+
+/* The same behind one IPv4 address: a desk phone and a softphone, and one who takes a new name each time. */
+static void test_phones_behind_one_address(void **state)
+{
+    (void)state;
+
+    for (uint32_t phones = 1; phones <= 5; phones++) {
+        struct bench bench;
+        bench_open(&bench, both);
+        for (uint32_t attempt = 0; attempt < 400; attempt++) {
+            struct fact fact = failure(PHONE, attempt / phones);
+            fact.is.transaction.call_id_hash = 1 + attempt % phones;
+            fact.is.transaction.device_hash = 70 + attempt % phones;
+            bench_tell(&bench, fact);
+            bench.now_ns += 30 * NS_PER_S / phones;
+        }
+        assert_int_equal(bench_severity(&bench, brute), phones == 5 ? 3 : 0);
+        bench_close(&bench);
+    }
+}
+
 /* Two passwords for one challenge: from five failures on, at confidence 95, gate or no gate. */
 static void test_proof(void **state)
 {
@@ -338,6 +446,10 @@ int main(void)
         cmocka_unit_test(test_source),
         cmocka_unit_test(test_forged_before),
         cmocka_unit_test(test_what_is_no_failure),
+        cmocka_unit_test(test_new_address_each_time),
+        cmocka_unit_test(test_who_is_named),
+        cmocka_unit_test(test_phones_in_one_network),
+        cmocka_unit_test(test_phones_behind_one_address),
         cmocka_unit_test(test_pairs_apart),
         cmocka_unit_test(test_proof),
         cmocka_unit_test(test_phone_that_reboots),
