@@ -265,7 +265,7 @@ static __attribute__((noinline)) void stream_begin(struct stream_table *table,
     cold->overhead = (uint16_t)(overhead > UINT16_MAX ? UINT16_MAX : overhead);
     cold->ttl = datagram->ttl;
     cold->shard = (uint8_t)datagram_shard(datagram);
-    if (stream_port_excluded(datagram->source_port) ||
+    if (stream_ssrc_excluded(view->ssrc) || stream_port_excluded(datagram->source_port) ||
         stream_port_excluded(datagram->destination_port)) {
         parts.hot->flags |= STREAM_FLAG_EXCLUDED;
     }
@@ -408,10 +408,6 @@ enum stream_seen stream_see(struct stream_table *table, const struct datagram *d
         cell = stream_index_find(table, hash);
     }
     if (cell == STREAM_NONE) {
-        /* SSRC 0 and 1 are constants of other protocols at this place (ONC RPC). */
-        if (view->ssrc <= 1) {
-            return STREAM_SEEN_NOT;
-        }
         stream_begin(table, datagram, view, hash);
         return STREAM_SEEN_CANDIDATE;
     }

@@ -65,10 +65,11 @@ bool stream_knows(const struct stream_table *table, uint64_t hash);
 
 /* A port of another well-known protocol: there RTP is believed only if an SDP says so. */
 bool stream_port_excluded(uint16_t port);
+/* SSRC 0 and 1, constants of other protocols at this place (ONC RPC): the same. */
+bool stream_ssrc_excluded(uint32_t ssrc);
 
 enum stream_seen {
-    STREAM_SEEN_NOT, /* it cannot be RTP (reserved SSRC): somebody else may look at the datagram */
-    STREAM_SEEN_CANDIDATE, /* a candidate's; on an excluded port (DNS, NTP, IKE ...) it stays one */
+    STREAM_SEEN_CANDIDATE, /* a candidate's; with an excluded port or SSRC it stays one */
     STREAM_SEEN_CONFIRMS, /* the packet with which the stream passes probation */
     STREAM_SEEN_CONFIRMED,
 };

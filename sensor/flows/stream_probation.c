@@ -1,7 +1,7 @@
 /* stream_probation.c - is it RTP? Four packets in a row decide, by content, on any port.
  *
  * RTP has no magic: a version of two bits, and numbers that must behave like a sender's. What is
- * asked of each packet against the one before it: same SSRC (that is the key) other than 0 and 1,
+ * asked of each packet against the one before it: same SSRC (that is the key),
  * same payload type or a signal between (comfort noise, events) sequence 1 to 50 ahead, time stamp
  * not back, some payload and of four such packets in a row: 5 to 500 packets a second time stamps
  * that ran as fast as the arrivals for one known clock, within 20 %; also static types are allowed
@@ -11,7 +11,7 @@
  *
  * What looked like RTP elsewhere and must not pass: DNS, TFTP, NFS, games and meters with a first
  * byte of 0x80 (their fields at the places of sequence and time stamp do not run), so on the ports
- * of such protocols nothing passes at all; there an SDP must name the stream. */
+ * of such protocols, and with SSRC 0 or 1, nothing passes at all; there an SDP must name the stream. */
 #include "sensor/flows/stream_cell.h"
 
 enum { SEQUENCE_STEP_MAX = 50, RATE_MIN = 5, RATE_MAX = 500 };
@@ -33,6 +33,11 @@ bool stream_port_excluded(uint16_t port)
     default:
         return false;
     }
+}
+
+bool stream_ssrc_excluded(uint32_t ssrc)
+{
+    return ssrc <= 1;
 }
 
 /* Did the time stamps run like the arrivals, for this clock, within 20 %? */

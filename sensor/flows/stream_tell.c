@@ -17,8 +17,9 @@ static uint64_t grown(uint64_t now, uint64_t before)
 
 static uint32_t delta_us(const struct stream_hot *hot)
 {
-    /* Kept rounded down to 1,024 ns: to the nearest us, 20 ms are 20 ms again. */
-    uint64_t us = ((uint64_t)hot->delta_max * 1024 + NS_PER_US / 2) / NS_PER_US;
+    /* Kept rounded down to 1,024 ns: the middle of what it may have been, to the nearest us. */
+    uint64_t middle_ns = hot->delta_max == 0 ? 0 : (uint64_t)hot->delta_max * 1024 + 512;
+    uint64_t us = (middle_ns + NS_PER_US / 2) / NS_PER_US;
     return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 

@@ -248,7 +248,8 @@ static bool see_rtp(struct worker_state *state, const struct datagram *datagram,
     enum stream_seen seen = stream_see(state->streams, datagram, view, hash, hint);
     /* The flow learns at the packet that confirms the stream, and is not asked again. */
     out_claim->application = seen == STREAM_SEEN_CONFIRMS ? FLOW_RTP : FLOW_UNKNOWN;
-    out_claim->is_candidate = seen == STREAM_SEEN_CANDIDATE && is_rtp_port(datagram->source_port) &&
+    out_claim->is_candidate = seen == STREAM_SEEN_CANDIDATE && !stream_ssrc_excluded(view->ssrc) &&
+                              is_rtp_port(datagram->source_port) &&
                               is_rtp_port(datagram->destination_port);
     return seen == STREAM_SEEN_CONFIRMED;
 }

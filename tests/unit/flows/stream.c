@@ -103,9 +103,13 @@ static void reserved_sources_and_excluded_ports(void **state)
     (void)state;
     for (uint32_t ssrc = 0; ssrc < 3; ssrc++) {
         open_stream(4000, 5000);
-        packet_rtp(&packet, 0, 1, 0, ssrc, 160);
-        enum stream_seen seen = scene_see(&scene, &packet, START_NS);
-        assert_int_equal(seen, ssrc < 2 ? STREAM_SEEN_NOT : STREAM_SEEN_CANDIDATE);
+        for (uint16_t place = 0; place < 20; place++) {
+            packet_rtp(&packet, 0, place, place * TS_STEP, ssrc, 160);
+            (void)scene_see(&scene, &packet, START_NS + place * (uint64_t)STEP_NS);
+        }
+        const struct stream_sighting *got = scene_end(&scene);
+        assert_int_equal(got->event, ssrc < 2 ? STREAM_CANDIDATE : STREAM_ENDED);
+        assert_int_equal(got->total.packets, 20);
         scene_close(&scene);
     }
     static const uint16_t ports[] = {53, 67, 69, 123, 137, 161, 443, 500, 1900, 3478};
@@ -357,6 +361,7 @@ static void dynamic_types_carry_all_clocks(void **state)
     assert_int_equal(got->clock_rate, 0);
     assert_int_equal(got->slope_rate, 48000);
     assert_int_equal(got->ptime_us, 20000);
+    assert_int_equal(got->total.delta_max_us, 20000);
     assert_in_range(got->jitter[4].max_ns, 0, 200); /* 48,000 */
     assert_true(got->jitter[0].mean_ns > 50 * NS_PER_MS); /* 8,000: 120 ms a packet */
     assert_in_range(got->variation[4].max_ns, 0, 200);
