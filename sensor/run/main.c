@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static unsigned workers_of(const struct cli *cli)
@@ -50,9 +51,16 @@ static enum status configure(const struct cli *cli, struct config **out_config, 
     return status;
 }
 
+/* A pipe was read at the start, and now would be waited for by the one who takes the signals. */
 static enum status configure_again(void *owner, struct config **out_config, struct error *error)
 {
-    return configure(owner, out_config, error);
+    const struct cli *cli = owner;
+    struct stat info;
+
+    if (cli->config != NULL && stat(cli->config, &info) == 0 && S_ISFIFO(info.st_mode)) {
+        return error_set(error, STATUS_USAGE, cli->config, "a pipe cannot be read again");
+    }
+    return configure(cli, out_config, error);
 }
 
 /* Where the state is kept; NULL = nowhere. A capture is read as if it were the first, unless one

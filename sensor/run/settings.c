@@ -346,7 +346,11 @@ enum status settings_read(struct settings *settings, const char *path, struct er
     text_string(&text, "/conf.d");
     folder[text.bytes] = '\0';
     struct dirent **names = NULL;
+    errno = ENAMETOOLONG;
     int count = text.overflow ? -1 : scandir(folder, &names, wanted_name, alphasort);
+    if (count < 0 && errno != ENOENT) { /* half a configuration is none */
+        return error_system(error, STATUS_USAGE, folder, "the folder cannot be read");
+    }
     for (int i = 0; i < count; i++) {
         char file[4096 + 256];
         struct text name = text_into(file, sizeof file - 1);

@@ -218,6 +218,14 @@ def main():
             f.write("detectors:\n\tscan: {targets: 5}\n")
         expect(count, "a tab in the configuration", run(binary, "--test-config", "-c", config), 2, in_err=b"tab.yaml:2:1: a tab", err_lines=1)
         expect(count, "a folder as configuration", run(binary, "--test-config", "-c", folder), 2, in_err=b"directory", err_lines=1)
+        with open(config, "w", encoding="utf-8") as f:
+            f.write("records: {sip: messages}\n")
+        parts = os.path.join(folder, "conf.d")
+        os.symlink("conf.d", parts)  # even root cannot read it
+        expect(count, "a conf.d that cannot be read", run(binary, "--test-config", "-c", config), 2, in_err=b"conf.d: the folder cannot be read",
+               err_lines=1)
+        os.unlink(parts)
+        expect(count, "no conf.d", run(binary, "--test-config", "-c", config), 0, b"good", err_lines=0)
         damaged(count, binary, folder)
     terminal(count, binary)
     with tempfile.TemporaryDirectory() as folder:

@@ -440,6 +440,26 @@ def reloads(binary):
 
 
 @scenario
+def a_pipe_is_not_read_again(binary):
+    """A configuration that has become a pipe nobody writes into: refused on SIGHUP, and the sensor still ends when told."""
+    pair()
+    problems = []
+    for n in (0, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "earshot.yaml")
+            with open(path, "w", encoding="ascii") as f:
+                f.write("records: {sip: messages}\n")
+            with Sensor(binary, "-c", path, workers=n) as sensor:
+                os.unlink(path)
+                os.mkfifo(path)
+                sensor.process.send_signal(signal.SIGHUP)
+                sensor.wait_for(lambda s=sensor: b"stays in force" in s.said(), f"{n} workers: the pipe was not refused", seconds=10)
+                wrong, _ = answers(f"{n} workers", sensor)
+                problems += wrong
+    return problems + silent("tap0")
+
+
+@scenario
 def what_the_kernel_parts_is_counted(binary):
     """Fragments have no ports to be hashed by: a flow of whole and fragmented datagrams comes by several rings, and is counted."""
     pair()
