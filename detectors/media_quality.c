@@ -3,10 +3,10 @@
  *      lane   the last four verdicts as bits · worst figures of the stream
  *
  * An interval is bad when any limit is passed: loss (net of reordering and duplicates), mean delay
- * variation (of all packets, where many overtake each other), a gap in a row, the E-model's R, half the round trip by RTCP. It is not judged when
- * the call is on hold, when our own loss may have caused it, or when too few packets were due for a
- * ratio to mean anything. One stream is severity 1 however long it lasts: whether the site has a
- * problem is media-quality-site's to say. */
+ * variation (of all packets, where many overtake each other), a gap in a row, the E-model's R, half
+ * the round trip by RTCP. It is not judged when the call is on hold, when our own loss may have
+ * caused it, or when too few packets were due for a ratio to mean anything. One stream is severity
+ * 1 however long it lasts: whether the site has a problem is media-quality-site's to say. */
 #include "detectors/detector.h"
 #include "detectors/frame/key.h"
 

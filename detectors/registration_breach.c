@@ -6,8 +6,9 @@
  * had one. It is a breach when guessing went before: an incident of registration-bruteforce or
  * password-spray that shares source, network or account, or 10 failures of the account within a
  * day. A device that the account has used elsewhere is its user's, unless it is from here that
- * passwords were guessed: the name of an agent is soon copied. Where all of these look like one patient phone (frame/gate.h) and no incident was raised, it
- * may be the user who found his password at last: severity 2, ask him. */
+ * passwords were guessed: the name of an agent is soon copied. Where all of these look like one
+ * patient phone (frame/gate.h) and no incident was raised, it may be the user who found his
+ * password at last: severity 2, ask him. */
 #include "detectors/detector.h"
 #include "detectors/frame/gate.h"
 

@@ -15,8 +15,9 @@
  * more answer: the hop behind it is a fact of its own.
  *
  * Whose requests count. Sources without any past success are left out whole: a scanner's 404 and
- * 403 say nothing about the service, nor does a flood in the names of our accounts. And one caller with one callee is no spike (a monitor's test
- * call that always gets 603, a wrong speed dial): a code counts once three different pairs met it.
+ * 403 say nothing about the service, nor does a flood in the names of our accounts. And one caller
+ * with one callee is no spike (a monitor's test call that always gets 603, a wrong speed dial): a
+ * code counts once three different pairs met it.
  *
  * Severity 3 is for what users feel: a fifth of the calls lost, that is failed by the service's
  * error and not taken by another route within ten seconds (state keeps the pairs), or 30 % of the
@@ -174,8 +175,8 @@ static bool has_pairs(const struct row *row, uint32_t now_s)
     return true;
 }
 
-/* Who may not call somewhere may not call elsewhere either: of a client that is no server, 403 is about
- * the caller alone. */
+/* Who may not call somewhere may not call elsewhere either: of a client that is no server, 403 is
+ * about the caller alone. */
 static uint32_t pair_of(struct detector_context *context, const struct fact_transaction *asked)
 {
     struct hash_key key = detector_hash_key(context);

@@ -2,11 +2,11 @@
  *
  *      lane   count[5]   requests of the last seconds | its own rate, of calm minutes
  *
- * Who has proven that it hears us is judged and named. What strangers send is counted by sip-flood, for
- * the server, which leaves out who has logged in: such a source is judged here, proof or none. A registered account may be a dialler's (20 calls a second, each of
- * them challenged), a server and an address with many accounts ask for many: they have higher limits
- * and are told with less severity. In the first ten minutes of a sensor nobody
- * is known, so nobody is judged. */
+ * Who has proven that it hears us is judged and named. What strangers send is counted by sip-flood,
+ * for the server, which leaves out who has logged in: such a source is judged here, proof or none.
+ * A registered account may be a dialler's (20 calls a second, each of them challenged), a server
+ * and an address with many accounts ask for many: they have higher limits and are told with less
+ * severity. In the first ten minutes of a sensor nobody is known, so nobody is judged. */
 #include "detectors/frame/method.h"
 
 enum {

@@ -12,10 +12,11 @@
  * ends in the middle of one. Where that fails the lines go on into the file that is open, and it is
  * tried again with the next write. A file that somebody else moved away (logrotate) is noticed before
  * the next write: NAME is begun anew, the lines before stay where they are. Where NAME cannot be begun
- * and what is open has no name any more (its folder was removed), nothing is written: it would be gone.
+ * and what is open has no name any more (its folder was removed), nothing is written: it would be
+ * gone.
  *
- * A file that ends in a part of a line (a full disk, a power cut) is given its line end first: else the
- * next line would be a part of it.
+ * A file that ends in a part of a line (a full disk, a power cut) is given its line end first: else
+ * the next line would be a part of it.
  *
  * Limits: nothing is synced to the disk; nothing is compressed. */
 #include "outputs/queue.h"

@@ -50,8 +50,8 @@ struct journal_entry {
 
 struct journal;
 
-/* `fresh`: it must be possible to write it anew now. Else one that can only be read is good enough to end
- * what it holds; why it cannot be written is said by what comes next. */
+/* `fresh`: it must be possible to write it anew now. Else one that can only be read is good enough
+ * to end what it holds; why it cannot be written is said by what comes next. */
 MUST_USE enum status journal_open(const char *folder, bool fresh, struct journal **out_journal,
                                   struct error *error);
 void journal_close(struct journal *journal); /* NULL is allowed */

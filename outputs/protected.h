@@ -39,8 +39,8 @@ MUST_USE bool protected_add_number(struct protected_list *list, struct slice num
 void protected_allow(struct protected_list *list, const struct option_networks *networks);
 /* Why the target is on the list; NULL = it is not. Valid as long as the list. */
 const char *protected_why(const struct protected_list *list, const struct response_target *target);
-/* Tells each entry of `wanted` that `list` has not, until one is not taken: false, and so is the whole.
- * What of `list` is not in `wanted` is counted. */
+/* Tells each entry of `wanted` that `list` has not, until one is not taken: false, and so is the
+ * whole. What of `list` is not in `wanted` is counted. */
 MUST_USE bool protected_missing(const struct protected_list *list,
                                 const struct protected_list *wanted,
                                 bool (*take)(void *owner, const struct protected_entry *entry),

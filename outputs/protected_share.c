@@ -1,5 +1,5 @@
-/* protected_share.c - a file without a name, in memory, that only grows at its end: entry after entry of one
- * size. A reader looks for the next whole one.
+/* protected_share.c - a file without a name, in memory, that only grows at its end: entry after
+ * entry of one size. A reader looks for the next whole one.
  *
  * The reader believes nothing that it has not looked at. Rejected: messages on the socket between the
  * two; they would wait behind alerts, could find no room, and would have to be sent again to a process

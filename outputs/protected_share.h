@@ -7,8 +7,8 @@
  * Errors    open: memory. Add: false, it is full.
  * Thread    one adds (the sensor's main thread); whoever takes has a place of its own in the row.
  *
- * Entries are only ever added: who writes here can keep a target from being touched, and never give one
- * free. It is no message, so there is no moment in which an alert is judged by the list of
+ * Entries are only ever added: who writes here can keep a target from being touched, and never give
+ * one free. It is no message, so there is no moment in which an alert is judged by the list of
  * before: also not by a process that was started again. */
 #ifndef OUTPUTS_PROTECTED_SHARE_H
 #define OUTPUTS_PROTECTED_SHARE_H
@@ -24,8 +24,8 @@ MUST_USE enum status protected_share_open(struct protected_share **out_share, st
 void protected_share_close(struct protected_share *share); /* NULL is allowed */
 MUST_USE bool protected_share_add(struct protected_share *share,
                                   const struct protected_entry *entry);
-/* Puts into `list` what has come since *at, and moves *at; true: something has. What is not sound is left
- * out; where `list` has no room it stops. */
+/* Puts into `list` what has come since *at, and moves *at; true: something has. What is not sound
+ * is left out; where `list` has no room it stops. */
 bool protected_share_take(struct protected_share *share, uint32_t *at, struct protected_list *list);
 
 #endif

@@ -1,7 +1,7 @@
 /* responder.c - the life of the response process.
  *
- * One that is started again makes do with a journal that cannot be written (a full disk): nothing new is
- * done then, but what was done ends in time.
+ * One that is started again makes do with a journal that cannot be written (a full disk): nothing
+ * new is done then, but what was done ends in time.
  *
  *     check every hook ──good──▶ journal, what it holds ──▶ serve: alerts in, steps out, hooks run
  *           '── bad: told to the sensor, the end                 │

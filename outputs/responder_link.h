@@ -25,9 +25,9 @@ struct responder_link;
 
 MUST_USE enum status responder_link_start(const struct responder_options *options,
                                           struct responder_link **out_link, struct error *error);
-/* Adds what `list` has to the never-block list of the process, at once and also for what is done already;
- * nothing is ever taken off. *out_added: so many are new; *out_stay: so many hold on although `list` has
- * them not. false: there is no room. */
+/* Adds what `list` has to the never-block list of the process, at once and also for what is done
+ * already; nothing is ever taken off. *out_added: so many are new; *out_stay: so many hold on
+ * although `list` has them not. false: there is no room. */
 MUST_USE bool responder_link_protect(struct responder_link *link, const struct protected_list *list,
                                      uint32_t *out_added, uint32_t *out_stay);
 /* false: it was not taken; `out_why` says so. */

@@ -1,7 +1,8 @@
 /* responder_step.c - each step is told once. The sensor's end of the line may be full for a moment, or
- * gone: hooks do not wait for it. What finds no room waits here, and as long as something does no alert is
- * taken: so alerts stay in the line until it is full, and the sensor refuses the next one with a record.
- * What finds no room here either (hooks go on) is counted, and the count told with the next. */
+ * gone: hooks do not wait for it. What finds no room waits here, and as long as something does no
+ * alert is taken: so alerts stay in the line until it is full, and the sensor refuses the next one
+ * with a record. What finds no room here either (hooks go on) is counted, and the count told with
+ * the next. */
 #include "outputs/responder_inside.h"
 
 #include "base/log.h"

@@ -4,15 +4,16 @@
  *                                                  '-- the first that is not --> a step, no more
  *
  * A decision keeps its cell until it has been taken back. Dry-run decisions keep theirs for their time
- * to live, so that the caps and the dedupe of a dry run answer as those of auto would; they are counted
- * apart and never take room from auto.
+ * to live, so that the caps and the dedupe of a dry run answer as those of auto would; they are
+ * counted apart and never take room from auto.
  *
  * An alert that opens proposes; an update does where its level is above all that was proposed for it.
  * Levels of RESPONSE_SEEN_MAX alerts are kept, the oldest goes first.
  *
  * Two-way proof: an address is proven by anything that it sent back, and that may have been somebody
- * honest there: a phone that registers, a stranger who called us once. So the counted events themselves
- * must have echoed. Whoever only asks (a scan, a flood) is not blocked: it could be in any name. */
+ * honest there: a phone that registers, a stranger who called us once. So the counted events
+ * themselves must have echoed. Whoever only asks (a scan, a flood) is not blocked: it could be in
+ * any name. */
 #include "outputs/response.h"
 
 #include <stdarg.h>

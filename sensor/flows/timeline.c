@@ -7,9 +7,9 @@
  *    beyond         a suspect clock            none, until 8 in a row within 60 s: one, and a shift
  *
  * 7 days are 604,800 s: 32 single marks, then distances 2, 4, 8 ... of which 18 fit, and the last
- * second: 51; 68 years make 62. Both are below TIMELINE_MARKS_MAX, so no stamp makes more work than that. One forged stamp
- * moves nothing: a suspect frame does not count as the one before, so the sane frame behind it is
- * no step back either.
+ * second: 51; 68 years make 62. Both are below TIMELINE_MARKS_MAX, so no stamp makes more work than
+ * that. One forged stamp moves nothing: a suspect frame does not count as the one before, so the
+ * sane frame behind it is no step back either.
  *
  * Limits: the first frame of a file is believed whatever its stamp: captures of two months are
  * no clock that jumps, and what is open at the end of one must not move to the other. If that stamp

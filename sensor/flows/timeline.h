@@ -8,13 +8,13 @@
  * Errors    none; oddities are enum reason for counting.
  * Thread    one owner: who numbers the frames.
  *
- * docs/definitions.md, Time: a mark is a second of packet time that the position passes. A step forward
- * of up to 7 days, or to the first frame of another file, is silence, believed at once: marks fall at each of its first 32 seconds (short
- * timers), then at distances that double, then at its last second. A longer step is a suspect
- * clock: the frame keeps its own time for its own figures, state time stands until 8 frames in a
- * row lie within 60 s of each other beyond it; then time moves in one mark and nothing ages by more
- * than 60 s: the difference is `shift_ns`, which owners of time stamps are told with the mark.
- * Steps back are counted and clamped. */
+ * docs/definitions.md, Time: a mark is a second of packet time that the position passes. A step
+ * forward of up to 7 days, or to the first frame of another file, is silence, believed at once:
+ * marks fall at each of its first 32 seconds (short timers), then at distances that double, then at
+ * its last second. A longer step is a suspect clock: the frame keeps its own time for its own
+ * figures, state time stands until 8 frames in a row lie within 60 s of each other beyond it; then
+ * time moves in one mark and nothing ages by more than 60 s: the difference is `shift_ns`, which
+ * owners of time stamps are told with the mark. Steps back are counted and clamped. */
 #ifndef SENSOR_FLOWS_TIMELINE_H
 #define SENSOR_FLOWS_TIMELINE_H
 

@@ -576,8 +576,9 @@ static struct producer *eligible(struct analyst *analyst)
     return best != NULL && (best->head->key < lowest || lowest == UINT64_MAX) ? best : NULL;
 }
 
-/* What the analyst is done with: blocks and kept bytes up to there are free again. `took`: sightings were
- * taken, which a worker may wait for that tells more at one mark than it has room for. */
+/* What the analyst is done with: blocks and kept bytes up to there are free again. `took`:
+ * sightings were taken, which a worker may wait for that tells more at one mark than it has room
+ * for. */
 static void tell_position(struct analyst *analyst, bool took)
 {
     uint64_t lowest = UINT64_MAX;

@@ -1,6 +1,7 @@
 /* Detections, the choice of records, what is known of the site, the files of countries and whom no
- * response touches change while the sensor runs (the last only grows: respond_reload()); slots, incidents and counts are kept. What was sized, opened or bound at the
- * start stays: tables, rings, interfaces, the filter of the kernel, outputs, the sensor's name.
+ * response touches change while the sensor runs (the last only grows: respond_reload()); slots,
+ * incidents and counts are kept. What was sized, opened or bound at the start stays: tables, rings,
+ * interfaces, the filter of the kernel, outputs, the sensor's name.
  *
  * A detection that was off at the start has no lane in the tables, so switching it on waits too;
  * switching off, and on again, does not. */

@@ -146,8 +146,8 @@ static bool wait_for_block(struct run *run, uint64_t index)
     return true;
 }
 
-/* From here on a time of 0 is none that is known. A capture whose times count from 0 begins a nanosecond
- * later; packets without a stamp before the first that has one get its time. */
+/* From here on a time of 0 is none that is known. A capture whose times count from 0 begins a
+ * nanosecond later; packets without a stamp before the first that has one get its time. */
 static void begin_behind_zero(const struct run *run, struct block *block)
 {
     struct source_counts counts;

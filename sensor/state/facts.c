@@ -7,8 +7,8 @@
  *
  * Each request counts once, at the lowest hop that was seen; what a hop further on answered is a
  * fact of another kind. What makes no fact: a transaction whose request was never seen (nobody knows
- * whether it had credentials), a hop further on without an answer, an invalid request that nobody accepted, an expired binding, a call of which only the middle was
- * seen.
+ * whether it had credentials), a hop further on without an answer, an invalid request that nobody
+ * accepted, an expired binding, a call of which only the middle was seen.
  *
  * Most facts interest nobody, and a detector sees that at a few numbers: so begin() takes what lies
  * in the change, and finish() looks up and puts together the rest for those that are heeded.

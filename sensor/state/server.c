@@ -583,9 +583,9 @@ void server_see(struct server_table *table, const struct sip_sighting *sip,
 
 /* --- refusals --- */
 
-/* Of a request that waits; or of a connection that somebody wants who is no stranger. That a server which
- * only ever answered over UDP takes no connection says nothing: many speak UDP alone, and are tried with TCP by
- * monitors, and by who has a large request (RFC 3261 section 18.1.1). */
+/* Of a request that waits; or of a connection that somebody wants who is no stranger. That a server
+ * which only ever answered over UDP takes no connection says nothing: many speak UDP alone, and are
+ * tried with TCP by monitors, and by who has a large request (RFC 3261 section 18.1.1). */
 static bool is_believed(const struct server_table *table, const struct server *server,
                         const struct refused_sighting *refused, uint64_t asker,
                         const struct proof_table *proof)

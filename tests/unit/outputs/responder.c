@@ -1,5 +1,5 @@
-/* The response process over its socket: a thousand alerts in one breath, each with an answer. (What hooks do to it:
- * tests/check/respond.py.) */
+/* The response process over its socket: a thousand alerts in one breath, each with an answer. (What
+ * hooks do to it: tests/check/respond.py.) */
 #include "tests/unit/base/unit.h"
 
 #include "outputs/journal.h"

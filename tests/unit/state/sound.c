@@ -240,8 +240,8 @@ static void two_legs(void **state)
 
 #define FORGER "203.0.113.66:5060"
 
-/* A BYE in the caller's name, its 200 half a second later, and audio of either side up to so long behind
- * that. */
+/* A BYE in the caller's name, its 200 half a second later, and audio of either side up to so long
+ * behind that. */
 struct row {
     const char *name;
     const char *source;
@@ -421,8 +421,8 @@ static void ends_by_the_second(void **state)
     }
 }
 
-/* More are in doubt than are watched (256): the others are judged by their intervals. And who is watched
- * no longer makes room. */
+/* More are in doubt than are watched (256): the others are judged by their intervals. And who is
+ * watched no longer makes room. */
 static void more_than_are_watched(void **state)
 {
     (void)state;
